@@ -1,0 +1,1 @@
+"""The protocol floor: contracts in bytes."""

@@ -1,0 +1,179 @@
+"""Who is who, as far as this party has verified it itself: a trust workflow without I/O.
+
+Rules, in order:
+1. The root's key is pinned at the start (from the space file) and never learned from a message.
+2. A participant is admitted by a `participant.certified` statement under the root's key, in this space.
+3. A newer certification of the same participant replaces the older; an older one changes nothing.
+4. A transport certificate is admitted by a `transport.bound` statement under a key of the participant it speaks for.
+5. A status list is admitted under a key of a participant with the role operator, and only if its sequence is not
+   lower than that of the list already held. Suspension narrows rights and acts at first verified sight.
+6. A participant may act while it is certified, within its validity, and no standing names it, its key or its
+   certificate.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+
+from hefu import identity
+from hefu.envelope import PublicKey, Statement
+from hefu.errors import NotFound, Unauthenticated, Untrusted
+from hefu.identity import Binding, Participant, StatusList
+from hefu.times import write_time
+
+
+class Directory:
+    """Verified participants, bindings and standing. Safe to use from many threads.
+
+    Args:
+        space: the id of the space; statements of another are refused.
+        root: the pinned root key.
+    """
+
+    def __init__(self, space: str, root: PublicKey) -> None:
+        self.space = space
+        self._root = {root.key: root}
+        self._lock = threading.Lock()
+        self._participants: dict[str, tuple[Statement, Participant]] = {}
+        self._keys: dict[str, PublicKey] = {}
+        self._bindings: dict[str, Binding] = {}
+        self._status: StatusList | None = None
+
+    @property
+    def keys(self) -> Mapping[str, PublicKey]:
+        """Every certified signing key by id, the root's not among them."""
+        with self._lock:
+            return dict(self._keys)
+
+    @property
+    def status(self) -> StatusList | None:
+        """The newest verified status list."""
+        return self._status
+
+    def certify(self, statement: Statement) -> Participant:
+        """Admit a participant (rules 2, 3).
+
+        Raises:
+            Untrusted: not signed by the root, or of another space.
+        """
+        self._of_this_space(statement)
+        statement.verify(self._root, identity.ROOT)
+        participant = Participant.of(statement)
+        with self._lock:
+            held = self._participants.get(participant.id)
+            if held is not None and held[0].time >= statement.time:
+                return held[1]
+            self._participants[participant.id] = (statement, participant)
+            self._keys = {key.key: key for _, each in self._participants.values() for key in each.signing}
+        return participant
+
+    def bind(self, statement: Statement) -> Binding:
+        """Admit a transport certificate (rule 4).
+
+        Raises:
+            Untrusted: not signed by the participant it speaks for, or of another space.
+        """
+        self._of_this_space(statement)
+        statement.verify(self.keys)
+        binding = Binding.of(statement)
+        with self._lock:
+            self._bindings[binding.fingerprint] = binding
+        return binding
+
+    def apply(self, statement: Statement) -> StatusList:
+        """Take over a status list (rule 5).
+
+        Raises:
+            Untrusted: not signed by an operator, or older than the list held.
+        """
+        self._of_this_space(statement)
+        statement.verify(self.keys)
+        if "operator" not in self.participant(statement.issuer).roles:
+            raise Untrusted("permission.role", role="operator")
+        status = StatusList.of(statement)
+        with self._lock:
+            if self._status is not None and status.sequence < self._status.sequence:
+                raise Untrusted("status.rollback")
+            self._status = status
+        return status
+
+    def participant(self, id_: str) -> Participant:
+        """A certified participant, whatever its standing.
+
+        Raises:
+            NotFound: nobody of this id is certified.
+        """
+        with self._lock:
+            held = self._participants.get(id_)
+        if held is None:
+            raise NotFound("resource.not_found", what="participant", name=id_)
+        return held[1]
+
+    def certificate(self, id_: str) -> Statement:
+        """The statement by which a participant is certified; raises as `participant`."""
+        self.participant(id_)
+        return self._participants[id_][0]
+
+    def participants(self) -> list[Participant]:
+        """All certified participants, by id."""
+        with self._lock:
+            return sorted((each for _, each in self._participants.values()), key=lambda one: one.id)
+
+    def caller(self, fingerprint: str, at: datetime) -> Binding:
+        """The binding of a transport certificate, if its participant may act now (rules 4, 6).
+
+        Raises:
+            Unauthenticated: the certificate is not bound, expired, suspended or revoked.
+        """
+        with self._lock:
+            binding = self._bindings.get(fingerprint)
+        if binding is None:
+            raise Unauthenticated("identity.unknown")
+        if binding.not_after < at:
+            raise Unauthenticated("identity.expired", participant=binding.participant)
+        self.check_active(binding.participant, at, fingerprint)
+        return binding
+
+    def endpoint(self, participant: str, at: datetime) -> Binding:
+        """The newest binding of a participant that has an endpoint and is valid now.
+
+        Raises:
+            NotFound: the participant has bound none.
+        """
+        with self._lock:
+            found = [
+                each
+                for each in self._bindings.values()
+                if each.participant == participant and each.endpoint and each.not_after >= at
+            ]
+        if not found:
+            raise NotFound("resource.not_found", what="connector of", name=participant)
+        return max(found, key=lambda each: each.not_after)
+
+    def check_active(self, participant: str, at: datetime, *subjects: str) -> None:
+        """Check rule 6 for a participant, and for keys or certificates it uses.
+
+        Raises:
+            Unauthenticated: it is not certified, not valid at that time, suspended or revoked.
+        """
+        try:
+            one = self.participant(participant)
+        except NotFound:
+            raise Unauthenticated("identity.unknown") from None
+        if not one.not_before <= at <= one.not_after:
+            raise Unauthenticated("identity.expired", participant=participant)
+        named = {participant, *subjects}
+        for standing in self._status.standings if self._status else ():
+            if standing.subject in named:
+                raise Unauthenticated(
+                    "identity.revoked",
+                    participant=participant,
+                    state=standing.state,
+                    since=write_time(standing.since),
+                )
+
+    def _of_this_space(self, statement: Statement) -> None:
+        if statement.space != self.space:
+            raise Untrusted("space.other", found=statement.space, expected=self.space)

@@ -1,0 +1,238 @@
+"""Participants and what vouches for them: pure values and statements, no I/O.
+
+The offline root signs a `participant.certified` statement for every participant: roles and public keys. A participant
+signs `transport.bound` for each transport certificate its connector uses. The operator signs a numbered
+`status.list`. The broker issues transport certificates only; a certificate that no participant bound opens nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hefu import canonical
+from hefu.canonical import Json, Object
+from hefu.envelope import PublicKey, Statement
+from hefu.errors import Malformed
+from hefu.times import read_time, write_time
+
+ROOT = "root"
+CERTIFIED, BOUND, STATUS = "participant.certified", "transport.bound", "status.list"
+ROLES = ("provider", "consumer", "service", "regulator", "operator")
+
+_NAME = re.compile(r"[a-z](?:-?[a-z0-9]){2,39}\Z")
+
+
+def check_name(text: str, what: str = "The name") -> str:
+    """A participant's, connector's or space's own id, if it is well formed.
+
+    Raises:
+        Malformed: it is not 3 to 40 lower-case letters, digits and single hyphens, a letter first.
+    """
+    if not _NAME.match(text):
+        raise Malformed("identity.malformed", what=what)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A certified participant.
+
+    Attributes:
+        signing: its signing keys.
+        sealing: its raw X25519 public key; what is sent to it is sealed for this key.
+        external_ids: (scheme, value, issuer, status) rows, such as an 18-character subject code.
+    """
+
+    id: str
+    names: dict[str, str]
+    roles: frozenset[str]
+    signing: tuple[PublicKey, ...]
+    sealing: bytes
+    not_before: datetime
+    not_after: datetime
+    external_ids: tuple[Object, ...] = ()
+
+    def body(self) -> Object:
+        """The body of the `participant.certified` statement."""
+        keys: list[Json] = [
+            {"key": each.key, "suite": each.suite, "use": "sign", "value": write_bytes(each.value)}
+            for each in self.signing
+        ]
+        return {
+            "participant": self.id,
+            "names": dict(self.names),
+            "roles": [*sorted(self.roles)],
+            "keys": keys,
+            "sealing": {"suite": "X25519", "value": write_bytes(self.sealing)},
+            "not_before": write_time(self.not_before),
+            "not_after": write_time(self.not_after),
+            "external_ids": [dict(each) for each in self.external_ids],
+        }
+
+    @classmethod
+    def of(cls, statement: Statement) -> Participant:
+        """Read a `participant.certified` statement; its signature is the caller's to verify.
+
+        Raises:
+            Malformed: a member is missing or of a wrong form.
+        """
+        body = statement.expect(CERTIFIED).body
+        try:
+            return cls._read(body)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise Malformed("statement.malformed", why=f"not a {CERTIFIED} body") from None
+
+    @classmethod
+    def _read(cls, body: Object) -> Participant:
+        id_ = check_name(str(body["participant"]))
+        roles = frozenset(map(str, _list(body["roles"])))
+        if not roles <= set(ROLES):
+            raise ValueError
+        keys = tuple(
+            PublicKey(str(each["key"]), id_, read_bytes(str(each["value"]), 32), str(each["suite"]))
+            for each in map(_object, _list(body["keys"]))
+            if each["use"] == "sign"
+        )
+        return cls(
+            id=id_,
+            names={language: str(name) for language, name in _object(body["names"]).items()},
+            roles=roles,
+            signing=keys,
+            sealing=read_bytes(str(_object(body["sealing"])["value"]), 32),
+            not_before=read_time(str(body["not_before"])),
+            not_after=read_time(str(body["not_after"])),
+            external_ids=tuple(map(_object, _list(body["external_ids"]))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A transport certificate that a participant says is its own, and where its connector listens.
+
+    Attributes:
+        certificate: the X.509 certificate in DER; a client pins exactly this one.
+        endpoint: ``host:port``, or empty where nobody may dial in.
+    """
+
+    participant: str
+    connector: str
+    certificate: bytes
+    endpoint: str
+    not_after: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:`` of the certificate: what a call is tied to."""
+        return canonical.digest(self.certificate)
+
+    def body(self) -> Object:
+        """The body of the `transport.bound` statement."""
+        return {
+            "connector": self.connector,
+            "certificate": write_bytes(self.certificate),
+            "fingerprint": self.fingerprint,
+            "endpoint": self.endpoint,
+            "not_after": write_time(self.not_after),
+        }
+
+    @classmethod
+    def of(cls, statement: Statement) -> Binding:
+        """Read a `transport.bound` statement; its signature is the caller's to verify."""
+        body = statement.expect(BOUND).body
+        try:
+            binding = cls(
+                statement.issuer,
+                check_name(str(body["connector"])),
+                read_bytes(str(body["certificate"])),
+                str(body["endpoint"]),
+                read_time(str(body["not_after"])),
+            )
+            agreed = body["fingerprint"] == binding.fingerprint
+        except (KeyError, TypeError):
+            agreed = False
+        if not agreed:
+            raise Malformed("statement.malformed", why=f"not a {BOUND} body")
+        return binding
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An entry of the status list: who or what is suspended or revoked, since when and why.
+
+    Attributes:
+        subject: a participant's id, a key id, or a certificate's fingerprint.
+        state: ``suspended`` or ``revoked``.
+    """
+
+    subject: str
+    state: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusList:
+    """The newest word on who may not act. A list with a lower sequence than one seen is refused."""
+
+    sequence: int
+    time: datetime
+    standings: tuple[Standing, ...] = field(default=())
+
+    def body(self) -> Object:
+        """The body of the `status.list` statement."""
+        entries: list[Json] = [
+            {"subject": each.subject, "state": each.state, "since": write_time(each.since), "reason": each.reason}
+            for each in self.standings
+        ]
+        return {"sequence": self.sequence, "entries": entries}
+
+    @classmethod
+    def of(cls, statement: Statement) -> StatusList:
+        """Read a `status.list` statement; its signature is the caller's to verify."""
+        body = statement.expect(STATUS).body
+        try:
+            sequence = body["sequence"]
+            standings = tuple(
+                Standing(str(each["subject"]), str(each["state"]), read_time(str(each["since"])), str(each["reason"]))
+                for each in map(_object, _list(body["entries"]))
+            )
+            if not isinstance(sequence, int) or {each.state for each in standings} - {"suspended", "revoked"}:
+                raise TypeError
+        except (KeyError, TypeError):
+            raise Malformed("statement.malformed", why=f"not a {STATUS} body") from None
+        return cls(sequence, statement.time, standings)
+
+
+def write_bytes(data: bytes) -> str:
+    """Bytes as base64url without padding, the form in all statements."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def read_bytes(text: str, length: int | None = None) -> bytes:
+    """The bytes of base64url text.
+
+    Raises:
+        Malformed: another alphabet or another length than asked.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise Malformed("statement.malformed", why="not base64url") from None
+    if write_bytes(data) != text or (length is not None and len(data) != length):
+        raise Malformed("statement.malformed", why="bytes of a wrong length")
+    return data
+
+
+def _object(value: Json) -> Object:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def _list(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value

@@ -1,0 +1,134 @@
+"""Private keys in files: made, written with mode 0600 or encrypted, and refused where others can read them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from hefu import canonical
+from hefu.errors import Malformed, Untrusted
+
+PrivateKey = Ed25519PrivateKey | X25519PrivateKey | ec.EllipticCurvePrivateKey
+
+# RFC 9180: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305.
+_SEAL = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+
+
+def key_id(participant: str, public: bytes) -> str:
+    """The id of a public key: its owner and the first 16 hex digits of its SHA-256."""
+    return f"{participant}#{canonical.digest(public)[7:23]}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSigner:
+    """An Ed25519 key held in memory, read from a file."""
+
+    participant: str
+    private: Ed25519PrivateKey
+
+    @property
+    def key(self) -> str:
+        """The id of this key."""
+        return key_id(self.participant, self.public)
+
+    @property
+    def public(self) -> bytes:
+        """The raw public key (32 bytes)."""
+        return self.private.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """The Ed25519 signature of the message (64 bytes)."""
+        return self.private.sign(message)
+
+
+def seal(plaintext: bytes, recipient: bytes, info: bytes) -> bytes:
+    """Encrypt for one recipient (HPKE base mode; output is 48 bytes longer).
+
+    Args:
+        plaintext: what only the recipient may read.
+        recipient: the recipient's raw X25519 public key.
+        info: what the ciphertext is bound to; the recipient must give the same.
+    """
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    return _SEAL.encrypt(plaintext, X25519PublicKey.from_public_bytes(recipient), info)
+
+
+def unseal(ciphertext: bytes, private: X25519PrivateKey, info: bytes) -> bytes:
+    """Open what `seal` made.
+
+    Raises:
+        Untrusted: it was sealed for another key, for another purpose, or altered.
+    """
+    try:
+        return _SEAL.decrypt(ciphertext, private, info)
+    except Exception as fault:  # noqa: BLE001 - the library raises several kinds; all mean the same here
+        raise Untrusted("seal.broken", detail=type(fault).__name__) from None
+
+
+def write_key(path: Path, key: PrivateKey, passphrase: bytes | None = None) -> None:
+    """Write a new private key, readable by its owner only.
+
+    Raises:
+        Malformed: the file exists already; keys are never overwritten.
+    """
+    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        protection = serialization.BestAvailableEncryption(passphrase)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+    write_private(path, pem)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file with mode 0600, durably.
+
+    Raises:
+        Malformed: the file exists already.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Malformed("key.unreadable", path=str(path), why="it exists already") from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
+    """Read a private key.
+
+    Raises:
+        Untrusted: others may read the file and it is not encrypted.
+        Malformed: it is absent, not a key, or the passphrase is wrong.
+    """
+    try:
+        data = path.read_bytes()
+        loose = stat.S_IMODE(path.stat().st_mode) & 0o077
+    except OSError as fault:
+        raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None
+    if loose and b"ENCRYPTED" not in data:
+        raise Untrusted("key.loose_file", path=str(path))
+    try:
+        key = serialization.load_pem_private_key(data, passphrase or None)
+    except (ValueError, TypeError):
+        raise Malformed("key.unreadable", path=str(path), why="not a key, or a wrong passphrase") from None
+    if not isinstance(key, Ed25519PrivateKey | X25519PrivateKey | ec.EllipticCurvePrivateKey):
+        raise Malformed("key.unreadable", path=str(path), why="not a kind of key used here")
+    return key
+
+
+def read_signer(path: Path, participant: str, passphrase: bytes | None = None) -> FileSigner:
+    """Read an Ed25519 signing key of a participant; raises as `read_key`."""
+    key = read_key(path, passphrase)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Malformed("key.unreadable", path=str(path), why="not an Ed25519 key")
+    return FileSigner(participant, key)

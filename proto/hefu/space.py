@@ -1,0 +1,78 @@
+"""The space file: what a participant pins before it trusts anybody, handed over out of band.
+
+It holds public values only: the root's key, the broker's addresses and transport authority, the log's key. Nothing in
+it is ever replaced by what a message says.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hefu import identity, keys
+from hefu.envelope import PublicKey
+from hefu.errors import Malformed
+
+API_VERSION = "hefu/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceFile:
+    """The pinned facts of one space.
+
+    Attributes:
+        space: its id; every statement names it.
+        root: the offline root's key; certifies participants.
+        broker: the participant id of the broker (role operator).
+        address: ``host:port`` of the broker's services over mutual TLS.
+        enrolment: ``host:port`` of the enrolment service.
+        transport_ca: PEM of the authority that issues transport certificates.
+        log_origin: the audit log's name.
+        log_key: the audit log's verifier key (a C2SP vkey).
+    """
+
+    space: str
+    root: PublicKey
+    broker: str
+    address: str
+    enrolment: str
+    transport_ca: str
+    log_origin: str
+    log_key: str
+
+    @classmethod
+    def read(cls, path: Path) -> SpaceFile:
+        """Read a space file.
+
+        Raises:
+            Malformed: it is absent, not JSON, or lacks a member.
+        """
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except OSError as fault:
+            raise Malformed("space.unreadable", path=str(path), why=fault.strerror or "no such file") from None
+        except ValueError:
+            raise Malformed("space.unreadable", path=str(path), why="not JSON") from None
+        return cls.of(document, str(path))
+
+    @classmethod
+    def of(cls, document: object, where: str = "space file") -> SpaceFile:
+        """The facts of a parsed space file; raises as `read`."""
+        members = {*cls.__slots__, "apiVersion", "kind"}
+        if not isinstance(document, dict) or set(document) != members or document["apiVersion"] != API_VERSION:
+            raise Malformed("space.unreadable", path=where, why=f"it must have exactly {', '.join(sorted(members))}")
+        if not all(isinstance(value, str) for value in document.values()):
+            raise Malformed("space.unreadable", path=where, why="every member must be a text")
+        values = {name: document[name] for name in cls.__slots__ if name != "root"}
+        raw = identity.read_bytes(document["root"], 32)
+        return cls(root=PublicKey(keys.key_id(identity.ROOT, raw), identity.ROOT, raw), **values)
+
+    def document(self) -> dict[str, str]:
+        """The members of the file."""
+        values: dict[str, str] = {name: getattr(self, name) for name in self.__slots__ if name != "root"}
+        return {"apiVersion": API_VERSION, "kind": "Space", "root": identity.write_bytes(self.root.value), **values}
+
+    def write(self, path: Path) -> None:
+        """Write the file, readable by people."""
+        path.write_text(json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n", "utf-8")
