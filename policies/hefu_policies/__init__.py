@@ -1,0 +1,1 @@
+"""The policies floor: contracts in meaning. Pure: no I/O, no clock, no engine."""

@@ -1,0 +1,196 @@
+"""Contracts: how an agreement follows from a product, an offer and a request.
+
+The provider derives the agreement with `agreement_from`, the consumer derives it again and compares
+(`check_agreement`): neither can slip anything in. The values stand in `hefu_policies.agreement` (Party, Strategy,
+Agreement), `hefu_policies.product` (Description, Offer) and `hefu_policies.resource` (Resource, Column, Privacy);
+their names can be imported from here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+
+from hefu import canonical
+from hefu.canonical import Json, Object
+from hefu.envelope import Statement
+from hefu.errors import Conflict, NotFound, Untrusted
+
+from hefu_policies import odrl
+from hefu_policies.agreement import Agreement, Party, Strategy
+from hefu_policies.product import (
+    Codes,
+    Description,
+    Offer,
+    Price,
+    Visibility,
+)  # fmt: skip
+from hefu_policies.reading import Place, check_digest, wrong
+from hefu_policies.resource import Bounds, Column, Fact, Privacy, Resource
+
+__all__ = [
+    "AGREEMENT", "PUBLISHED", "REQUESTED", "Agreement", "Bounds", "Codes", "Column", "ContractRequest", "Description",
+    "Fact", "Offer", "Party", "Price", "Privacy", "Resource", "Strategy", "Visibility", "agreement_from",
+    "check_agreement",
+]  # fmt: skip
+
+PUBLISHED = "product.published"
+REQUESTED = "negotiation.requested"
+AGREEMENT = "agreement"
+STRATEGY_PREFIX = "urn:hefu:strategy:"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRequest:
+    """The body of `negotiation.requested`: a consumer asks for an agreement under an offer, as it stands.
+
+    Attributes:
+        connector: the consumer's.
+        description: the digest of the description version it read.
+        purpose: what for, a concept such as ``dpv:ScientificResearch``; declared, not provable.
+        changes: empty; counter-offers come later.
+    """
+
+    negotiation: str
+    provider: str
+    consumer: str
+    connector: str
+    product: str
+    description: str
+    offer: str
+    purpose: str
+    changes: Object = field(default_factory=dict)
+    previous: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_digest(self.description, "request.description")
+        if self.provider == self.consumer:
+            wrong("request.provider", "another participant than the consumer")
+
+    def body(self) -> Object:
+        """The body of the `negotiation.requested` statement."""
+        texts: Object = {each.name: getattr(self, each.name) for each in fields(self)}
+        return texts | {"changes": dict(self.changes), "previous": [*self.previous]}
+
+    @classmethod
+    def of(cls, body: Json, where: str = "request") -> ContractRequest:
+        """Read what `body` wrote; raises as `Party.of`."""
+        found = Place(body, where).members(each.name for each in fields(cls))
+        texts = {name: each.text() for name, each in found.items() if name not in ("changes", "previous")}
+        return cls(**texts, changes=found["changes"].object(), previous=found["previous"].texts())
+
+
+def agreement_from(
+    description: Statement,
+    requested: Statement,
+    *,
+    agreement: str,
+    strategy: str,
+    connector: str,
+    log: str,
+    at: datetime,
+) -> Agreement:
+    """The one agreement that follows from an offer and the request for it. Signatures are the caller's to verify.
+
+    Args:
+        description: the provider's `product.published` statement.
+        requested: the consumer's `negotiation.requested` statement; it names the offer.
+        agreement: the id the provider drew for it; ``strategy`` likewise.
+        connector: the provider's connector, which enforces.
+        log: the origin of the space's log.
+        at: when it begins.
+
+    Raises:
+        Malformed: one of the bodies is.
+        NotFound: there is no such offer for this consumer.
+        Conflict: the request names another product version or party, or asks for changes.
+    """
+    product = Description.of(description.expect(PUBLISHED).body)
+    request = ContractRequest.of(requested.expect(REQUESTED).body)
+    offer = product.offer(request.offer)
+    if offer is None or not offer.visibility.allows(request.consumer):
+        raise NotFound("offer.not_found", product=product.product, offer=request.offer)
+    _check_request(description, product, requested, request)
+    begin, end = at.replace(microsecond=0), at.replace(microsecond=0) + timedelta(days=offer.valid_days)
+    policy = odrl.bind(
+        offer.policy,
+        id_=STRATEGY_PREFIX + strategy,
+        target=product.product,
+        assigner=request.provider,
+        assignee=request.consumer,
+        at=begin,
+    )
+    return Agreement(
+        id=agreement,
+        negotiation=request.negotiation,
+        offer=offer.id,
+        product=product.product,
+        description=description.digest(),
+        resources=tuple(each.id for each in product.resources),
+        snapshot_rule=product.snapshot_rule,
+        parties=(
+            Party(request.provider, "provider", connector),
+            Party(request.consumer, "consumer", request.connector),
+        ),
+        strategies=(Strategy(strategy, connector, policy),),
+        computations=odrl.load(policy).actions(),
+        not_before=begin,
+        not_after=end,
+        offline_window_seconds=offer.offline_window_seconds,
+        offline_share_percent=offer.offline_share_percent,
+        budget=offer.budget,
+        unit=product.resources[0].privacy.unit,
+        neighbouring=product.resources[0].privacy.neighbouring,
+        log=log,
+        previous=(*request.previous, requested.digest()),
+    )
+
+
+def check_agreement(offered: Statement, description: Statement, requested: Statement, *, log: str) -> Agreement:
+    """The consumer's side: derive the agreement again from what was offered and asked, and compare exact bytes.
+
+    The ids, the provider's connector and the beginning are the provider's to choose; whether the beginning is about
+    now is the caller's to judge, as are all signatures.
+
+    Args:
+        offered: the `agreement` statement the provider signed.
+        log: the origin of the log pinned by the space.
+
+    Raises:
+        Untrusted: the agreement says something else than the offer and the request.
+        Malformed, NotFound, Conflict: as `agreement_from`.
+    """
+    found = Agreement.of(offered.expect(AGREEMENT).body)
+    derived = agreement_from(
+        description,
+        requested,
+        agreement=found.id,
+        strategy=found.strategies[0].id,
+        connector=found.provider.connector,
+        log=log,
+        at=found.not_before,
+    )
+    ours = derived.body()
+    for name, value in offered.body.items():
+        if canonical.encode(value) != canonical.encode(ours[name]):
+            raise Untrusted("agreement.differs", where=name)
+    if offered.issuer != description.issuer or offered.space != requested.space:
+        raise Untrusted("agreement.differs", where="issuer")
+    return derived
+
+
+def _check_request(
+    description: Statement, product: Description, requested: Statement, request: ContractRequest
+) -> None:
+    for where, agreed in (
+        ("space", requested.space == description.space),
+        ("provider", request.provider == description.issuer),
+        ("consumer", request.consumer == requested.issuer),
+        ("product", request.product == product.product),
+        ("description", request.description == description.digest()),
+        ("resources", len({each.privacy.unit for each in product.resources}) == 1),
+    ):
+        if not agreed:
+            raise Conflict("negotiation.differs", where=where)
+    if request.changes:
+        raise Conflict("offer.fixed", offer=request.offer)

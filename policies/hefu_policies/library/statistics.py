@@ -1,0 +1,177 @@
+"""Templates for differentially private statistics: for research, for all members, for a regulator.
+
+All three permit one action, `hefu:dpQuery`, with a limit per release and in total, a minimum group, listed columns
+and an end; all demand the log. They differ in who may ask and what for.
+"""
+
+from __future__ import annotations
+
+from hefu.canonical import Json, Object
+from hefu.errors import Language
+
+from hefu_policies import purposes
+from hefu_policies.comparisons import PARTICIPANT_PREFIX
+from hefu_policies.library.parameters import (
+    Parameter,
+    Template,
+    Values,
+    concepts,
+    constraint,
+    instant,
+    listed,
+    names,
+    participants,
+    positive,
+    purpose,
+    typed,
+    whole,
+)  # fmt: skip
+from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, Kind
+
+_PURPOSE = Parameter(
+    "purpose", purpose, "a purpose such as dpv:ScientificResearch", "what for", "用途", "dpv:ScientificResearch"
+)
+_EPSILON = Parameter(
+    "epsilon",
+    positive,
+    'a decimal above 0 as text, such as "0.5"',
+    "ε of one release, at most",
+    "单次发布 ε 上限",
+    "0.5",
+)
+_BUDGET = Parameter(
+    "budget", positive, 'a decimal above 0 as text, such as "4"', "ε of the whole agreement, at most", "合约累计 ε 上限"
+)
+_MIN_GROUP = Parameter(
+    "min_group", whole, "a whole number of at least 1, such as 20", "smallest group told", "最小分组人数", 20
+)
+_COLUMNS = Parameter(
+    "columns", names, "a list of column names, such as [age, region]", "columns that may be used", "可使用的列"
+)
+_UNTIL = Parameter("until", instant, "a time such as 2027-11-21T00:00:00Z", "the end", "截止时间")
+_COUNT = Parameter(
+    "count", whole, "a whole number of at least 1, such as 200", "computations in all, at most", "计算次数上限"
+)
+_RECIPIENTS = Parameter(
+    "recipients", participants, "a list of participants, such as [health-commission]", "who may ask", "可使用的监管方"
+)
+_OUTPUT = ("hefu:NoisyAggregate", "hefu:Histogram")
+_REGULATORY = ("dpv:LegalCompliance", "dpv:ProvideOfficialStatistics", "dpv:PublicPolicyMaking")
+
+
+def _limits(values: Values) -> list[Json]:
+    """The constraints that all three templates share."""
+    return [
+        constraint("epsilon", "hefu:epsilon", "lteq", typed(values["epsilon"], Kind.DECIMAL)),
+        constraint("budget", "hefu:epsilonBudget", "lteq", typed(values["budget"], Kind.DECIMAL)),
+        constraint("group", "hefu:minGroup", "gteq", typed(values["min_group"], Kind.INTEGER)),
+        constraint("columns", "hefu:column", "isPartOf", values["columns"]),
+        constraint("output", "hefu:outputKind", "isAnyOf", concepts(_OUTPUT)),
+        constraint("until", "odrl:dateTime", "lt", typed(values["until"], Kind.TIME)),
+    ]
+
+
+def _permission(constraints: list[Json]) -> list[Json]:
+    duty: Json = {"@id": "urn:d:log", "action": LOG}
+    return [{"@id": "urn:rule:statistics", "action": DP_QUERY, "constraint": constraints, "duty": [duty]}]
+
+
+def _research(values: Values) -> Object:
+    goal, count = str(values["purpose"]), values["count"]
+    constraints: list[Json] = [
+        constraint("purpose", "odrl:purpose", "isA", {"@id": goal}),
+        *_limits(values),
+        constraint("count", "odrl:count", "lteq", typed(count, Kind.INTEGER)),
+    ]
+    rules: Object = {"permission": _permission(constraints)}
+    if "dpv:CommercialPurpose" not in purposes.LINEAGE[goal]:  # else it would forbid what was asked for
+        commercial = constraint("commercial", "odrl:purpose", "isA", {"@id": "dpv:CommercialPurpose"})
+        rules["prohibition"] = [{"@id": "urn:no:commercial", "action": COMPUTE, "constraint": [commercial]}]
+    return rules
+
+
+def _open(values: Values) -> Object:
+    return {"permission": _permission(_limits(values))}
+
+
+def _regulator(values: Values) -> Object:
+    recipients = values["recipients"]
+    asking = [PARTICIPANT_PREFIX + str(each) for each in recipients] if isinstance(recipients, list) else []
+    constraints: list[Json] = [
+        constraint("recipient", "odrl:recipient", "isAnyOf", concepts(asking)),
+        constraint("purpose", "odrl:purpose", "isAnyOf", concepts(_REGULATORY)),
+        *_limits(values),
+    ]
+    return {"permission": _permission(constraints)}
+
+
+_LIMITS_EN = (
+    "over the columns {columns}, until {until}. Each release costs at most ε = {epsilon}, all together at most "
+    "ε = {budget}. Groups smaller than {min_group} are not told. Every release is logged."
+)
+_LIMITS_ZH = (
+    "可使用的列为 {columns}，截止 {until}。单次发布的 ε 不超过 {epsilon}，累计 ε 不超过 {budget}。"
+    "少于 {min_group} 的分组不予发布。每次发布均记入日志。"
+)
+
+
+def _research_text(values: Values, language: Language) -> str:
+    if language == "zh":
+        head = "为{goal}查询差分隐私统计，最多 {count} 次；"
+        tail = "不得用于商业目的。" if _has_prohibition(values) else ""
+    else:
+        head = "Differentially private statistics for {goal}, at most {count} computations, "
+        tail = " Commercial purposes are prohibited." if _has_prohibition(values) else ""
+    return _fill(head, values, language) + tail
+
+
+def _has_prohibition(values: Values) -> bool:
+    return "prohibition" in _research(values)
+
+
+def _open_text(values: Values, language: Language) -> str:
+    head = "向可见本报价的成员开放差分隐私统计，用途不限；" if language == "zh" else (
+        "Differentially private statistics for everybody who may see the offer, whatever for, "
+    )  # fmt: skip
+    return _fill(head, values, language)
+
+
+def _regulator_text(values: Values, language: Language) -> str:
+    head = "供 {recipients} 为法定职责、官方统计或政策制定查询差分隐私统计；" if language == "zh" else (
+        "Differentially private statistics for {recipients}, to meet legal duties, for official statistics or for "
+        "making public policy, "
+    )  # fmt: skip
+    return _fill(head, values, language)
+
+
+def _fill(head: str, values: Values, language: Language) -> str:
+    words = {name: listed(value) for name, value in values.items()}
+    if "purpose" in values:
+        words["goal"] = purposes.label(str(values["purpose"]), language)
+    return (head + (_LIMITS_ZH if language == "zh" else _LIMITS_EN)).format(**words)
+
+
+RESEARCH = Template(
+    "research-statistics",
+    (_PURPOSE, _EPSILON, _BUDGET, _MIN_GROUP, _COLUMNS, _UNTIL, _COUNT),
+    _research,
+    _research_text,
+    "Private statistics for one purpose, not commercial, a limited number of times",
+    "面向单一非商业用途、次数有限的差分隐私统计",
+)
+OPEN = Template(
+    "open-statistics",
+    (_EPSILON, _BUDGET, _MIN_GROUP, _COLUMNS, _UNTIL),
+    _open,
+    _open_text,
+    "Private statistics for any purpose",
+    "用途不限的差分隐私统计",
+)
+REGULATOR = Template(
+    "regulator-statistics",
+    (_RECIPIENTS, _EPSILON, _BUDGET, _MIN_GROUP, _COLUMNS, _UNTIL),
+    _regulator,
+    _regulator_text,
+    "Private statistics for named regulators in their duties",
+    "面向指定监管方履职的差分隐私统计",
+)

@@ -1,0 +1,146 @@
+"""The same decision again, from what was logged: facts and decision as JSON, and back.
+
+A fact that could not have been decided on (of another type) is left out: it was Unknown, and absent is Unknown too.
+So a record always gives the decision it was made of, for as long as `EVALUATOR` is the version of these rules.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hefu import canonical
+from hefu.canonical import Json, Object
+from hefu.errors import Malformed, Untrusted
+from hefu.times import write_time
+
+from hefu_policies import odrl
+from hefu_policies.comparisons import LONGEST, is_names
+from hefu_policies.decision import Decision, Facts, Request, decide
+from hefu_policies.policy import compile_policy
+from hefu_policies.reading import Place, write_decimal, wrong
+from hefu_policies.terms import BY_NAME, Kind, Phase
+
+EVALUATOR = "hefu-policies/1"
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:E[+-][0-9]{1,6})?\Z", re.ASCII)
+_MEMBERS = ("evaluator", "policy", "phase", "request", "facts", "effect", "clause", "duties", "reasons")
+
+
+def write_facts(facts: Facts) -> Object:
+    """Facts as JSON: decimals and times as text, sets as sorted lists; operands unknown to the vocabulary left out."""
+    body: Object = {}
+    for name in sorted(facts):
+        operand = BY_NAME.get(name)
+        if operand is not None:
+            value = _write(facts[name], operand.kind)
+            if value is not None:
+                body[name] = value
+    return body
+
+
+def read_facts(body: Json, where: str = "facts") -> dict[str, object]:
+    """Facts that `write_facts` wrote.
+
+    Raises:
+        Malformed: an unknown fact, or one of a wrong form.
+    """
+    if not isinstance(body, dict):
+        wrong(where, "an object")
+    for name in body:
+        if name not in BY_NAME:
+            raise Malformed("policy.unknown", where=where, term=name[:40], known=", ".join(sorted(BY_NAME)))
+    return {name: _read(Place(value, f"{where}.{name}"), BY_NAME[name].kind) for name, value in body.items()}
+
+
+def record(decision: Decision) -> Object:
+    """A decision as JSON: what is needed to make it again, and what came out."""
+    request = decision.request
+    return {
+        "evaluator": EVALUATOR,
+        "policy": _digest(odrl.dump(decision.contract.policy)),
+        "phase": decision.phase.value,
+        "request": {
+            "action": request.action,
+            "target": request.target,
+            "assignee": request.assignee,
+            "performed": [*sorted(request.performed)],
+        },
+        "facts": write_facts(decision.facts),
+        "effect": decision.effect.value,
+        "clause": decision.clause,
+        "duties": [*decision.duties],
+        "reasons": [{"code": each.code.value, "rule": each.rule, "part": each.part} for each in decision.reasons],
+    }
+
+
+def replay(policy: Object, recorded: Object) -> Decision:
+    """Decide again from a record, and compare everything that came out.
+
+    Args:
+        policy: the strategy's ODRL Agreement.
+        recorded: what `record` wrote.
+
+    Raises:
+        Malformed: not a record, or of another evaluator.
+        Untrusted: the record is of another policy, or the decision comes out differently.
+    """
+    found = Place(recorded, "decision").members(_MEMBERS)
+    found["evaluator"].choice(EVALUATOR)
+    if found["policy"].digest() != _digest(policy):
+        raise Untrusted("policy.replay", what="policy")
+    asked = found["request"].members(("action", "target", "assignee", "performed"))
+    request = Request(
+        asked["action"].text(),
+        asked["target"].text(),
+        asked["assignee"].text(),
+        frozenset(asked["performed"].texts()),
+    )
+    facts = read_facts(found["facts"].value, found["facts"].where)
+    phase = Phase(found["phase"].choice(*Phase))
+    decision = decide(compile_policy(odrl.load(policy)), request, facts, phase)
+    again = record(decision)
+    for name in _MEMBERS:
+        if again[name] != recorded[name]:
+            raise Untrusted("policy.replay", what=name)
+    return decision
+
+
+def _digest(policy: Object) -> str:
+    return canonical.digest(canonical.encode(policy))
+
+
+def _write(value: object, kind: Kind) -> Json:
+    if kind is Kind.DECIMAL:
+        return _write_number(value)
+    if kind is Kind.INTEGER:
+        return value if type(value) is int and abs(value) <= canonical.LARGEST_INTEGER else None
+    if kind is Kind.TIME:
+        return write_time(value) if isinstance(value, datetime) and value.utcoffset() == timedelta(0) else None
+    if kind is Kind.NAMES:
+        return [*sorted(set(value))] if is_names(value) else None
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None
+
+
+def _write_number(value: object) -> str | None:
+    number = Decimal(value) if type(value) is int else value
+    if not isinstance(number, Decimal) or not number.is_finite():
+        return None
+    return write_decimal(number) if abs(number.adjusted()) < 30 else str(number)
+
+
+def _read_number(place: Place) -> Decimal:
+    text = place.text(1000)
+    return Decimal(text) if _NUMBER.match(text) else wrong(place.where, "a decimal as text")
+
+
+def _read(place: Place, kind: Kind) -> object:
+    if kind is Kind.DECIMAL:
+        return _read_number(place)
+    if kind is Kind.INTEGER:
+        return place.integer(-canonical.LARGEST_INTEGER)
+    if kind is Kind.TIME:
+        return place.time().astimezone(UTC)
+    if kind is Kind.NAMES:
+        return frozenset(place.texts())
+    return place.text()
