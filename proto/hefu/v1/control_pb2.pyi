@@ -1067,6 +1067,7 @@ class Release(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"computations/{id}"."""
     state: _computation_pb2.Computation.State.ValueType
@@ -1076,7 +1077,7 @@ class Release(_message.Message):
     product: _builtins.str
     """"products/{id}"."""
     clause: _builtins.str
-    """Id of the permitting rule, or of what refused."""
+    """Id of the permitting rule, or of the first clause that refused; an error code where no clause did."""
     cells: _builtins.int
     """Cells that left; 0 unless released."""
     create_time: _builtins.str
@@ -1089,6 +1090,10 @@ class Release(_message.Message):
     @_builtins.property
     def receipt(self) -> _common_pb2.Statement:
         """Receipt, refusal or failure."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why it was refused, as the consumer was told."""
 
     def __init__(
         self,
@@ -1105,10 +1110,11 @@ class Release(_message.Message):
         update_time: _builtins.str = ...,
         user: _builtins.str = ...,
         receipt: _common_pb2.Statement | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cells", b"cells", "charge", b"charge", "clause", b"clause", "consumer", b"consumer", "create_time", b"create_time", "name", b"name", "product", b"product", "receipt", b"receipt", "state", b"state", "update_time", b"update_time", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cells", b"cells", "charge", b"charge", "clause", b"clause", "consumer", b"consumer", "create_time", b"create_time", "name", b"name", "product", b"product", "reasons", b"reasons", "receipt", b"receipt", "state", b"state", "update_time", b"update_time", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,350 @@
+"""What must be true of a log's statements together: contracts, receipts, budgets, journals, terminations.
+
+Each check is a pure function of a `Record` and returns its faults: one plain sentence each, with the entry's number.
+A statement that refers to one which the bundle hides from its holder is not a fault but counted as unchecked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hefu.canonical import Json, Object
+from hefu.errors import HefuError
+from hefu.members import digest, exactly, many, mapping, reading, text, whole
+from hefu.receipt import FAILED, NOTHING, REFUSED, SEALED, Failure, Link, Receipt, Refusal, Spent, journal_of
+from hefu.record import AGREEMENT, FINALIZED, TERMINATED, Logged, Record
+from hefu.times import read_time
+
+PUBLISHED, ASKED = "product.published", "computation.requested"
+# A termination acts at first verified sight, and sight within a minute of the broker being reachable (promise, T-b).
+SIGHT = timedelta(seconds=60)
+# Two computations that end at once take their times before their places in the journal, and clocks are set.
+SKEW = timedelta(seconds=60)
+
+Ended = Receipt | Failure
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found: faults, how many things it looked at, and what it could not look at."""
+
+    faults: list[str] = field(default_factory=list)
+    seen: int = 0
+    unchecked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What the checks need of an agreement."""
+
+    index: int
+    id: str
+    digest: str
+    envelope: str
+    provider: str
+    consumer: str
+    product: str
+    description: str
+    resources: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    window: timedelta
+    budget: Spent
+
+    @classmethod
+    def of(cls, logged: Logged) -> Contract:
+        """Read an `agreement` statement.
+
+        Raises:
+            Malformed: a member that the checks need is missing or of a wrong form.
+        """
+        body = logged.statement.body
+        with reading(AGREEMENT):
+            roles = {text(each["role"]): text(each["participant"]) for each in many(body["parties"], mapping)}
+            return cls(
+                index=logged.index,
+                id=text(body["agreement"]),
+                digest=logged.statement.digest(),
+                envelope=logged.envelope,
+                provider=roles["provider"],
+                consumer=roles["consumer"],
+                product=text(body["product"]),
+                description=digest(body["description"]),
+                resources=many(body["resources"], text),
+                not_before=read_time(text(body["not_before"])),
+                not_after=read_time(text(body["not_after"])),
+                window=timedelta(seconds=min(whole(body["offline_window_seconds"]), 10**8)),
+                budget=budget_of(body["budget"]),
+            )
+
+
+@dataclass(slots=True)
+class Facts:
+    """The typed facts of a record that several checks share; what cannot be read is a fault of the check `forms`."""
+
+    record: Record
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    countersigned: dict[str, int] = field(default_factory=dict)  # envelope digest -> entry
+    descriptions: dict[str, tuple[Logged, dict[str, Spent]]] = field(default_factory=dict)
+    ended: list[tuple[Logged, Ended]] = field(default_factory=list)
+    refused: list[tuple[Logged, Refusal]] = field(default_factory=list)
+    journals: dict[str, list[tuple[Link, Logged]]] = field(default_factory=lambda: defaultdict(list))
+    forms: Findings = field(default_factory=Findings)
+
+    @classmethod
+    def of(cls, record: Record) -> Facts:
+        """Read every statement that a check needs."""
+        facts = cls(record)
+        for logged in record.logged:
+            try:
+                facts._read(logged)
+            except HefuError as fault:
+                facts.forms.faults.append(f"entry {logged.index}: {fault.public()}")
+        facts.forms.seen = len(record.logged)
+        return facts
+
+    def _read(self, logged: Logged) -> None:
+        link = journal_of(logged.statement)
+        if link is not None:
+            self.journals[logged.statement.issuer].append((link, logged))
+        if logged.type == AGREEMENT:
+            self._read_agreement(logged)
+        elif logged.type == FINALIZED:
+            with reading(FINALIZED):
+                self.countersigned.setdefault(digest(logged.statement.body["envelope"]), logged.index)
+        elif logged.type == PUBLISHED:
+            self.descriptions[logged.statement.digest()] = logged, lifetimes(logged.statement.body)
+        elif logged.type == SEALED:
+            self.ended.append((logged, Receipt.of(logged.statement)))
+        elif logged.type == FAILED:
+            self.ended.append((logged, Failure.of(logged.statement)))
+        elif logged.type == REFUSED:
+            self.refused.append((logged, Refusal.of(logged.statement)))
+
+    def _read_agreement(self, logged: Logged) -> None:
+        contract = Contract.of(logged)
+        if contract.id in self.contracts:
+            self.forms.faults.append(f"entry {logged.index}: agreement {contract.id} stands in the log already")
+        else:
+            self.contracts[contract.id] = contract
+
+    def missing(self, findings: Findings, fault: str) -> None:
+        """Something that is referred to is not there: a fault, unless the bundle hides entries from its holder."""
+        if self.record.hidden:
+            findings.unchecked += 1
+        else:
+            findings.faults.append(fault)
+
+
+def budget_of(value: Json) -> Spent:
+    """The limits of a budget block."""
+    body = exactly(value, "currency", "epsilon_nano", "delta_femto", "releases")
+    if body["currency"] != "epsilon-delta":
+        raise ValueError
+    return Spent(whole(body["epsilon_nano"]), whole(body["delta_femto"]), whole(body["releases"]))
+
+
+def lifetimes(body: Object) -> dict[str, Spent]:
+    """The lifetime total of each resource of a product description."""
+    with reading(PUBLISHED):
+        rows = many(body["resources"], mapping)
+        return {text(each["resource"]): budget_of(mapping(each["privacy"])["lifetime"]) for each in rows}
+
+
+def under(end: Ended) -> tuple[str, ...]:
+    """The ids of the agreements that an end stands under."""
+    return tuple(dict.fromkeys(each if isinstance(each, str) else each.agreement for each in end.agreements))
+
+
+def check_agreements(facts: Facts) -> Findings:
+    """Every countersignature is over exactly the bytes of a logged agreement that all parties signed.
+
+    That all parties signed is rule 3 of `hefu.record`, so an agreement which lacks a signature is not among these.
+    An agreement without a countersignature is not in force; a receipt under it is a fault of `check_receipts`.
+    """
+    findings = Findings(seen=len(facts.contracts))
+    envelopes = {each.envelope: each for each in facts.contracts.values()}
+    for logged in facts.record.of(FINALIZED):
+        body = logged.statement.body
+        contract = envelopes.get(str(body.get("envelope")))
+        if contract is None:
+            facts.missing(findings, f"entry {logged.index}: countersigns bytes that are no agreement of this log")
+        elif body.get("agreement") != contract.digest:
+            findings.faults.append(f"entry {logged.index}: names another agreement than the bytes it countersigns")
+    return findings
+
+
+def check_receipts(facts: Facts) -> Findings:
+    """Every receipt stands under an agreement in force, is its provider's, and names what was agreed."""
+    findings = Findings(seen=len(facts.ended))
+    asked = {str(each.statement.body.get("computation")): each.statement.digest() for each in facts.record.of(ASKED)}
+    for logged, end in facts.ended:
+        for fault in _receipt_faults(facts, findings, logged, end):
+            findings.faults.append(f"entry {logged.index}: {fault}")
+        if asked.get(end.computation, end.request) != end.request:
+            findings.faults.append(f"entry {logged.index}: the receipt is for another request than was logged")
+    return findings
+
+
+def _receipt_faults(facts: Facts, findings: Findings, logged: Logged, end: Ended) -> Iterator[str]:
+    for id_ in under(end):
+        contract = facts.contracts.get(id_)
+        if contract is None:
+            facts.missing(findings, f"entry {logged.index}: no agreement {id_} in this log")
+            continue
+        if facts.countersigned.get(contract.envelope, logged.index) >= logged.index or contract.index > logged.index:
+            yield f"agreement {id_} was not in force: no countersignature stands before this entry"
+        if (logged.statement.issuer, end.consumer) != (contract.provider, contract.consumer):
+            yield f"signer and consumer are not the provider and consumer of agreement {id_}"
+        # A failure may be told long after, when a connector starts again; a receipt counts from its admission.
+        admitted = end.admitted if isinstance(end, Receipt) else contract.not_before
+        if not contract.not_before <= admitted <= min(contract.not_after, logged.statement.time + SKEW):
+            yield f"admitted outside the validity of agreement {id_}, or after it was sealed"
+        if isinstance(end, Receipt):
+            yield from _release_faults(facts, findings, logged, end, contract)
+
+
+def _release_faults(
+    facts: Facts, findings: Findings, logged: Logged, receipt: Receipt, contract: Contract
+) -> Iterator[str]:
+    signed = {each.agreement: each.digest for each in receipt.agreements}
+    if signed[contract.id] != contract.digest:
+        yield f"names another digest than that of agreement {contract.id}"
+    if (receipt.product, receipt.description) != (contract.product, contract.description):
+        yield f"another product or description than agreement {contract.id} has"
+    if receipt.resource not in contract.resources:
+        yield f"a resource that agreement {contract.id} does not name"
+    published = facts.descriptions.get(receipt.description)
+    if published is None:
+        facts.missing(findings, f"entry {logged.index}: its product description was never published in this log")
+    elif published[0].index > logged.index or published[0].statement.issuer != contract.provider:
+        yield "its product description was published later, or by another participant"
+
+
+def check_budgets(facts: Facts) -> Findings:
+    """For each agreement the charges of all receipts and failures together fit its budget block."""
+    findings = Findings(seen=len(facts.contracts))
+    spent: dict[str, Spent] = defaultdict(lambda: NOTHING)
+    for logged, end in facts.ended:
+        for id_ in under(end):
+            contract = facts.contracts.get(id_)
+            if contract is None:
+                continue
+            spent[id_] += end.charge
+            if not spent[id_].within(contract.budget):
+                findings.faults.append(f"entry {logged.index}: overspends the budget of agreement {id_}")
+    return findings
+
+
+def check_lifetimes(facts: Facts) -> Findings:
+    """For each asset all charges together fit its lifetime total, over all agreements and description versions.
+
+    The first published total of an asset stands for ever; a later version may only be lower.
+    """
+    findings = Findings()
+    first: dict[tuple[str, str], Spent] = {}
+    for logged, totals in facts.descriptions.values():
+        for resource, total in totals.items():
+            first.setdefault((logged.statement.issuer, resource), total)
+    findings.seen = len(first)
+    spent: dict[tuple[str, str], Spent] = defaultdict(lambda: NOTHING)
+    for logged, end in facts.ended:
+        for asset, agreed in _assets(facts, logged.statement.issuer, end).items():
+            spent[asset] += end.charge
+            limits = [each for each in (first.get(asset), agreed) if each is not None]
+            if not limits:
+                findings.unchecked += 1
+            elif not all(spent[asset].within(each) for each in limits):
+                findings.faults.append(f"entry {logged.index}: overspends the lifetime total of resource {asset[1]}")
+    return findings
+
+
+def _assets(facts: Facts, provider: str, end: Ended) -> dict[tuple[str, str], Spent | None]:
+    """The assets that an end charges, each with the total in the description version that was agreed on.
+
+    A failure that names no resource charges every resource of its agreements: charged is never less than released.
+    """
+    charged: dict[tuple[str, str], Spent | None] = {}
+    for id_ in under(end):
+        contract = facts.contracts.get(id_)
+        resources = (end.resource,) if end.resource else contract.resources if contract else ()
+        described = facts.descriptions.get(contract.description) if contract else None
+        for resource in resources:
+            charged[provider, resource] = described[1].get(resource) if described else None
+    return charged
+
+
+def check_journals(facts: Facts) -> Findings:
+    """Each connector's journal is gapless from 0, chained by digests, and its times never go back by over a minute.
+
+    LIMIT: a participant has one connector, so its statements are one chain. What a connector has not yet handed in
+    cannot be missed here; its counterparties hold their receipts.
+    """
+    findings = Findings(seen=len(facts.journals))
+    for participant, links in facts.journals.items():
+        chain: dict[int, Logged] = {}
+        for link, logged in links:
+            if link.sequence in chain:
+                findings.faults.append(f"entry {logged.index}: {participant} used number {link.sequence} twice")
+            chain.setdefault(link.sequence, logged)
+        for link, logged in links:
+            if link.sequence:
+                _check_link(facts, findings, link, logged, chain.get(link.sequence - 1))
+    return findings
+
+
+def _check_link(facts: Facts, findings: Findings, link: Link, logged: Logged, before: Logged | None) -> None:
+    issuer = logged.statement.issuer
+    if before is None:
+        facts.missing(findings, f"entry {logged.index}: number {link.sequence - 1} of {issuer}'s journal is missing")
+    elif before.envelope != link.previous:
+        findings.faults.append(f"entry {logged.index}: does not follow entry {before.index} in {issuer}'s journal")
+    elif before.statement.time > logged.statement.time + SKEW:
+        findings.faults.append(f"entry {logged.index}: is dated before entry {before.index}, which it follows")
+
+
+def check_terminations(facts: Facts) -> Findings:
+    """Nothing was released under an agreement after a party had ended it and the provider must have known.
+
+    A provider may be cut off, so a receipt may be logged long after the termination. What counts is the time of
+    sealing, which the journal's chain bounds: not later than the termination by more than the contract's offline
+    window, and never by less than a minute's sight.
+    """
+    findings = Findings()
+    ended: dict[str, tuple[Logged, datetime]] = {}
+    for logged in facts.record.of(TERMINATED):
+        findings.seen += 1
+        id_ = str(logged.statement.body.get("agreement"))
+        contract = facts.contracts.get(id_)
+        if contract is None:
+            facts.missing(findings, f"entry {logged.index}: ends agreement {id_}, which is not in this log")
+        elif logged.statement.issuer not in (contract.provider, contract.consumer):
+            findings.faults.append(f"entry {logged.index}: ends agreement {id_} without being a party")
+        elif logged.statement.body.get("digest") != contract.digest:
+            findings.faults.append(f"entry {logged.index}: names another digest than that of agreement {id_}")
+        else:
+            latest = logged.statement.time + max(contract.window, SIGHT)
+            ended[id_] = min(ended.get(id_, (logged, latest)), (logged, latest), key=lambda each: each[1])
+    for logged, end in facts.ended:
+        for id_ in under(end):
+            if isinstance(end, Receipt) and id_ in ended and logged.statement.time > ended[id_][1]:
+                findings.faults.append(
+                    f"entry {logged.index}: released under agreement {id_}, which entry {ended[id_][0].index} had ended"
+                )
+    return findings
+
+
+def check_once(facts: Facts) -> Findings:
+    """No computation, and no request, ends twice at the same provider in a charge."""
+    findings = Findings(seen=len(facts.ended))
+    seen: dict[tuple[str, str], int] = {}
+    for logged, end in facts.ended:
+        for name in (end.computation, end.request):
+            first = seen.setdefault((logged.statement.issuer, name), logged.index)
+            if first != logged.index:
+                findings.faults.append(f"entry {logged.index}: the computation of entry {first} ended again")
+                break
+    return findings
