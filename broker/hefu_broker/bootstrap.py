@@ -1,0 +1,286 @@
+"""The only place that wires: rooms onto stores, services onto rooms, threads around them."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hefu import keys, transport
+from hefu.directory import Directory
+from hefu.envelope import Statement
+from hefu.errors import Conflict, HefuError, Malformed, NotFound
+from hefu.identity import Participant
+from hefu.space import SpaceFile
+from hefu.times import Clock, SystemClock
+from hefu.tlog.note import VerifierKey
+from hefu.transport import Running
+
+from hefu_broker import bell
+from hefu_broker.authority import Authority
+from hefu_broker.bell import Bell
+from hefu_broker.catalog import Catalog
+from hefu_broker.changes import Changes
+from hefu_broker.contracts import Contracts
+from hefu_broker.enrolment import Enrolments
+from hefu_broker.founding import ring_of
+from hefu_broker.log import AuditLog
+from hefu_broker.notary import Notary
+from hefu_broker.records import Certificate, Outgoing
+from hefu_broker.registry import Registry
+from hefu_broker.sequencer import Sequencer
+from hefu_broker.settings import Settings
+from hefu_broker.standing import Standings
+from hefu_broker.storage.catalog import SqlCatalogStore
+from hefu_broker.storage.contracts import SqlTalkStore
+from hefu_broker.storage.database import Database
+from hefu_broker.storage.log import SqlLogStore
+from hefu_broker.storage.outbox import SqlOutboxStore
+from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
+from hefu_broker.trust import Trust
+
+log = logging.getLogger("hefu.broker")
+DATABASE = "broker.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The broker's rooms over one folder, without servers and threads."""
+
+    folder: Path
+    settings: Settings
+    space: SpaceFile
+    clock: Clock
+    database: Database
+    authority: Authority
+    registry: Registry
+    enrolments: Enrolments
+    standings: Standings
+    catalog: Catalog
+    contracts: Contracts
+    changes: Changes
+    sequencer: Sequencer
+    log: AuditLog
+
+
+def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = False) -> Rooms:
+    """Wire the rooms over a broker's folder.
+
+    Args:
+        serving: the caller runs the sequencer; otherwise what is queued wakes the process that does.
+
+    Raises:
+        Malformed: there is no broker, or a file of it cannot be read.
+        Untrusted: a kept statement does not hold.
+    """
+    settings, clock = Settings.read(folder), clock or SystemClock()
+    space = SpaceFile.read(folder / "space.json")
+    database = Database(folder / DATABASE, settings.space, settings.node)
+    enrolment_store, registry_store = SqlEnrolmentStore(database), SqlRegistryStore(database)
+    talks, log_store, outbox, products = (
+        SqlTalkStore(database), SqlLogStore(database), SqlOutboxStore(database), SqlCatalogStore(database),
+    )  # fmt: skip
+    log_key = _log_key(folder)
+    sequencer = Sequencer(
+        log_store, outbox, VerifierKey.parse(space.log_key), log_key.sign, folder / settings.checkpoint
+    )
+    announce = sequencer.ring if serving else lambda: bell.ring(folder)
+    trust = Trust(Directory(settings.space, space.root), clock)
+    authority = _authority(folder, space, settings.certificate_life)
+    registry = Registry(trust, registry_store, registry_store, authority, announce)
+    registry.reload()
+    _admit_self(folder, registry, registry_store)
+    signer, changes = ring_of(folder).signer(), Changes()
+    notary = Notary(trust, products, settings.broker, signer, space.log_origin)
+    contracts = Contracts(trust, talks, notary, announce, changes)
+    sequencer.on_published(contracts.settle)
+    return Rooms(
+        folder=folder,
+        settings=settings,
+        space=space,
+        clock=clock,
+        database=database,
+        authority=authority,
+        registry=registry,
+        enrolments=Enrolments(
+            registry.directory, space.root, enrolment_store, registry_store, registry_store, clock, registry.changed
+        ),
+        standings=Standings(settings.broker, signer, registry, registry_store, registry_store, clock, announce),
+        catalog=Catalog(trust, products, announce),
+        contracts=contracts,
+        changes=changes,
+        sequencer=sequencer,
+        log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
+    )
+
+
+class Server:
+    """A running broker: two ports, the sequencer, the status list's clockwork and the bell.
+
+    Args:
+        folder: the broker's.
+        clock: for tests; the system's by default.
+    """
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self._lock = _lock(folder)
+        self.rooms = open_rooms(folder, clock, serving=True)
+        self._stopped = threading.Event()
+        self._bell = Bell(folder, self._look)
+        self._running: list[Running] = []
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports of the services and of enrolment."""
+        main, enrolment = self._running
+        return {"port": main.port, "enrolment_port": enrolment.port}
+
+    def start(self) -> None:
+        """Recover the log, sign a status list, then serve.
+
+        Raises:
+            Untrusted: the database is behind the newest signed checkpoint.
+            Unavailable: an address is taken.
+        """
+        rooms = self.rooms
+        rooms.sequencer.start()
+        rooms.standings.refresh()
+        self._repeat("status", rooms.settings.status_seconds, rooms.standings.refresh)
+        self._bell.start()
+        self._serve()
+        self._keep_ports()
+
+    def stop(self, grace: float = 2.0) -> None:
+        """Finish running calls within `grace` seconds, sequence what waits, close the database."""
+        self._stopped.set()
+        for each in self._running:
+            each.stop(grace)
+        self._bell.stop()
+        for thread in self._threads:
+            thread.join()
+        self.rooms.sequencer.stop()
+        self.rooms.database.close()
+        os.close(self._lock)
+
+    def _serve(self) -> None:
+        from hefu_broker.rpc import services
+
+        settings, registry = self.rooms.settings, self.rooms.registry
+        load = _Identity(self.rooms)
+        roots = self.rooms.space.transport_ca.encode()
+        self._running.append(
+            transport.serve(
+                settings.address,
+                services.main(self.rooms, reflection=settings.reflection),
+                transport.server_credentials(load, roots),
+                registry.authenticate,
+            )
+        )
+        self._running.append(
+            transport.serve(
+                settings.enrolment, services.enrolment(self.rooms), transport.server_credentials(load, None), None
+            )
+        )
+
+    def _keep_ports(self) -> None:
+        """A port that was drawn stays: participants pin the space file, and a restart must serve where it says."""
+        settings, space = self.rooms.settings, self.rooms.space
+        main, enrolment = self.ports.values()
+        kept = replace(
+            settings, address=_drawn(settings.address, main), enrolment=_drawn(settings.enrolment, enrolment)
+        )
+        if kept != settings:
+            kept.write(self.rooms.folder)
+            told = replace(space, address=_drawn(space.address, main), enrolment=_drawn(space.enrolment, enrolment))
+            told.write(self.rooms.folder / "space.json")
+
+    def _look(self) -> None:
+        """A command wrote something: take it in."""
+        try:
+            self.rooms.registry.reload()
+            self.rooms.sequencer.ring()
+        except HefuError:
+            log.exception("what a command wrote could not be taken in")
+
+    def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:
+        def run() -> None:
+            while not self._stopped.wait(seconds):
+                try:
+                    work()
+                except HefuError:
+                    log.exception("%s failed and is tried again", name)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+
+class _Identity:
+    """The broker's own server certificate, issued by its authority and renewed at half its life."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._ring = ring_of(rooms.folder)
+        self._lock = threading.Lock()
+        self._held: Certificate | None = None
+
+    def __call__(self) -> tuple[bytes, bytes]:
+        with self._lock:
+            now, life = self._rooms.clock.now(), self._rooms.settings.certificate_life
+            if self._held is None or self._held.not_after - now < life / 2:
+                public = self._ring.transport().public_key()
+                broker = self._rooms.settings.broker
+                self._held = self._rooms.authority.issue(public, broker, broker, now)
+            return self._ring.transport_pem(), transport.to_pem(self._held.der)
+
+
+def _drawn(address: str, port: int) -> str:
+    host, _, asked = address.rpartition(":")
+    return f"{host}:{port}" if asked == "0" else address
+
+
+def _admit_self(folder: Path, registry: Registry, store: SqlRegistryStore) -> None:
+    certification = Statement.parse((folder / "operator.json").read_bytes())
+    try:
+        registry.directory.participant(Participant.of(certification).id)
+    except NotFound:
+        operator = registry.directory.certify(certification)
+        store.certify(operator, Outgoing.of(certification, operator.id), None)
+
+
+def _authority(folder: Path, space: SpaceFile, life: timedelta) -> Authority:
+    path = folder / "keys" / "authority.key"
+    key = keys.read_key(path)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Malformed("key.unreadable", path=str(path), why="not a P-256 key")
+    return Authority(key, x509.load_pem_x509_certificate(space.transport_ca.encode()), life)
+
+
+def _log_key(folder: Path) -> Ed25519PrivateKey:
+    path = folder / "keys" / "log.key"
+    key = keys.read_key(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Malformed("key.unreadable", path=str(path), why="not an Ed25519 key")
+    return key
+
+
+def _lock(folder: Path) -> int:
+    """Hold the folder for one server."""
+    if not folder.is_dir():
+        raise Malformed("broker.absent", path=str(folder))
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise Conflict("broker.running") from None
+    return handle

@@ -1,0 +1,140 @@
+"""Data products: verified, kept in versions, found by who may see them. Never a row of data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hefu.errors import Conflict, Malformed, NotFound
+from hefu.identity import Binding
+from hefu_policies.contract import PUBLISHED, Description
+from hefu_policies.lifecycle import ProductState
+
+from hefu_broker import pages, words
+from hefu_broker.pages import Pages
+from hefu_broker.ports import Announce, CatalogStore
+from hefu_broker.records import Found, Listing, Outgoing, Search
+from hefu_broker.trust import Trust, members, text
+
+RETIRED = "product.retired"
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{2,63}\Z")
+_FILTERS = ("provider", "kind", "keyword")
+
+
+class Catalog:
+    """The catalog of one space."""
+
+    def __init__(self, trust: Trust, store: CatalogStore, announce: Announce) -> None:
+        self._trust = trust
+        self._store = store
+        self._announce = announce
+        self._pages = Pages()
+
+    def publish(self, caller: Binding, data: bytes) -> Listing:
+        """List a product, or a new version of it. The same statement again changes nothing.
+
+        Raises:
+            Refused: the caller is no provider; a resource is another's or promised something else before.
+            Conflict: not the next version, retired, or another provider's.
+            Malformed, Untrusted: as `Trust.read` and `Description.of`.
+        """
+        self._trust.participant(caller, "provider")
+        statement = self._trust.read(data, caller, PUBLISHED)
+        listing = Listing(statement, Description.of(statement.body))
+        _check_ids(listing.description)
+        held = self._held(listing.product)
+        if held is not None and held.digest == listing.digest:
+            return held
+        self._store.publish(listing, listing.description.previous, _words(listing.description), Outgoing.of(statement))
+        self._announce()
+        return listing
+
+    def retire(self, caller: Binding, data: bytes) -> Listing:
+        """List a product no longer; its agreements go on.
+
+        Raises:
+            NotFound: the caller provides no such product.
+            Conflict: the statement is about an older version.
+        """
+        statement = self._trust.read(data, caller, RETIRED)
+        body = members(statement.body, "product", "description", "reason")
+        held = self._held(text(body, "product"))
+        if held is None or held.provider != caller.participant:
+            raise NotFound("resource.not_found", what="product", name=text(body, "product")[:64])
+        text(body, "reason", 1000)
+        if body["description"] != held.digest:
+            raise Conflict("product.version", product=held.product, version=held.description.version)
+        self._store.retire(held.product, Outgoing.of(statement))
+        self._announce()
+        return replace(held, state=ProductState.RETIRED)
+
+    def product(self, caller: Binding, id_: str) -> Listing:
+        """A product that the caller may see, retired or not.
+
+        Raises:
+            NotFound: there is none, or the caller may not know of it.
+        """
+        held = self._held(id_)
+        if held is None or not self._sees(caller, held):
+            raise NotFound("resource.not_found", what="product", name=id_[:64])
+        return held
+
+    def search(self, caller: Binding, query: str, filter_: str, size: int, token: str) -> tuple[Found, str]:
+        """Listed products that the caller may see, best match first, and the token of the next page.
+
+        Raises:
+            Malformed: the filter or the page token is not well formed, or the query has no word in it.
+        """
+        match = words.match(query)
+        if query.strip() and not match:
+            raise Malformed("search.empty")
+        reader = None if self._trust.oversees(caller) else caller.participant
+        wanted = Search(match, **_read_filter(filter_), reader=reader)
+        question = [query, filter_, caller.participant]
+        skip = self._pages.position(token, *question) or 0
+        found = self._store.search(wanted, skip, pages.size(size))
+        after = skip + len(found.listings)
+        more = self._pages.token(after, *question) if found.listings and after < found.total else ""
+        return found, more
+
+    def _held(self, product: str) -> Listing | None:
+        try:
+            return self._store.listing(product)
+        except NotFound:
+            return None
+
+    def _sees(self, caller: Binding, listing: Listing) -> bool:
+        own = listing.provider == caller.participant or self._trust.oversees(caller)
+        return own or any(each.visibility.allows(caller.participant) for each in listing.description.offers)
+
+
+def _check_ids(description: Description) -> None:
+    for id_ in (
+        description.product,
+        *(each.id for each in description.resources),
+        *(each.id for each in description.offers),
+    ):
+        if not _ID.match(id_):
+            raise Malformed("product.id")
+
+
+def _words(description: Description) -> tuple[str, str, str]:
+    names = [column.name for resource in description.resources for column in resource.schema]
+    told = [
+        text for resource in description.resources for column in resource.schema for text in column.description.values()
+    ]
+    return (
+        words.index(" ".join(description.title.values())),
+        words.index(" ".join(description.keywords)),
+        words.index(" ".join([*description.description.values(), *names, *told])),
+    )
+
+
+def _read_filter(text_: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in text_.split(" AND ") if text_.strip() else []:
+        name, equals, value = part.strip().partition("=")
+        if name not in _FILTERS or not equals or not value or name in found or len(value) > 200:
+            raise Malformed("search.filter", names=", ".join(_FILTERS))
+        found[name] = value
+    return found

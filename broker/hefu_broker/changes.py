@@ -1,0 +1,30 @@
+"""A bell inside the process: whoever waits is woken when something changed, and nobody asks again and again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class Changes:
+    """Counts changes and wakes who waits for the next one."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    def announce(self) -> None:
+        """Say that something changed; never blocks for long."""
+        with self._condition:
+            self._count += 1
+            self._condition.notify_all()
+
+    def mark(self) -> int:
+        """The number of changes so far. Take it *before* reading, so that no change falls in between."""
+        with self._condition:
+            return self._count
+
+    def wait(self, mark: int, done: Callable[[], bool]) -> None:
+        """Return when something changed after the mark, or when `done` holds at a wake-up."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._count != mark or done())

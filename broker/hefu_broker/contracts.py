@@ -1,0 +1,162 @@
+"""Contract negotiations and agreements: taken in, kept, shown to their parties, watched.
+
+What a message must say stands in `hefu_broker.notary`. State, messages and what goes to the log change together or
+not at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from hefu.envelope import Statement
+from hefu.errors import Conflict, NotFound
+from hefu.identity import Binding
+from hefu_policies import lifecycle
+from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
+from hefu_policies.negotiation import Move, State
+
+from hefu_broker import pages
+from hefu_broker.changes import Changes
+from hefu_broker.notary import Notary, digests, move_of, role_of
+from hefu_broker.pages import Pages
+from hefu_broker.ports import Announce, TalkStore
+from hefu_broker.records import Outgoing, Talk
+from hefu_broker.trust import Trust, members, text
+
+ENDED = "agreement.terminated"
+_BATCH = 64
+
+
+class Contracts:
+    """Negotiations and agreements of one space.
+
+    Args:
+        notary: says what each message makes of a negotiation.
+        announce: called after something was queued for the log.
+        changes: rings after every change of a negotiation.
+    """
+
+    def __init__(
+        self,
+        trust: Trust,
+        store: TalkStore,
+        notary: Notary,
+        announce: Announce,
+        changes: Changes,
+    ) -> None:
+        self._trust = trust
+        self._store = store
+        self._notary = notary
+        self._announce = announce
+        self._changes = changes
+        self._pages = Pages()
+        self._lock = threading.Lock()
+
+    def advance(self, caller: Binding, data: bytes) -> Talk:
+        """Take one signed message: it starts a negotiation or moves it. The same message again changes nothing.
+
+        Raises:
+            NotFound: no such negotiation, or the caller is no party of it.
+            Conflict: the message does not follow from the state, or from the messages so far.
+            Refused, Malformed, Untrusted, Unauthenticated: a check on the message failed.
+        """
+        message = self._trust.read(data, caller)
+        move = move_of(message)
+        with self._lock:
+            held = self._held(text(message.body, "negotiation"))
+            if held is not None and self._repeated(held, message):
+                return held
+            if move is Move.REQUEST:
+                talk = self._notary.start(message, caller, held)
+            else:
+                talk = self._notary.step(message, caller, move, held)
+            kept = self._store.record(talk, held.revision if held else None, _outgoing(talk, message))
+        self._announce()
+        self._changes.announce()
+        return kept
+
+    def terminate(self, caller: Binding, data: bytes) -> Talk:
+        """End an agreement by a party's signed statement; acts at once.
+
+        Raises:
+            NotFound: the caller has no such agreement.
+            Conflict: the statement names another agreement's bytes, or it ended already.
+        """
+        message = self._trust.read(data, caller, ENDED)
+        body = members(message.body, "agreement", "digest", "code", "reason")
+        text(body, "code")
+        text(body, "reason", 1000)
+        with self._lock:
+            held = self._mine(caller, text(body, "agreement"))
+            if held.termination is not None and held.termination.digest() == message.digest():
+                return held
+            if held.agreement is None or held.state is not State.FINALIZED:
+                raise NotFound("resource.not_found", what="agreement", name=text(body, "agreement")[:64])
+            if body["digest"] != held.agreement.digest():
+                raise Conflict("agreement.other")
+            state = AgreementState.ACTIVE if held.termination is None else AgreementState.ENDED
+            lifecycle.advance_agreement(state, Actor(role_of(held, caller.participant).value), AgreementMove.TERMINATE)
+            talk = replace(held, termination=message, updated=self._trust.clock.now())
+            kept = self._store.record(talk, held.revision, [Outgoing.of(message, *held.parties)])
+        self._announce()
+        self._changes.announce()
+        return kept
+
+    def talk(self, caller: Binding, id_: str) -> Talk:
+        """A negotiation by its id or its agreement's, for its parties and for those who oversee. Raises NotFound."""
+        found = self._store.talk(id_)
+        if caller.participant not in found.parties and not self._trust.oversees(caller):
+            raise NotFound("resource.not_found", what="negotiation", name=id_[:64])
+        return found
+
+    def page(self, caller: Binding, size: int, token: str) -> tuple[list[Talk], str]:
+        """The caller's negotiations, newest change first, and the token of the next page."""
+        before = self._pages.position(token, caller.participant)
+        most = pages.size(size)
+        found = self._store.page(self._reader(caller), before, most)
+        more = self._pages.token(found[-1].revision, caller.participant) if len(found) == most else ""
+        return found, more
+
+    def watch(self, caller: Binding, after: int, done: Callable[[], bool]) -> Iterator[Talk]:
+        """Every change of the caller's negotiations above a revision, as it comes, until `done` holds."""
+        party = self._reader(caller)
+        while not done():
+            mark = self._changes.mark()
+            batch = self._store.changes(party, after, _BATCH)
+            for talk in batch:
+                yield talk
+                after = talk.revision
+            if not batch:
+                self._changes.wait(mark, done)
+
+    def settle(self, size: int) -> None:
+        """Tell watchers which countersignatures now stand under a published checkpoint of this size."""
+        if self._store.settle(size):
+            self._changes.announce()
+
+    def _repeated(self, held: Talk, message: Statement) -> bool:
+        return message.issuer in held.parties and message.digest() in digests(held)
+
+    def _mine(self, caller: Binding, id_: str) -> Talk:
+        found = self._store.talk(id_)
+        role_of(found, caller.participant)
+        return found
+
+    def _held(self, id_: str) -> Talk | None:
+        try:
+            found = self._store.talk(id_)
+        except NotFound:
+            return None
+        return found if found.id == id_ else None
+
+    def _reader(self, caller: Binding) -> str | None:
+        return None if self._trust.oversees(caller) else caller.participant
+
+
+def _outgoing(talk: Talk, message: Statement) -> list[Outgoing]:
+    said = [message]
+    if talk.state is State.FINALIZED:
+        said = [message, *filter(None, (talk.agreement, talk.countersignature))]
+    return [Outgoing.of(each, *talk.parties) for each in said]

@@ -1,0 +1,160 @@
+"""The audit log as participants and regulators use it: statements in, proofs and entries out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hefu.canonical import Json
+from hefu.envelope import Statement
+from hefu.errors import Malformed, NotFound, Unavailable
+from hefu.identity import Binding
+from hefu.tlog import tiles, tree
+from hefu.tlog.proof import LogProof
+
+from hefu_broker.ports import Announce, EntryStore, LogStore, OutboxStore, TalkStore
+from hefu_broker.records import Entry, Outgoing
+from hefu_broker.sequencer import Sequencer
+from hefu_broker.trust import Trust
+
+LARGEST_STATEMENT = 16 * 1024  # bytes
+MOST_STATEMENTS = 256
+MOST_ENTRIES = 1000
+LARGEST_PAGE = 3 << 20  # bytes of envelopes in one answer; more would not fit into a message
+USUAL_ENTRIES = 256
+# What has a door of its own is not taken in through the journal's.
+_ELSEWHERE = ("agreement", "enrollment.", "negotiation.", "participant.", "product.", "status.", "transport.")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A leaf as a reader may see it; without the envelope where it is not the reader's."""
+
+    index: int
+    leaf_hash: bytes
+    envelope: bytes
+
+
+class AuditLog:
+    """Reading the log, and queueing journal statements for it.
+
+    Args:
+        announce: called after something was queued.
+    """
+
+    def __init__(
+        self,
+        trust: Trust,
+        store: LogStore,
+        entries: EntryStore,
+        outbox: OutboxStore,
+        talks: TalkStore,
+        sequencer: Sequencer,
+        announce: Announce,
+    ) -> None:
+        self._trust = trust
+        self._store = store
+        self._entries = entries
+        self._outbox = outbox
+        self._talks = talks
+        self._sequencer = sequencer
+        self._announce = announce
+
+    def append(self, caller: Binding, envelopes: list[bytes]) -> int:
+        """Queue journal statements of the caller; those known already change nothing.
+
+        Raises:
+            Malformed: too many, too large, or of a type that has a door of its own.
+            Refused, Untrusted, Unauthenticated: as `Trust.read`; then none of them is queued.
+        """
+        if len(envelopes) > MOST_STATEMENTS:
+            raise Malformed("request.malformed", why=f"at most {MOST_STATEMENTS} statements at once")
+        statements = [self._read(caller, each) for each in envelopes]
+        self._outbox.queue([Outgoing.of(each, *self._parties(each)) for each in statements])
+        self._announce()
+        return len(statements)
+
+    def checkpoint(self) -> str:
+        """The newest published checkpoint, a signed note."""
+        return self._sequencer.newest[1]
+
+    def proof(self, leaf_hash: bytes) -> LogProof:
+        """Proof that a leaf is in the tree of the newest published checkpoint.
+
+        Raises:
+            NotFound: it is not, or not yet.
+        """
+        size, note = self._sequencer.newest
+        index = self._entries.index_of(leaf_hash)
+        if index is None or index >= size:
+            raise NotFound("log.absent")
+        path = tree.inclusion_proof(index, size, tiles.hashes(size, self._store.tile))
+        return LogProof(index, tuple(path), note)
+
+    def proof_of(self, statement: Statement) -> LogProof | None:
+        """Proof of a statement with exactly the signatures it has; None until it is published."""
+        try:
+            return self.proof(tree.leaf_hash(statement.to_bytes()))
+        except (NotFound, Unavailable):
+            return None
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Proof that the tree of one size is a prefix of that of another.
+
+        Raises:
+            Malformed: not two sizes of the published tree, the first above 0.
+        """
+        size, _ = self._sequencer.newest
+        if not 0 < old <= new <= size:
+            raise Malformed("log.sizes", size=size)
+        return tree.consistency_proof(old, new, tiles.hashes(new, self._store.tile))
+
+    def entries(self, caller: Binding, first: int, most: int) -> tuple[list[Seen], int]:
+        """Published entries from an index on, and the size of the tree.
+
+        Regulators and operators see every envelope; a participant those it issued or is a party of, and of the others
+        the hash. A page ends early where its envelopes are too large together.
+        """
+        if first < 0 or most < 0:
+            raise Malformed("request.malformed", why="first_index and page_size must not be negative")
+        size, _ = self._sequencer.newest
+        count = min(most or USUAL_ENTRIES, MOST_ENTRIES, max(0, size - first))
+        found = self._entries.entries(first, count) if count else []
+        whole = self._trust.oversees(caller)
+        seen, room = [], LARGEST_PAGE
+        for each in found:
+            room -= len(each.outgoing.envelope)
+            if room < 0:
+                break
+            seen.append(_seen(each, whole or _may_read(each, caller.participant)))
+        return seen, size
+
+    def _read(self, caller: Binding, data: bytes) -> Statement:
+        statement = self._trust.read(data, caller, limit=LARGEST_STATEMENT)
+        if statement.type.startswith(_ELSEWHERE):
+            raise Malformed("statement.wrong_type", found=statement.type, expected="computation.*")
+        return statement
+
+    def _parties(self, statement: Statement) -> list[str]:
+        """Who may read a journal statement: the other parties of the agreements it names and its issuer is party of."""
+        found: list[str] = []
+        named = statement.body.get("agreements")
+        for each in named if isinstance(named, list) else []:
+            found += self._parties_of(each.get("agreement") if isinstance(each, dict) else each, statement.issuer)
+        return found
+
+    def _parties_of(self, agreement: Json, issuer: str) -> tuple[str, ...]:
+        if not isinstance(agreement, str):
+            return ()
+        try:
+            talk = self._talks.talk(agreement)
+        except NotFound:
+            return ()
+        return talk.parties if issuer in talk.parties else ()
+
+
+def _may_read(entry: Entry, participant: str) -> bool:
+    return participant == entry.outgoing.issuer or participant in entry.outgoing.parties
+
+
+def _seen(entry: Entry, whole: bool) -> Seen:
+    return Seen(entry.index, entry.leaf_hash, entry.outgoing.envelope if whole else b"")

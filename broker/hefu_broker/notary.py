@@ -1,0 +1,210 @@
+"""The broker as notary: what each message of a negotiation must say, and what it makes of the negotiation.
+
+It decides nothing about data and can neither make nor alter an agreement: a connector verifies the parties'
+signatures, the countersignature and its log proof itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from hefu import canonical
+from hefu.canonical import Json, Object
+from hefu.envelope import Signer, Statement, draft
+from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
+from hefu.identity import Binding
+from hefu_policies.contract import AGREEMENT, ContractRequest, check_agreement
+from hefu_policies.lifecycle import ProductState
+from hefu_policies.negotiation import Move, Role, advance
+
+from hefu_broker.ports import CatalogStore
+from hefu_broker.records import Talk
+from hefu_broker.trust import Trust, members, text
+
+FINALIZED = "agreement.finalized"
+_PREFIX = "negotiation."
+_ID = re.compile(r"[a-z]{3}-[a-z0-9-]{16,60}\Z")
+_NEW = timedelta(minutes=15)  # how far an agreement's beginning may be from now
+# Offers and acceptances by message come with counter-offers; until then an offer stands in the catalog.
+_MOVES = (Move.REQUEST, Move.AGREE, Move.VERIFY, Move.FINALIZE, Move.TERMINATE)
+
+
+class Notary:
+    """Checks messages against the negotiation so far; keeps nothing.
+
+    Args:
+        operator: the broker's participant id, in whose name `signer` countersigns.
+        log: the origin of the space's log.
+    """
+
+    def __init__(self, trust: Trust, catalog: CatalogStore, operator: str, signer: Signer, log: str) -> None:
+        self._trust = trust
+        self._catalog = catalog
+        self._operator = operator
+        self._signer = signer
+        self._log = log
+        self._moves: dict[Move, Callable[[Talk, Statement, Binding], Talk]] = {
+            Move.AGREE: self._agree,
+            Move.VERIFY: self._verify,
+            Move.FINALIZE: self._finalize,
+            Move.TERMINATE: self._terminate,
+        }
+
+    def start(self, message: Statement, caller: Binding, held: Talk | None) -> Talk:
+        """A new negotiation from a consumer's verified request.
+
+        Raises:
+            Conflict: the id is used, or the product is another version by now.
+            NotFound: there is no such offer for this consumer.
+        """
+        request = ContractRequest.of(message.body)
+        if held is not None:  # an id is never used again; there are no counter-offers yet
+            raise Conflict("negotiation.taken")
+        _check_prefix(request.negotiation, "neg-")
+        state = advance(None, Role.CONSUMER, Move.REQUEST)
+        self._trust.participant(caller, "consumer")
+        if (request.consumer, request.connector) != (caller.participant, caller.connector):
+            raise Refused("identity.mismatch", found=caller.participant, expected=request.consumer)
+        if request.previous:
+            raise Conflict("negotiation.previous")
+        if request.changes:
+            raise Conflict("offer.fixed", offer=request.offer)
+        self._check_offer(request)
+        return Talk(
+            id=request.negotiation,
+            consumer=request.consumer,
+            provider=request.provider,
+            product=request.product,
+            description=request.description,
+            offer=request.offer,
+            state=state,
+            messages=(message,),
+            updated=self._trust.clock.now(),
+        )
+
+    def _check_offer(self, request: ContractRequest) -> None:
+        try:
+            listing = self._catalog.listing(request.product)
+        except NotFound:
+            raise NotFound("offer.not_found", product=request.product, offer=request.offer) from None
+        offer = listing.description.offer(request.offer)
+        if offer is None or not offer.visibility.allows(request.consumer) or listing.provider != request.provider:
+            raise NotFound("offer.not_found", product=request.product, offer=request.offer)
+        if listing.state is not ProductState.LISTED:
+            raise Conflict("product.unlisted", product=request.product)
+        if listing.digest != request.description:
+            raise Conflict("product.version", product=request.product, version=listing.description.version)
+
+    def step(self, message: Statement, caller: Binding, move: Move, held: Talk | None) -> Talk:
+        """The negotiation after a party's verified message.
+
+        Raises:
+            NotFound: there is none, or the caller is no party.
+            Conflict, Untrusted: the message does not follow from it.
+        """
+        # 1. Only a party moves, and only as its role and the state allow.
+        if held is None:
+            raise NotFound("resource.not_found", what="negotiation", name=text(message.body, "negotiation")[:64])
+        state = advance(held.state, role_of(held, caller.participant), move)
+        # 2. It has seen exactly the messages so far.
+        if message.body.get("previous") != digests(held):
+            raise Conflict("negotiation.previous")
+        # 3. Towards an agreement: the product is still listed and both parties may act.
+        if move is not Move.TERMINATE:
+            self._check_open(held)
+        # 4. What the move itself says.
+        talk = self._moves[move](held, message, caller)
+        return replace(talk, state=state, messages=(*held.messages, message), updated=self._trust.clock.now())
+
+    def _check_open(self, held: Talk) -> None:
+        now = self._trust.clock.now()
+        for party in held.parties:
+            self._trust.directory.check_active(party, now)
+        if self._catalog.listing(held.product).state is not ProductState.LISTED:
+            raise Conflict("product.unlisted", product=held.product)
+
+    def _agree(self, held: Talk, message: Statement, caller: Binding) -> Talk:
+        body = members(message.body, "negotiation", "previous", "agreement")
+        offered = _nested(body["agreement"])
+        self._trust.check(offered, held.provider)
+        description = self._catalog.listing(held.product, held.description).statement
+        found = check_agreement(offered, description, held.messages[0], log=self._log)
+        _check_prefix(found.id, "agr-")
+        if found.provider.connector != caller.connector:
+            raise Refused("identity.mismatch", found=caller.connector, expected=found.provider.connector[:64])
+        if abs(found.not_before - self._trust.clock.now()) > _NEW:
+            raise Untrusted("agreement.differs", where="not_before")
+        return replace(held, agreement=offered)
+
+    def _verify(self, held: Talk, message: Statement, _: Binding) -> Talk:
+        body = members(message.body, "negotiation", "previous", "agreement")
+        signed = _nested(body["agreement"])
+        offered = held.agreement
+        # Exactly the bytes that the provider signed, with its very signature, and the consumer's beside it.
+        if offered is None or signed.payload != offered.payload or signed.signatures[:1] != offered.signatures:
+            raise Untrusted("agreement.altered")
+        self._trust.check(signed, held.provider, held.consumer)
+        return replace(held, agreement=signed)
+
+    def _finalize(self, held: Talk, message: Statement, _: Binding) -> Talk:
+        body = members(message.body, "negotiation", "previous", "agreement")
+        signed = held.agreement
+        if signed is None or body["agreement"] != signed.digest():
+            raise Conflict("agreement.other")
+        self._trust.check(signed, held.provider, held.consumer)
+        at = self._trust.clock.now()
+        said: Object = {
+            "negotiation": held.id,
+            "agreement": signed.digest(),
+            "envelope": canonical.digest(signed.to_bytes()),
+            "parties": [*held.parties],
+        }
+        made = draft(FINALIZED, said, space=self._trust.directory.space, issuer=self._operator, at=at)
+        return replace(held, countersignature=made.sign(self._signer, at))
+
+    def _terminate(self, held: Talk, message: Statement, _: Binding) -> Talk:
+        body = members(message.body, "negotiation", "previous", "code", "reason")
+        text(body, "code")
+        text(body, "reason", 1000)
+        return held
+
+
+def move_of(message: Statement) -> Move:
+    """The move that a message makes.
+
+    Raises:
+        Malformed: it is no message of a negotiation that is taken here.
+    """
+    word = message.type.removeprefix(_PREFIX)
+    if message.type != _PREFIX + word or word not in _MOVES:
+        raise Malformed("statement.wrong_type", found=message.type[:64], expected=f"{_PREFIX}*")
+    return Move(word)
+
+
+def role_of(talk: Talk, participant: str) -> Role:
+    """The part a participant has in a negotiation.
+
+    Raises:
+        NotFound: none; it may not even know of it.
+    """
+    if participant not in talk.parties:
+        raise NotFound("resource.not_found", what="negotiation", name=talk.id[:64])
+    return Role.PROVIDER if participant == talk.provider else Role.CONSUMER
+
+
+def digests(talk: Talk) -> list[str]:
+    """The digests of the messages so far, in order: what the next message must name."""
+    return [each.digest() for each in talk.messages]
+
+
+def _nested(value: Json) -> Statement:
+    return Statement.parse(canonical.encode(value)).expect(AGREEMENT)
+
+
+def _check_prefix(id_: str, prefix: str) -> None:
+    """Ids of negotiations and agreements never meet: both name a negotiation to its parties."""
+    if not id_.startswith(prefix) or not _ID.match(id_):
+        raise Malformed("negotiation.id", prefix=prefix)

@@ -1,0 +1,267 @@
+"""What the broker's rooms need from the outside, in their own words.
+
+Contract of every store: any thread may call; a method that writes is one durable transaction (committed to disk when
+it returns, or nothing changed), and statements it is given go to the log's outbox in that same transaction; the same
+envelope is never queued or logged twice. Nothing of the database leaves a store. `Unavailable` is raised where the
+store is busy or the disk is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from hefu.identity import Binding, Participant, StatusList
+from hefu.times import Clock
+from hefu.tlog.tiles import Tile
+
+from hefu_broker.records import (
+    Certificate,
+    Enrolment,
+    EnrolmentState,
+    Entry,
+    Found,
+    Head,
+    Listing,
+    Outgoing,
+    Pending,
+    ResourceRecord,
+    Search,
+    Talk,
+    Token,
+)
+
+__all__ = [
+    "CatalogStore",
+    "Clock",
+    "EnrolmentStore",
+    "EntryStore",
+    "LogStore",
+    "LookupStore",
+    "OutboxStore",
+    "RegistryStore",
+    "TalkStore",
+]
+
+
+class EnrolmentStore(Protocol):
+    """One-time tokens and enrolments."""
+
+    def issue(self, token: Token) -> None:
+        """Keep a new token."""
+        ...
+
+    def open(self, enrolment: Enrolment, token: str, at: datetime) -> Enrolment:
+        """Use up a token for an enrolment. Of many calls at once with one token, one wins.
+
+        The very same request under the token that it used returns the stored enrolment.
+
+        Args:
+            token: the digest of the token.
+
+        Raises:
+            Unauthenticated: no such token, expired at that time, or used for another request.
+            Refused: the token is for another name or has not all the roles.
+        """
+        ...
+
+    def enrolment(self, id_: str) -> Enrolment:
+        """One enrolment.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        ...
+
+    def enrolments(self, state: EnrolmentState) -> list[Enrolment]:
+        """Enrolments in a state, oldest first."""
+        ...
+
+    def reject(self, id_: str) -> None:
+        """Close a pending enrolment for good.
+
+        Raises:
+            Conflict: it is not pending.
+        """
+        ...
+
+
+class RegistryStore(Protocol):
+    """Participants and what vouches for them."""
+
+    def statements(self, at: datetime) -> list[bytes]:
+        """What a directory is rebuilt from, in order: certifications, bindings valid at that time, the status list."""
+        ...
+
+    def certify(self, participant: Participant, certification: Outgoing, enrolment: str | None) -> None:
+        """Keep a participant, its memberships and external ids, and close its enrolment.
+
+        Raises:
+            Conflict: the name is certified already, or the enrolment is not pending.
+        """
+        ...
+
+    def issued(self, certificate: Certificate) -> None:
+        """Keep a transport certificate before it is handed out."""
+        ...
+
+    def bind(self, binding: Binding, statement: Outgoing) -> Certificate:
+        """Keep a binding of a certificate issued here; repeating one changes nothing.
+
+        Raises:
+            Untrusted: the certificate was not issued to this participant and connector.
+        """
+        ...
+
+    def replace_status(self, status: StatusList, statement: Outgoing, *, logged: bool) -> None:
+        """Make a list the newest and set the memberships' states by it.
+
+        Raises:
+            Conflict: the newest list kept is not the one before this.
+        """
+        ...
+
+
+class LookupStore(Protocol):
+    """What the registry looks up."""
+
+    def certificate(self, fingerprint: str) -> Certificate | None:
+        """A certificate issued here, if it was."""
+        ...
+
+    def holder(self, connector: str) -> str | None:
+        """The participant whose connector has this name, if any has or has asked for it."""
+        ...
+
+    def status(self) -> bytes | None:
+        """The newest status list."""
+        ...
+
+
+class CatalogStore(Protocol):
+    """Data products, their versions and resources."""
+
+    def publish(self, listing: Listing, previous: str | None, words: tuple[str, str, str], outgoing: Outgoing) -> None:
+        """Make a description version the newest of its product.
+
+        Args:
+            previous: digest of the version that must be the newest until now; None for a new product.
+            words: of title, keywords and description (`hefu_broker.words`), under which it is found.
+
+        Raises:
+            Conflict: another version is the newest, the product is retired, or it is of another provider.
+            Refused: a resource belongs to another provider or promised something else.
+        """
+        ...
+
+    def retire(self, product: str, retirement: Outgoing) -> Listing:
+        """List a product no longer; repeating it changes nothing. Raises NotFound."""
+        ...
+
+    def listing(self, product: str, description: str | None = None) -> Listing:
+        """The newest version of a product, or the one with the given digest. Raises NotFound."""
+        ...
+
+    def search(self, query: Search, skip: int, size: int) -> Found:
+        """Listed products: best match first, then by id."""
+        ...
+
+    def resource(self, id_: str) -> ResourceRecord | None:
+        """What a resource promised when it was first published."""
+        ...
+
+
+class TalkStore(Protocol):
+    """Contract negotiations and their agreements."""
+
+    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing]) -> Talk:
+        """Keep a changed negotiation: state, messages, agreement and outbox together.
+
+        Args:
+            expected: the revision that the change was decided on; None for a new negotiation.
+
+        Returns:
+            The negotiation with its new revision.
+
+        Raises:
+            Conflict: it changed meanwhile, or a new id or agreement id is taken.
+        """
+        ...
+
+    def talk(self, id_: str) -> Talk:
+        """A negotiation by its id or the id of its agreement. Raises NotFound."""
+        ...
+
+    def page(self, party: str | None, before: int | None, size: int) -> list[Talk]:
+        """Negotiations of a party (None: all) with a revision below ``before``, newest change first."""
+        ...
+
+    def changes(self, party: str | None, after: int, size: int) -> list[Talk]:
+        """Negotiations of a party (None: all) with a revision above ``after``, oldest change first."""
+        ...
+
+    def settle(self, size: int) -> int:
+        """Note the index of each countersignature that stands below ``size`` in the log; each is a change.
+
+        Returns:
+            How many were noted.
+        """
+        ...
+
+
+class OutboxStore(Protocol):
+    """Statements on their way to the log."""
+
+    def queue(self, outgoing: Sequence[Outgoing]) -> None:
+        """Queue statements; those queued or logged already change nothing."""
+        ...
+
+    def pending(self, most: int) -> list[Pending]:
+        """Rows that are not sequenced yet, whenever their transactions committed."""
+        ...
+
+
+class LogStore(Protocol):
+    """The tree in tiles, its entries and its checkpoints. One sequencer writes."""
+
+    def head(self) -> Head:
+        """The newest committed state; an empty tree at first."""
+        ...
+
+    def append(
+        self, old_size: int, rows: Sequence[int], entries: Sequence[Entry], tiles: Sequence[Tile], head: Head
+    ) -> None:
+        """Delete outbox rows, insert entries, upsert tiles and move the head, all at once.
+
+        Raises:
+            Conflict: the head is not at ``old_size``: another sequencer is at work.
+        """
+        ...
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """The hashes of a tile, at least ``width`` of them where they exist; a `hefu.tlog.tiles.ReadTile`."""
+        ...
+
+    def keep_checkpoint(self, size: int, note: str) -> None:
+        """Add a signed checkpoint to the history."""
+        ...
+
+    def checkpoints(self) -> int:
+        """How many checkpoints the history has."""
+        ...
+
+
+class EntryStore(Protocol):
+    """Reading the log's entries."""
+
+    def index_of(self, leaf_hash: bytes) -> int | None:
+        """Where a leaf stands, if it is sequenced."""
+        ...
+
+    def entries(self, first: int, most: int) -> list[Entry]:
+        """Entries from an index on, in order."""
+        ...
+
+
+Announce = Callable[[], None]  # rings when something was committed; must not block

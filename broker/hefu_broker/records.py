@@ -1,0 +1,223 @@
+"""What the broker keeps, as plain values: the words that the rooms and the stores share.
+
+No value here belongs to a database. Envelopes are the exact bytes of statements that a room has verified.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hefu import canonical
+from hefu.envelope import Statement
+from hefu_policies.budget import Budget
+from hefu_policies.contract import Description
+from hefu_policies.lifecycle import ProductState
+from hefu_policies.negotiation import State
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A verified statement on its way to the audit log.
+
+    Attributes:
+        parties: participants that may read the leaf, besides its issuer, regulators and operators.
+    """
+
+    envelope: bytes
+    type: str
+    issuer: str
+    parties: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, statement: Statement, *parties: str) -> Outgoing:
+        """A statement with the signatures it has, readable by its issuer and the given parties."""
+        readers = sorted({*parties} - {statement.issuer})
+        return cls(statement.to_bytes(), statement.type, statement.issuer, tuple(readers))
+
+    @property
+    def digest(self) -> str:
+        """``sha256:`` of the envelope: one log holds it once."""
+        return canonical.digest(self.envelope)
+
+
+class EnrolmentState(StrEnum):
+    """Where an enrolment stands."""
+
+    PENDING = "pending"
+    CERTIFIED = "certified"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A one-time token as it is stored: never the token itself.
+
+    Attributes:
+        digest: ``sha256:`` of the token's text.
+        participant: the only name that may be enrolled with it.
+    """
+
+    digest: str
+    participant: str
+    roles: frozenset[str]
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A request to take part, with proof that its sender holds the keys.
+
+    Attributes:
+        id: random and known to the sender only.
+        request: the self-signed ``enrollment.requested`` envelope.
+        csr: PKCS#10 in DER; only its public key is ever used.
+        certification: the ``participant.certified`` envelope, once there.
+    """
+
+    id: str
+    participant: str
+    connector: str
+    roles: frozenset[str]
+    request: bytes
+    csr: bytes
+    opened: datetime
+    state: EnrolmentState = EnrolmentState.PENDING
+    certification: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A transport certificate that this broker issued."""
+
+    fingerprint: str
+    der: bytes
+    participant: str
+    connector: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """What a resource promised when it was first published; it holds for ever (promise Q-e)."""
+
+    id: str
+    provider: str
+    unit: str
+    neighbouring: str
+    lifetime: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A data product in the catalog: its newest description version."""
+
+    statement: Statement
+    description: Description
+    state: ProductState = ProductState.LISTED
+
+    @property
+    def product(self) -> str:
+        """The id of the product."""
+        return self.description.product
+
+    @property
+    def provider(self) -> str:
+        """Who provides it."""
+        return self.statement.issuer
+
+    @property
+    def digest(self) -> str:
+        """The digest of the description version."""
+        return self.statement.digest()
+
+    def resources(self) -> tuple[ResourceRecord, ...]:
+        """What its resources promise."""
+        return tuple(
+            ResourceRecord(each.id, self.provider, each.privacy.unit, each.privacy.neighbouring, each.privacy.lifetime)
+            for each in self.description.resources
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a caller looks for in the catalog.
+
+    Attributes:
+        match: an expression over the words of `hefu_broker.words`; empty matches everything.
+        reader: only what this participant may see; None sees all (regulators, the operator).
+    """
+
+    match: str = ""
+    provider: str = ""
+    kind: str = ""
+    keyword: str = ""
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a search, and how many match in all."""
+
+    listings: tuple[Listing, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A contract negotiation as it stands.
+
+    Attributes:
+        messages: every verified message, in order.
+        agreement: with the signatures it has; from AGREED on.
+        countersignature: the broker's ``agreement.finalized``; once FINALIZED.
+        index: where the countersignature stands in a published checkpoint's tree; None until then.
+        termination: the ``agreement.terminated`` by which a party ended the agreement.
+        revision: grows by one with every change in the space.
+    """
+
+    id: str
+    consumer: str
+    provider: str
+    product: str
+    description: str
+    offer: str
+    state: State
+    messages: tuple[Statement, ...]
+    updated: datetime
+    agreement: Statement | None = None
+    countersignature: Statement | None = None
+    termination: Statement | None = None
+    index: int | None = None
+    revision: int = 0
+
+    @property
+    def parties(self) -> tuple[str, str]:
+        """Provider and consumer."""
+        return self.provider, self.consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A row of the outbox: a statement that is not in the log yet."""
+
+    row: int
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A leaf of the log."""
+
+    index: int
+    leaf_hash: bytes
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest committed state of the tree."""
+
+    size: int
+    root: bytes

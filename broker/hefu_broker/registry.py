@@ -1,0 +1,147 @@
+"""Who takes part: the directory rebuilt from kept statements, transport certificates and their bindings."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from hefu import canonical
+from hefu.directory import Directory
+from hefu.envelope import Statement
+from hefu.errors import Refused, Unauthenticated
+from hefu.identity import BOUND, CERTIFIED, STATUS, Binding
+
+from hefu_broker.authority import Authority, requested_key
+from hefu_broker.ports import Announce, LookupStore, RegistryStore
+from hefu_broker.records import Certificate, Outgoing
+from hefu_broker.trust import Trust
+
+
+class Registry:
+    """Participants and the certificates that speak for them.
+
+    The directory is the truth in memory. It is built from statements only, each verified again when it is taken in:
+    a row that somebody edited in the database admits nobody.
+
+    Args:
+        trust: holds the directory.
+        announce: called after something was queued for the log.
+    """
+
+    def __init__(
+        self, trust: Trust, store: RegistryStore, lookups: LookupStore, authority: Authority, announce: Announce
+    ) -> None:
+        self._trust = trust
+        self._store = store
+        self._lookups = lookups
+        self._authority = authority
+        self._announce = announce
+        self._lock = threading.Lock()
+        self._taken: set[str] = set()
+        self._bindings: dict[str, dict[str, Statement]] = {}
+
+    @property
+    def directory(self) -> Directory:
+        """Who is who."""
+        return self._trust.directory
+
+    def now(self) -> datetime:
+        """The present instant by the broker's clock."""
+        return self._trust.clock.now()
+
+    def reload(self) -> None:
+        """Take in what was kept since the last time, by this process or by a command.
+
+        Raises:
+            Untrusted: a kept statement does not hold: the database was altered.
+        """
+        with self._lock:
+            for data in self._store.statements(self._trust.clock.now()):
+                mark = canonical.digest(data)
+                if mark in self._taken:
+                    continue
+                statement = Statement.parse(data)
+                self._take(statement)
+                if statement.type != STATUS:  # there is a new one every few seconds
+                    self._taken.add(mark)
+
+    def changed(self) -> None:
+        """Take in what was just kept, and let it be logged."""
+        self.reload()
+        self._announce()
+
+    def authenticate(self, fingerprint: str) -> Binding:
+        """Who speaks with a certificate: the participant that bound it or, until then, the one it was issued to.
+
+        Raises:
+            Unauthenticated: not issued here, expired, or its participant may not act.
+        """
+        now = self._trust.clock.now()
+        try:
+            return self.directory.caller(fingerprint, now)
+        except Unauthenticated as fault:
+            issued = self._lookups.certificate(fingerprint) if fault.code == "identity.unknown" else None
+            if issued is None:
+                raise
+        if issued.not_after < now:
+            raise Unauthenticated("identity.expired", participant=issued.participant)
+        self.directory.check_active(issued.participant, now, fingerprint)
+        return Binding(issued.participant, issued.connector, issued.der, "", issued.not_after)
+
+    def member(self, caller: Binding) -> Binding:
+        """The caller, if its participant has bound the certificate: all calls but binding need that.
+
+        Raises:
+            Unauthenticated: the certificate is issued and not bound yet.
+        """
+        return self.directory.caller(caller.fingerprint, self._trust.clock.now())
+
+    def bind(self, caller: Binding, data: bytes) -> Binding:
+        """Keep the caller's own statement that a certificate issued to it is its own.
+
+        Raises:
+            Untrusted: the certificate was not issued to it.
+        """
+        statement = self._trust.read(data, caller, BOUND)
+        binding = Binding.of(statement)
+        if binding.connector != caller.connector:
+            raise Refused("identity.mismatch", found=caller.connector, expected=binding.connector)
+        self._store.bind(binding, Outgoing.of(statement))
+        self.changed()
+        return binding
+
+    def renew(self, caller: Binding, csr: bytes) -> Certificate:
+        """A new certificate for the caller's connector.
+
+        Raises:
+            Malformed, Untrusted: the signing request is not a good one.
+        """
+        return self.issue(caller.participant, caller.connector, csr)
+
+    def issue(self, participant: str, connector: str, csr: bytes) -> Certificate:
+        """A new certificate for a connector, kept before it is handed out; raises as `renew`."""
+        issued = self._authority.issue(requested_key(csr), participant, connector, self._trust.clock.now())
+        self._store.issued(issued)
+        return issued
+
+    def bindings(self, participant: str) -> list[Statement]:
+        """The bindings of a participant that are still valid and may be used, newest last."""
+        with self._lock:
+            held = list(self._bindings.get(participant, {}).items())
+        return [statement for fingerprint, statement in held if self._usable(fingerprint)]
+
+    def _usable(self, fingerprint: str) -> bool:
+        try:
+            self.directory.caller(fingerprint, self._trust.clock.now())
+        except Unauthenticated:
+            return False
+        return True
+
+    def _take(self, statement: Statement) -> None:
+        if statement.type == CERTIFIED:
+            self.directory.certify(statement)
+        elif statement.type == BOUND:
+            binding = self.directory.bind(statement)
+            self._bindings.setdefault(binding.participant, {})[binding.fingerprint] = statement
+        else:
+            self.directory.apply(statement)

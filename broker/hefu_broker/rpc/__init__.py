@@ -1,0 +1,1 @@
+"""The broker over gRPC: thin servicers that translate messages and errors."""

@@ -1,0 +1,90 @@
+"""The broker's settings, ``broker.json`` in its folder: read once, checked, never guessed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+
+from hefu import identity
+from hefu.errors import HefuError, Malformed
+
+API_VERSION = "hefu/v1"
+FILE = "broker.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one broker runs.
+
+    Attributes:
+        space: id of the space it serves.
+        broker: its own participant id, with the role operator.
+        node: id of this node.
+        address: ``host:port`` to listen on for services over mutual TLS; port 0 draws one.
+        enrolment: the same for the enrolment service.
+        log_origin: the audit log's name.
+        certificate_hours: life of the transport certificates it issues.
+        status_seconds: between two signatures of the status list.
+        reflection: whether gRPC reflection answers.
+        checkpoint: file of the newest signed checkpoint, relative to the folder; best on other storage.
+    """
+
+    space: str
+    broker: str
+    node: str
+    address: str
+    enrolment: str
+    log_origin: str
+    certificate_hours: int = 24
+    status_seconds: int = 20
+    reflection: bool = False
+    checkpoint: str = "checkpoint.latest"
+
+    def __post_init__(self) -> None:
+        for name in (self.space, self.broker, self.node):
+            identity.check_name(name, "A name in the settings")
+        if not 1 <= self.certificate_hours <= 24 * 30 or not 1 <= self.status_seconds <= 60:
+            raise Malformed("request.malformed", why="certificate_hours is 1 to 720, status_seconds 1 to 60")
+
+    @property
+    def certificate_life(self) -> timedelta:
+        """How long an issued transport certificate lasts."""
+        return timedelta(hours=self.certificate_hours)
+
+    @classmethod
+    def read(cls, folder: Path) -> Settings:
+        """The settings of a broker's folder.
+
+        Raises:
+            Malformed: there is no broker, or a setting is unknown, missing or of a wrong form.
+        """
+        path = folder / FILE
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise Malformed("broker.absent", path=str(folder)) from None
+        except (OSError, ValueError) as fault:
+            raise Malformed("broker.settings", path=str(path), why=type(fault).__name__) from None
+        try:
+            return cls._of(document)
+        except HefuError as fault:
+            raise Malformed("broker.settings", path=str(path), why=fault.public()) from None
+        except (KeyError, TypeError, ValueError) as fault:
+            raise Malformed("broker.settings", path=str(path), why=str(fault)) from None
+
+    def write(self, folder: Path) -> None:
+        """Write them into a broker's folder."""
+        document = {"apiVersion": API_VERSION, "kind": "Broker", **asdict(self)}
+        (folder / FILE).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+
+    @classmethod
+    def _of(cls, document: dict[str, object]) -> Settings:
+        if document.pop("apiVersion") != API_VERSION or document.pop("kind") != "Broker":
+            raise ValueError(f"apiVersion must be {API_VERSION} and kind Broker")
+        for each in fields(cls):
+            found = document.get(each.name, each.default)
+            if type(found).__name__ != each.type:
+                raise ValueError(f"{each.name} must be of type {each.type}")
+        return cls(**document)  # type: ignore[arg-type]  # names and types were checked one by one

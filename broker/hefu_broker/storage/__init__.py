@@ -1,0 +1,1 @@
+"""What the broker stores, as SQLModel tables behind its ports."""

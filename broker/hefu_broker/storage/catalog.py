@@ -1,0 +1,231 @@
+"""Data products, their versions, resources and full-text index in SQLite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hefu.envelope import Statement
+from hefu.errors import Conflict, NotFound, Refused
+from hefu.times import write_time
+from hefu_policies.budget import Budget, PrivacyLoss
+from hefu_policies.lifecycle import ProductState
+from hefu_policies.product import Description
+from sqlalchemy import ColumnElement, Float, Integer, and_, exists, func, or_, text
+from sqlmodel import Session, SQLModel, col, select
+
+from hefu_broker.records import Found, Listing, Outgoing, ResourceRecord, Search
+from hefu_broker.storage.database import Database
+from hefu_broker.storage.external import add_external_ids
+from hefu_broker.storage.models import (
+    ClassificationRow,
+    KeywordRow,
+    OfferReaderRow,
+    OfferRow,
+    ProductRow,
+    ResourceRow,
+    VersionResourceRow,
+    VersionRow,
+)
+from hefu_broker.storage.outbox import queue
+
+_INDEX = text("INSERT INTO product_text(rowid, title, keywords, description) VALUES (:row, :title, :keywords, :words)")
+_MATCHES = text(
+    "SELECT rowid, bm25(product_text, 8.0, 4.0, 1.0) AS rank FROM product_text WHERE product_text MATCH :match"
+)
+
+
+class SqlCatalogStore:
+    """`hefu_broker.ports.CatalogStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(self, listing: Listing, previous: str | None, words: tuple[str, str, str], outgoing: Outgoing) -> None:
+        """See the port."""
+        space = self._database.space
+        with self._database.writing() as session:
+            _move(session, listing, previous, space)
+            for resource in listing.resources():
+                _hold(session, resource, space)
+            row = _version_row(listing, space)
+            session.add(row)
+            session.flush()
+            number = row.id or 0
+            session.add_all(_parts(listing.description, number))
+            session.flush()
+            title, keywords, description = words
+            session.execute(_INDEX, {"row": number, "title": title, "keywords": keywords, "words": description})
+            add_external_ids(session, space, "product", listing.product, listing.description.external_ids)
+            queue(session, space, [outgoing])
+
+    def retire(self, product: str, retirement: Outgoing) -> Listing:
+        """See the port."""
+        with self._database.writing() as session:
+            row = _product(session, product, self._database.space)
+            if row.state != ProductState.RETIRED:
+                row.state, row.retirement = ProductState.RETIRED, retirement.envelope
+                queue(session, self._database.space, [retirement])
+            return _listing(row, _newest(session, row))
+
+    def listing(self, product: str, description: str | None = None) -> Listing:
+        """See the port."""
+        with self._database.reading() as session:
+            row = _product(session, product, self._database.space)
+            if description is None:
+                return _listing(row, _newest(session, row))
+            wanted = select(VersionRow).where(VersionRow.product == product, VersionRow.digest == description)
+            version = session.exec(wanted).first()
+            if version is None:
+                raise NotFound("resource.not_found", what="description", name=description[:80])
+            return _listing(row, version)
+
+    def search(self, query: Search, skip: int, size: int) -> Found:
+        """See the port."""
+        wanted = (
+            select(ProductRow, VersionRow)
+            .join(
+                VersionRow,
+                and_(col(VersionRow.product) == ProductRow.id, col(VersionRow.version) == ProductRow.version),
+            )
+            .where(*_conditions(query, self._database.space))
+        )
+        order: list[Any] = [col(ProductRow.id)]
+        if query.match:
+            found = _MATCHES.bindparams(match=query.match).columns(rowid=Integer, rank=Float).subquery()
+            wanted = wanted.join(found, found.c.rowid == VersionRow.id)
+            order.insert(0, found.c.rank)
+        with self._database.reading() as session:
+            total = session.exec(select(func.count()).select_from(wanted.subquery())).one()
+            rows = session.exec(wanted.order_by(*order).offset(skip).limit(size)).all()
+            return Found(tuple(_listing(product, version) for product, version in rows), total)
+
+    def resource(self, id_: str) -> ResourceRecord | None:
+        """See the port."""
+        with self._database.reading() as session:
+            row = session.get(ResourceRow, (self._database.space, id_))
+            return _resource(row) if row else None
+
+
+def _move(session: Session, listing: Listing, previous: str | None, space: str) -> None:
+    """Make the product's row point at the new version, if the one before is still the newest."""
+    row = session.get(ProductRow, listing.product)
+    if row is None and previous is None:
+        kind, state = listing.description.kind, ProductState.LISTED
+        session.add(
+            ProductRow(id=listing.product, space_id=space, provider=listing.provider, kind=kind, state=state, version=1)
+        )
+        session.flush()
+        return
+    if row is None or row.space_id != space or row.provider != listing.provider:
+        raise Conflict("product.taken", product=listing.product)
+    newest = _newest(session, row)
+    if row.state != ProductState.LISTED:
+        raise Conflict("product.unlisted", product=listing.product)
+    due = (previous, newest.version + 1, row.kind)
+    if (newest.digest, listing.description.version, listing.description.kind) != due:
+        raise Conflict("product.version", product=listing.product, version=newest.version)
+    row.version = listing.description.version
+
+
+def _hold(session: Session, resource: ResourceRecord, space: str) -> None:
+    row = session.get(ResourceRow, (space, resource.id))
+    if row is None:
+        loss = resource.lifetime.loss
+        session.add(
+            ResourceRow(
+                space_id=space,
+                id=resource.id,
+                provider=resource.provider,
+                unit=resource.unit,
+                neighbouring=resource.neighbouring,
+                currency=resource.lifetime.currency,
+                epsilon_nano=loss.epsilon_nano,
+                delta_femto=loss.delta_femto,
+                releases=resource.lifetime.releases,
+            )
+        )
+        session.flush()
+    elif _resource(row) != resource:
+        raise Refused("resource.promised", resource=resource.id)
+
+
+def _version_row(listing: Listing, space: str) -> VersionRow:
+    one = listing.description
+    return VersionRow(
+        space_id=space,
+        product=one.product,
+        version=one.version,
+        digest=listing.digest,
+        previous=one.previous,
+        published=write_time(listing.statement.time),
+        snapshot_rule=one.snapshot_rule,
+        product_form=one.codes.product_form,
+        delivery_mode=one.codes.delivery_mode,
+        execution_environment=one.codes.execution_environment,
+        encryption=one.codes.encryption,
+        security_grade=one.security_grade,
+        personal_data=one.personal_data,
+        important_data=one.important_data,
+        legal_basis=one.legal_basis,
+        cross_border=one.cross_border,
+        price_amount=one.price.amount if one.price else None,
+        price_currency=one.price.currency if one.price else None,
+        statement=listing.statement.to_bytes(),
+    )
+
+
+def _parts(one: Description, version: int) -> list[SQLModel]:
+    classes = {(str(each["scheme"]), str(each["code"])) for each in one.classifications}
+    return [
+        *(VersionResourceRow(version=version, resource=each.id) for each in one.resources),
+        *(KeywordRow(version=version, keyword=each) for each in one.keywords),
+        *(ClassificationRow(version=version, scheme=scheme, code=code) for scheme, code in sorted(classes)),
+        *(
+            OfferRow(version=version, id=each.id, visibility=each.visibility.kind, approval=each.approval)
+            for each in one.offers
+        ),
+        *(
+            OfferReaderRow(version=version, offer=offer.id, participant=each)
+            for offer in one.offers
+            for each in offer.visibility.participants
+        ),
+    ]
+
+
+def _conditions(query: Search, space: str) -> list[ColumnElement[bool]]:
+    conditions = [col(ProductRow.space_id) == space, col(ProductRow.state) == ProductState.LISTED]
+    if query.provider:
+        conditions.append(col(ProductRow.provider) == query.provider)
+    if query.kind:
+        conditions.append(col(ProductRow.kind) == query.kind)
+    if query.keyword:
+        words = and_(col(KeywordRow.version) == VersionRow.id, col(KeywordRow.keyword) == query.keyword)
+        conditions.append(exists().where(words))
+    if query.reader is not None:
+        open_offer = and_(col(OfferRow.version) == VersionRow.id, col(OfferRow.visibility) == "members")
+        named = and_(col(OfferReaderRow.version) == VersionRow.id, col(OfferReaderRow.participant) == query.reader)
+        own = col(ProductRow.provider) == query.reader
+        conditions.append(or_(own, exists().where(open_offer), exists().where(named)))
+    return conditions
+
+
+def _product(session: Session, id_: str, space: str) -> ProductRow:
+    row = session.get(ProductRow, id_)
+    if row is None or row.space_id != space:
+        raise NotFound("resource.not_found", what="product", name=id_[:64])
+    return row
+
+
+def _newest(session: Session, row: ProductRow) -> VersionRow:
+    wanted = select(VersionRow).where(VersionRow.product == row.id, VersionRow.version == row.version)
+    return session.exec(wanted).one()
+
+
+def _listing(product: ProductRow, version: VersionRow) -> Listing:
+    statement = Statement.parse(version.statement)
+    return Listing(statement, Description.of(statement.body), ProductState(product.state))
+
+
+def _resource(row: ResourceRow) -> ResourceRecord:
+    lifetime = Budget(PrivacyLoss(row.epsilon_nano, row.delta_femto), row.releases, row.currency)
+    return ResourceRecord(row.id, row.provider, row.unit, row.neighbouring, lifetime)

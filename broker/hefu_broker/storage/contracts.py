@@ -1,0 +1,214 @@
+"""Contract negotiations and agreements in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hefu.envelope import Statement
+from hefu.errors import Conflict, NotFound
+from hefu.times import read_time, write_time
+from hefu_policies.contract import Agreement
+from hefu_policies.lifecycle import AgreementState
+from hefu_policies.negotiation import State
+from sqlmodel import Session, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from hefu_broker.records import Outgoing, Talk
+from hefu_broker.storage.database import Database
+from hefu_broker.storage.models import AgreementRow, CounterRow, EntryRow, MessageRow, NegotiationRow, PartyRow
+from hefu_broker.storage.outbox import queue
+
+_REVISION = "revision"
+
+
+class SqlTalkStore:
+    """`hefu_broker.ports.TalkStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing]) -> Talk:
+        """See the port."""
+        space = self._database.space
+        with self._database.writing() as session:
+            row = session.get(NegotiationRow, talk.id)
+            if (row.revision if row else None) != expected:
+                raise Conflict("negotiation.moved", negotiation=talk.id)
+            if row is None:
+                row = _new_row(talk, space)
+            _claim_agreement(session, talk)
+            row.revision = _next_revision(session, space)
+            _fill(row, talk)
+            session.add(row)
+            session.flush()
+            _add_messages(session, talk)
+            if talk.state is State.FINALIZED:
+                _keep_agreement(session, talk, space)
+            queue(session, space, outgoing)
+            session.flush()
+            return _talk(session, row)
+
+    def talk(self, id_: str) -> Talk:
+        """See the port."""
+        with self._database.reading() as session:
+            wanted = _all(self._database.space).where(or_(NegotiationRow.id == id_, NegotiationRow.agreement_id == id_))
+            row = session.exec(wanted).first()
+            if row is None:
+                raise NotFound("resource.not_found", what="negotiation", name=id_[:64])
+            return _talk(session, row)
+
+    def page(self, party: str | None, before: int | None, size: int) -> list[Talk]:
+        """See the port."""
+        wanted = _all(self._database.space, party)
+        if before is not None:
+            wanted = wanted.where(col(NegotiationRow.revision) < before)
+        with self._database.reading() as session:
+            rows = session.exec(wanted.order_by(col(NegotiationRow.revision).desc()).limit(size))
+            return [_talk(session, row) for row in rows]
+
+    def changes(self, party: str | None, after: int, size: int) -> list[Talk]:
+        """See the port."""
+        wanted = _all(self._database.space, party).where(col(NegotiationRow.revision) > after)
+        with self._database.reading() as session:
+            rows = session.exec(wanted.order_by(col(NegotiationRow.revision)).limit(size))
+            return [_talk(session, row) for row in rows]
+
+    def settle(self, size: int) -> int:
+        """See the port."""
+        space = self._database.space
+        wanted = (
+            select(NegotiationRow, EntryRow.index)
+            .join(EntryRow, col(EntryRow.digest) == NegotiationRow.countersignature_digest)
+            .where(NegotiationRow.space_id == space, col(NegotiationRow.proof_index).is_(None), EntryRow.index < size)
+        )
+        with self._database.reading() as session:
+            if session.exec(wanted.limit(1)).first() is None:
+                return 0
+        with self._database.writing() as session:
+            found = session.exec(wanted.order_by(col(EntryRow.index))).all()
+            for row, index in found:
+                row.proof_index, row.revision = index, _next_revision(session, space)
+                session.flush()
+            return len(found)
+
+
+def _all(space: str, party: str | None = None) -> SelectOfScalar[NegotiationRow]:
+    wanted = select(NegotiationRow).where(NegotiationRow.space_id == space)
+    if party is not None:
+        wanted = wanted.where(or_(NegotiationRow.provider == party, NegotiationRow.consumer == party))
+    return wanted
+
+
+def _next_revision(session: Session, space: str) -> int:
+    row = session.get(CounterRow, (space, _REVISION)) or CounterRow(space_id=space, name=_REVISION, value=0)
+    row.value += 1
+    session.add(row)
+    session.flush()
+    return row.value
+
+
+def _new_row(talk: Talk, space: str) -> NegotiationRow:
+    return NegotiationRow(
+        id=talk.id,
+        space_id=space,
+        provider=talk.provider,
+        consumer=talk.consumer,
+        product=talk.product,
+        description=talk.description,
+        offer=talk.offer,
+        state=talk.state.value,
+        revision=0,
+        updated="",
+    )
+
+
+def _fill(row: NegotiationRow, talk: Talk) -> None:
+    row.state, row.updated = talk.state.value, write_time(talk.updated)
+    if talk.agreement is not None:
+        row.agreement, row.agreement_id = talk.agreement.to_bytes(), str(talk.agreement.body["agreement"])
+    if talk.countersignature is not None:
+        row.countersignature = talk.countersignature.to_bytes()
+        row.countersignature_digest = Outgoing.of(talk.countersignature).digest
+
+
+def _claim_agreement(session: Session, talk: Talk) -> None:
+    if talk.agreement is None:
+        return
+    taken = select(NegotiationRow.id).where(
+        NegotiationRow.agreement_id == str(talk.agreement.body["agreement"]), NegotiationRow.id != talk.id
+    )
+    if session.exec(taken).first() is not None:
+        raise Conflict("agreement.taken")
+
+
+def _add_messages(session: Session, talk: Talk) -> None:
+    held = len(session.exec(select(MessageRow.position).where(MessageRow.negotiation == talk.id)).all())
+    for position, message in enumerate(talk.messages[held:], held):
+        session.add(
+            MessageRow(
+                negotiation=talk.id,
+                position=position,
+                digest=message.digest(),
+                type=message.type,
+                issuer=message.issuer,
+                statement=message.to_bytes(),
+            )
+        )
+
+
+def _keep_agreement(session: Session, talk: Talk, space: str) -> None:
+    if talk.agreement is None:
+        return
+    agreed = Agreement.of(talk.agreement.body)
+    row = session.get(AgreementRow, agreed.id)
+    if row is None:
+        signed = {each.key.partition("#")[0]: write_time(each.time) for each in talk.agreement.signatures}
+        session.add(
+            AgreementRow(
+                id=agreed.id,
+                space_id=space,
+                negotiation=talk.id,
+                digest=talk.agreement.digest(),
+                envelope=talk.agreement.to_bytes(),
+                state=AgreementState.ACTIVE,
+                not_before=write_time(agreed.not_before),
+                not_after=write_time(agreed.not_after),
+            )
+        )
+        session.flush()
+        for each in agreed.parties:
+            at = signed.get(each.participant, "")
+            session.add(
+                PartyRow(
+                    agreement=agreed.id,
+                    participant=each.participant,
+                    role=each.role,
+                    connector=each.connector,
+                    signed=at,
+                )
+            )
+    elif talk.termination is not None:
+        row.state, row.termination = AgreementState.ENDED, talk.termination.to_bytes()
+
+
+def _talk(session: Session, row: NegotiationRow) -> Talk:
+    messages = session.exec(
+        select(MessageRow.statement).where(MessageRow.negotiation == row.id).order_by(col(MessageRow.position))
+    )
+    ended = session.exec(select(AgreementRow.termination).where(AgreementRow.negotiation == row.id)).first()
+    return Talk(
+        id=row.id,
+        consumer=row.consumer,
+        provider=row.provider,
+        product=row.product,
+        description=row.description,
+        offer=row.offer,
+        state=State(row.state),
+        messages=tuple(Statement.parse(each) for each in messages),
+        updated=read_time(row.updated),
+        agreement=Statement.parse(row.agreement) if row.agreement else None,
+        countersignature=Statement.parse(row.countersignature) if row.countersignature else None,
+        termination=Statement.parse(ended) if ended else None,
+        index=row.proof_index,
+        revision=row.revision,
+    )

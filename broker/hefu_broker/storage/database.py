@@ -1,0 +1,109 @@
+"""One SQLite database: durable (WAL, synchronous=FULL), foreign keys on, writers one after another.
+
+A writer begins with BEGIN IMMEDIATE, so what it reads cannot change under it. Threads of one process queue at a lock
+instead of in SQLite's retries; other processes (the commands) wait up to ten seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hefu.errors import Unavailable
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlmodel import Session, create_engine
+
+from hefu_broker.storage.models import SpaceRow
+
+_WRITES = "hefu_writes"
+_BUSY_SECONDS = 10
+
+
+class Database:
+    """The broker's database of one space, migrated to the newest schema when it is opened.
+
+    Args:
+        path: the file; made if absent.
+        space: id of the space whose rows the stores read and write.
+        node: id of this broker's node, kept at first opening.
+    """
+
+    def __init__(self, path: Path, space: str, node: str) -> None:
+        self.space = space
+        self._lock = threading.Lock()
+        self.engine = _engine(path)
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+        migrate(self.engine)
+        with self.writing() as session:
+            if session.get(SpaceRow, space) is None:
+                session.add(SpaceRow(id=space, node=node))
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view; nothing is written."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: committed and on disk at the end, or nothing changed.
+
+        Raises:
+            Unavailable: another process holds the database, or the disk is full.
+        """
+        try:
+            with self._lock, Session(self._writer) as session, session.begin():
+                yield session
+        except OperationalError as fault:
+            raise Unavailable("storage.busy", detail=str(fault.orig)) from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version."""
+    from alembic import command
+
+    with engine.execution_options(**{_WRITES: True}).begin() as connection:
+        command.upgrade(configuration(connection), "head")
+
+
+def configuration(connection: Connection):  # type: ignore[no-untyped-def]  # alembic is imported where it is used
+    """Alembic's configuration for a connection."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        pool_size=32,
+        max_overflow=96,
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: object, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # transactions are begun by `_begin`
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

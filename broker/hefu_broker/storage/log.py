@@ -1,0 +1,92 @@
+"""The audit log in SQLite: entries, tiles, head and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hefu import canonical
+from hefu.errors import Conflict
+from hefu.tlog.tiles import Tile
+from hefu.tlog.tree import EMPTY_ROOT
+from sqlalchemy import func
+from sqlmodel import Session, col, delete, insert, select
+
+from hefu_broker.records import Entry, Head, Outgoing
+from hefu_broker.storage.database import Database
+from hefu_broker.storage.models import CheckpointRow, EntryRow, HeadRow, OutboxRow, TileRow
+
+_ONLY = 1
+
+
+class SqlLogStore:
+    """`hefu_broker.ports.LogStore` and `EntryStore` in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def head(self) -> Head:
+        """See the port."""
+        with self._database.reading() as session:
+            return _head(session)
+
+    def append(
+        self, old_size: int, rows: Sequence[int], entries: Sequence[Entry], tiles: Sequence[Tile], head: Head
+    ) -> None:
+        """See the port."""
+        with self._database.writing() as session:
+            if _head(session).size != old_size:
+                raise Conflict("log.moved")
+            session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(rows)))
+            session.execute(insert(EntryRow), [_entry_values(each, self._database.space) for each in entries])
+            for tile in tiles:
+                session.merge(TileRow(level=tile.level, index=tile.index, hashes=tile.hashes))
+            session.merge(HeadRow(id=_ONLY, size=head.size, root=head.root))
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """See the port."""
+        with self._database.reading() as session:
+            row = session.get(TileRow, (level, index))
+            return row.hashes if row else b""
+
+    def keep_checkpoint(self, size: int, note: str) -> None:
+        """See the port."""
+        with self._database.writing() as session:
+            session.add(CheckpointRow(size=size, note=note))
+
+    def checkpoints(self) -> int:
+        """See the port."""
+        with self._database.reading() as session:
+            return session.exec(select(func.count()).select_from(CheckpointRow)).one()
+
+    def index_of(self, leaf_hash: bytes) -> int | None:
+        """See the port."""
+        with self._database.reading() as session:
+            return session.exec(select(EntryRow.index).where(EntryRow.leaf_hash == leaf_hash)).first()
+
+    def entries(self, first: int, most: int) -> list[Entry]:
+        """See the port."""
+        with self._database.reading() as session:
+            wanted = select(EntryRow).where(col(EntryRow.index) >= first).order_by(col(EntryRow.index)).limit(most)
+            return [_entry(row) for row in session.exec(wanted)]
+
+
+def _head(session: Session) -> Head:
+    row = session.get(HeadRow, _ONLY)
+    return Head(row.size, row.root) if row else Head(0, EMPTY_ROOT)
+
+
+def _entry_values(entry: Entry, space: str) -> dict[str, object]:
+    return {
+        "index": entry.index,
+        "space_id": space,
+        "digest": canonical.digest(entry.outgoing.envelope),
+        "leaf_hash": entry.leaf_hash,
+        "type": entry.outgoing.type,
+        "issuer": entry.outgoing.issuer,
+        "parties": " ".join(entry.outgoing.parties),
+        "envelope": entry.outgoing.envelope,
+    }
+
+
+def _entry(row: EntryRow) -> Entry:
+    return Entry(row.index, row.leaf_hash, Outgoing(row.envelope, row.type, row.issuer, tuple(row.parties.split())))

@@ -1,0 +1,22 @@
+"""Runs migrations on the connection that `hefu_broker.storage.database` hands over."""
+
+from alembic import context
+from hefu_broker.storage import models
+
+_TEXT_INDEX = "product_text"
+
+
+def own(_object, name, kind, _reflected, _compared):
+    """Leave the full-text index and its shadow tables to hand-written migrations."""
+    return not (kind == "table" and name is not None and name.startswith(_TEXT_INDEX))
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=models.Table.metadata,
+    include_object=own,
+    render_as_batch=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

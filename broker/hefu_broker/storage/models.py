@@ -1,0 +1,362 @@
+"""The tables of the broker. They stay inside this folder; rooms see the values of `hefu_broker.records`.
+
+Instants are RFC 3339 texts, digests ``algorithm:value``, statements the exact bytes that were verified. Tables that
+stay empty for now (fulfilment, data elements) hold facts that no later migration may have to invent.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+
+class Table(SQLModel, registry=registry()):
+    """Tables of the broker only: another tower in the same process has its own."""
+
+
+class SpaceRow(Table, table=True):
+    """A logical space that this broker serves, and the id of the node."""
+
+    __tablename__ = "space"
+    id: str = Field(primary_key=True)
+    node: str
+
+
+class ParticipantRow(Table, table=True):
+    """A certified participant of a space."""
+
+    __tablename__ = "participant"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    id: str = Field(primary_key=True)
+    certified: str
+    certification: bytes
+
+
+class MembershipRow(Table, table=True):
+    """Participant, space, role, and the state: active, suspended or revoked."""
+
+    __tablename__ = "membership"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    participant: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    state: str
+
+
+class ExternalIdRow(Table, table=True):
+    """Another scheme's id of a participant, connector, product, resource, contract, strategy or process."""
+
+    __tablename__ = "external_id"
+    __table_args__ = (UniqueConstraint("space_id", "subject_kind", "subject", "scheme", "value"),)
+    id: int | None = Field(default=None, primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    subject_kind: str
+    subject: str = Field(index=True)
+    scheme: str
+    value: str = Field(index=True)
+    issuer: str
+    status: str
+
+
+class TokenRow(Table, table=True):
+    """A one-time token, as its digest only."""
+
+    __tablename__ = "token"
+    digest: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    participant: str
+    roles: str
+    expires: str
+
+
+class EnrolmentRow(Table, table=True):
+    """A request to take part; ``token`` is unique, so that a token serves once."""
+
+    __tablename__ = "enrolment"
+    id: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    token: str = Field(foreign_key="token.digest", unique=True)
+    participant: str
+    connector: str = Field(index=True)
+    roles: str
+    request: bytes
+    csr: bytes
+    opened: str
+    state: str = Field(index=True)
+    certification: bytes | None = None
+
+
+class CertificateRow(Table, table=True):
+    """A transport certificate issued here."""
+
+    __tablename__ = "certificate"
+    fingerprint: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    participant: str
+    connector: str = Field(index=True)
+    der: bytes
+    not_after: str
+
+
+class BindingRow(Table, table=True):
+    """A certificate that its participant said is its own, and where it listens."""
+
+    __tablename__ = "binding"
+    fingerprint: str = Field(primary_key=True, foreign_key="certificate.fingerprint")
+    space_id: str = Field(foreign_key="space.id")
+    participant: str = Field(index=True)
+    connector: str
+    endpoint: str
+    not_after: str
+    statement: bytes
+
+
+class StatusRow(Table, table=True):
+    """The newest status list of a space."""
+
+    __tablename__ = "status"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    sequence: int
+    statement: bytes
+
+
+class ResourceRow(Table, table=True):
+    """An asset: its owner, privacy unit, neighbouring relation and total for life; none of them ever changes."""
+
+    __tablename__ = "resource"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    id: str = Field(primary_key=True)
+    provider: str
+    unit: str
+    neighbouring: str
+    currency: str
+    epsilon_nano: int
+    delta_femto: int
+    releases: int
+
+
+class ProductRow(Table, table=True):
+    """An entry of the catalog; ``version`` is the newest description version."""
+
+    __tablename__ = "product"
+    id: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    provider: str = Field(index=True)
+    kind: str
+    state: str
+    version: int
+    retirement: bytes | None = None
+
+
+class VersionRow(Table, table=True):
+    """A description version; ``id`` is also its row in the full-text index."""
+
+    __tablename__ = "product_version"
+    __table_args__ = (UniqueConstraint("product", "version"),)
+    id: int | None = Field(default=None, primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    product: str = Field(foreign_key="product.id")
+    version: int
+    digest: str = Field(unique=True)
+    previous: str | None
+    published: str
+    snapshot_rule: str
+    product_form: str
+    delivery_mode: str
+    execution_environment: str
+    encryption: str
+    security_grade: int
+    personal_data: bool
+    important_data: bool
+    legal_basis: str
+    cross_border: bool
+    price_amount: str | None
+    price_currency: str | None
+    statement: bytes
+
+
+class VersionResourceRow(Table, table=True):
+    """Products and resources, many to many."""
+
+    __tablename__ = "version_resource"
+    version: int = Field(primary_key=True, foreign_key="product_version.id")
+    resource: str = Field(primary_key=True, index=True)
+
+
+class KeywordRow(Table, table=True):
+    """A keyword of a description version."""
+
+    __tablename__ = "version_keyword"
+    version: int = Field(primary_key=True, foreign_key="product_version.id")
+    keyword: str = Field(primary_key=True, index=True)
+
+
+class ClassificationRow(Table, table=True):
+    """A classification of a description version: scheme and code."""
+
+    __tablename__ = "version_classification"
+    version: int = Field(primary_key=True, foreign_key="product_version.id")
+    scheme: str = Field(primary_key=True)
+    code: str = Field(primary_key=True)
+
+
+class OfferRow(Table, table=True):
+    """An offer of a description version; visibility is ``members`` or ``listed``."""
+
+    __tablename__ = "offer"
+    version: int = Field(primary_key=True, foreign_key="product_version.id")
+    id: str = Field(primary_key=True)
+    visibility: str
+    approval: str
+
+
+class OfferReaderRow(Table, table=True):
+    """A participant that may see a listed offer."""
+
+    __tablename__ = "offer_reader"
+    version: int = Field(primary_key=True, foreign_key="product_version.id")
+    offer: str = Field(primary_key=True)
+    participant: str = Field(primary_key=True, index=True)
+
+
+class DataElementRow(Table, table=True):
+    """A data element of a standard, which columns cite."""
+
+    __tablename__ = "data_element"
+    standard: str = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    code: str = Field(primary_key=True)
+    names: str
+
+
+class NegotiationRow(Table, table=True):
+    """A contract negotiation; ``proof_index`` is set once its countersignature stands under a checkpoint."""
+
+    __tablename__ = "negotiation"
+    id: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    provider: str = Field(index=True)
+    consumer: str = Field(index=True)
+    product: str = Field(index=True)
+    description: str
+    offer: str
+    state: str
+    agreement_id: str | None = Field(default=None, unique=True)
+    agreement: bytes | None = None
+    countersignature: bytes | None = None
+    countersignature_digest: str | None = Field(default=None, index=True)
+    proof_index: int | None = None
+    revision: int = Field(unique=True)
+    updated: str
+
+
+class MessageRow(Table, table=True):
+    """A message of a negotiation."""
+
+    __tablename__ = "negotiation_message"
+    negotiation: str = Field(primary_key=True, foreign_key="negotiation.id")
+    position: int = Field(primary_key=True)
+    digest: str = Field(unique=True)
+    type: str
+    issuer: str
+    statement: bytes
+
+
+class AgreementRow(Table, table=True):
+    """A finalized agreement, as exact bytes; its state is active, suspended or ended."""
+
+    __tablename__ = "agreement"
+    id: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    negotiation: str = Field(foreign_key="negotiation.id", unique=True)
+    digest: str = Field(unique=True)
+    envelope: bytes
+    state: str
+    not_before: str
+    not_after: str
+    termination: bytes | None = None
+
+
+class PartyRow(Table, table=True):
+    """A party of an agreement: role, connector, and when it signed."""
+
+    __tablename__ = "agreement_party"
+    agreement: str = Field(primary_key=True, foreign_key="agreement.id")
+    participant: str = Field(primary_key=True, index=True)
+    role: str = Field(primary_key=True)
+    connector: str
+    signed: str
+
+
+class FulfilmentRow(Table, table=True):
+    """A transfer process under an agreement, in the Dataspace Protocol's states."""
+
+    __tablename__ = "fulfilment"
+    id: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    agreement: str = Field(foreign_key="agreement.id", index=True)
+    operation: str
+    state: str
+    updated: str
+
+
+class CounterRow(Table, table=True):
+    """A number that only grows, such as the revision of a space."""
+
+    __tablename__ = "counter"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    name: str = Field(primary_key=True)
+    value: int
+
+
+class OutboxRow(Table, table=True):
+    """A verified statement that waits for the sequencer."""
+
+    __tablename__ = "outbox"
+    id: int | None = Field(default=None, primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    digest: str = Field(unique=True)
+    type: str
+    issuer: str
+    parties: str
+    envelope: bytes
+
+
+class EntryRow(Table, table=True):
+    """A leaf of the audit log."""
+
+    __tablename__ = "log_entry"
+    index: int = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    digest: str = Field(unique=True)
+    leaf_hash: bytes = Field(unique=True)
+    type: str
+    issuer: str
+    parties: str
+    envelope: bytes
+
+
+class TileRow(Table, table=True):
+    """A tile of the log's tree."""
+
+    __tablename__ = "log_tile"
+    level: int = Field(primary_key=True)
+    index: int = Field(primary_key=True)
+    hashes: bytes
+
+
+class HeadRow(Table, table=True):
+    """The committed head of the log: one row."""
+
+    __tablename__ = "log_head"
+    id: int = Field(primary_key=True)
+    size: int
+    root: bytes
+
+
+class CheckpointRow(Table, table=True):
+    """A checkpoint that was signed."""
+
+    __tablename__ = "log_checkpoint"
+    id: int | None = Field(default=None, primary_key=True)
+    size: int = Field(index=True)
+    note: str

@@ -1,0 +1,101 @@
+"""The one way in for a statement from a peer: everything is hostile until it has passed here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hefu.canonical import Object
+from hefu.directory import Directory
+from hefu.envelope import Statement
+from hefu.errors import Malformed, Refused, Untrusted
+from hefu.identity import Binding, Participant
+from hefu.times import Clock
+
+# C2SP tlog-tiles: an entry's length is a uint16.
+LARGEST_ENTRY = 65_535  # bytes
+AHEAD = timedelta(minutes=5)  # how far a peer's clock may be before ours
+OVERSEERS = frozenset({"regulator", "operator"})
+
+
+class Trust:
+    """Verifies statements against the directory, at the present time.
+
+    Args:
+        directory: who is who; its space is the only one served.
+    """
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self.directory = directory
+        self.clock = clock
+
+    def read(self, data: bytes, caller: Binding, type_: str | None = None, limit: int = LARGEST_ENTRY) -> Statement:
+        """A statement that its caller issued and signed now, in this space.
+
+        Raises:
+            Malformed: too large, not a statement, or of another type.
+            Refused: issued by somebody else than the caller.
+            Untrusted: of another space, from the future, or a signature does not hold.
+            Unauthenticated: the issuer or its key may not act.
+        """
+        if len(data) > limit:
+            raise Malformed("request.too_large", limit=limit)
+        statement = Statement.parse(data)
+        if type_ is not None:
+            statement.expect(type_)
+        if statement.issuer != caller.participant:
+            raise Refused("identity.mismatch", found=caller.participant, expected=statement.issuer[:64])
+        self.check(statement, caller.participant)
+        return statement
+
+    def check(self, statement: Statement, *parties: str) -> None:
+        """Check that exactly these parties signed, each with one key that may act; raises as `read`."""
+        now, space = self.clock.now(), self.directory.space
+        if statement.space != space:
+            raise Untrusted("space.other", found=statement.space[:64], expected=space)
+        if statement.time > now + AHEAD:
+            raise Untrusted("statement.early", type=statement.type)
+        keys = self.directory.keys
+        statement.verify(keys, *parties)
+        signers = [keys[each.key].participant for each in statement.signatures]
+        if sorted(signers) != sorted(parties):
+            raise Untrusted("signature.surplus", type=statement.type)
+        for each in statement.signatures:
+            self.directory.check_active(keys[each.key].participant, now, each.key)
+
+    def participant(self, caller: Binding, *roles: str) -> Participant:
+        """The caller as it is certified now, if it has one of the roles (any, where none is given).
+
+        Raises:
+            Refused: it has none of them.
+        """
+        found = self.directory.participant(caller.participant)
+        if roles and not found.roles & {*roles}:
+            raise Refused("permission.role", role=" / ".join(roles))
+        return found
+
+    def oversees(self, caller: Binding) -> bool:
+        """Whether the caller reads everything: a regulator or an operator."""
+        return bool(self.directory.participant(caller.participant).roles & OVERSEERS)
+
+
+def members(body: Object, *names: str) -> Object:
+    """A body that has exactly these members.
+
+    Raises:
+        Malformed: one is missing or unknown.
+    """
+    if set(body) != {*names}:
+        raise Malformed("statement.malformed", why=f"the body must have exactly {', '.join(sorted(names))}")
+    return body
+
+
+def text(body: Object, name: str, longest: int = 200) -> str:
+    """A member that is a short text, not empty.
+
+    Raises:
+        Malformed: it is anything else.
+    """
+    value = body.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise Malformed("statement.malformed", why=f"{name} must be a text of at most {longest} characters")
+    return value
