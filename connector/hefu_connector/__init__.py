@@ -1,0 +1,1 @@
+"""The connector: a participant, provider and consumer in one program."""

@@ -1,0 +1,261 @@
+"""From a request to a decision: which contract, is it in force, what does the plan need, what do the rules say.
+
+Functions of verified values; nothing is charged or computed here. The decision point itself is pure
+(`hefu_policies.decision`); here stands where its facts come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+
+from hefu import canonical, receipt
+from hefu.canonical import Object
+from hefu.envelope import Statement
+from hefu.errors import Malformed, NotFound, Refused
+from hefu.times import write_time
+from hefu_policies import odrl, replay
+from hefu_policies.budget import Budget, PrivacyLoss
+from hefu_policies.contract import Strategy
+from hefu_policies.decision import Decision, Effect, Request
+from hefu_policies.decision import decide as ask
+from hefu_policies.explanation import check_permitted
+from hefu_policies.policy import Compiled, compile_policy
+from hefu_policies.resource import Resource
+from hefu_policies.terms import LOG, Phase
+
+from hefu_connector.guard import Passed
+from hefu_connector.ports import Account, BudgetLedger, Contract, Contracts, Engine, Prepared, Standing, Table
+from hefu_connector.request import ComputationRequest
+
+FRESH_SECONDS = 60  # promise T-b: a status list older than this leaves the contract's offline window only
+HIGHEST_GRADE_OFFLINE = 3  # security grades above it have no offline window
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that was permitted, with all that the later steps need.
+
+    Attributes:
+        accounts: what must be charged before anything is computed.
+        under: the contract, strategy and clause, as the receipt names them.
+        facts: what the decision knew at admission.
+    """
+
+    statement: Statement
+    request: ComputationRequest
+    contract: Contract
+    resource: Resource
+    engine: Engine
+    prepared: Prepared
+    accounts: tuple[Account, ...]
+    under: receipt.Under
+    facts: Mapping[str, object]
+
+
+def decide(
+    contract: Contract,
+    request: ComputationRequest,
+    statement: Statement,
+    *,
+    connector: str,
+    engines: Mapping[str, Engine],
+    ledger: BudgetLedger,
+    standing: Standing,
+    now: datetime,
+) -> Admitted:
+    """Prepare the plan under a contract in force and ask the decision point.
+
+    Raises:
+        Malformed: the plan does not fit the schema, or asks for something else than the contract's product.
+        Refused: a rule says no; reasons name the clauses.
+    """
+    agreement = contract.agreement
+    offline = check_offline(contract, standing)
+    if request.plan.get("product") != agreement.product:
+        raise Malformed("request.malformed", why=f"the plan must ask the agreement's product, {agreement.product}")
+    engine = _engine(contract, engines)
+    resource = _resource(contract, request.plan)
+    strategies = [each for each in agreement.strategies if each.enforced_by == connector]
+    prepared = engine.prepare(request.plan, resource, _minimum_group(strategies, engine.action))
+    held = accounts(contract, resource, offline=offline)
+    facts = _facts(request, engine, prepared, ledger, held[1], now)
+    asked = Request(engine.action, agreement.product, request.recipient)
+    strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION)
+    under = receipt.Under(agreement.id, contract.statement.digest(), strategy.id, decision.clause)
+    return Admitted(statement, request, contract, resource, engine, prepared, held, under, facts)
+
+
+def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
+    """Decide again with what the guard let through; here nothing may stay undecided.
+
+    The duty to log is performed by the transaction that journals the release.
+
+    Returns:
+        The facts of this decision, as the receipt states them.
+
+    Raises:
+        Refused: a rule says no to the release.
+    """
+    facts = dict(admitted.facts) | {"dateTime": now, "outputRows": len(passed.values.rows)}
+    if admitted.prepared.minimum_group is not None:
+        facts["minGroup"] = admitted.prepared.minimum_group
+    agreement = admitted.contract.agreement
+    asked = Request(admitted.engine.action, agreement.product, admitted.request.recipient, frozenset({LOG}))
+    chosen = [each for each in agreement.strategies if each.id == admitted.under.strategy]
+    _permit(chosen, asked, facts, Phase.RELEASE)
+    return replay.write_facts(facts)
+
+
+def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> Contract:
+    """The one agreement of the request under which this participant is the provider.
+
+    A request may name agreements of several providers; each decides its own. The bytes are verified as they are loaded.
+
+    Raises:
+        NotFound: none of them is known here, or the caller is not its party.
+        Malformed: more than one is of this provider.
+        Untrusted: what is stored does not verify.
+    """
+    mine = []
+    for agreement in request.agreements:
+        try:
+            contract = contracts.load(agreement)
+        except NotFound:
+            continue
+        if contract.agreement.provider.participant == provider:
+            mine.append(contract)
+    if not mine or any(each.agreement.consumer.participant != request.recipient for each in mine):
+        raise NotFound("resource.not_found", what="agreement", name=request.agreements[0])
+    if len(mine) > 1:
+        raise Malformed("request.malformed", why="it names two agreements of one provider; name one")
+    return mine[0]
+
+
+def check_in_force(contract: Contract, consumer: str, now: datetime) -> None:
+    """Check that the caller is the agreement's consumer and that it has begun and not ended.
+
+    Raises:
+        NotFound: somebody else's.
+        Refused: before its begin, after its end, or terminated by a party.
+    """
+    agreement = contract.agreement
+    if agreement.consumer.participant != consumer:
+        raise NotFound("resource.not_found", what="agreement", name=agreement.id)
+    if contract.termination is not None:
+        ended = write_time(contract.termination.time)
+        raise Refused("contract.ended", agreement=agreement.id, since=ended)
+    if not agreement.not_before <= now < agreement.not_after:
+        begin, end = write_time(agreement.not_before), write_time(agreement.not_after)
+        raise Refused("contract.not_in_force", agreement=agreement.id, begin=begin, end=end)
+
+
+def check_offline(contract: Contract, standing: Standing) -> bool:
+    """Whether this is work inside the contract's offline window, because the status list is not fresh.
+
+    Raises:
+        Refused: the list is older than the window, or the data's security grade allows none.
+    """
+    if standing.age <= FRESH_SECONDS:
+        return False
+    window = contract.agreement.offline_window_seconds
+    if contract.description.security_grade > HIGHEST_GRADE_OFFLINE:
+        window = 0
+    if standing.age > window:
+        raise Refused("status.stale", age=min(int(standing.age), 10**9) if standing.age < 1e9 else 10**9, window=window)
+    return True
+
+
+def check_snapshot(contract: Contract, table: Table) -> None:
+    """Check the snapshot against the agreement's rule: the latest, or one pinned by digest.
+
+    Raises:
+        Refused: the data is another than was agreed on.
+    """
+    rule = contract.agreement.snapshot_rule
+    if rule not in ("latest", f"pinned:{table.snapshot}"):
+        raise Refused("contract.snapshot", agreement=contract.agreement.id)
+
+
+def accounts(contract: Contract, resource: Resource, *, offline: bool) -> tuple[Account, ...]:
+    """What a charge must fit under: the asset's lifetime total, the agreement's budget, its capped share offline."""
+    agreement = contract.agreement
+    held = [
+        Account(f"asset/{resource.id}", resource.privacy.lifetime),
+        Account(f"agreement/{agreement.id}", agreement.budget),
+    ]
+    if offline:
+        held.append(Account(f"offline/{agreement.id}", _share(agreement.budget, agreement.offline_share_percent)))
+    return tuple(held)
+
+
+def _share(budget: Budget, percent: int) -> Budget:
+    loss = PrivacyLoss(budget.loss.epsilon_nano * percent // 100, budget.loss.delta_femto * percent // 100)
+    return replace(budget, loss=loss, releases=budget.releases * percent // 100)
+
+
+def _engine(contract: Contract, engines: Mapping[str, Engine]) -> Engine:
+    for action in contract.agreement.computations:
+        if action in engines:
+            return engines[action]
+    permitted = ", ".join(contract.agreement.computations)
+    raise Refused("contract.nothing", asked=", ".join(sorted(engines)), permitted=permitted)
+
+
+def _resource(contract: Contract, plan: Object) -> Resource:
+    named = plan.get("resource")
+    for each in contract.description.resources:
+        if each.id in contract.agreement.resources and named in {None, "", each.id}:
+            return each
+    raise NotFound("resource.not_found", what="resource", name=str(named)[:64])
+
+
+def _minimum_group(strategies: list[Strategy], action: str) -> int | None:
+    asked = [_compiled(canonical.encode(each.policy)).policy.least(action, "minGroup") for each in strategies]
+    return max((each for each in asked if each is not None), default=None)
+
+
+def _facts(
+    request: ComputationRequest, engine: Engine, prepared: Prepared, ledger: BudgetLedger, held: Account, now: datetime
+) -> dict[str, object]:
+    balance = ledger.balance(held).charged
+    total = balance + prepared.charge
+    return {
+        "purpose": request.purpose,
+        "operation": engine.action,
+        "column": prepared.columns,
+        "function": prepared.functions,
+        "epsilon": prepared.charge.loss.epsilon,
+        "delta": prepared.charge.loss.delta,
+        "epsilonBudget": total.loss.epsilon,
+        "deltaBudget": total.loss.delta,
+        "count": total.releases,
+        "dateTime": now,
+        "outputKind": prepared.kind,
+        "maxContribution": prepared.max_contribution,
+        "recipient": request.recipient,
+    }
+
+
+def _permit(
+    strategies: list[Strategy], asked: Request, facts: Mapping[str, object], phase: Phase
+) -> tuple[Strategy, Decision]:
+    """The first strategy that permits, unless one that this connector enforces prohibits."""
+    decided = [(each, ask(_compiled(canonical.encode(each.policy)), asked, facts, phase)) for each in strategies]
+    for _, decision in decided:
+        if decision.effect is Effect.DENY:
+            check_permitted(decision)
+    for strategy, decision in decided:
+        if decision.effect is Effect.PERMIT:
+            return strategy, decision
+    for _, decision in decided:
+        check_permitted(decision)
+        raise Refused("contract.duties", duties=", ".join(decision.duties))
+    raise Refused("contract.nothing", asked=asked.action, permitted="-")
+
+
+@lru_cache(maxsize=512)
+def _compiled(policy: bytes) -> Compiled:
+    return compile_policy(odrl.load(canonical.decode_object(policy)))

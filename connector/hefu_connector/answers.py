@@ -1,0 +1,137 @@
+"""What came back from a provider: nothing of it is believed before it is held against the request and the contract.
+
+Pure functions. A receipt is checked before it is kept; a release is opened only if its sealed parts are those the
+receipt names, and read as strict JSON under a size cap (promise E-a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hefu import canonical, keys, receipt
+from hefu.canonical import Json
+from hefu.envelope import Statement
+from hefu.errors import Malformed, Untrusted
+from hefu.identity import read_bytes
+from hefu.receipt import Failure, Receipt, Refusal, Spent
+
+from hefu_connector import guard
+from hefu_connector.computation import Plan
+from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Trust
+from hefu_connector.request import ComputationRequest
+
+_SEAL_OVERHEAD = 48  # bytes a part; `hefu.keys.seal`
+_MOST_PARTS = guard.LARGEST_RELEASE // guard.PART_BYTES + 1
+_ENDS = {
+    receipt.SEALED: frozenset({ComputationState.RELEASED}),
+    receipt.REFUSED: frozenset({ComputationState.REFUSED}),
+    receipt.FAILED: frozenset({ComputationState.FAILED, ComputationState.CANCELLED}),
+}
+
+End = Receipt | Refusal | Failure
+
+
+def read_end(statement: Statement) -> End:
+    """The body of a receipt, a refusal or a failure.
+
+    Raises:
+        Malformed: it is none of them, or not of its form.
+    """
+    if statement.type == receipt.SEALED:
+        return Receipt.of(statement)
+    if statement.type == receipt.REFUSED:
+        return Refusal.of(statement)
+    return Failure.of(statement)
+
+
+def check_end(end: Statement, state: ComputationState, request: Statement, contract: Contract, trust: Trust) -> End:
+    """A provider's last word on a computation, if it is the provider's, about this request, and inside the contract.
+
+    Args:
+        end: `computation.sealed`, `computation.refused` or `computation.failed`.
+        state: what the provider says the computation's state is.
+        request: what this connector asked.
+        contract: under which it asked.
+
+    Raises:
+        Malformed: it cannot be read.
+        Untrusted: it is signed by somebody else, about something else, or charges more than was asked.
+    """
+    trust.verify(end, contract.agreement.provider.participant)
+    body, asked = read_end(end), ComputationRequest.of(request)
+    _hold(asked, "issuer", end.issuer == contract.agreement.provider.participant)
+    _hold(asked, "state", state in FINAL and state in _ENDS[end.type])
+    _hold(asked, "computation", body.computation == asked.computation)
+    _hold(asked, "request", body.request == request.digest())
+    _hold(asked, "consumer", body.consumer == request.issuer)
+    if isinstance(body, Receipt):
+        _check_receipt(body, asked, contract)
+    if isinstance(body, Receipt | Failure):
+        loss = Plan.of(asked.plan).loss
+        limit = Spent(loss.epsilon_nano, loss.delta_femto, 1)
+        _hold(asked, "charge", body.charge.within(limit))
+    return body
+
+
+def check_part(asked: str, made: Receipt, index: int, sealed: bytes) -> None:
+    """Check that a sealed part is the one a receipt names.
+
+    Raises:
+        Untrusted: it is another.
+    """
+    right = 0 <= index < len(made.parts) and canonical.digest(sealed) == made.parts[index].digest
+    if not right or len(sealed) != made.parts[index].size:
+        raise Untrusted("release.part", computation=asked, part=index)
+
+
+def open_release(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKey, plan: Plan) -> Answer:
+    """The answer in the sealed parts of a release.
+
+    Args:
+        made: the receipt, checked before.
+        plan: what was asked; the answer has its headings.
+
+    Raises:
+        Untrusted: a part was altered or is missing, or the answer is another than the receipt says.
+        Malformed: not a release.
+    """
+    under, pieces = made.agreements[0].agreement, []
+    if len(parts) != len(made.parts):
+        raise Untrusted("release.part", computation=made.computation, part=len(parts))
+    for index, sealed in enumerate(parts):
+        check_part(made.computation, made, index, sealed)
+        pieces.append(keys.unseal(sealed, private, guard.info(made.computation, under, index)))
+    answer, openings = guard.read(b"".join(pieces), made.computation)
+    for name, commitment in made.commitments.items():
+        salt, value = _opening(openings.get(name))
+        receipt.check_opening(commitment, name, value, salt)
+    told = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in answer.mechanisms]
+    sealed_as = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in made.mechanisms]
+    if told != sealed_as or len(answer.rows) != made.output.cells or answer.headings != plan.headings():
+        raise Untrusted("release.differs", computation=made.computation)
+    return answer
+
+
+def _check_receipt(made: Receipt, asked: ComputationRequest, contract: Contract) -> None:
+    agreement = contract.agreement
+    under = {(each.agreement, each.digest) for each in made.agreements}
+    _hold(asked, "agreements", under == {(agreement.id, contract.statement.digest())})
+    _hold(asked, "product", made.product == agreement.product and made.description == agreement.description)
+    _hold(asked, "resource", made.resource in agreement.resources)
+    if agreement.snapshot_rule != "latest":
+        _hold(asked, "snapshot", agreement.snapshot_rule == f"pinned:{made.snapshot}")
+    sizes = [each.size for each in made.parts]
+    _hold(asked, "parts", 0 < len(sizes) <= _MOST_PARTS)
+    _hold(asked, "parts", all(0 < size <= guard.PART_BYTES + _SEAL_OVERHEAD for size in sizes))
+
+
+def _opening(value: Json) -> tuple[bytes, Json]:
+    if not isinstance(value, dict) or set(value) != {"salt", "value"} or not isinstance(value["salt"], str):
+        raise Malformed("receipt.malformed", why="a commitment lacks its opening")
+    return read_bytes(value["salt"], receipt.SALT_SIZE), value["value"]
+
+
+def _hold(asked: ComputationRequest, where: str, holds: bool) -> None:
+    if not holds:
+        raise Untrusted("receipt.differs", computation=asked.computation, where=where)

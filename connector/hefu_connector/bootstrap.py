@@ -1,0 +1,290 @@
+"""The only place where a connector is put together. Nobody else makes an adapter, and nobody else holds them all.
+
+INVARIANT: sources, engines and workers are handed to the enforcement point here. Only `SourceLook` gets sources and
+workers too: for a look at names and types of columns, asked by the provider's own people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from hefu import faults, transport
+from hefu.enrolment import KeyRing
+from hefu.envelope import Statement
+from hefu.errors import NotFound, Unavailable
+from hefu.space import SpaceFile
+from hefu.times import Clock, SystemClock
+from hefu.tlog.note import VerifierKey
+
+from hefu_connector import consumer as consumers
+from hefu_connector.agreements import Agreements
+from hefu_connector.asking import Asking
+from hefu_connector.author import Author
+from hefu_connector.background import Loop
+from hefu_connector.brokerage import Progress
+from hefu_connector.clients.broker import CatalogClient, Link, LogClient, NegotiationsClient, RegistryClient
+from hefu_connector.clients.peer import PeerClient
+from hefu_connector.consumer import Consumer
+from hefu_connector.contracts import Pins
+from hefu_connector.enforcement import Enforcement, Rules, World
+from hefu_connector.engines.statistics import Statistics
+from hefu_connector.estimates import Estimates
+from hefu_connector.flush import AnnouncedJournal, Flush
+from hefu_connector.negotiating import Pen, Watch
+from hefu_connector.overview import Overview
+from hefu_connector.ports import Engine, Source
+from hefu_connector.provider import Provider
+from hefu_connector.renewal import TransportIdentity
+from hefu_connector.rpc.control import About, Desk
+from hefu_connector.rpc.peers import ComputationServicer
+from hefu_connector.running import Connector
+from hefu_connector.settings import Home, Settings
+from hefu_connector.source_book import SourceBook
+from hefu_connector.sources.look import SourceLook
+from hefu_connector.storage.contracts import SqlContracts
+from hefu_connector.storage.database import Database
+from hefu_connector.storage.journal import SqlJournal
+from hefu_connector.storage.ledger import SqlLedger
+from hefu_connector.storage.marks import SqlMarks
+from hefu_connector.storage.products import SqlProducts
+from hefu_connector.storage.requests import SqlRequests
+from hefu_connector.storage.sources import SqlSources
+from hefu_connector.trust import SpaceTrust
+from hefu_connector.workers.pool import Limits, Pool
+
+# Seconds between two steps of what goes on in the background; most are nudged sooner.
+SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME = 1.0, 2.0, 0.5, 2.0, 30.0, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelves:
+    """Everything durable, in one database."""
+
+    database: Database
+    marks: SqlMarks
+    products: SqlProducts
+    sources: SqlSources
+    requests: SqlRequests
+    journal: SqlJournal
+    ledger: SqlLedger
+
+
+@dataclass(frozen=True, slots=True)
+class _Broker:
+    """The broker's services over one link."""
+
+    link: Link
+    registry: RegistryClient
+    catalog: CatalogClient
+    negotiations: NegotiationsClient
+    log: LogClient
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What everything else stands on: who this is, what it pins, what it keeps, whom it trusts."""
+
+    home: Home
+    settings: Settings
+    space: SpaceFile
+    clock: Clock
+    ring: KeyRing
+    shelves: _Shelves
+    identity: TransportIdentity
+    broker: _Broker
+    trust: SpaceTrust
+    author: Author
+    contracts: SqlContracts
+    pins: Pins
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """The two roles of this participant, and what they share."""
+
+    agreements: Agreements
+    provider: Provider
+    consumer: Consumer
+    asking: Asking
+    peers: PeerClient
+
+
+def build(directory: Path, clock: Clock | None = None) -> Connector:
+    """Put a connector together from its directory. Nothing runs yet but waiting workers.
+
+    Raises:
+        Malformed: settings, space file, certificate or a key cannot be read.
+        Untrusted: a private key can be read by others, or what was kept does not verify.
+        Conflict: the database is of a newer version.
+    """
+    faults.check_setting()
+    ground = _ground(Home(directory.absolute()), clock or SystemClock())
+    roles, settings = _roles(ground), ground.settings
+    engines: dict[str, Engine] = {each.action: each for each in (Statistics(),)}
+    pool = Pool(ground.home.spool, Limits(ready=settings.workers, most=settings.workers + 2))
+    flushing = Loop("journal to log", Flush(ground.shelves.journal, ground.broker.log).step, FLUSH, ground.identity.bound)
+    look = SourceLook(pool, ground.home.spool)
+    enforcement = _enforcement(ground, engines, pool, look, flushing)
+    roles.agreements.when_ended(enforcement.end_agreement)
+    loops = [*_loops(ground, roles), flushing, Loop("standing", enforcement.sweep, SWEEP)]
+    servicer = ComputationServicer(enforcement, Estimates(ground.shelves.products, engines).estimate)
+    # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
+    closing = [
+        *(loop.end for loop in loops),
+        ground.broker.link.close,
+        roles.peers.close,
+        *(loop.join for loop in loops),
+        enforcement.close,
+        pool.close,
+        ground.shelves.database.close,
+    ]
+    public = _public(ground, servicer) if settings.listen else None
+    return Connector(settings, _desk(ground, roles, look), ground.trust, enforcement, public, loops, closing)
+
+
+def _ground(home: Home, clock: Clock) -> _Ground:
+    settings = Settings.read(home)
+    space, ring = SpaceFile.read(home.space), settings.ring(home)
+    signer = ring.signer()
+    home.spool.mkdir(mode=0o700, exist_ok=True)
+    database = Database.at(home.database)
+    shelves = _Shelves(
+        database, SqlMarks(database), SqlProducts(database), SqlSources(database), SqlRequests(database),
+        SqlJournal(database), SqlLedger(database),
+    )  # fmt: skip
+    identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, shelves.marks, clock)
+    link = Link(space, identity.credentials, settings.broker_timeout_seconds)
+    broker = _Broker(link, RegistryClient(link), CatalogClient(link), NegotiationsClient(link), LogClient(link))
+    trust = SpaceTrust(space, broker.registry, shelves.marks, clock)
+    trust.load()
+    if home.certification.exists():
+        trust.certify(Statement.parse(home.certification.read_bytes()))
+    author = Author(settings.participant, settings.connector, space.space, signer, clock)
+    pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key))
+    contracts = SqlContracts(database, trust, pins)
+    return _Ground(home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins)
+
+
+def _roles(ground: _Ground) -> _Roles:
+    author, trust, broker, marks = ground.author, ground.trust, ground.broker, ground.shelves.marks
+    products, requests, origin = ground.shelves.products, ground.shelves.requests, ground.space.log_origin
+
+    def described(digest: str) -> Statement | None:
+        own = products.described(digest)
+        return own.statement if own else consumers.described(marks, digest)
+
+    agreements = Agreements(
+        author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, described
+    )
+    pen = Pen(author, broker.negotiations, marks)
+    provider = Provider(author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin)
+    consumer = Consumer(author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin)
+    peers = PeerClient(trust, ground.identity.credentials)
+
+    def provider_of(product: str) -> str:
+        for held in agreements.all():
+            if held.agreement.product == product:
+                return held.agreement.provider.participant
+        return consumer.show(product).listing.provider
+
+    private = ground.ring.sealing()
+    asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
+    return _Roles(agreements, provider, consumer, asking, peers)
+
+
+def _enforcement(
+    ground: _Ground, engines: dict[str, Engine], pool: Pool, look: SourceLook, flushing: Loop
+) -> Enforcement:
+    settings, shelves = ground.settings, ground.shelves
+
+    def source_of(resource: str) -> Source:
+        held = shelves.sources.find(resource=resource)
+        if held is None:
+            raise Unavailable("source.moved", detail=f"no source is registered for {resource}")
+        return look.source(held)
+
+    world = World(
+        participant=settings.participant,
+        connector=settings.connector,
+        space=ground.space.space,
+        signer=ground.author.signer,
+        clock=ground.clock,
+        trust=ground.trust,
+        contracts=ground.contracts,
+        ledger=shelves.ledger,
+        journal=AnnouncedJournal(shelves.journal, flushing.nudge),
+        reader=shelves.journal,
+        sources=source_of,
+        engines=engines,
+        workers=pool,
+        rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
+    )
+    return Enforcement(world)
+
+
+def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
+    settings, trust, broker = ground.settings, ground.trust, ground.broker
+    watch = Watch(broker.negotiations, ground.shelves.marks, _reaction(ground, roles))
+    bound = ground.identity.bound
+    proofs = Loop("log proofs", roles.agreements.catch_up, PROOFS, bound)
+    roles.agreements.when_waiting(proofs.nudge)
+    return [
+        Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
+        Loop("participants", trust.refresh_members, settings.members_seconds, bound),
+        Loop("status list", trust.refresh_status, settings.status_seconds, bound),
+        Loop("negotiations", watch.follow, 0.1, bound),
+        Loop("negotiations again", watch.try_again, AGAIN, bound),
+        Loop("computations", roles.asking.resume, RESUME, bound),
+        proofs,
+    ]
+
+
+def _reaction(ground: _Ground, roles: _Roles) -> Callable[[Progress], None]:
+    mine = ground.settings.participant
+
+    def react(progress: Progress) -> None:
+        if progress.provider == mine:
+            roles.provider.react(progress)
+        elif progress.consumer == mine:
+            roles.consumer.react(progress)
+
+    return react
+
+
+def _desk(ground: _Ground, roles: _Roles, look: SourceLook) -> Desk:
+    shelves, trust, identity = ground.shelves, ground.trust, ground.identity
+    try:
+        me = trust.participant(ground.settings.participant)
+        known, names = tuple(sorted(me.roles)), dict(me.names)
+    except NotFound:
+        known, names = (), {}
+    return Desk(
+        directory=ground.home.directory,
+        author=ground.author,
+        about=About(known, ground.settings.endpoint, identity.valid_until, trust.status_time, names),
+        book=SourceBook(shelves.sources, shelves.products, look),
+        provider=roles.provider,
+        consumer=roles.consumer,
+        asking=roles.asking,
+        agreements=roles.agreements,
+        overview=Overview(
+            ground.author, trust, roles.consumer, roles.asking, roles.agreements, ground.broker.negotiations,
+            shelves.journal, shelves.ledger,
+        ),
+    )  # fmt: skip
+
+
+def _public(ground: _Ground, servicer: ComputationServicer) -> Callable[[], transport.Running]:
+    def serve() -> transport.Running:
+        credentials = transport.server_credentials(ground.identity.credentials, ground.space.transport_ca.encode())
+        services: list[Callable[[grpc.Server], None]] = [servicer.add]
+        if ground.settings.diagnostics:
+            from hefu_connector.rpc import diagnostics
+
+            services.append(diagnostics.add)
+        return transport.serve(ground.settings.listen, services, credentials, ground.trust.authenticate)
+
+    return serve

@@ -1,0 +1,1 @@
+"""The connector as a client: of the broker, and of other connectors."""

@@ -1,0 +1,150 @@
+"""A computation for people and for machines: the answer with its error, what it cost, what is left, the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from hefu.commands import Output
+
+from hefu_connector.commands import show
+from hefu_connector.commands.link import short
+from hefu_connector.commands.show import word
+
+if TYPE_CHECKING:
+    from hefu.canonical import Object
+    from hefu.v1 import computation_pb2, control_pb2
+
+
+def page(output: Output, found: control_pb2.OwnComputation) -> None:
+    """Print a computation."""
+    from hefu.v1 import computation_pb2
+
+    if output.as_json:
+        return
+    if found.HasField("answer"):
+        _table(output, found.answer)
+    else:
+        status = show.state(output, computation_pb2.Computation.State.Name(found.computation.state))
+        output.say(f"{short(found.computation.name)}: {status}")
+    for reason in found.reasons:
+        output.say(f"  - {_sentence(reason, output)}")
+    if found.HasField("waiting"):
+        whom, since, until = show.waiting_cells(output, found.waiting)
+        output.say(f"Waits on {whom} since {since}, until {until}.", f"自 {since} 起等待 {whom}，至 {until}。")
+    _costs(output, found)
+
+
+def document(found: control_pb2.OwnComputation) -> dict[str, object]:
+    """For machines."""
+    from hefu.v1 import computation_pb2
+
+    answer = None
+    if found.HasField("answer"):
+        answer = {
+            "headings": list(found.answer.headings),
+            "rows": [
+                [cell.value if cell.HasField("value") else None for cell in row.cells] for row in found.answer.rows
+            ],
+            "half_widths": [
+                [cell.half_width if cell.HasField("half_width") else None for cell in row.cells]
+                for row in found.answer.rows
+            ],
+            "mechanisms": mechanisms(found.answer.mechanisms),
+        }
+    return {
+        "computation": short(found.computation.name),
+        "state": computation_pb2.Computation.State.Name(found.computation.state).removeprefix("STATE_").lower(),
+        "agreement": short(found.agreement),
+        "provider": found.provider,
+        "purpose": found.purpose,
+        "user": found.user,
+        "created": found.create_time,
+        "answer": answer,
+        "charge": _charge(found),
+        "balance": show.balance_document(found.balance) if found.HasField("balance") else None,
+        "reasons": list(found.reasons),
+        "waiting": show.waiting_document(found.waiting) if found.HasField("waiting") else None,
+        "receipt": _receipt_id(found),
+        "receipt_path": found.receipt_path or None,
+    }
+
+
+def mechanisms(errors: Iterable[computation_pb2.ExpectedError]) -> list[dict[str, str | None]]:
+    """How each answer column was made private."""
+    return [
+        {"column": each.column, "half_width": each.half_width or None, "mechanism": each.mechanism, "scale": each.scale}
+        for each in errors
+    ]
+
+
+def _table(output: Output, answer: control_pb2.Answer) -> None:
+    rows = [[_cell(output, cell) for cell in row.cells] for row in answer.rows]
+    output.table(list(answer.headings), rows)
+    suppressed = sum(not cell.HasField("value") for row in answer.rows for cell in row.cells)
+    if suppressed:
+        output.say(
+            f"{suppressed} cells are withheld: their noised group is smaller than the contract's minimum.",
+            f"{suppressed} 个单元格未给出：其加噪后的分组小于合约规定的最小值。",
+        )
+    output.say(
+        "± is the half width of a 95 % interval; the noise is part of the answer.",
+        "± 为 95 % 区间的半宽；噪声是结果的一部分。",
+    )
+
+
+def _cell(output: Output, cell: control_pb2.AnswerCell) -> str:
+    if not cell.HasField("value"):
+        return word(output, "(withheld)", "（未给出）")
+    if not cell.HasField("half_width"):
+        return cell.value
+    return f"{cell.value} ± {show.interval(cell.half_width)}"
+
+
+def _sentence(reason: str, output: Output) -> str:
+    """A reason as a provider wrote it; an error code as its sentence."""
+    from hefu.errors import Malformed
+    from hefu.messages import MESSAGES
+
+    return Malformed(reason).public(output.language) if reason in MESSAGES else reason
+
+
+def _costs(output: Output, found: control_pb2.OwnComputation) -> None:
+    from hefu.v1 import common_pb2
+
+    charge = _charge(found)
+    if charge is not None:
+        amount = common_pb2.PrivacyLoss(epsilon_nano=charge["epsilon_nano"], delta_femto=charge["delta_femto"])
+        output.say(f"\nCharged {show.loss(amount)}.", f"\n已扣 {show.loss(amount)}。")
+    if found.HasField("balance"):
+        told = show.balance_sentence(output, found.balance)
+        output.say(f"Contract {short(found.agreement)}: {told}.", f"合约 {short(found.agreement)}：{told}。")
+    if found.receipt_path:
+        output.say(
+            f"Receipt {_receipt_id(found)} is kept at {found.receipt_path}",
+            f"回执 {_receipt_id(found)} 保存于 {found.receipt_path}",
+        )
+
+
+def _charge(found: control_pb2.OwnComputation) -> dict[str, int] | None:
+    body = _receipt(found)
+    charge = body.get("charge") if body else None
+    if not isinstance(charge, dict):
+        return None
+    return {name: int(value) for name, value in charge.items() if isinstance(value, int)}
+
+
+def _receipt(found: control_pb2.OwnComputation) -> Object | None:
+    from hefu.envelope import Statement
+
+    if not found.computation.HasField("receipt"):
+        return None
+    return Statement.parse(found.computation.receipt.envelope).body
+
+
+def _receipt_id(found: control_pb2.OwnComputation) -> str | None:
+    from hefu.envelope import Statement
+
+    if not found.computation.HasField("receipt"):
+        return None
+    return Statement.parse(found.computation.receipt.envelope).id

@@ -1,0 +1,237 @@
+"""``hefu compute``: ask private statistics, with the error and the cost told before and after."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from hefu.commands import Cell, Output
+from hefu.errors import Malformed, NotFound
+
+from hefu_connector.commands import answers, show
+from hefu_connector.commands.contract import name_of
+from hefu_connector.commands.link import PEER, call, command, commands, control, named, short
+from hefu_connector.commands.show import headings, word
+
+if TYPE_CHECKING:
+    from hefu.v1 import computation_pb2, control_pb2
+    from hefu_policies.product import Description
+
+_LONGEST_WAIT = 3600.0  # seconds
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    group = commands(parser)
+    one = command(group, "query", "ask a query under a contract, and print the answer with its error and cost", _query)
+    _add_question(one)
+    one.add_argument("--contract", required=True, help="the agreement, such as agr-…")
+    one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
+    one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
+    one = command(
+        group, "estimate", "tell cost and expected error of a query; needs an offer only, charges nothing", _estimate
+    )
+    _add_question(one)
+    where = one.add_mutually_exclusive_group(required=True)
+    where.add_argument("--product", help="the data product, such as prd-…")
+    where.add_argument("--contract", help="an agreement, such as agr-…")
+    one = command(group, "show", "show one computation with its answer; without an id, list all", _show)
+    one.add_argument("computation", nargs="?", default="", help="id of the computation (cmp-…)")
+    one = command(group, "watch", "follow a computation until it ends, then show it", _watch)
+    one.add_argument("computation", help="id of the computation (cmp-…)")
+    one = command(group, "cancel", "stop a computation; what was charged stays charged", _cancel)
+    one.add_argument("computation", help="id of the computation (cmp-…)")
+
+
+def _add_question(parser: argparse.ArgumentParser) -> None:
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("query", nargs="?", help='SQL, such as "SELECT sex, COUNT(*) FROM data GROUP BY sex"')
+    asked.add_argument("--file", metavar="PLAN.json", help="the typed plan instead of SQL")
+    parser.add_argument("--epsilon", help="privacy loss to spend, such as 0.5 (needed with SQL)")
+    parser.add_argument("--delta", default="0", help="δ to spend (default: 0)")
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        contract = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
+        if not contract.HasField("description"):
+            raise NotFound("command.not_in_force", contract=arguments.contract)
+        plan = _plan(arguments, _described(contract.description.envelope))
+        request = control_pb2.ControlServiceCreateComputationRequest(
+            agreement=contract.agreement_name, plan=plan, purpose=arguments.purpose
+        )
+        made = call(stub.CreateComputation, request, 60)
+        if arguments.no_wait:
+            return _sent(output, made)
+        output.progress(
+            f"{short(made.computation.name)}: sent to {made.provider}",
+            f"{short(made.computation.name)}：已发送至 {made.provider}",
+        )
+        return _end(output, _follow(output, stub, made.computation.name))
+
+
+def _estimate(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import catalog_pb2, control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        if arguments.product:
+            name = named("products", arguments.product)
+            envelope = call(stub.GetProduct, catalog_pb2.GetProductRequest(name=name)).description.envelope
+        else:
+            contract = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
+            name, envelope = contract.product, contract.description.envelope
+        plan = _plan(arguments, _described(envelope))
+        request = control_pb2.ControlServiceEstimateComputationRequest(product=name, plan=plan)
+        found = call(stub.EstimateComputation, request)
+    output.data(_estimate_document(found))
+    heads = headings(output, ("column", "列"), ("± (95 %)", "±（95 %）"), ("mechanism", "机制"), ("scale", "噪声尺度"))
+    output.table(heads, [_error_row(output, each) for each in found.errors])
+    output.say(
+        f"\nWould cost {show.loss(found.charge)} and answer {found.cells} cells. Nothing was charged.",
+        f"\n预计花费 {show.loss(found.charge)}，返回 {found.cells} 个单元格。未产生任何扣减。",
+    )
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import computation_pb2, control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        if arguments.computation:
+            name = named("computations", arguments.computation)
+            return _end(output, call(stub.GetComputation, computation_pb2.GetComputationRequest(name=name)))
+        found = call(stub.ListComputations, control_pb2.ListComputationsRequest()).computations
+    output.data({"computations": [answers.document(each) for each in found]})
+    heads = headings(
+        output, ("computation", "计算"), ("state", "状态"), ("asked", "提交时间"), ("by", "提交人"),
+        ("provider", "提供方"), ("contract", "合约"), ("waits on", "等待"), ("since", "自"), ("until", "至"),
+    )  # fmt: skip
+    empty = word(output, "Nothing was asked yet. Next: hefu compute query", "尚未提交计算。下一步：hefu compute query")
+    output.table(heads, [_row(output, each) for each in found], empty)
+    return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        return _end(output, _follow(output, stub, named("computations", arguments.computation)))
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import computation_pb2
+
+    output = Output.of(arguments)
+    request = computation_pb2.CancelComputationRequest(name=named("computations", arguments.computation))
+    with control(arguments) as stub:
+        made = call(stub.CancelComputation, request)
+    output.data(answers.document(made))
+    status = show.state(output, computation_pb2.Computation.State.Name(made.computation.state))
+    output.say(
+        f"{arguments.computation} is {status}. What was charged stays charged.",
+        f"{arguments.computation}：{status}。已扣额度不会恢复。",
+    )
+    return 0
+
+
+def _described(envelope: bytes) -> Description:
+    from hefu.envelope import Statement
+    from hefu_policies.product import Description
+
+    return Description.of(Statement.parse(envelope).body)
+
+
+def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
+    """The typed plan: read from a file, or parsed here from SQL, which goes no further than this process."""
+    from hefu import canonical
+
+    from hefu_connector.computation import Plan
+
+    if arguments.file:
+        return canonical.encode(Plan.of(_read_plan(arguments.file)).body())
+    if not arguments.epsilon:
+        raise Malformed("command.epsilon")
+    from hefu_policies.budget import PrivacyLoss
+
+    from hefu_connector.engines import language
+
+    loss = PrivacyLoss.of_text(arguments.epsilon, arguments.delta)
+    return canonical.encode(language.parse(arguments.query, description, loss).body())
+
+
+def _read_plan(path: str) -> Any:
+    import json
+    from pathlib import Path
+
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except OSError as fault:
+        raise Malformed("command.file", path=path, why=fault.strerror or "not readable") from None
+    except ValueError:
+        raise Malformed("command.file", path=path, why="not JSON") from None
+
+
+def _follow(output: Output, stub: Any, name: str) -> control_pb2.OwnComputation:
+    """The computation at its end, telling each change meanwhile."""
+    from hefu import transport
+    from hefu.v1 import computation_pb2
+
+    last, told = None, -1
+    request = computation_pb2.WatchComputationRequest(name=name)
+    for last in transport.stream(stub.WatchComputation, request, peer=PEER, timeout=_LONGEST_WAIT):
+        if last.computation.state != told:
+            told = last.computation.state
+            status = show.state(output, computation_pb2.Computation.State.Name(told))
+            output.progress(f"{short(name)}: {status}", f"{short(name)}：{status}")
+    # The stream ends with the state; the answer is fetched, unsealed and verified by then.
+    found: control_pb2.OwnComputation = call(stub.GetComputation, computation_pb2.GetComputationRequest(name=name), 60)
+    return found
+
+
+def _sent(output: Output, made: control_pb2.OwnComputation) -> int:
+    output.data(answers.document(made))
+    name = short(made.computation.name)
+    output.say(
+        f"Sent as {name}. Next: hefu compute watch {name}", f"已提交为 {name}。下一步：hefu compute watch {name}"
+    )
+    return 0
+
+
+def _end(output: Output, found: control_pb2.OwnComputation) -> int:
+    from hefu.v1 import computation_pb2
+
+    output.data(answers.document(found))
+    answers.page(output, found)
+    bad = (
+        computation_pb2.Computation.STATE_REFUSED,
+        computation_pb2.Computation.STATE_FAILED,
+        computation_pb2.Computation.STATE_CANCELLED,
+    )
+    return 1 if found.computation.state in bad else 0
+
+
+def _row(output: Output, one: control_pb2.OwnComputation) -> tuple[Cell, ...]:
+    from hefu.v1 import computation_pb2
+
+    waits: tuple[Cell, ...] = show.waiting_cells(output, one.waiting) if one.HasField("waiting") else ("", "", "")
+    return (
+        short(one.computation.name), show.state(output, computation_pb2.Computation.State.Name(one.computation.state)),
+        show.when(one.create_time), one.user, one.provider, short(one.agreement), *waits,
+    )  # fmt: skip
+
+
+def _error_row(output: Output, error: computation_pb2.ExpectedError) -> tuple[Cell, ...]:
+    width = show.interval(error.half_width) if error.half_width else word(output, "depends on the answer", "取决于结果")
+    return (error.column, width, error.mechanism, error.scale)
+
+
+def _estimate_document(found: computation_pb2.Estimate) -> dict[str, object]:
+    return {
+        "charge": show.loss_document(found.charge),
+        "cells": found.cells,
+        "errors": answers.mechanisms(found.errors),
+    }

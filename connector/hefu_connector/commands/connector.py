@@ -1,0 +1,213 @@
+"""``hefu connector``: set up a participant's connector, enrol it, run it, and see what waits."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hefu.commands import Output, pick
+from hefu.errors import Malformed, Unavailable
+
+from hefu_connector.commands import show
+from hefu_connector.commands.link import call, command, commands, control, directory, short
+from hefu_connector.commands.show import headings, word
+
+if TYPE_CHECKING:
+    from hefu.v1 import control_pb2
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    group = commands(parser)
+    one = command(group, "init", "make a connector's directory with its keys and settings", _init)
+    one.add_argument("--name", required=True, help="the participant's id, such as hospital-a")
+    one.add_argument(
+        "--title",
+        required=True,
+        help="the participant's name for people; English, or Chinese if it has Chinese letters",
+    )
+    one.add_argument("--title-zh", default="", help="its Chinese name, where --title is English")
+    one.add_argument("--space", required=True, metavar="space.json", help="the space file from the operator")
+    one.add_argument("--role", action="append", required=True, choices=("provider", "consumer"), help="may be repeated")
+    one.add_argument("--connector", default="", help="the connector's own id (default: NAME-c1)")
+    reached = "where other connectors reach this one; a provider needs it (port 0 draws one)"
+    one.add_argument("--listen", default=None, metavar="HOST:PORT", help=reached)
+    one.add_argument("--endpoint", default="", metavar="HOST:PORT", help="what others dial, where it is not --listen")
+    one.add_argument("--passphrase-file", default="", help="file with a passphrase that the keys are encrypted with")
+    one = command(group, "enroll", "ask to be certified, with the operator's one-time token", _enroll)
+    one.add_argument("--token", default="", help="the one-time token; not needed to ask again how it stands")
+    one.add_argument("--wait", action="store_true", help="wait until the holder of the root key has certified it")
+    command(group, "serve", "run the connector in the foreground", _serve)
+    command(group, "status", "show who this connector is and everything that waits", _status)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from hefu_connector.setup import Plan, init
+
+    output = Output.of(arguments)
+    folder = directory(arguments)
+    names = _names(arguments.title, arguments.title_zh)
+    plan = Plan(
+        participant=arguments.name,
+        connector=arguments.connector or f"{arguments.name}-c1",
+        names=names,
+        roles=frozenset(arguments.role),
+        listen=arguments.listen,
+        endpoint=arguments.endpoint,
+        passphrase_file=arguments.passphrase_file,
+    )
+    init(folder, Path(arguments.space), plan)
+    output.data({"directory": str(folder), "participant": plan.participant, "connector": plan.connector})
+    output.say(
+        f"Made {folder}. Keep a copy of its keys in a safe place.\n"
+        f"Next: hefu connector enroll --dir {folder} --token TOKEN --wait   (the token comes from the operator)",
+        f"已建立 {folder}。请妥善备份其密钥。\n"
+        f"下一步：hefu connector enroll --dir {folder} --token 令牌 --wait （令牌由运营者发放）",
+    )
+    return 0
+
+
+def _enroll(arguments: argparse.Namespace) -> int:
+    from hefu_connector.setup import Enrolment
+
+    output = Output.of(arguments)
+    folder = directory(arguments)
+    enrolment = Enrolment(folder)
+    if enrolment.finished:
+        return _enrolled(output, folder)
+    if arguments.token:
+        enrolment.submit(arguments.token)
+    waiting = enrolment.waiting()
+    if enrolment.poll():
+        return _enrolled(output, folder)
+    since = show.when(waiting.since)
+    output.progress(
+        f"Waits since {since} for the holder of the root key to certify {enrolment.participant}.",
+        f"自 {since} 起等待根密钥持有人认证 {enrolment.participant}。",
+    )
+    if arguments.wait:
+        enrolment.wait()
+        return _enrolled(output, folder)
+    output.data({"state": "pending", "waiting": {"on": "root", "since": waiting.since, "until": waiting.until}})
+    output.say(
+        f"Ask again later: hefu connector enroll --dir {folder}", f"稍后再查：hefu connector enroll --dir {folder}"
+    )
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from hefu_connector.setup import serve
+
+    output = Output.of(arguments)
+    folder = directory(arguments)
+
+    def ready(endpoint: str) -> None:
+        output.data({"directory": str(folder), "endpoint": endpoint, "ready": True})
+        where = endpoint or word(output, "nobody may dial in", "不接受接入")
+        output.say(
+            f"Serving {folder} ({where}). Stop with Ctrl-C.", f"连接器已运行：{folder}（{where}）。按 Ctrl-C 停止。"
+        )
+
+    serve(folder, ready)
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    try:
+        with control(arguments) as stub:
+            found = call(stub.GetConnector, control_pb2.GetConnectorRequest())
+    except Unavailable:
+        if not _tell_enrolment(arguments, output):
+            raise
+        return 0
+    output.data(_document(found))
+    if output.as_json:
+        return 0
+    name = pick(dict(found.titles), output.language)
+    pairs = (
+        ("participant", "参与方", f"{name} ({found.participant})" if name else found.participant),
+        ("connector", "连接器", short(found.name)),
+        ("space", "空间", found.space),
+        ("roles", "角色", ", ".join(found.roles)),
+        ("reached at", "接入地址", found.endpoint or word(output, "nobody may dial in", "不接受接入")),
+        ("certificate until", "证书有效至", show.when(found.certificate_expire_time)),
+        ("status list of", "状态表时间", show.when(found.status_time) or word(output, "none yet", "尚无")),
+        ("you are", "当前用户", found.user),
+    )
+    for en, zh, text in pairs:
+        output.say(f"{en}: {text}", f"{zh}：{text}")
+    output.say("")
+    heads = headings(
+        output,
+        ("waits", "等待中"),
+        ("id", "标识"),
+        ("how many", "数量"),
+        ("on", "等待"),
+        ("since", "自"),
+        ("until", "至"),
+    )
+    rows = [
+        (show.waiting_kind(output, each), short(each.name), each.count, *show.waiting_cells(output, each))
+        for each in found.waiting
+    ]
+    output.table(heads, rows, word(output, "Nothing waits.", "没有等待中的事项。"))
+    return 0
+
+
+def _tell_enrolment(arguments: argparse.Namespace, output: Output) -> bool:
+    """Tell how an enrolment stands, where it is that what the connector still lacks."""
+    from hefu_connector.setup import Enrolment
+
+    folder = directory(arguments)
+    try:
+        enrolment = Enrolment(folder)
+        waiting = enrolment.waiting()
+    except Malformed:
+        return False
+    if enrolment.finished:
+        return False
+    output.data(
+        {
+            "enrolled": False,
+            "waiting": [{"kind": "enrollment", "on": "root", "since": waiting.since, "until": waiting.until}],
+        }
+    )
+    output.say(
+        f"{enrolment.participant} is not enrolled yet; waits for the holder of the root key since "
+        f"{show.when(waiting.since)}. Next: hefu connector enroll --dir {folder} --wait",
+        f"{enrolment.participant} 尚未入网，自 {show.when(waiting.since)} 起等待根密钥持有人。"
+        f"下一步：hefu connector enroll --dir {folder} --wait",
+    )
+    return True
+
+
+def _enrolled(output: Output, folder: Path) -> int:
+    output.data({"state": "certified", "directory": str(folder)})
+    output.say(
+        f"Enrolled. Next: hefu connector serve --dir {folder}", f"已入网。下一步：hefu connector serve --dir {folder}"
+    )
+    return 0
+
+
+def _names(title: str, chinese: str) -> dict[str, str]:
+    own = "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in title) else "en"
+    return {own: title, **({"zh": chinese} if chinese else {})}
+
+
+def _document(found: control_pb2.Connector) -> dict[str, object]:
+    return {
+        "connector": short(found.name),
+        "participant": found.participant,
+        "names": dict(found.titles),
+        "space": found.space,
+        "roles": list(found.roles),
+        "endpoint": found.endpoint or None,
+        "certificate_until": found.certificate_expire_time or None,
+        "status_list_of": found.status_time or None,
+        "user": found.user,
+        "waiting": [show.waiting_document(each) for each in found.waiting],
+    }

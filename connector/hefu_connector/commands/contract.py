@@ -1,0 +1,205 @@
+"""``hefu contract``: request a contract, approve one, see where each stands, end one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from hefu.commands import Cell, Output
+
+from hefu_connector.commands import pages, show
+from hefu_connector.commands.link import call, command, commands, control, named, short
+from hefu_connector.commands.show import headings, word
+
+if TYPE_CHECKING:
+    from hefu.v1 import control_pb2
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    group = commands(parser)
+    one = command(group, "request", "ask a provider for a contract on one of its offers", _request)
+    one.add_argument("product", help="the product's id, such as prd-…")
+    one.add_argument("--offer", default="", help="the offer; may be left out where the product has one only")
+    one.add_argument("--purpose", required=True, help="what for, such as dpv:ScientificResearch")
+    command(group, "list", "list negotiations and agreements, and on whom each waits", _list)
+    for name, help_, run in (
+        ("show", "show one contract: parties, terms, budget, signatures", _show),
+        ("approve", "agree to a request that waits for your approval", _approve),
+        ("terminate", "end a negotiation or an agreement; acts at once", _terminate),
+    ):
+        one = command(group, name, help_, run)
+        one.add_argument("contract", help="id of the agreement (agr-…) or negotiation (neg-…)")
+    one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
+
+
+def _request(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    request = control_pb2.RequestContractRequest(
+        product=named("products", arguments.product), offer=arguments.offer, purpose=arguments.purpose
+    )
+    with control(arguments) as stub:
+        made = call(stub.RequestContract, request)
+    output.data(_document(made))
+    output.say(f"Requested: {short(made.name)}.", f"已申请：{short(made.name)}。")
+    _next_step(output, made)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        found = call(stub.ListContracts, control_pb2.ListContractsRequest()).contracts
+    output.data({"contracts": [_document(each) for each in found]})
+    heads = headings(
+        output, ("contract", "合约"), ("state", "状态"), ("provider", "提供方"), ("consumer", "使用方"),
+        ("product", "产品"), ("purpose", "目的"), ("waits on", "等待"), ("since", "自"), ("until", "至"),
+    )  # fmt: skip
+    empty = (
+        "尚无合约。请执行：hefu catalog search"
+        if output.language == "zh"
+        else "No contracts yet. Find a product: hefu catalog search"
+    )
+    output.table(heads, [_row(output, each) for each in found], empty)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        found = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
+    output.data(_document(found))
+    if not output.as_json:
+        _page(output, found)
+        _next_step(output, found)
+    return 0
+
+
+def _approve(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        made = call(stub.ApproveContract, control_pb2.ApproveContractRequest(name=name_of(arguments.contract)))
+    output.data(_document(made))
+    output.say(f"Agreed and signed: {_id(made)}.", f"已同意并签署：{_id(made)}。")
+    _next_step(output, made)
+    return 0
+
+
+def _terminate(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    request = control_pb2.TerminateContractRequest(name=name_of(arguments.contract), reason=arguments.reason)
+    with control(arguments) as stub:
+        made = call(stub.TerminateContract, request)
+    output.data(_document(made))
+    output.say(f"Ended: {_id(made)}. What was spent stays spent.", f"已终止：{_id(made)}。已用额度不会恢复。")
+    return 0
+
+
+def name_of(text: str) -> str:
+    """A contract's resource name, by agreement or by negotiation."""
+    return named("negotiations" if text.startswith(("neg-", "negotiations/")) else "agreements", text)
+
+
+def _id(contract: control_pb2.Contract) -> str:
+    return short(contract.agreement_name) or short(contract.name)
+
+
+def _row(output: Output, contract: control_pb2.Contract) -> tuple[Cell, ...]:
+    waits: tuple[Cell, ...] = ("", "", "")
+    if contract.HasField("waiting"):
+        waits = show.waiting_cells(output, contract.waiting)
+    return (
+        _id(contract), _state(output, contract), contract.provider, contract.consumer, short(contract.product),
+        contract.purpose, *waits,
+    )  # fmt: skip
+
+
+def _state(output: Output, contract: control_pb2.Contract) -> str:
+    from hefu.v1 import control_pb2
+
+    return show.state(output, control_pb2.Contract.State.Name(contract.state))
+
+
+def _document(contract: control_pb2.Contract) -> dict[str, object]:
+    from hefu.envelope import Statement
+    from hefu.v1 import control_pb2
+
+    agreement = Statement.parse(contract.agreement.envelope).body if contract.HasField("agreement") else None
+    return {
+        "negotiation": short(contract.name),
+        "agreement": short(contract.agreement_name) or None,
+        "state": control_pb2.Contract.State.Name(contract.state).removeprefix("STATE_").lower(),
+        "provider": contract.provider,
+        "consumer": contract.consumer,
+        "product": short(contract.product),
+        "offer": contract.offer,
+        "purpose": contract.purpose,
+        "updated": contract.update_time,
+        "waiting": show.waiting_document(contract.waiting) if contract.HasField("waiting") else None,
+        "balance": show.balance_document(contract.balance) if contract.HasField("balance") else None,
+        "reason": contract.reason or None,
+        "terms": agreement,
+    }
+
+
+def _page(output: Output, contract: control_pb2.Contract) -> None:
+    from hefu.envelope import Statement
+    from hefu_policies.contract import Agreement
+
+    output.say(f"{_id(contract)}   {_state(output, contract)}")
+    pairs = [
+        (("negotiation", "协商"), short(contract.name)),
+        (("provider", "提供方"), contract.provider),
+        (("consumer", "使用方"), contract.consumer),
+        (("product", "产品"), f"{short(contract.product)} ({word(output, 'offer', '报价')} {contract.offer})"),
+        (("purpose", "目的"), contract.purpose),
+        (("last change", "最近变更"), show.when(contract.update_time)),
+        (("reason", "原因"), contract.reason),
+    ]
+    if contract.HasField("agreement"):
+        statement = Statement.parse(contract.agreement.envelope)
+        terms = Agreement.of(statement.body)
+        pairs += [
+            (("in force", "有效期"), f"{terms.not_before:%Y-%m-%d} … {terms.not_after:%Y-%m-%d}"),
+            (("budget", "额度"), pages.budget_text(output, terms.budget)),
+            (("signed by", "签署"), ", ".join(each.key for each in statement.signatures)),
+            (("digest", "摘要"), statement.digest()),
+        ]
+    if contract.HasField("balance"):
+        pairs.append((("spent", "已用"), show.balance_sentence(output, contract.balance)))
+    for (en, zh), text in pairs:
+        if text:
+            output.say(f"  {en}: {text}", f"  {zh}：{text}")
+    if contract.HasField("agreement"):
+        for strategy in terms.strategies:
+            output.say(f"\nEnforced by {strategy.enforced_by}:", f"\n由 {strategy.enforced_by} 执行：")
+            for line in pages.policy_lines(output, strategy.policy):
+                output.say(f"  {line}")
+
+
+def _next_step(output: Output, contract: control_pb2.Contract) -> None:
+    from hefu.v1 import control_pb2
+
+    if contract.state == control_pb2.Contract.STATE_ACTIVE:
+        output.say(
+            f'Next: hefu compute query "SELECT …" --contract {_id(contract)} --epsilon 0.1',
+            f'下一步：hefu compute query "SELECT …" --contract {_id(contract)} --epsilon 0.1',
+        )
+    elif contract.HasField("waiting"):
+        whom, since, until = show.waiting_cells(output, contract.waiting)
+        mine = contract.waiting.kind == control_pb2.Waiting.KIND_APPROVAL and contract.waiting.on == "you"
+        step = f"hefu contract {'approve' if mine else 'show'} {short(contract.name)}"
+        output.say(
+            f"Waits on {whom} since {since}, until {until}. Next: {step}",
+            f"自 {since} 起等待 {whom}，至 {until}。下一步：{step}",
+        )

@@ -1,0 +1,145 @@
+"""``hefu source``: register where the provider's own data is. The data stays there."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from hefu.commands import Output
+from hefu.errors import Malformed
+
+from hefu_connector.commands.link import call, command, commands, control, named, short
+from hefu_connector.commands.show import headings
+
+if TYPE_CHECKING:
+    from hefu.v1 import control_pb2
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    group = commands(parser)
+    for name, help_, run in (
+        ("add", "register a source of data under a name", _add),
+        ("change", "change where a source is or how it is read; its budget stays the same", _change),
+    ):
+        one = command(group, name, help_, run)
+        one.add_argument("name", help="a name of your choice, such as admissions")
+        one.add_argument("uri", help="path of a CSV, Parquet or Arrow file, or URL of a database without a password")
+        one.add_argument(
+            "--form",
+            default="",
+            choices=("", "csv", "parquet", "arrow"),
+            help="form of the file (default: by its ending)",
+        )
+        one.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="how to read it, such as delimiter=; or encoding=gb18030; may be repeated",
+        )
+        renamed = "call the source's COLUMN by NAME in products; may be repeated"
+        one.add_argument("--column", action="append", default=[], metavar="NAME=COLUMN", help=renamed)
+    command(group, "list", "list the registered sources", _list)
+    one = command(group, "remove", "forget a source; its data and its spent budget stay", _remove)
+    one.add_argument("name", help="the source's name")
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        made = call(stub.CreateSource, control_pb2.CreateSourceRequest(source=_source(arguments)), 120)
+    output.data(_document(made))
+    output.say(
+        f"Registered {short(made.name)} ({made.resource}). Next: hefu product draft {short(made.name)}",
+        f"已登记 {short(made.name)}（{made.resource}）。下一步：hefu product draft {short(made.name)}",
+    )
+    return 0
+
+
+def _change(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        made = call(stub.UpdateSource, control_pb2.UpdateSourceRequest(source=_source(arguments)), 120)
+    output.data(_document(made))
+    output.say(
+        f"Changed {short(made.name)}; it stays the asset {made.resource}.",
+        f"已更改 {short(made.name)}；资产仍为 {made.resource}。",
+    )
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        found = call(stub.ListSources, control_pb2.ListSourcesRequest()).sources
+    output.data({"sources": [_document(each) for each in found]})
+    heads = headings(output, ("name", "名称"), ("form", "格式"), ("where", "位置"), ("asset", "资产"))
+    rows = [(short(each.name), each.form, each.uri, each.resource) for each in found]
+    empty = (
+        "尚无数据源。请执行：hefu source add 名称 路径"
+        if output.language == "zh"
+        else "No sources yet. Add one: hefu source add NAME PATH"
+    )
+    output.table(heads, rows, empty)
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    with control(arguments) as stub:
+        call(stub.DeleteSource, control_pb2.DeleteSourceRequest(name=named("sources", arguments.name)))
+    output.data({"removed": arguments.name})
+    output.say(
+        f"Removed {arguments.name}. What was spent of its budget stays spent.",
+        f"已移除 {arguments.name}。其已用额度不会恢复。",
+    )
+    return 0
+
+
+def _source(arguments: argparse.Namespace) -> control_pb2.Source:
+    from hefu.v1 import control_pb2
+
+    return control_pb2.Source(
+        name=named("sources", arguments.name),
+        uri=_absolute(arguments.uri),
+        form=arguments.form,
+        options=_pairs(arguments.option, "--option"),
+        column_names=_pairs(arguments.column, "--column"),
+    )
+
+
+def _absolute(text: str) -> str:
+    """A path relative to where the person stands means nothing to the connector; make it absolute."""
+    from pathlib import Path
+
+    return text if "://" in text else str(Path(text).expanduser().absolute())
+
+
+def _pairs(texts: list[str], flag: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Malformed("command.pair", flag=flag)
+        pairs[name] = value
+    return pairs
+
+
+def _document(source: control_pb2.Source) -> dict[str, object]:
+    return {
+        "name": short(source.name),
+        "uri": source.uri,
+        "form": source.form,
+        "options": dict(source.options),
+        "columns": dict(source.column_names),
+        "resource": source.resource,
+    }

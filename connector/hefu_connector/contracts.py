@@ -1,0 +1,164 @@
+"""A whole contract, verified: the two halves of the tally, the notary's seal over them, and its place in the log.
+
+Both roles call `verify_contract` before they use an agreement, and the store calls it again on every load. It is pure:
+what it trusts is given (`Pins`, `Trust`), what it returns is read from the very bytes whose signatures it checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hefu import canonical
+from hefu.envelope import Statement
+from hefu.errors import Malformed, Untrusted
+from hefu.tlog.note import VerifierKey
+from hefu.tlog.proof import LogProof
+from hefu.tlog.tree import leaf_hash
+from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement
+from hefu_policies.product import Description
+
+from hefu_connector.ports import Contract, Trust
+
+FINALIZED = "agreement.finalized"
+TERMINATED = "agreement.terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What a participant got out of band and never learns from a message.
+
+    Attributes:
+        broker: the participant id whose countersignature makes an agreement final.
+        log: the audit log's key; its name is the log's origin.
+    """
+
+    space: str
+    broker: str
+    log: VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The parts of a contract as exact bytes, as they are kept and as they come from a peer: nothing verified yet.
+
+    Attributes:
+        agreement: the `agreement` envelope with every party's signature.
+        countersignature: the broker's `agreement.finalized` envelope.
+        description: the provider's `product.published` envelope, of the version the agreement names.
+        proof: where the countersignature stands in the log: a C2SP tlog-proof (`hefu.tlog.proof.LogProof`) in UTF-8.
+        termination: a party's `agreement.terminated` envelope, if it ended.
+    """
+
+    agreement: bytes
+    countersignature: bytes
+    description: bytes
+    proof: bytes
+    termination: bytes | None = None
+
+    @classmethod
+    def of(cls, contract: Contract) -> Papers:
+        """The bytes of a contract."""
+        return cls(
+            contract.statement.to_bytes(),
+            contract.countersignature.to_bytes(),
+            contract.description_statement.to_bytes(),
+            contract.proof,
+            contract.termination.to_bytes() if contract.termination else None,
+        )
+
+
+def verify_contract(papers: Papers, trust: Trust, pins: Pins) -> Contract:
+    """The contract of these bytes, if every part of it holds.
+
+    Whether it is in force now, and whether its parties and keys are in good standing, is for the caller to judge.
+
+    Raises:
+        Malformed: a part cannot be read.
+        Untrusted: a signature, digest, proof or name does not hold.
+    """
+    # 1. Both halves: every party signed these bytes, and the provider issued them.
+    statement = _read(papers.agreement, AGREEMENT, pins)
+    agreement = Agreement.of(statement.body)
+    _hold(agreement, "issuer", statement.issuer == agreement.provider.participant)
+    _hold(agreement, "log", agreement.log == pins.log.name)
+    trust.verify(statement, *(each.participant for each in agreement.parties))
+    # 2. What was agreed on: the provider's description, by digest.
+    described = _read(papers.description, PUBLISHED, pins)
+    description = _check_description(described, agreement, trust)
+    # 3. The notary's word names the agreement and its signatures, both by digest.
+    final = _read(papers.countersignature, FINALIZED, pins)
+    _hold(agreement, "broker", final.issuer == pins.broker)
+    trust.verify(final, pins.broker)
+    _hold(agreement, "countersignature", final.body.get("agreement") == statement.digest())
+    _hold(agreement, "countersignature", final.body.get("envelope") == _envelope_digest(statement))
+    _hold(agreement, "negotiation", final.body.get("negotiation") == agreement.negotiation)
+    # 4. It widens rights, so it counts only once it stands in the log.
+    _read_proof(papers.proof).verify(leaf_hash(final.to_bytes()), pins.log)
+    ended = None
+    if papers.termination is not None:
+        ended = verify_termination(papers.termination, statement, agreement, trust, pins)
+    return Contract(
+        agreement=agreement,
+        statement=statement,
+        countersignature=final,
+        description=description,
+        description_statement=described,
+        proof=papers.proof,
+        termination=ended,
+        keys=tuple(each.key for each in statement.signatures),
+    )
+
+
+def verify_termination(
+    envelope: bytes, statement: Statement, agreement: Agreement, trust: Trust, pins: Pins
+) -> Statement:
+    """A party's signed end of an agreement. It narrows rights, so no log proof is asked.
+
+    Raises:
+        Malformed: it cannot be read.
+        Untrusted: not of a party, not signed by it, or about another agreement.
+    """
+    ended = _read(envelope, TERMINATED, pins)
+    _hold(agreement, "termination", ended.issuer in {each.participant for each in agreement.parties})
+    named = (ended.body.get("agreement"), ended.body.get("digest"))
+    _hold(agreement, "termination", named == (agreement.id, statement.digest()))
+    trust.verify(ended)
+    return ended
+
+
+def _check_description(described: Statement, agreement: Agreement, trust: Trust) -> Description:
+    _hold(agreement, "description", described.digest() == agreement.description)
+    _hold(agreement, "description", described.issuer == agreement.provider.participant)
+    trust.verify(described)
+    description = Description.of(described.body)
+    resources = {each.id: each for each in description.resources}
+    _hold(agreement, "product", description.product == agreement.product)
+    _hold(agreement, "resources", set(agreement.resources) <= set(resources))
+    for resource in agreement.resources:
+        privacy = resources[resource].privacy
+        same = (privacy.unit, privacy.neighbouring) == (agreement.unit, agreement.neighbouring)
+        _hold(agreement, "privacy", same)
+    return description
+
+
+def _read(envelope: bytes, type_: str, pins: Pins) -> Statement:
+    statement = Statement.parse(envelope).expect(type_)
+    if statement.space != pins.space:
+        raise Untrusted("space.other", found=statement.space, expected=pins.space)
+    return statement
+
+
+def _read_proof(proof: bytes) -> LogProof:
+    try:
+        return LogProof.parse(proof.decode("utf-8", "strict"))
+    except UnicodeDecodeError:
+        raise Malformed("log.malformed", what="proof", why="not UTF-8") from None
+
+
+def _envelope_digest(statement: Statement) -> str:
+    return canonical.digest(statement.to_bytes())
+
+
+def _hold(agreement: Agreement, where: str, holds: bool) -> None:
+    if not holds:
+        raise Untrusted("contract.broken", agreement=agreement.id, where=where)

@@ -1,0 +1,239 @@
+"""From a product file to a `Description`, or to every mistake in it at once.
+
+The file is read part by part; what each part means is validated by the policies floor, so that the file can say
+nothing that a signed description could not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hefu.canonical import Json, Object
+from hefu_policies.product import LATEST, Codes, Description, Price
+from hefu_policies.resource import Fact, Resource
+
+from hefu_connector.descriptions import parts
+from hefu_connector.descriptions.document import Form, Node, parse
+from hefu_connector.descriptions.faults import Fault
+from hefu_connector.descriptions.reader import Reader
+
+API_VERSION = "hefu/v1"
+KIND = "DataProduct"
+UNREGISTERED = "res-unregistered"
+_REQUIRED = (
+    "apiVersion", "kind", "product", "title", "description", "source", "columns", "privacy", "governance", "offers",
+)  # fmt: skip
+_OPTIONAL = (
+    "keywords",
+    "snapshot",
+    "codes",
+    "classifications",
+    "standards",
+    "price",
+    "facts",
+    "external_ids",
+    "extensions",
+)
+_GOVERNANCE = ("security_grade", "personal_data", "important_data", "legal_basis", "cross_border")
+_CODES = ("product_form", "delivery_mode", "execution_environment", "encryption")
+# What a source's column may be declared as.
+_FITS: Mapping[str, tuple[str, ...]] = {
+    "integer": ("integer", "decimal", "boolean", "text"),
+    "decimal": ("decimal",),
+    "text": ("text", "date", "timestamp"),
+    "boolean": ("boolean", "text"),
+    "date": ("date", "timestamp", "text"),
+    "timestamp": ("timestamp", "date", "text"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """What the check may know of a source: its columns' names and types, never a value.
+
+    Attributes:
+        resource: the asset that every product over this source is about.
+        columns: type by name; an empty type is one that Hefu has no word for.
+    """
+
+    name: str
+    resource: str
+    columns: Mapping[str, str]
+
+
+Registered = Mapping[str, Callable[[], SourceView]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome of a check: a description, or faults in the order of their lines.
+
+    Attributes:
+        description: as version 1; the connector sets version and previous when it publishes.
+    """
+
+    source: str
+    description: Description | None
+    faults: tuple[Fault, ...]
+
+
+def check(text: str, sources: Registered | None = None) -> Checked:
+    """Read a product file.
+
+    Args:
+        sources: how to look at each registered source, by name; only the one that the file names is looked at. None
+            where no connector can be asked: then the file is not compared with its source.
+    """
+    root, faults = parse(text)
+    if root is None:
+        return Checked("", None, tuple(faults))
+    reader = Reader(faults)
+    found = reader.members(root, _REQUIRED, _OPTIONAL)
+    for key, word in (("apiVersion", API_VERSION), ("kind", KIND)):
+        reader.choice(found.get(key), word)
+    view = _source(reader, found, sources)
+    description = _description(reader, root, found, view)
+    if view is not None and "columns" in found:
+        _compare(reader, found["columns"], view)
+    ordered = tuple(sorted(dict.fromkeys(map(_Key, reader.faults)), key=lambda each: each.fault.line))
+    name = found["source"].text if "source" in found else ""
+    return Checked(name, None if ordered else description, tuple(each.fault for each in ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A fault by what it shows, so that one mistake found on two ways is told once."""
+
+    fault: Fault
+
+    def __hash__(self) -> int:
+        return hash((self.fault.line, self.fault.place, self.fault.what))
+
+
+def _source(reader: Reader, found: Mapping[str, Node], known: Registered | None) -> SourceView | None:
+    node = found.get("source")
+    name = reader.text(node)
+    if node is None or name is None or known is None:
+        return None
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        code = "product.misspelt" if near else "product.source"
+        reader.fault(node, code, "", key=name, near=near[0] if near else "", name=name)
+        return None
+    return known[name]()
+
+
+def _description(reader: Reader, root: Node, found: Mapping[str, Node], view: SourceView | None) -> Description | None:
+    columns = parts.columns(reader, found.get("columns"))
+    privacy = parts.privacy(reader, found.get("privacy"), columns)
+    facts = _facts(reader, found.get("facts"))
+    words = _words(reader, found)
+    offers = parts.offers(reader, found.get("offers"), columns, privacy)
+    if reader.faults or privacy is None:
+        return None
+    resource = reader.build(
+        found["columns"],
+        lambda: Resource(view.resource if view else UNREGISTERED, tuple(columns.values()), privacy, facts),
+    )
+    if resource is None:
+        return None
+    # Every member of `words` was read by the reader into the type that the field has.
+    return reader.build(
+        root,
+        lambda: Description(version=1, resources=(resource,), offers=tuple(offers), **words),  # type: ignore[arg-type]
+    )
+
+
+def _words(reader: Reader, found: Mapping[str, Node]) -> dict[str, object]:
+    """The members that stand in the description as they stand in the file."""
+    words: dict[str, object] = {
+        "product": reader.text(found.get("product"), 128),
+        "title": reader.languages(found.get("title"), 200),
+        "description": reader.languages(found.get("description")),
+        "keywords": reader.texts(found["keywords"]) if "keywords" in found else (),
+        "standards": reader.texts(found["standards"]) if "standards" in found else (),
+        "snapshot_rule": reader.text(found["snapshot"]) if "snapshot" in found else LATEST,
+        "classifications": _rows(reader, found.get("classifications"), "scheme", "code"),
+        "external_ids": _rows(reader, found.get("external_ids"), "scheme", "value", "issuer", "status"),
+        "codes": _codes(reader, found.get("codes")),
+        "price": _price(reader, found.get("price")),
+        "extensions": _extensions(reader, found.get("extensions")),
+    }
+    if "governance" in found:
+        rules = reader.members(found["governance"], _GOVERNANCE)
+        words["security_grade"] = reader.integer(rules.get("security_grade"), 1, 5)
+        words["legal_basis"] = reader.text(rules.get("legal_basis"))
+        for name in ("personal_data", "important_data", "cross_border"):
+            words[name] = reader.flag(rules.get(name))
+    return words
+
+
+def _codes(reader: Reader, node: Node | None) -> Codes:
+    if node is None:
+        return Codes()
+    members = reader.members(node, (), _CODES)
+    return Codes(**{name: reader.text(each) or "" for name, each in members.items()})
+
+
+def _price(reader: Reader, node: Node | None) -> Price | None:
+    if node is None:
+        return None
+    members = reader.members(node, ("amount", "currency"))
+    amount, currency = reader.decimal(members.get("amount")), reader.text(members.get("currency"))
+    if amount is None or currency is None:
+        return None
+    return reader.build(node, lambda: Price(parts.plain_decimal(amount), currency))
+
+
+def _facts(reader: Reader, node: Node | None) -> tuple[Fact, ...]:
+    """Facts in a file are declared; only the gate releases facts."""
+    rows = _rows(reader, node, "name", "value")
+    return tuple(Fact(str(row["name"]), str(row["value"])) for row in rows)
+
+
+def _rows(reader: Reader, node: Node | None, *names: str) -> tuple[Object, ...]:
+    rows: list[Object] = []
+    for each in (reader.items(node) if node is not None else None) or ():
+        members = reader.members(each, names)
+        texts = {name: reader.text(member) for name, member in members.items()}
+        row: Object = {name: text for name, text in texts.items() if text is not None}
+        if len(row) == len(names):
+            rows.append(row)
+    return tuple(rows)
+
+
+def _extensions(reader: Reader, node: Node | None) -> Object:
+    if node is None or node.form is Form.EMPTY:
+        return {}
+    if node.form is not Form.MAPPING:
+        reader.fault(node, "product.mapping", "", keys="…")
+        return {}
+    return {name: _free(each) for name, each in node.members.items()}
+
+
+def _free(node: Node) -> Json:
+    if node.form is Form.MAPPING:
+        return {name: _free(each) for name, each in node.members.items()}
+    if node.form is Form.LIST:
+        return [_free(each) for each in node.items]
+    if node.form is Form.FLAG:
+        return node.text.lower() == "true"
+    return None if node.form is Form.EMPTY else node.text
+
+
+def _compare(reader: Reader, columns: Node, view: SourceView) -> None:
+    """Every described column must be in the source, with a type it can have."""
+    for each in columns.items:
+        name, type_ = each.members.get("name"), each.members.get("type")
+        if name is None:
+            continue
+        if name.text not in view.columns:
+            near = difflib.get_close_matches(name.text, view.columns, 1, 0.6)
+            code = "product.column_near" if near else "product.column_missing"
+            reader.fault(name, code, "", key=name.text, source=view.name, near=near[0] if near else "")
+        elif type_ is not None:
+            has = view.columns[name.text]
+            if type_.text not in _FITS.get(has, ()) and type_.text in _FITS:
+                reader.fault(type_, "product.column_type", "", key=name.text, found=has or "another type")

@@ -1,0 +1,164 @@
+"""The policy of an offer: a template of the policies floor by name, its parameters as they stand in the file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from hefu.canonical import Json, Object
+from hefu.errors import Language, Malformed
+from hefu_policies import library, odrl
+from hefu_policies.budget import Budget
+from hefu_policies.library import Parameter, Template
+from hefu_policies.policy import Policy, Rule, Value
+from hefu_policies.reading import write_decimal
+from hefu_policies.resource import Column
+
+from hefu_connector.descriptions.document import Form, Node
+from hefu_connector.descriptions.reader import DECIDE, Reader
+
+# What the file says elsewhere and may leave out here: all columns, and the offer's budget.
+_SET_HERE = frozenset({"columns", "budget", "count"})
+
+
+def offer(reader: Reader, node: Node | None, known: Mapping[str, Column], granted: Budget | None) -> Object | None:
+    """The ODRL Offer of ``{template: …, parameters}``; every wrong parameter is reported.
+
+    Args:
+        known: the described columns; ``columns`` may be left out and then names them all.
+        granted: the offer's budget, which ``budget`` and ``count`` follow where they are left out.
+    """
+    if node is None:
+        return None
+    if node.form is not Form.MAPPING or "template" not in node.members:
+        reader.members(node, ("template",))
+        return None
+    name = reader.choice(node.members["template"], *library.TEMPLATES)
+    if name is None:
+        return None
+    template = library.find(name)
+    needed = [each.name for each in template.parameters if each.default is None and each.name not in _SET_HERE]
+    optional = [each.name for each in template.parameters if each.name not in needed]
+    members = reader.members(node, ("template", *needed), optional)
+    values = _said_elsewhere(template, known, granted)
+    clean = True
+    for parameter in template.parameters:
+        member = members.get(parameter.name)
+        if member is None:
+            clean = clean and parameter.name not in needed
+            continue
+        value = _value(member)
+        values[parameter.name] = value
+        clean = _check(reader, member, parameter, value) and clean
+    _check_columns(reader, members.get("columns"), known)
+    if not clean or not known or granted is None:
+        return None
+    return reader.build(node, lambda: library.template(name, values))
+
+
+def parameters(name: str) -> dict[str, str | None]:
+    """The parameters of a template with their defaults as YAML; None where a person must decide.
+
+    What the file says elsewhere is left out: all described columns may be used, within the offer's budget.
+    """
+    found = library.find(name).parameters
+    return {
+        each.name: None if each.default is None else str(each.default) for each in found if each.name not in _SET_HERE
+    }
+
+
+def expected(name: str, parameter: str) -> str:
+    """What to write for a parameter, with an example."""
+    return next((each.expected for each in library.find(name).parameters if each.name == parameter), "")
+
+
+def explain(policy: Mapping[str, object], language: Language) -> list[str]:
+    """An ODRL policy in words, one line a rule or constraint; what does not load is shown as such."""
+    try:
+        loaded = odrl.load(dict(policy))  # type: ignore[arg-type]
+    except Malformed as error:
+        return [error.public(language)]
+    return list(_lines(loaded, language))
+
+
+def _lines(policy: Policy, language: Language) -> list[str]:
+    lines = []
+    for rules, en, zh in ((policy.permissions, "may", "允许"), (policy.prohibitions, "may not", "禁止")):
+        for rule in rules:
+            lines.append(f"{zh if language == 'zh' else en} {_action(rule.action, language)}  [{rule.id}]")
+            lines += _constraints(rule, language)
+    return lines
+
+
+def _constraints(rule: Rule, language: Language) -> list[str]:
+    lines = []
+    for each in rule.constraints:
+        label = each.operand.zh if language == "zh" else each.operand.en
+        values = ", ".join(map(_word, each.values))
+        lines.append(f"  · {label} {_OPERATORS[each.operator.value][language]} {values}")
+    for duty in rule.duties:
+        lines.append(f"  · {'须' if language == 'zh' else 'must'} {_action(duty.action, language)}")
+    return lines
+
+
+def _action(term: str, language: Language) -> str:
+    from hefu_policies.terms import ACTIONS
+
+    found = ACTIONS[term]
+    return found.zh if language == "zh" else found.en
+
+
+def _word(value: Value) -> str:
+    return f"{value:%Y-%m-%d %H:%M} UTC" if hasattr(value, "year") else str(value)
+
+
+_OPERATORS: Mapping[str, dict[Language, str]] = {
+    "eq": {"en": "=", "zh": "="},
+    "lt": {"en": "<", "zh": "<"},
+    "lteq": {"en": "≤", "zh": "≤"},
+    "gt": {"en": ">", "zh": ">"},
+    "gteq": {"en": "≥", "zh": "≥"},
+    "isA": {"en": "is", "zh": "属于"},
+    "isAnyOf": {"en": "is one of", "zh": "为其中之一："},
+    "isNoneOf": {"en": "is none of", "zh": "不为："},
+    "isPartOf": {"en": "only of", "zh": "仅限"},
+}
+
+
+def _said_elsewhere(template: Template, known: Mapping[str, Column], granted: Budget | None) -> dict[str, Json]:
+    values: dict[str, Json] = {"columns": [*known]}
+    if granted is not None:
+        values |= {"budget": write_decimal(granted.loss.epsilon), "count": granted.releases}
+    takes = {each.name for each in template.parameters}
+    return {name: value for name, value in values.items() if name in takes}
+
+
+def _check(reader: Reader, node: Node, parameter: Parameter, value: Json) -> bool:
+    if value == DECIDE:
+        reader.fault(node, "product.decide_as", "", expected=parameter.expected)
+        return False
+    try:
+        parameter.check(value)
+    except Malformed:
+        reader.fault(node, "product.parameter", "", key=parameter.name, expected=parameter.expected)
+        return False
+    return True
+
+
+def _check_columns(reader: Reader, node: Node | None, known: Mapping[str, Column]) -> None:
+    for each in node.items if node is not None else ():
+        if each.form is Form.TEXT and each.text not in known:
+            near = difflib.get_close_matches(each.text, list(known), 1, 0.6)
+            code = "product.misspelt" if near else "product.column_unknown"
+            reader.fault(each, code, "", key=each.text, near=near[0] if near else "")
+
+
+def _value(node: Node) -> Json:
+    """A parameter's value: whole numbers as such, other numbers as the text that was written."""
+    if node.form is Form.LIST:
+        return [_value(each) for each in node.items]
+    if node.form is Form.NUMBER and node.text.isdecimal():
+        return int(node.text)
+    if node.form is Form.MAPPING:
+        return {name: _value(each) for name, each in node.members.items()}
+    return None if node.form is Form.EMPTY else node.text

@@ -1,0 +1,417 @@
+"""The policy enforcement point: the only door to the data.
+
+A request passes these steps in this order, and no other path leads from a peer to a table:
+
+1. authenticate: the caller's certificate, the request's signature, the standing of participant, key and certificate;
+2. admit: keep the request durably under its id; a repetition is answered from what is kept;
+3. decide: load and verify the contract anew, prepare the plan, ask the decision point with facts held here;
+4. reserve: charge asset and agreement durably, before anything is computed;
+5. compute: a worker gets parameters and a table;
+6. guard: shape, minimum group, and the decision again with what is to be released;
+7. seal and journal: sealed parts, receipt, journal link and state in one durable transaction;
+8. release: at the next tick of the release quantum the recipient may fetch.
+
+Whatever fails after step 4 leaves the charge. A refusal is journalled like a release.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from hefu import canonical, faults, receipt
+from hefu.canonical import Object
+from hefu.envelope import Signer, Statement, draft, new_id
+from hefu.errors import Conflict, HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.identity import write_bytes
+from hefu.times import Clock
+from hefu_policies.budget import NOTHING, Charge
+
+from hefu_connector import admission, guard
+from hefu_connector.admission import Admitted
+from hefu_connector.ports import (
+    FINAL,
+    BudgetLedger,
+    ComputationState,
+    Contracts,
+    Engine,
+    Entry,
+    Journal,
+    JournalReader,
+    Run,
+    Source,
+    Table,
+    Trust,
+    Workers,
+)
+from hefu_connector.request import ComputationRequest, user_of
+
+log = logging.getLogger("hefu.enforcement")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator of a connector sets.
+
+    Attributes:
+        quantum_seconds: answers are told at whole multiples of it after admission; 0 tells them at once.
+        deadline_seconds: after which a worker is killed.
+        jobs: computations that run at once; others wait.
+        waiting: computations that may wait; more are shed.
+    """
+
+    quantum_seconds: float = 0.25
+    deadline_seconds: float = 60.0
+    jobs: int = 2
+    waiting: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything the enforcement point holds; put together by `bootstrap.py` and handed to nobody else."""
+
+    participant: str
+    connector: str
+    space: str
+    signer: Signer
+    clock: Clock
+    trust: Trust
+    contracts: Contracts
+    ledger: BudgetLedger
+    journal: Journal
+    reader: JournalReader
+    sources: Callable[[str], Source]
+    engines: Mapping[str, Engine]
+    workers: Workers
+    rules: Rules
+
+
+class Enforcement:
+    """Decides, charges, computes and releases. Every public method may be called from any thread."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._jobs = ThreadPoolExecutor(world.rules.jobs, thread_name_prefix="computation")
+        self._changed = threading.Condition()
+        self._running: dict[str, Admitted] = {}
+        self._stopped: dict[str, str] = {}
+
+    def create(self, statement: Statement, caller: str, *subjects: str) -> Run:
+        """Take a request: steps 1 to 4, then the rest in the background.
+
+        Args:
+            statement: a `computation.requested` statement.
+            caller: the participant at the other end of the connection.
+            subjects: what else must be in good standing, such as the certificate's fingerprint.
+
+        Returns:
+            The computation as kept: running, refused, or what an earlier request of the same id led to.
+
+        Raises:
+            Unauthenticated, Untrusted, Malformed: the request is not this caller's, or cannot be read.
+            Conflict: the id is known with other content.
+            Unavailable: too many computations wait.
+        """
+        request = self._authenticate(statement, caller, *subjects)  # step 1
+        self._shed_overload()
+        run, new = self._world.journal.admit(self._first(request, statement))  # step 2
+        if not new:
+            return self.view(run.id, caller)
+        faults.point("computation.admitted")
+        try:
+            admitted = self._decide(request, statement)  # step 3
+            self._world.ledger.reserve(run.id, admitted.accounts, admitted.prepared.charge)  # step 4
+        except HefuError as error:
+            return self._refuse(run, error)
+        faults.point("ledger.reserved")
+        self._world.journal.start(run.id, admitted.prepared.charge, self._world.clock.now())
+        with self._changed:
+            self._running[run.id] = admitted
+        self._jobs.submit(self._carry_out, admitted, run)
+        return self.view(run.id, caller)
+
+    def view(self, computation: str, consumer: str) -> Run:
+        """A computation as its consumer may see it: ends are told at the quantum's tick, not before.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's.
+        """
+        run = self._world.journal.find(computation)
+        if run is None or run.consumer != consumer:
+            raise NotFound("resource.not_found", what="computation", name=computation)
+        if run.release_at is not None and self._world.clock.now() < run.release_at:
+            return replace(run, state=ComputationState.RUNNING, receipt=None, parts=0)
+        return run
+
+    def wait(self, computation: str, consumer: str, timeout: float) -> Run:
+        """As `view`, after the computation changed, ended, or the time is over; for watchers."""
+        with self._changed:
+            run = self.view(computation, consumer)
+            if run.state in FINAL:
+                return run
+            self._changed.wait(min(timeout, self._until_told(computation)))
+        return self.view(computation, consumer)
+
+    def part(self, computation: str, consumer: str, index: int, *subjects: str) -> bytes:
+        """One sealed part of a release, if the recipient is still in good standing.
+
+        Raises:
+            NotFound: not released, not the caller's, or no such part.
+            Unauthenticated: the consumer lost its standing meanwhile.
+        """
+        self._world.trust.check(consumer, *subjects)
+        run = self.view(computation, consumer)
+        if run.state is not ComputationState.RELEASED:
+            raise NotFound("resource.not_found", what="release of", name=computation)
+        data = self._world.journal.part(computation, index)
+        faults.point("release.sent")
+        return data
+
+    def cancel(self, computation: str, consumer: str) -> Run:
+        """Stop a computation at its consumer's wish; what was charged stays charged."""
+        self.view(computation, consumer)
+        self._stop(computation, "cancelled")
+        return self.view(computation, consumer)
+
+    def end_agreement(self, agreement: str) -> None:
+        """Stop every running computation under an agreement that has ended."""
+        for running in self._held():
+            if running.under.agreement == agreement:
+                self._stop(running.request.computation, "contract.ended")
+
+    def sweep(self) -> None:
+        """Stop the work of participants that lost their standing; called every second or so."""
+        for running in self._held():
+            try:
+                self._check_standing(running)
+            except HefuError as error:
+                self._stop(running.request.computation, error.code)
+
+    def recover(self) -> int:
+        """After a start, end what a crash interrupted: charged if it was charged, and nothing released.
+
+        Returns:
+            How many computations were ended.
+        """
+        interrupted = self._world.reader.unfinished()
+        for run in interrupted:
+            charged = self._world.ledger.charged(run.id)
+            self._fail(run, "computation.interrupted", charged or NOTHING)
+        return len(interrupted)
+
+    def close(self) -> None:
+        """Take no more work, kill the workers, and end what was running."""
+        for running in self._held():
+            self._stop(running.request.computation, "computation.interrupted")
+        self._jobs.shutdown(wait=True, cancel_futures=True)
+
+    # ------------------------------------------------------------ steps 1 to 3
+
+    def _authenticate(self, statement: Statement, caller: str, *subjects: str) -> ComputationRequest:
+        world = self._world
+        request = ComputationRequest.of(statement)
+        if statement.issuer != caller or request.recipient != caller:
+            raise Unauthenticated("identity.mismatch", found=caller, expected=statement.issuer)
+        if statement.space != world.space:
+            raise Unauthenticated("space.other", found=statement.space, expected=world.space)
+        world.trust.verify(statement)
+        world.trust.check(caller, *(each.key for each in statement.signatures), *subjects)
+        return request
+
+    def _decide(self, request: ComputationRequest, statement: Statement) -> Admitted:
+        world = self._world
+        standing = world.trust.check(statement.issuer)
+        contract = admission.choose(request, world.participant, world.contracts)
+        admission.check_in_force(contract, statement.issuer, world.clock.now())
+        return admission.decide(
+            contract, request, statement, engines=world.engines, ledger=world.ledger, standing=standing,
+            now=world.clock.now(), connector=world.connector,
+        )  # fmt: skip
+
+    def _check_standing(self, admitted: Admitted) -> None:
+        keys = (each.key for each in admitted.statement.signatures)
+        standing = self._world.trust.check(admitted.statement.issuer, *keys)
+        contract = self._world.contracts.load(admitted.under.agreement)
+        now = self._world.clock.now()
+        admission.check_in_force(contract, admitted.statement.issuer, now)
+        admission.check_offline(contract, standing)
+
+    def _shed_overload(self) -> None:
+        with self._changed:
+            if len(self._running) >= self._world.rules.jobs + self._world.rules.waiting:
+                raise Unavailable("peer.overloaded", peer=self._world.connector)
+
+    # ------------------------------------------------------------ steps 5 to 8
+
+    def _carry_out(self, admitted: Admitted, run: Run) -> None:
+        charge = admitted.prepared.charge
+        try:
+            self._check_standing(admitted)
+            output, table = self._compute(admitted)  # step 5
+            self._release(admitted, run, output, table)  # steps 6 to 8
+        except HefuError as error:
+            self._fail(run, self._stopped.get(run.id, error.code), charge)
+        except Exception:
+            # An edge: a defect in an engine's adapter must not leave a computation open for ever.
+            log.exception("defect in computation %s", run.id)
+            self._fail(run, "internal", charge)
+        finally:
+            with self._changed:
+                self._running.pop(run.id, None)
+                self._stopped.pop(run.id, None)
+                self._changed.notify_all()
+
+    def _compute(self, admitted: Admitted) -> tuple[Object, Table]:
+        world, job = self._world, admitted.request.computation
+        with world.sources(admitted.resource.id).open(sorted(admitted.prepared.columns)) as table:
+            admission.check_snapshot(admitted.contract, table)
+            if job in self._stopped:
+                raise Unavailable("cancelled")
+            output = world.workers.run(
+                admitted.engine.name, admitted.prepared.parameters, table,
+                job=job, deadline=world.rules.deadline_seconds,
+            )  # fmt: skip
+        faults.point("worker.returned")
+        return output, table
+
+    def _release(self, admitted: Admitted, run: Run, output: Object, table: Table) -> None:
+        world = self._world
+        values = admitted.engine.read(output, admitted.prepared)
+        passed = guard.check(values, admitted.prepared)  # step 6
+        self._check_standing(admitted)
+        facts = admission.decide_release(admitted, passed, world.clock.now())
+        faults.point("guard.passed")
+        salt = secrets.token_bytes(receipt.SALT_SIZE)
+        user = user_of(admitted.statement)
+        openings: Object = {"user": {"salt": write_bytes(salt), "value": user}}
+        data = guard.payload(run.id, passed, admitted.prepared, openings)
+        recipient = world.trust.sealing(admitted.request.recipient)
+        parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
+        made = self._receipt(admitted, run, passed, parts, table)
+        made = replace(made, facts=facts, commitments={"user": receipt.commit("user", user, salt)})
+        if run.id in self._stopped:
+            raise Unavailable("cancelled")
+        self._end(run, ComputationState.RELEASED, made, parts)  # step 8 follows when its time has come
+
+    def _receipt(
+        self, admitted: Admitted, run: Run, passed: guard.Passed, parts: tuple[bytes, ...], table: Table
+    ) -> receipt.Receipt:
+        prepared, charge = admitted.prepared, admitted.prepared.charge
+        ticks = self._tick(run) - run.created
+        return receipt.Receipt(
+            computation=run.id,
+            request=run.request,
+            consumer=run.consumer,
+            agreements=(admitted.under,),
+            product=admitted.contract.agreement.product,
+            description=admitted.contract.agreement.description,
+            resource=admitted.resource.id,
+            snapshot=table.snapshot,
+            engine=admitted.engine.name,
+            engine_version=admitted.engine.version,
+            charge=_spent(charge),
+            mechanisms=tuple(
+                receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano)
+                for each in prepared.mechanisms
+            ),
+            output=receipt.Released(prepared.kind, prepared.cells, passed.suppressed),
+            parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
+            meters=receipt.Meters(1, prepared.cells, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
+            admitted=run.created,
+        )
+
+    # ------------------------------------------------------------ ends
+
+    def _refuse(self, run: Run, error: HefuError) -> Run:
+        reasons = error.reasons or (error.public(),)
+        made = receipt.Refusal(run.id, run.request, run.consumer, run.agreements, error.code, reasons)
+        return self._end(run, ComputationState.REFUSED, made, (), told=run.created)
+
+    def _fail(self, run: Run, code: str, charge: Charge) -> None:
+        resource = self._running[run.id].resource.id if run.id in self._running else ""
+        made = receipt.Failure(
+            run.id, run.request, run.consumer, run.agreements, code, _spent(charge), resource=resource
+        )
+        state = ComputationState.CANCELLED if code == "cancelled" else ComputationState.FAILED
+        try:
+            self._end(run, state, made, ())
+        except Conflict:
+            log.info("computation %s had ended already", run.id)
+
+    def _end(
+        self, run: Run, state: ComputationState, made: receipt.Receipt | receipt.Refusal | receipt.Failure,
+        parts: tuple[bytes, ...], told: datetime | None = None,
+    ) -> Run:  # fmt: skip
+        kinds = {receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED}
+        now = self._world.clock.now()
+
+        def sign(sequence: int, previous: str) -> Statement:
+            body = made.linked(receipt.link(sequence, previous)).body()
+            world = self._world
+            statement = draft(
+                kinds[type(made)], body, space=world.space, issuer=world.participant, at=now, id_=new_id("stm")
+            )
+            return statement.sign(world.signer, now)
+
+        entry = Entry(sign, told or self._tick(run))
+        ended = self._world.journal.close(run.id, state, entry, parts, now)
+        with self._changed:
+            self._changed.notify_all()
+        return ended
+
+    def _tick(self, run: Run) -> datetime:
+        """The next whole multiple of the release quantum after admission."""
+        now, quantum = self._world.clock.now(), self._world.rules.quantum_seconds
+        if quantum <= 0:
+            return now
+        ticks = math.ceil(max((now - run.created).total_seconds(), 1e-6) / quantum)
+        return run.created + timedelta(seconds=ticks * quantum)
+
+    def _until_told(self, computation: str) -> float:
+        run = self._found(computation)
+        if run.release_at is None:
+            return math.inf if run.state not in FINAL else 0.0
+        return max(0.0, (run.release_at - self._world.clock.now()).total_seconds())
+
+    def _stop(self, computation: str, code: str) -> None:
+        with self._changed:
+            if computation not in self._running:
+                return
+            self._stopped.setdefault(computation, code)
+        self._world.workers.cancel(computation)
+
+    def _held(self) -> list[Admitted]:
+        with self._changed:
+            return list(self._running.values())
+
+    def _found(self, computation: str) -> Run:
+        run = self._world.journal.find(computation)
+        if run is None:
+            raise NotFound("resource.not_found", what="computation", name=computation)
+        return run
+
+    def _first(self, request: ComputationRequest, statement: Statement) -> Run:
+        now = self._world.clock.now()
+        return Run(
+            id=request.computation,
+            request=statement.digest(),
+            envelope=statement.to_bytes(),
+            consumer=statement.issuer,
+            agreements=request.agreements,
+            state=ComputationState.RESERVED,
+            charge=None,
+            receipt=None,
+            parts=0,
+            created=now,
+            updated=now,
+        )
+
+
+def _spent(charge: Charge) -> receipt.Spent:
+    return receipt.Spent(charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases)

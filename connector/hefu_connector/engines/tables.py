@@ -1,0 +1,173 @@
+"""Worker side: a file as a stream of Arrow batches, whatever is in it. Parses bytes, so nobody else may import it.
+
+Reading is total. A cell that is not of its declared type counts as absent, undecodable bytes become U+FFFD and a
+CSV row of another length is left out: one person's odd record must not decide whether everybody's query fails.
+Only structure is refused: a missing column, a changed type, a file that is not of its form.
+
+LIMIT: rows are what the parser sees; an unbalanced quote in a CSV joins rows. Parquet does not have this.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.dataset
+from hefu.canonical import Object
+
+from hefu_connector.engines import Moved
+from hefu_connector.engines.duckdb_sql import quote
+
+_BLOCK = 4 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file whose column names are known and whose rows can be read once.
+
+    Attributes:
+        fields: column name, as schemas call it, to Arrow type; everything in a CSV is text.
+        theirs: the same name to the file's own.
+        scan: what a query reads of some columns, by the file's names.
+        rows: how many rows there are, or were read; known after reading.
+        close: to be called in the end.
+    """
+
+    fields: Mapping[str, Any]
+    theirs: Mapping[str, str]
+    scan: Callable[[list[str]], Any]
+    rows: Callable[[], int]
+    close: Callable[[], None] = lambda: None
+
+
+def open_table(path: Path, form: str, layout: Object) -> Opened:
+    """Open a file.
+
+    Args:
+        form: ``csv``, ``parquet`` or ``arrow`` (IPC file).
+        layout: of a CSV: ``delimiter``, ``encoding``; for all: ``names``, schema name to the file's column name.
+
+    Raises:
+        Moved: it cannot be read as this form, or a name in it stands twice.
+    """
+    names = layout.get("names", {})
+    ours = {str(there): here for here, there in names.items()} if isinstance(names, dict) else {}
+    files = ExitStack()
+    try:
+        return _csv(path, layout, ours, files) if form == "csv" else _columnar(path, form, ours)
+    except (pa.ArrowException, OSError, LookupError, ValueError):
+        files.close()
+        raise Moved from None
+
+
+def require(opened: Opened, columns: Mapping[str, str]) -> None:
+    """Check that a file has the described columns.
+
+    Args:
+        columns: name to declared type.
+
+    Raises:
+        Moved: one is missing or of a type that cannot hold the declared one.
+    """
+    for name, declared in columns.items():
+        if name not in opened.fields or not _holds(opened.fields[name], declared):
+            raise Moved
+
+
+def attach(connection: Any, opened: Opened, columns: Iterable[str], view: str) -> None:
+    """Make some columns of a file a view of DuckDB, under the names that schemas have. It can be read once."""
+    # A count of rows reads a column too.
+    wanted = list(columns) or list(opened.fields)[:1]
+    file = f"{view}_file"
+    connection.register(file, opened.scan([opened.theirs[name] for name in wanted]))
+    fields = ", ".join(f"{quote(opened.theirs[name])} AS {quote(name)}" for name in wanted)
+    connection.execute(f"CREATE TEMP VIEW {quote(view)} AS SELECT {fields} FROM {quote(file)}")  # noqa: S608
+
+
+def _columnar(path: Path, form: str, ours: Mapping[str, str]) -> Opened:
+    dataset = pa.dataset.dataset(str(path), format={"parquet": "parquet", "arrow": "ipc"}[form])
+    fields, theirs = _named(dataset.schema, ours)
+    return Opened(fields, theirs, lambda _: dataset, dataset.count_rows)
+
+
+def _csv(path: Path, layout: Object, ours: Mapping[str, str], files: ExitStack) -> Opened:
+    delimiter, encoding = str(layout.get("delimiter", ",")), str(layout.get("encoding", "utf-8-sig"))
+    names = _stream(files.enter_context(path.open("rb")), delimiter, encoding, []).schema.names
+    fields, theirs = _named(pa.schema([(name, pa.string()) for name in names]), ours)
+    read = 0
+
+    def scan(columns: list[str]) -> Any:
+        reader = _stream(files.enter_context(path.open("rb")), delimiter, encoding, columns)
+
+        def batches() -> Iterator[Any]:
+            nonlocal read
+            for batch in reader:
+                read += batch.num_rows
+                yield batch
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    return Opened(fields, theirs, scan, lambda: read, files.close)
+
+
+def _stream(file: BinaryIO, delimiter: str, encoding: str, columns: list[str]) -> Any:
+    """A reader of some columns as text; of all where none is named."""
+    text = codecs.EncodedFile(file, "utf-8", _marked(encoding), "replace")
+    return pa.csv.open_csv(
+        pa.PythonFile(text, mode="r"),
+        read_options=pa.csv.ReadOptions(block_size=_BLOCK),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
+        ),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: pa.string() for name in columns},
+            include_columns=columns,
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _marked(encoding: str) -> str:
+    # A byte order mark is no part of the first name.
+    return "utf-8-sig" if encoding in ("utf-8", "utf8") else encoding
+
+
+def _named(schema: Any, ours: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Types and the file's names, both by the names that schemas have."""
+    fields = {ours.get(name, name): kind for name, kind in zip(schema.names, schema.types, strict=True)}
+    theirs = {ours.get(name, name): name for name in schema.names}
+    # Databases read names in either case.
+    if len({name.lower() for name in schema.names}) != len(schema.names) or len(fields) != len(schema.names):
+        raise Moved
+    return fields, theirs
+
+
+def arrow_type(found: Any) -> str:
+    """The declared type that fits an Arrow type best; empty where none does."""
+    kind = pa.types
+    if kind.is_dictionary(found):
+        found = found.value_type
+    if kind.is_string(found) or kind.is_large_string(found) or kind.is_string_view(found):
+        return "text"
+    if kind.is_integer(found):
+        return "integer"
+    if kind.is_floating(found) or kind.is_decimal(found):
+        return "decimal"
+    if kind.is_boolean(found):
+        return "boolean"
+    if kind.is_date(found):
+        return "date"
+    return "timestamp" if kind.is_timestamp(found) else ""
+
+
+def _holds(found: Any, declared: str) -> bool:
+    # A text may hold anything as people write it. Missing integers are often kept as floating numbers.
+    holders = {"integer": ("integer", "decimal"), "decimal": ("integer", "decimal"), "timestamp": ("timestamp", "date")}
+    return arrow_type(found) in ("text", *holders.get(declared, (declared,)))

@@ -1,0 +1,56 @@
+"""What a plan would cost under an own product: priced from the public description, without data, charge or contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hefu.canonical import Object
+from hefu.errors import NotFound
+from hefu_policies import odrl
+from hefu_policies.product import Description, Offer
+from hefu_policies.resource import Resource
+from hefu_policies.terms import DP_QUERY
+
+from hefu_connector.computation import Plan
+from hefu_connector.ports import Engine, Prepared
+from hefu_connector.shelves import Products, ProductState
+
+
+class Estimates:
+    """Prices plans for callers. Safe to use from many threads.
+
+    Args:
+        engines: by action, as the enforcement point has them.
+    """
+
+    def __init__(self, products: Products, engines: Mapping[str, Engine]) -> None:
+        self._products = products
+        self._engines = engines
+
+    def estimate(self, product: str, plan: Object, caller: str) -> Prepared:
+        """A plan as it would be run for a caller, under the strictest of the offers it may see.
+
+        Raises:
+            NotFound: no such product, or none of its offers is for this caller.
+            Malformed, Refused: the plan does not fit the schema, or asks for what is never answered.
+        """
+        held = self._products.find(product)
+        if held is None or held.state is not ProductState.PUBLISHED:
+            raise NotFound("resource.not_found", what="product", name=product)
+        offers = [each for each in held.description.offers if each.visibility.allows(caller)]
+        if not offers or Plan.of(plan).product != product:
+            raise NotFound("resource.not_found", what="product", name=product)
+        return self._engines[DP_QUERY].prepare(plan, _resource(held.description, plan), _minimum_group(offers))
+
+
+def _resource(description: Description, plan: Object) -> Resource:
+    named = Plan.of(plan).resource
+    for each in description.resources:
+        if named in {"", each.id}:
+            return each
+    raise NotFound("resource.not_found", what="resource", name=named)
+
+
+def _minimum_group(offers: list[Offer]) -> int | None:
+    asked = [odrl.load(each.policy).least(DP_QUERY, "minGroup") for each in offers]
+    return max((each for each in asked if each is not None), default=None)

@@ -1,0 +1,172 @@
+"""The release gate: the only way by which values leave. It judges values; it computes nothing from data.
+
+A value passes if it has the shape that was announced before the data was touched, lies on a decimal grid, and belongs
+to a cell whose noised count reaches the contract's minimum group. What leaves is cut into parts and sealed for the
+one recipient, so that whoever carries or stores it learns its size only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hefu import canonical, keys
+from hefu.canonical import Json, Object
+from hefu.errors import Untrusted
+from hefu_policies.reading import Place
+
+from hefu_connector.ports import Answer, Mechanism, Prepared, Values
+
+PART_BYTES = 3 << 20
+LARGEST_RELEASE = 64 << 20
+_NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Values that may leave.
+
+    Attributes:
+        suppressed: how many cells the minimum group took out.
+    """
+
+    values: Values
+    suppressed: int
+
+
+def check(values: Values, prepared: Prepared) -> Passed:
+    """Let values through, or not.
+
+    Args:
+        values: what the worker returned.
+        prepared: what was announced, priced and permitted.
+
+    Raises:
+        Untrusted: a value is not of the announced shape; nothing leaves and the charge stays.
+    """
+    _check_shape(values, prepared)
+    for row, widths in zip(values.rows, values.half_widths, strict=True):
+        for cell in (*row[prepared.keys :], *widths[prepared.keys :]):
+            if cell is not None and not _NUMBER.match(cell):
+                raise Untrusted("guard.shape", detail="a cell is not a decimal number")
+    return _suppress(values, prepared)
+
+
+def payload(computation: str, passed: Passed, prepared: Prepared, openings: Object) -> bytes:
+    """The bytes of a release before they are sealed: canonical JSON.
+
+    Args:
+        openings: salt and value of each commitment in the receipt, for the recipient only.
+    """
+    mechanisms: list[Json] = [
+        {
+            "column": each.column,
+            "mechanism": each.mechanism,
+            "scale": each.scale,
+            "half_width": each.half_width,
+            "epsilon_nano": each.epsilon_nano,
+        }
+        for each in prepared.mechanisms
+    ]
+    document: Object = {
+        "computation": computation,
+        "headings": [*prepared.headings],
+        "rows": [[*row] for row in passed.values.rows],
+        "half_widths": [[*row] for row in passed.values.half_widths],
+        "mechanisms": mechanisms,
+        "openings": openings,
+    }
+    data = canonical.encode(document)
+    if len(data) > LARGEST_RELEASE:
+        raise Untrusted("guard.shape", detail="the release is too large")
+    return data
+
+
+def seal(data: bytes, computation: str, agreement: str, recipient: bytes) -> tuple[bytes, ...]:
+    """Cut a release into parts and seal each for the recipient.
+
+    Args:
+        recipient: the recipient's raw X25519 key, from its root-certified statement.
+    """
+    pieces = [data[start : start + PART_BYTES] for start in range(0, len(data), PART_BYTES)]
+    return tuple(keys.seal(piece, recipient, info(computation, agreement, i)) for i, piece in enumerate(pieces))
+
+
+def info(computation: str, agreement: str, index: int) -> bytes:
+    """What a sealed part is bound to: its place in its computation under its agreement."""
+    return canonical.encode({"computation": computation, "agreement": agreement, "part": index})
+
+
+def read(data: bytes, computation: str) -> tuple[Answer, Object]:
+    """A release as the recipient reads it after unsealing; strict JSON only.
+
+    Returns:
+        The answer, and the openings of the receipt's commitments.
+
+    Raises:
+        Malformed: not a release.
+        Untrusted: it belongs to another computation.
+    """
+    names = ("computation", "headings", "rows", "half_widths", "mechanisms", "openings")
+    found = Place(canonical.decode(data, LARGEST_RELEASE), "release").members(names)
+    if found["computation"].text() != computation:
+        raise Untrusted("guard.other", computation=computation)
+    mechanisms = tuple(_mechanism(each) for each in found["mechanisms"].items())
+    headings = found["headings"].texts()
+    rows = tuple(_row(each, len(headings)) for each in found["rows"].items())
+    widths = tuple(_row(each, len(headings)) for each in found["half_widths"].items())
+    if len(rows) != len(widths):
+        raise Untrusted("guard.shape")
+    return Answer(headings, rows, widths, mechanisms), found["openings"].object()
+
+
+def _check_shape(values: Values, prepared: Prepared) -> None:
+    width = len(prepared.headings)
+    counts = values.group_counts
+    right = (
+        len(values.rows) == len(values.half_widths) == prepared.cells
+        and all(len(row) == width for row in (*values.rows, *values.half_widths))
+        and (prepared.minimum_group is None or (counts is not None and len(counts) == prepared.cells))
+    )
+    if not right:
+        raise Untrusted("guard.shape", detail="rows or columns differ from what was announced")
+
+
+def _suppress(values: Values, prepared: Prepared) -> Passed:
+    least, counts = prepared.minimum_group, values.group_counts
+    if least is None or counts is None:
+        return Passed(replace(values, group_counts=None), 0)
+    small = [count < least for count in counts]
+    rows = _blank(values.rows, small, prepared.keys)
+    widths = _blank(values.half_widths, small, prepared.keys)
+    hidden = sum(small) * (len(prepared.headings) - prepared.keys)
+    return Passed(replace(values, rows=rows, half_widths=widths, group_counts=None), hidden)
+
+
+Rows = tuple[tuple[str | None, ...], ...]
+
+
+def _blank(rows: Rows, small: Sequence[bool], keys_shown: int) -> Rows:
+    return tuple(
+        (*row[:keys_shown], *([None] * (len(row) - keys_shown))) if hide else row
+        for row, hide in zip(rows, small, strict=True)
+    )
+
+
+def _mechanism(place: Place) -> Mechanism:
+    found = place.members(("column", "mechanism", "scale", "half_width", "epsilon_nano"))
+    return Mechanism(
+        found["column"].text(),
+        found["mechanism"].text(),
+        found["scale"].text(),
+        found["half_width"].text(empty=True),
+        found["epsilon_nano"].integer(),
+    )
+
+
+def _row(place: Place, width: int) -> tuple[str | None, ...]:
+    cells = place.items()
+    if len(cells) != width:
+        raise Untrusted("guard.shape")
+    return tuple(None if cell.value is None else cell.text(empty=True) for cell in cells)

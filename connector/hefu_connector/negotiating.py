@@ -1,0 +1,212 @@
+"""A contract negotiation as this connector verified it: each message by who may send it, signed, and none left out.
+
+The broker orders and keeps the messages. What state they lead to is worked out here, from the messages alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hefu import canonical
+from hefu.canonical import Json, Object
+from hefu.envelope import Statement
+from hefu.errors import HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu_policies.contract import AGREEMENT, ContractRequest
+from hefu_policies.negotiation import Move, Role, State, advance, is_final
+
+from hefu_connector.author import Author
+from hefu_connector.brokerage import Negotiations, Progress
+from hefu_connector.ports import Trust
+from hefu_connector.shelves import NEGOTIATIONS, Mark, Marks
+
+log = logging.getLogger("hefu.negotiation")
+
+_PREFIX = "negotiation."
+_MOST_MESSAGES = 64
+_MOST_FAILURES = 10  # reactions to one state of a negotiation, before it is left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """A verified negotiation.
+
+    Attributes:
+        state: what its messages lead to.
+        request: read from the consumer's first message, `requested`.
+        agreement: as the newest message that carries it has it; its signatures are still to be verified.
+    """
+
+    id: str
+    state: State
+    requested: Statement
+    request: ContractRequest
+    messages: tuple[Statement, ...]
+    agreement: Statement | None = None
+
+    @property
+    def previous(self) -> tuple[str, ...]:
+        """The digests of all messages so far: what the next message names."""
+        return tuple(each.digest() for each in self.messages)
+
+
+def read(progress: Progress, trust: Trust, space: str) -> Negotiation:
+    """The negotiation that these messages are.
+
+    Raises:
+        Malformed: a message cannot be read.
+        Untrusted: one is not signed by its party, of another negotiation, out of its place, or the first is missing.
+        Conflict: a move that its state does not allow.
+    """
+    if not 0 < len(progress.messages) <= _MOST_MESSAGES:
+        raise Untrusted("negotiation.broken", negotiation=progress.id, where="messages")
+    requested = progress.messages[0]
+    request = ContractRequest.of(requested.expect(_type(Move.REQUEST)).body)
+    parties = {request.consumer: Role.CONSUMER, request.provider: Role.PROVIDER}
+    state: State | None = None
+    earlier: list[Json] = []
+    agreement: Statement | None = None
+    for message in progress.messages:
+        role = parties.get(message.issuer)
+        _hold(progress, "space", message.space == space)
+        _hold(progress, "id", message.body.get("negotiation") == progress.id)
+        _hold(progress, "previous", message.body.get("previous") == earlier)
+        if role is None or not message.type.startswith(_PREFIX):
+            raise Untrusted("negotiation.broken", negotiation=progress.id, where="issuer")
+        trust.verify(message)
+        state = advance(state, role, _move(message))
+        agreement = agreement_in(message) or agreement
+        earlier.append(message.digest())
+    if state is None:
+        raise Untrusted("negotiation.broken", negotiation=progress.id, where="messages")
+    return Negotiation(progress.id, state, requested, request, progress.messages, agreement)
+
+
+class Pen:
+    """Writes each message of a negotiation once: a repetition, also after a crash, sends the same bytes.
+
+    INVARIANT: a message is kept durably before it is sent, so that neither a power cut nor a broker that shows an old
+    state can make this connector sign two agreements for one request.
+    """
+
+    def __init__(self, author: Author, negotiations: Negotiations, marks: Marks) -> None:
+        self.author = author
+        self._negotiations = negotiations
+        self._marks = marks
+
+    def send(self, negotiation: Negotiation, move: Move, make: Callable[[], Object]) -> Progress:
+        """Send one message; `make` gives what its body has besides the negotiation and the messages before it."""
+        name = f"said/{negotiation.id}/{move.value}"
+        kept = self._marks.find(name)
+        if kept is not None:
+            return self._negotiations.advance(Statement.parse(kept.text.encode()))
+        body: Object = {"negotiation": negotiation.id, "previous": [*negotiation.previous], **make()}
+        message = self.author.say(_type(move), body)
+        self._marks.advance(Mark(name, 1, message.to_bytes().decode()))
+        return self._negotiations.advance(message)
+
+    def said(self, negotiation: str, move: Move) -> Statement | None:
+        """The message this connector sent as that move, or None."""
+        kept = self._marks.find(f"said/{negotiation}/{move.value}")
+        return Statement.parse(kept.text.encode()) if kept else None
+
+    def begin(self, request: ContractRequest, user: str) -> Progress:
+        """Send a consumer's first message."""
+        message = self.author.say(_type(Move.REQUEST), request.body(), user=user)
+        self._marks.advance(Mark(f"said/{request.negotiation}/{Move.REQUEST.value}", 1, message.to_bytes().decode()))
+        return self._negotiations.advance(message)
+
+    def terminate(self, negotiation: Negotiation, code: str, reason: str) -> Progress:
+        """End a negotiation with a reason that people can read."""
+        return self.send(negotiation, Move.TERMINATE, lambda: {"code": code, "reason": reason[:500]})
+
+
+class Watch:
+    """Follows the negotiations of this participant and hands every change on, once or again after a crash.
+
+    Args:
+        react: takes a change; if it raises Unavailable the change comes again at once, after any other failure a few
+            times more, since a participant may be known only a moment later.
+    """
+
+    def __init__(self, negotiations: Negotiations, marks: Marks, react: Callable[[Progress], None]) -> None:
+        self._negotiations = negotiations
+        self._marks = marks
+        self._react = react
+        self._failed: dict[str, int] = {}
+        self._looked_back = False
+
+    def follow(self) -> None:
+        """Take changes after the last revision seen until the link breaks; raises Unavailable then."""
+        if not self._looked_back:
+            self._look_back()
+        mark = self._marks.find(NEGOTIATIONS)
+        for progress in self._negotiations.watch(mark.number if mark else 0):
+            self._take(progress)
+            self._marks.advance(Mark(NEGOTIATIONS, progress.revision))
+
+    def try_again(self) -> None:
+        """React once more to what failed before; raises Unavailable."""
+        for id_ in list(self._failed):
+            self._take(self._negotiations.negotiation(f"negotiations/{id_}"))
+
+    def _look_back(self) -> None:
+        """After a start, look once at everything that is not over: what an earlier process could not do is done now."""
+        for progress in self._negotiations.negotiations():
+            if not is_final(progress.state):
+                self._take(progress)
+        self._looked_back = True
+
+    def _take(self, progress: Progress) -> None:
+        try:
+            self._react(progress)
+        except Unavailable:
+            raise
+        except HefuError as fault:
+            log.warning("negotiation %s: %s: %s", progress.id, fault.code, fault.public())
+            failures = self._failed.pop(progress.id, 0) + 1
+            if failures < _MOST_FAILURES:
+                self._failed[progress.id] = failures
+        else:
+            self._failed.pop(progress.id, None)
+
+
+def find(negotiations: Negotiations, id_: str) -> Progress:
+    """A negotiation by its own id, or by that of the agreement it led to; raises NotFound."""
+    if id_.startswith("agr-"):
+        return negotiations.negotiation(f"agreements/{id_}")
+    if id_.startswith("neg-"):
+        return negotiations.negotiation(f"negotiations/{id_}")
+    raise NotFound("resource.not_found", what="negotiation", name=id_)
+
+
+def embedded(statement: Statement) -> Object:
+    """A whole envelope as the JSON object that stands in another statement's body."""
+    return canonical.decode_object(statement.to_bytes())
+
+
+def agreement_in(message: Statement) -> Statement | None:
+    """The agreement that stands in a message, unverified; None in messages that carry none."""
+    if message.type not in (_type(Move.AGREE), _type(Move.VERIFY)):
+        return None
+    inside = message.body.get("agreement")
+    if not isinstance(inside, dict):
+        raise Malformed("statement.malformed", why=f"{message.type} lacks the agreement")
+    return Statement.parse(canonical.encode(inside)).expect(AGREEMENT)
+
+
+def _type(move: Move) -> str:
+    return _PREFIX + move.value
+
+
+def _move(message: Statement) -> Move:
+    try:
+        return Move(message.type.removeprefix(_PREFIX))
+    except ValueError:
+        raise Malformed("statement.wrong_type", found=message.type, expected="a negotiation message") from None
+
+
+def _hold(progress: Progress, where: str, holds: bool) -> None:
+    if not holds:
+        raise Untrusted("negotiation.broken", negotiation=progress.id, where=where)

@@ -1,0 +1,457 @@
+"""What the connector needs of the world, declared by those who use it: each port a Protocol of at most five methods.
+
+`enforcement.py` alone holds a Source and an Engine together; `bootstrap.py` hands them to it and to nobody else.
+Plain values cross these ports: no database row, protobuf message or connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from hefu.canonical import Object
+from hefu.envelope import Statement
+from hefu_policies.budget import Budget, Charge
+from hefu_policies.contract import Agreement
+from hefu_policies.product import Description
+from hefu_policies.resource import Resource
+
+# ---------------------------------------------------------------- data and engines
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file that a worker may read, and nothing more: it outlives the computation and no longer.
+
+    Attributes:
+        path: the exact bytes that `snapshot` names; nobody writes to them while they are held.
+        form: ``csv``, ``parquet`` or ``arrow``.
+        snapshot: ``sha256:`` of the bytes.
+        size: bytes.
+        layout: how to read it: ``delimiter`` and ``encoding`` of a CSV; ``names``, schema name to the file's name.
+    """
+
+    path: Path
+    form: str
+    snapshot: str
+    size: int
+    layout: Object = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Where one resource's data lives. Held by the enforcement point only."""
+
+    def open(self, columns: Sequence[str]) -> AbstractContextManager[Table]:
+        """The present snapshot, for as long as the context is open.
+
+        May be called from any thread, several times at once. Nothing is parsed in this process.
+
+        Raises:
+            Unavailable: the source moved, changed its columns or cannot be read; no data value in the message.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """How one answer column was made private.
+
+    Attributes:
+        scale: of the noise, in the column's unit, as decimal text.
+        half_width: of the 95 % interval of one cell in the column's unit; empty where it depends on the answer.
+        epsilon_nano: the part of the charge that this column took.
+    """
+
+    column: str
+    mechanism: str
+    scale: str
+    half_width: str
+    epsilon_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that was validated against a provider's schema: everything is known before any data is touched.
+
+    Attributes:
+        parameters: what the worker gets; generated here, no text of the consumer in it.
+        charge: what it will cost, whatever the data says.
+        columns: every column used anywhere: selected, filtered, grouped.
+        functions: the aggregate functions used, for example ``count``.
+        kind: the output kind, for example ``NoisyAggregate`` or ``Histogram``.
+        cells: how many rows the answer has; public.
+        headings: the answer's columns in order; the first `keys` of them are public group keys.
+        minimum_group: cells whose noised count is lower are marked suppressed; None where no rule asks for it.
+    """
+
+    parameters: Object
+    charge: Charge
+    columns: frozenset[str]
+    functions: frozenset[str]
+    kind: str
+    cells: int
+    headings: tuple[str, ...]
+    mechanisms: tuple[Mechanism, ...]
+    max_contribution: int
+    keys: int = 0
+    minimum_group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What an engine returns: noised values only.
+
+    Attributes:
+        rows: as many as `Prepared.cells`, each as long as `Prepared.headings`; texts, or None where suppressed.
+        half_widths: of the 95 % interval, same shape as `rows`; None for keys and where suppressed.
+        group_counts: the noised count of each row where a minimum group is asked; the guard judges it again.
+        rows_read: for the meter of the provider; never released.
+    """
+
+    rows: tuple[tuple[str | None, ...], ...]
+    half_widths: tuple[tuple[str | None, ...], ...]
+    group_counts: tuple[int, ...] | None
+    rows_read: int
+
+
+class Engine(Protocol):
+    """A computation for one party. `prepare` runs in the connector and is pure; `name` is run in a worker."""
+
+    name: str
+    version: str
+    action: str  # for example "hefu:dpQuery"
+
+    def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
+        """Validate a plan anew against the provider's signed schema and price it.
+
+        Raises:
+            Malformed: the plan is not of the typed form or does not fit the schema.
+            Refused: the plan asks for what this engine never answers.
+        """
+        ...
+
+    def read(self, output: Object, prepared: Prepared) -> Values:
+        """The values in what a worker returned; strict, since a worker is not trusted either.
+
+        Raises:
+            Untrusted: the output has another shape than was prepared.
+        """
+        ...
+
+
+class Workers(Protocol):
+    """A pool of disposable processes, spawned ahead of need, each used once."""
+
+    def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
+        """Run one engine on one table in a fresh process and return its output.
+
+        Blocks the calling thread. The process is gone afterwards, whatever happened.
+
+        Args:
+            job: names the run for `cancel`.
+            deadline: seconds; then the process is killed.
+
+        Raises:
+            Unavailable: it died, hung, used too much or answered garbage; the message never says more.
+        """
+        ...
+
+    def cancel(self, job: str) -> None:
+        """Kill the process of a job, if there is one. May be called from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Kill all processes."""
+        ...
+
+
+# ---------------------------------------------------------------- what must survive a power cut
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One limit that a charge must fit under.
+
+    Attributes:
+        name: ``asset/<resource>`` for a lifetime total, ``agreement/<id>`` for a contract's budget block,
+            ``offline/<id>`` for what an agreement may spend while the status list is stale.
+    """
+
+    name: str
+    limit: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account has: its limit, and what is charged so far (reserved or settled alike)."""
+
+    account: Account
+    charged: Charge
+
+
+class BudgetLedger(Protocol):
+    """Durable accounts of privacy loss and releases. Charges are never given back."""
+
+    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+        """Charge all accounts or none, durably (synced to disk when this returns), in one transaction.
+
+        Concurrent callers, also of other processes, cannot overspend together. A second call with the same
+        computation changes nothing and does not raise.
+
+        Raises:
+            BudgetExceeded: an account would exceed its limit; reasons name the account and what remains.
+            Conflict: an account is known with a *lower* limit than given; limits of assets never grow.
+        """
+        ...
+
+    def balance(self, account: Account) -> Balance:
+        """The balance of an account; zero charged if it was never used."""
+        ...
+
+    def balances(self) -> Sequence[Balance]:
+        """All accounts, by name."""
+        ...
+
+    def charged(self, computation: str) -> Charge | None:
+        """What a computation was charged, or None if it never was: how a crash between two steps is told apart."""
+        ...
+
+
+class ComputationState(StrEnum):
+    """Where a computation stands. The last four are final."""
+
+    RESERVED = "reserved"
+    RUNNING = "running"
+    RELEASED = "released"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset(
+    {
+        ComputationState.RELEASED,
+        ComputationState.REFUSED,
+        ComputationState.FAILED,
+        ComputationState.CANCELLED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A computation as the provider keeps it.
+
+    Attributes:
+        request: digest of the request's payload; the same id with another digest is a conflict.
+        envelope: the request's exact bytes.
+        receipt: bytes of the receipt, refusal or failure; None until the end.
+        parts: how many sealed parts can be fetched.
+        release_at: not to be told before this time (the release quantum); None until the end.
+    """
+
+    id: str
+    request: str
+    envelope: bytes
+    consumer: str
+    agreements: tuple[str, ...]
+    state: ComputationState
+    charge: Charge | None
+    receipt: bytes | None
+    parts: int
+    created: datetime
+    updated: datetime
+    release_at: datetime | None = None
+
+
+class Journal(Protocol):
+    """The connector's own hash-chained record, and the computations it is about: one durable store, so that a
+    receipt, the sealed parts and the state change are written in one transaction."""
+
+    def admit(self, run: Run) -> tuple[Run, bool]:
+        """Keep a new computation, or find the one kept under this id; whether it is new decides who carries it out.
+
+        Raises:
+            Conflict: the id is kept with another request digest or another consumer.
+        """
+        ...
+
+    def start(self, computation: str, charge: Charge, at: datetime) -> None:
+        """Mark it running with its charge; durable.
+
+        Raises:
+            Conflict: it is final already.
+        """
+        ...
+
+    def close(
+        self, computation: str, state: ComputationState, entry: Entry, parts: Sequence[bytes], at: datetime
+    ) -> Run:
+        """Write the end of a computation: one transaction for state, receipt, sealed parts, journal link and the
+        outbox to the broker. Synced to disk when it returns; only then may anything leave.
+
+        The store calls ``entry.sign(sequence, previous)`` inside the transaction, so that the chain has no gap.
+
+        Raises:
+            Conflict: it is final already (the first end stands).
+        """
+        ...
+
+    def find(self, computation: str) -> Run | None:
+        """A computation, or None."""
+        ...
+
+    def part(self, computation: str, index: int) -> bytes:
+        """One sealed part of a release.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+
+class SignEntry(Protocol):
+    """Makes a journal statement for its place in the chain."""
+
+    def __call__(self, sequence: int, previous: str) -> Statement:
+        """The signed statement whose body has ``journal: {sequence, previous}``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be journalled, and when the other side may hear of it.
+
+    Attributes:
+        sign: called once, inside the journal's transaction.
+        release_at: the release quantum's tick.
+    """
+
+    sign: SignEntry
+    release_at: datetime
+
+
+class JournalReader(Protocol):
+    """The journal as the owner and the background work read it."""
+
+    def runs(self, limit: int, before: str = "") -> Sequence[Run]:
+        """Computations, newest first; `before` is the id after which to go on."""
+        ...
+
+    def unfinished(self) -> Sequence[Run]:
+        """Computations that are not final: after a start, those that a crash interrupted."""
+        ...
+
+    def outbox(self, limit: int) -> Sequence[bytes]:
+        """Envelopes not yet in the broker's log, in the order of the chain."""
+        ...
+
+    def sent(self, digests: Sequence[str]) -> None:
+        """Strike envelopes (by ``canonical.digest`` of their bytes) that the broker has taken."""
+        ...
+
+    def head(self) -> tuple[int, str]:
+        """(next sequence, digest of the last envelope or ``""``)."""
+        ...
+
+
+# ---------------------------------------------------------------- contracts and identity
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """An agreement that this connector has verified itself, with all that was verified.
+
+    Attributes:
+        agreement: read from `statement`, which has all parties' signatures.
+        countersignature: the broker's `agreement.finalized`.
+        description: the product's description version that the agreement names by digest.
+        termination: a party's signed end, if there is one.
+        proof: index of the countersignature in the log, hashes and checkpoint note, as verified.
+    """
+
+    agreement: Agreement
+    statement: Statement
+    countersignature: Statement
+    description: Description
+    description_statement: Statement
+    proof: bytes
+    termination: Statement | None = None
+    keys: tuple[str, ...] = field(default=())
+
+
+class Contracts(Protocol):
+    """Agreements this connector is a party of, kept as exact bytes and verified again at every load."""
+
+    def load(self, agreement: str) -> Contract:
+        """A verified agreement. Signatures are checked over the bytes that are returned.
+
+        Raises:
+            NotFound: no such agreement here.
+            Untrusted: what is stored does not verify.
+        """
+        ...
+
+    def keep(self, contract: Contract) -> None:
+        """Keep a newly finalised agreement durably; keeping it again changes nothing."""
+        ...
+
+    def terminate(self, agreement: str, termination: Statement) -> None:
+        """Keep a termination durably. The first one stands."""
+        ...
+
+    def all(self) -> Sequence[Contract]:
+        """All agreements, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What this connector knows of the space's standing.
+
+    Attributes:
+        age: seconds since the newest verified status list was signed.
+    """
+
+    age: float
+
+
+class Trust(Protocol):
+    """Who may act, as this connector verified it."""
+
+    def check(self, participant: str, *subjects: str) -> Standing:
+        """Check a participant and the keys or certificates it uses against the newest status list.
+
+        Raises:
+            Unauthenticated: unknown, expired, suspended or revoked.
+        """
+        ...
+
+    def sealing(self, participant: str) -> bytes:
+        """The participant's raw X25519 public key; raises NotFound."""
+        ...
+
+    def verify(self, statement: Statement, *parties: str) -> None:
+        """Verify signatures under certified keys; raises Untrusted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A release as the recipient reads it, after unsealing.
+
+    Attributes:
+        headings: the answer's columns.
+        rows, half_widths: as in `Values`.
+        mechanisms: one a noised column.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    half_widths: tuple[tuple[str | None, ...], ...]
+    mechanisms: tuple[Mechanism, ...]

@@ -1,0 +1,257 @@
+"""The provider's role: describe and offer products, agree to requests that fit an offer, confirm what was signed.
+
+A provider signs only what it derived itself from its own offer and the consumer's request. Automatic approval is the
+offer's word; every other request waits for a person.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hefu.canonical import Object
+from hefu.envelope import Statement, new_id
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu_policies.contract import AGREEMENT, PUBLISHED, agreement_from
+from hefu_policies.negotiation import Move, State
+from hefu_policies.product import Description, Offer
+
+from hefu_connector import negotiating
+from hefu_connector.agreements import Agreements
+from hefu_connector.author import Author
+from hefu_connector.brokerage import Catalog, Negotiations, Progress
+from hefu_connector.negotiating import Negotiation, Pen, embedded
+from hefu_connector.ports import Trust
+from hefu_connector.shelves import OwnProduct, Products, ProductState
+
+RETIRED = "product.retired"
+
+
+class Provider:
+    """A participant as provider. Safe to use from many threads.
+
+    Args:
+        origin: the log in which agreements must stand, as pinned.
+    """
+
+    def __init__(
+        self,
+        author: Author,
+        trust: Trust,
+        products: Products,
+        catalog: Catalog,
+        negotiations: Negotiations,
+        pen: Pen,
+        agreements: Agreements,
+        origin: str,
+    ) -> None:
+        self._author = author
+        self._trust = trust
+        self._products = products
+        self._catalog = catalog
+        self._negotiations = negotiations
+        self._pen = pen
+        self._agreements = agreements
+        self._origin = origin
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------ products
+
+    def publish(self, description: Description, user: str = "") -> OwnProduct:
+        """Sign a description, keep it and list it; of a known product it becomes the next version.
+
+        Args:
+            description: its version and previous digest are set here.
+
+        Raises:
+            Conflict: the product is retired, or a resource contradicts what was promised for it before.
+            Unavailable: the broker is away; the description is kept as a draft, and `publish` may be called again.
+        """
+        with self._lock:
+            try:
+                return self._publish(description, user)
+            except Conflict:
+                # A crash may have come between the broker's word and ours: take up what is listed in our name.
+                if not self._adopt(description.product):
+                    raise
+                return self._publish(description, user)
+
+    def retire(self, product: str, reason: str, user: str = "") -> OwnProduct:
+        """Take a product off the catalog; its agreements go on.
+
+        Raises:
+            NotFound: no such product here.
+            Unavailable: the broker is away.
+        """
+        with self._lock:
+            held = self.product(product)
+            if held.state is ProductState.RETIRED:
+                return held
+            body: Object = {"product": product, "description": held.statement.digest(), "reason": reason[:500]}
+            retirement = self._author.say(RETIRED, body, user=user)
+            try:
+                self._catalog.retire(retirement)
+            except Conflict:
+                # The broker had taken an earlier retirement before a crash here: it stands.
+                if not self._catalog.product(product).retired:
+                    raise
+            return self._products.keep(retirement, ProductState.RETIRED)
+
+    def product(self, product: str) -> OwnProduct:
+        """An own product; raises NotFound."""
+        held = self._products.find(product)
+        if held is None:
+            raise NotFound("resource.not_found", what="product", name=product)
+        return held
+
+    def products(self) -> Sequence[OwnProduct]:
+        """All own products, by id."""
+        return self._products.all()
+
+    # ------------------------------------------------------------ negotiations
+
+    def react(self, progress: Progress) -> None:
+        """Do what a change of one of this provider's negotiations asks for; doing it again changes nothing.
+
+        Raises:
+            Untrusted, Malformed: the messages do not verify; nothing is done.
+            Unavailable: the broker is away; the change must come again.
+        """
+        if progress.state is State.REQUESTED:
+            self._consider(self._read(progress))
+        elif progress.state is State.VERIFIED:
+            self._finalize(self._read(progress))
+        else:
+            self._agreements.settle(progress)
+
+    def waiting(self) -> list[Negotiation]:
+        """Requests that wait for a person's approval, oldest first.
+
+        Raises:
+            Unavailable: the broker is away.
+        """
+        found = []
+        for progress in self._negotiations.negotiations():
+            if progress.provider == self._author.participant and progress.state is State.REQUESTED:
+                found.append(self._read(progress))
+        return found[::-1]
+
+    def approve(self, negotiation: str) -> Progress:
+        """Agree to a request that waits.
+
+        Raises:
+            NotFound: no such negotiation.
+            Conflict: it waits no longer, or the product has changed since.
+        """
+        found = self._read(negotiating.find(self._negotiations, negotiation))
+        if found.state is not State.REQUESTED:
+            raise Conflict("negotiation.not_waiting", negotiation=negotiation, state=found.state.value)
+        return self._agree(found)
+
+    def refuse(self, negotiation: str, reason: str) -> Progress:
+        """End a negotiation with a reason for the consumer; raises as `approve`."""
+        found = self._read(negotiating.find(self._negotiations, negotiation))
+        return self._pen.terminate(found, "negotiation.refused", reason)
+
+    def _publish(self, description: Description, user: str) -> OwnProduct:
+        held = self._products.find(description.product)
+        published = held if held is not None and held.state is not ProductState.DRAFTED else None
+        if published is not None and _same(description, published.description):
+            self._catalog.publish(published.statement)
+            return published
+        wanted = replace(description, version=1, previous=None)
+        if published is not None:
+            wanted = replace(description, version=published.version + 1, previous=published.statement.digest())
+        draft = self._products.draft(description.product)
+        if draft is None or draft.description.body() != wanted.body():
+            statement = self._author.say(PUBLISHED, wanted.body(), user=user)
+            draft = self._products.keep(statement, ProductState.DRAFTED)
+        self._catalog.publish(draft.statement)
+        return self._products.keep(draft.statement, ProductState.PUBLISHED)
+
+    def _adopt(self, product: str) -> bool:
+        """Keep as published what the catalog lists in our name and we signed; whether that is news."""
+        try:
+            listed = self._catalog.product(product).description.expect(PUBLISHED)
+        except NotFound:
+            return False
+        self._trust.verify(listed, self._author.participant)
+        known = self._products.described(listed.digest())
+        if listed.issuer != self._author.participant or (known is not None and known.state is ProductState.PUBLISHED):
+            return False
+        self._products.keep(listed, ProductState.PUBLISHED)
+        return True
+
+    def _read(self, progress: Progress) -> Negotiation:
+        found = negotiating.read(progress, self._trust, self._author.space)
+        if found.request.provider != self._author.participant:
+            raise NotFound("resource.not_found", what="negotiation", name=progress.id)
+        return found
+
+    def _consider(self, negotiation: Negotiation) -> None:
+        if negotiation.state is not State.REQUESTED:
+            raise Untrusted("negotiation.broken", negotiation=negotiation.id, where="state")
+        try:
+            self._trust.check(negotiation.request.consumer, *(each.key for each in negotiation.requested.signatures))
+            if self._offer(negotiation).approval == "automatic":
+                self._agree(negotiation)
+        except Unavailable:
+            raise
+        except HefuError as fault:
+            self._pen.terminate(negotiation, fault.code, fault.public())
+
+    def _offer(self, negotiation: Negotiation) -> Offer:
+        description = self._current(negotiation)
+        offer = description.description.offer(negotiation.request.offer)
+        if offer is None or not offer.visibility.allows(negotiation.request.consumer):
+            raise NotFound("offer.not_found", product=description.product, offer=negotiation.request.offer)
+        return offer
+
+    def _current(self, negotiation: Negotiation) -> OwnProduct:
+        """The product, if the request names the version that is offered now."""
+        held = self.product(negotiation.request.product)
+        if held.state is not ProductState.PUBLISHED:
+            raise Conflict("product.not_offered", product=held.product)
+        if held.statement.digest() != negotiation.request.description:
+            raise Conflict("negotiation.differs", where="description")
+        return held
+
+    def _agree(self, negotiation: Negotiation) -> Progress:
+        with self._lock:
+            return self._pen.send(negotiation, Move.AGREE, lambda: self._draw_up(negotiation))
+
+    def _draw_up(self, negotiation: Negotiation) -> Object:
+        agreement = agreement_from(
+            self._current(negotiation).statement,
+            negotiation.requested,
+            agreement=new_id("agr"),
+            strategy=new_id("str"),
+            connector=self._author.connector,
+            log=self._origin,
+            at=self._author.clock.now(),
+        )
+        return {"agreement": embedded(self._author.say(AGREEMENT, agreement.body()))}
+
+    def _finalize(self, negotiation: Negotiation) -> None:
+        """Confirm that the consumer signed the very bytes this provider signed."""
+        ours, theirs = self._agreed(negotiation.id), negotiation.agreement
+        if theirs is None or theirs.payload != ours.payload:
+            raise Untrusted("agreement.differs", where="payload")
+        self._trust.verify(theirs, self._author.participant, negotiation.request.consumer)
+        digest = ours.digest()
+        self._pen.send(negotiation, Move.FINALIZE, lambda: {"agreement": digest})
+
+    def _agreed(self, negotiation: str) -> Statement:
+        said = self._pen.said(negotiation, Move.AGREE)
+        if said is None:
+            raise Malformed("negotiation.broken", negotiation=negotiation, where="agreed")
+        agreement = negotiating.agreement_in(said)
+        if agreement is None:
+            raise Malformed("negotiation.broken", negotiation=negotiation, where="agreed")
+        return agreement
+
+
+def _same(wanted: Description, held: Description) -> bool:
+    """Whether a description says what the held version says already."""
+    return replace(wanted, version=held.version, previous=held.previous).body() == held.body()

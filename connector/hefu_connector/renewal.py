@@ -1,0 +1,126 @@
+"""This connector's transport certificate: bound to the participant by its own signature, renewed before it runs out.
+
+The broker issues certificates and nothing more; a certificate opens a door only once the participant has signed that
+it is its own (`transport.bound`). The new one is bound before it is used, and replaces the old one in one rename.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hefu import transport
+from hefu.enrolment import KeyRing, bind
+from hefu.errors import Malformed, Untrusted
+from hefu.identity import Binding
+from hefu.keys import write_private
+from hefu.space import SpaceFile
+from hefu.times import Clock, write_time
+
+from hefu_connector.brokerage import Registry
+from hefu_connector.shelves import Mark, Marks
+
+log = logging.getLogger("hefu.renewal")
+
+BOUND = "bound"  # mark; number: end of the certificate, text: fingerprint and endpoint as they were bound
+_RENEW_AFTER = 2 / 3  # of a certificate's life
+
+
+class TransportIdentity:
+    """The transport key and certificate as they are now. Safe to use from many threads.
+
+    Args:
+        path: the certificate file (PEM); the key is in the ring's folder.
+        endpoint: ``host:port`` where other connectors reach this one; empty where nobody may dial in.
+
+    Attributes:
+        bound: set once the space knows that the certificate is this participant's; before, no call would be taken.
+    """
+
+    def __init__(self, ring: KeyRing, path: Path, space: SpaceFile, endpoint: str, marks: Marks, clock: Clock) -> None:
+        self._ring = ring
+        self._path = path
+        self._space = space
+        self._endpoint = endpoint
+        self._marks = marks
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._key = ring.transport_pem()
+        self._certificate = _read(path)
+        _check_key(self._certificate, ring)
+        self.bound = threading.Event()
+        held = marks.find(BOUND)
+        if held is not None and held.text == f"{self.fingerprint} {endpoint}":
+            self.bound.set()
+
+    def credentials(self) -> tuple[bytes, bytes]:
+        """(private key PEM, certificate PEM), as gRPC asks for them at every handshake."""
+        with self._lock:
+            return self._key, self._certificate
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:`` of the present certificate."""
+        return transport.fingerprint(self.credentials()[1])
+
+    def valid_until(self) -> str:
+        """The end of the present certificate, RFC 3339."""
+        return write_time(x509.load_pem_x509_certificate(self.credentials()[1]).not_valid_after_utc)
+
+    def keep_valid(self, registry: Registry) -> None:
+        """Renew the certificate if two thirds of its life are over, and bind it if that is still to be done.
+
+        Raises:
+            Unavailable: the broker is away.
+            Untrusted: the broker issued a certificate for another key.
+        """
+        certificate = x509.load_pem_x509_certificate(self.credentials()[1])
+        life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        if self._clock.now() < certificate.not_valid_before_utc + life * _RENEW_AFTER:
+            self._bind(registry, certificate.public_bytes(Encoding.DER))
+            return
+        issued = registry.renew(self._ring.csr())
+        pem = transport.to_pem(issued)
+        _check_key(pem, self._ring)
+        self._bind(registry, issued)
+        self._replace(pem)
+        log.info("the transport certificate is renewed until %s", self.valid_until())
+
+    def _bind(self, registry: Registry, certificate: bytes) -> None:
+        statement = bind(self._ring, self._space, certificate, self._endpoint, self._clock)
+        binding = Binding.of(statement)
+        mark = Mark(BOUND, int(binding.not_after.timestamp()), f"{binding.fingerprint} {binding.endpoint}")
+        if self._marks.find(BOUND) != mark:
+            registry.bind(statement)
+            self._marks.advance(mark)
+        self.bound.set()
+
+    def _replace(self, pem: bytes) -> None:
+        beside = self._path.with_suffix(".new")
+        beside.unlink(missing_ok=True)
+        write_private(beside, pem)
+        os.replace(beside, self._path)
+        with self._lock:
+            self._certificate = pem
+
+
+def _read(path: Path) -> bytes:
+    try:
+        pem = path.read_bytes()
+        x509.load_pem_x509_certificate(pem)
+    except OSError as fault:
+        raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None
+    except ValueError:
+        raise Malformed("key.unreadable", path=str(path), why="not a certificate") from None
+    return pem
+
+
+def _check_key(pem: bytes, ring: KeyRing) -> None:
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    certified = x509.load_pem_x509_certificate(pem).public_key().public_bytes(*form)
+    if certified != ring.transport().public_key().public_bytes(*form):
+        raise Untrusted("transport.other_key", connector=ring.connector)

@@ -1,0 +1,1 @@
+"""The connector over gRPC: peers over mutual TLS, its owner over a local socket."""

@@ -1,0 +1,163 @@
+"""The one service that other participants' connectors may call: thin, from protobuf to the enforcement point.
+
+Every call comes with a certificate that its participant bound itself; a computation is shown to whoever asked for it
+and to nobody else, not even its existence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import grpc
+from hefu import canonical, transport
+from hefu.canonical import Object
+from hefu.envelope import Statement
+from hefu.errors import Malformed
+from hefu.times import write_time
+from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
+
+from hefu_connector.computation import LARGEST_PLAN
+from hefu_connector.ports import FINAL, ComputationState, Prepared, Run
+
+WAIT_SECONDS = 15.0  # between looks at a computation nothing is heard of
+_LONGEST_NAME = 100
+_STATES = {
+    ComputationState.RESERVED: computation_pb2.Computation.STATE_RESERVED,
+    ComputationState.RUNNING: computation_pb2.Computation.STATE_RUNNING,
+    ComputationState.RELEASED: computation_pb2.Computation.STATE_RELEASED,
+    ComputationState.REFUSED: computation_pb2.Computation.STATE_REFUSED,
+    ComputationState.FAILED: computation_pb2.Computation.STATE_FAILED,
+    ComputationState.CANCELLED: computation_pb2.Computation.STATE_CANCELLED,
+}
+
+EstimatePlan = Callable[[str, Object, str], Prepared]
+
+
+class Door(Protocol):
+    """The enforcement point as this service sees it. Safe to use from many threads; all raise NotFound for a
+    computation that is not the caller's."""
+
+    def create(self, statement: Statement, caller: str, *subjects: str) -> Run:
+        """Take a signed request, or return what it led to before."""
+        ...
+
+    def view(self, computation: str, consumer: str) -> Run:
+        """A computation as its consumer may see it."""
+        ...
+
+    def wait(self, computation: str, consumer: str, timeout: float) -> Run:
+        """As `view`, after a change or when the time is over."""
+        ...
+
+    def part(self, computation: str, consumer: str, index: int, *subjects: str) -> bytes:
+        """One sealed part; the standing of consumer and subjects is checked again."""
+        ...
+
+    def cancel(self, computation: str, consumer: str) -> Run:
+        """Stop it."""
+        ...
+
+
+class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
+    """Serves computations to other connectors.
+
+    Args:
+        estimate: prices a plan under an own product for a caller; raises NotFound where the caller may not see it.
+    """
+
+    def __init__(self, door: Door, estimate: EstimatePlan) -> None:
+        self._door = door
+        self._estimate = estimate
+
+    def add(self, server: grpc.Server) -> None:
+        """Register this service."""
+        computation_pb2_grpc.add_ComputationServiceServicer_to_server(self, server)
+
+    def EstimateComputation(  # noqa: N802 - the name in the protocol
+        self, request: computation_pb2.EstimateComputationRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.Estimate:
+        """Price a plan; touches no data."""
+        who = transport.caller(context)
+        plan = canonical.decode_object(request.plan, LARGEST_PLAN)
+        return _estimate(self._estimate(_id(request.product, "products"), plan, who.participant))
+
+    def CreateComputation(  # noqa: N802
+        self, request: computation_pb2.CreateComputationRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.Computation:
+        """Take a signed request."""
+        who = transport.caller(context)
+        statement = Statement.parse(request.request.envelope)
+        return _computation(self._door.create(statement, who.participant, who.fingerprint))
+
+    def GetComputation(  # noqa: N802
+        self, request: computation_pb2.GetComputationRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.Computation:
+        """One computation of the caller."""
+        return _computation(self._door.view(_id(request.name), transport.caller(context).participant))
+
+    def WatchComputation(  # noqa: N802
+        self, request: computation_pb2.WatchComputationRequest, context: grpc.ServicerContext
+    ) -> Iterator[computation_pb2.Computation]:
+        """The present state and every change until the end."""
+        id_, who = _id(request.name), transport.caller(context).participant
+        told: ComputationState | None = None
+        run = self._door.view(id_, who)
+        while context.is_active():
+            if run.state is not told:
+                told = run.state
+                yield _computation(run)
+            if run.state in FINAL:
+                return
+            run = self._door.wait(id_, who, WAIT_SECONDS)
+
+    def CancelComputation(  # noqa: N802
+        self, request: computation_pb2.CancelComputationRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.Computation:
+        """Stop a computation of the caller."""
+        return _computation(self._door.cancel(_id(request.name), transport.caller(context).participant))
+
+    def FetchRelease(  # noqa: N802
+        self, request: computation_pb2.FetchReleaseRequest, context: grpc.ServicerContext
+    ) -> Iterator[computation_pb2.ReleasePart]:
+        """The sealed parts from one on; the caller's standing is checked for each."""
+        id_, who = _id(request.name), transport.caller(context)
+        if request.first_part < 0:
+            raise Malformed("request.malformed", why="first_part is 0 or more")
+        parts = self._door.view(id_, who.participant).parts
+        # Where nothing is released yet, the door says so for the first part that is asked.
+        for index in range(request.first_part, max(parts, 1)):
+            sealed = self._door.part(id_, who.participant, index, who.fingerprint)
+            yield computation_pb2.ReleasePart(index=index, sealed=sealed)
+
+
+def _id(name: str, collection: str = "computations") -> str:
+    """The id in a resource name such as ``computations/{id}``."""
+    kind, slash, id_ = name.partition("/")
+    if kind != collection or not slash or not id_ or "/" in id_ or len(name) > _LONGEST_NAME:
+        raise Malformed("request.malformed", why=f"a name is {collection}/ and an id")
+    return id_
+
+
+def _computation(run: Run) -> computation_pb2.Computation:
+    return computation_pb2.Computation(
+        name=f"computations/{run.id}",
+        state=_STATES[run.state],
+        receipt=common_pb2.Statement(envelope=run.receipt) if run.receipt else None,
+        parts=run.parts,
+        update_time=write_time(run.updated),
+    )
+
+
+def _estimate(prepared: Prepared) -> computation_pb2.Estimate:
+    loss = prepared.charge.loss
+    return computation_pb2.Estimate(
+        charge=common_pb2.PrivacyLoss(epsilon_nano=loss.epsilon_nano, delta_femto=loss.delta_femto),
+        errors=[
+            computation_pb2.ExpectedError(
+                column=each.column, half_width=each.half_width, mechanism=each.mechanism, scale=each.scale
+            )
+            for each in prepared.mechanisms
+        ],
+        cells=prepared.cells,
+    )

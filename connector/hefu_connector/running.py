@@ -1,0 +1,112 @@
+"""A connector that runs: what is served, what goes on in the background, and the order in which it ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from hefu import transport
+from hefu.errors import HefuError
+
+from hefu_connector.agreements import Agreements
+from hefu_connector.asking import Asking
+from hefu_connector.background import Loop
+from hefu_connector.consumer import Consumer
+from hefu_connector.enforcement import Enforcement
+from hefu_connector.provider import Provider
+from hefu_connector.rpc import control
+from hefu_connector.settings import Settings
+from hefu_connector.trust import SpaceTrust
+
+log = logging.getLogger("hefu.connector")
+
+
+class Connector:
+    """A connector that is put together. Made by `bootstrap.build`; started once.
+
+    Args:
+        public: serves other connectors; None where nobody may dial in.
+        closing: what is closed after the servers, in this order.
+
+    Attributes:
+        desk: what this participant's people are served.
+        port: on which other connectors are served; 0 before `start`, or where nobody is served.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        desk: control.Desk,
+        trust: SpaceTrust,
+        enforcement: Enforcement,
+        public: Callable[[], transport.Running] | None,
+        loops: Sequence[Loop],
+        closing: Sequence[Callable[[], None]],
+    ) -> None:
+        self.settings = settings
+        self.desk = desk
+        self.trust = trust
+        self.enforcement = enforcement
+        self.port = 0
+        self._public = public
+        self._loops = loops
+        self._closing = closing
+        self._servers: list[transport.Running | control.Served] = []
+        self._stopping = threading.Lock()
+        self._stopped = False
+
+    @property
+    def provider(self) -> Provider:
+        """The provider's role."""
+        return self.desk.provider
+
+    @property
+    def consumer(self) -> Consumer:
+        """The consumer's role."""
+        return self.desk.consumer
+
+    @property
+    def asking(self) -> Asking:
+        """Computations that this participant asks for."""
+        return self.desk.asking
+
+    @property
+    def agreements(self) -> Agreements:
+        """The agreements of this participant."""
+        return self.desk.agreements
+
+    def start(self) -> None:
+        """Serve people and other connectors, and begin what goes on in the background; returns at once.
+
+        Raises:
+            Unavailable: the address cannot be bound.
+            Conflict: a connector serves in this directory already.
+        """
+        try:
+            # The control socket is first: it tells whether another connector holds this directory.
+            self._servers.append(control.serve(self.desk))
+            ended = self.enforcement.recover()
+            if ended:
+                log.warning("%d computations had been interrupted; what was charged stays charged", ended)
+            if self._public is not None:
+                running = self._public()
+                self._servers.append(running)
+                self.port = running.port
+            for loop in self._loops:
+                loop.start()
+        except HefuError:
+            self.stop()
+            raise
+
+    def stop(self, grace: float = 2.0) -> None:
+        """Take no more calls, end what runs, and return when all is closed; a second call does nothing."""
+        with self._stopping:
+            if self._stopped:
+                return
+            self._stopped = True
+        self.asking.stop()
+        for server in reversed(self._servers):
+            server.stop(grace)
+        for close in self._closing:
+            close()

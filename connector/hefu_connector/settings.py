@@ -1,0 +1,167 @@
+"""A connector's settings and where its things lie: one directory, one strict JSON file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+from hefu.enrolment import KeyRing
+from hefu.errors import Malformed
+from hefu.identity import check_name
+
+API_VERSION = "hefu/v1"
+KIND = "Connector"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The directory of one connector."""
+
+    directory: Path
+
+    @property
+    def settings(self) -> Path:
+        """``connector.json``."""
+        return self.directory / "connector.json"
+
+    @property
+    def database(self) -> Path:
+        """``connector.db``: ledger, journal, contracts, what was asked."""
+        return self.directory / "connector.db"
+
+    @property
+    def space(self) -> Path:
+        """``space.json``: the pinned facts of the space."""
+        return self.directory / "space.json"
+
+    @property
+    def keys(self) -> Path:
+        """``keys/``: signing, sealing and transport keys."""
+        return self.directory / "keys"
+
+    @property
+    def certificate(self) -> Path:
+        """``transport.pem``: the transport certificate."""
+        return self.directory / "transport.pem"
+
+    @property
+    def certification(self) -> Path:
+        """``participant.json``: this participant's certification by the root, as it came with the enrolment."""
+        return self.directory / "participant.json"
+
+    @property
+    def spool(self) -> Path:
+        """``spool/``: tables that a worker is reading."""
+        return self.directory / "spool"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator of a connector sets.
+
+    Attributes:
+        participant: this participant's id; connector: the connector's.
+        listen: ``host:port`` to serve other connectors on; empty serves nobody.
+        endpoint: ``host:port`` that others dial; empty where nobody may dial in.
+        workers: computations that run at once, each in a process of its own.
+        quantum_ms: answers are told at whole multiples of it after admission; hides how long a computation took.
+        deadline_seconds: after which a worker is killed.
+        status_seconds: between two looks at the status list.
+        members_seconds: between two looks at the list of participants.
+        broker_timeout_seconds: deadline of a call to the broker.
+        diagnostics: serve gRPC health and reflection to other connectors too; for development.
+        passphrase_file: of the signing and sealing keys; empty where they are not encrypted.
+    """
+
+    participant: str
+    connector: str
+    listen: str = "127.0.0.1:7410"
+    endpoint: str = ""
+    workers: int = 2
+    quantum_ms: int = 250
+    deadline_seconds: int = 60
+    status_seconds: int = 3
+    members_seconds: int = 60
+    broker_timeout_seconds: int = 10
+    diagnostics: bool = False
+    passphrase_file: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.participant, "participant")
+        check_name(self.connector, "connector")
+        for name, least, most in (
+            ("workers", 1, 64),
+            ("quantum_ms", 0, 60_000),
+            ("deadline_seconds", 1, 3600),
+            ("status_seconds", 1, 30),
+            ("members_seconds", 1, 3600),
+            ("broker_timeout_seconds", 1, 60),
+        ):
+            number = getattr(self, name)
+            if not least <= number <= most:
+                raise Malformed("settings.value", name=name, expected=f"a whole number from {least} to {most}")
+        for name in ("listen", "endpoint"):
+            if not _is_address(getattr(self, name)):
+                raise Malformed("settings.value", name=name, expected="host:port, or empty")
+
+    @classmethod
+    def read(cls, home: Home) -> Settings:
+        """Read the file of a connector's directory.
+
+        Raises:
+            Malformed: it is absent, not JSON, has an unknown member or a value of a wrong form.
+        """
+        path = home.settings
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except OSError as fault:
+            raise Malformed("settings.unreadable", path=str(path), why=fault.strerror or "no such file") from None
+        except ValueError:
+            raise Malformed("settings.unreadable", path=str(path), why="not JSON") from None
+        return cls.of(document, str(path))
+
+    @classmethod
+    def of(cls, document: object, where: str = "connector.json") -> Settings:
+        """The settings of a parsed file; raises as `read`."""
+        if not isinstance(document, dict) or (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
+            raise Malformed("settings.unreadable", path=where, why=f"not of kind {KIND} and {API_VERSION}")
+        given = {name: value for name, value in document.items() if name not in ("apiVersion", "kind")}
+        known = {each.name: each for each in fields(cls)}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise Malformed("settings.unknown", path=where, name=unknown[0][:60], known=", ".join(known))
+        for name, each in known.items():
+            if name not in given and each.default is MISSING:
+                raise Malformed("settings.value", name=name, expected="a value; it has no default")
+            if name in given and type(given[name]).__name__ != each.type:
+                raise Malformed("settings.value", name=name, expected=_WORDS[str(each.type)])
+        return cls(**given)
+
+    def write(self, home: Home) -> None:
+        """Write the file, readable by people."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        document = {"apiVersion": API_VERSION, "kind": KIND, **values}
+        home.settings.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+    def ring(self, home: Home) -> KeyRing:
+        """The keys; raises Malformed where the passphrase file cannot be read."""
+        passphrase = None
+        if self.passphrase_file:
+            passphrase = _read_passphrase(home.directory / self.passphrase_file)
+        return KeyRing(self.participant, self.connector, home.keys, passphrase)
+
+
+_WORDS = {"str": "a text", "int": "a whole number", "bool": "true or false"}
+
+
+def _is_address(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return not text or (bool(host and colon) and port.isdigit() and int(port) < 65_536)
+
+
+def _read_passphrase(path: Path) -> bytes:
+    try:
+        return path.read_bytes().strip()
+    except OSError as fault:
+        raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None

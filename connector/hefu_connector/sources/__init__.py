@@ -1,0 +1,1 @@
+"""Where data lives: adapters of the Source port."""

@@ -1,0 +1,45 @@
+"""Sources that are files: CSV, Parquet, Arrow. The connector copies and hashes bytes; only a worker parses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hefu.canonical import Object
+
+from hefu_connector.ports import Table
+from hefu_connector.sources import spool
+
+FORMS = ("csv", "parquet", "arrow")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """One file. An adapter of `hefu_connector.ports.Source`.
+
+    Attributes:
+        path: the file; it may be replaced or rewritten at any time.
+        form: one of `FORMS`.
+        spool: folder of snapshots.
+        layout: as in `Table`.
+    """
+
+    path: Path
+    form: str
+    spool: Path
+    layout: Object = field(default_factory=dict)
+
+    @contextmanager
+    def open(self, columns: Sequence[str]) -> Iterator[Table]:
+        """The present snapshot of the whole file; the worker reads only the columns it needs. See `Source.open`."""
+        del columns
+        with spool.place(self.spool) as path:
+            spool.copy(self.path, path)
+            digest, size = spool.measure(path)
+            yield Table(path, self.form, digest, size, self.layout)
+
+    def names(self) -> list[str]:
+        """Nothing: the names stand in bytes that this process does not parse."""
+        return []

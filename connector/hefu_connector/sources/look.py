@@ -1,0 +1,196 @@
+"""From a registered record to a source, and what a source looks like from outside: names and types, never a value.
+
+A place has one spelling, since one place is one asset with one budget for life: links are followed, a table stands in
+its database's URL. LIMIT: hard links, views and copies of the same data cannot be told apart from other data here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote, urlsplit
+
+from hefu.canonical import Json, Object
+from hefu.envelope import new_id
+from hefu.errors import Malformed, Untrusted
+from hefu_policies.resource import TYPES
+
+from hefu_connector.ports import Workers
+from hefu_connector.shelves import SourceRecord
+from hefu_connector.sources import database
+from hefu_connector.sources.database import DatabaseSource
+from hefu_connector.sources.files import FileSource
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+_ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+_OPTIONS = {"csv": {"names", "delimiter", "encoding"}, "parquet": {"names"}, "arrow": {"names"}}
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One column as it was found; nothing else about it is known.
+
+    Attributes:
+        type: of `hefu_policies.resource.TYPES`, by every value there is now; empty where none fits.
+        nullable: whether a value is absent now.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a source holds, for its provider's eyes only: no value, but an exact count of rows.
+
+    Attributes:
+        rows: never to be published as it is.
+        snapshot: digest of the bytes that were looked at.
+    """
+
+    rows: int
+    columns: tuple[Found, ...]
+    snapshot: str
+
+
+class SourceLook:
+    """Reads records of sources. An adapter of `hefu_connector.source_book.Look`; safe to use from many threads.
+
+    Args:
+        spool: folder of snapshots, the same that the workers may read; made if it is not there.
+        seconds: that one look may take.
+    """
+
+    def __init__(self, workers: Workers, spool: Path, seconds: float = _SECONDS) -> None:
+        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._workers = workers
+        self._spool = spool
+        self._seconds = seconds
+
+    def spell(self, source: SourceRecord) -> SourceRecord:
+        """The record with URI, form and options in their one spelling.
+
+        The options are ``names`` (schema name to the source's own column name, where they differ), of a CSV
+        ``delimiter`` and ``encoding``, of a database ``table``.
+
+        Raises:
+            Malformed: the URI or an option is none that this connector can read.
+        """
+        names = _names(source.options.get("names", {}))
+        scheme = urlsplit(source.uri).scheme if "://" in source.uri else "file"
+        if scheme != "file":
+            return _spell_database(source, names)
+        path = _path(source.uri)
+        form = source.form or _ENDINGS.get(path.suffix.lower(), "")
+        if form not in _OPTIONS:
+            _refuse("form", "csv, parquet or arrow")
+        _known(source.options, _OPTIONS[form])
+        options: Object = {"names": dict(names)} if names else {}
+        for name, check in (("delimiter", _delimiter), ("encoding", _encoding)):
+            if name in source.options:
+                options[name] = check(source.options[name])
+        if form == "csv" and path.suffix.lower() == ".tsv":
+            options.setdefault("delimiter", "\t")
+        return replace(source, uri=path.as_uri(), form=form, options=options)
+
+    def source(self, record: SourceRecord) -> FileSource | DatabaseSource:
+        """The source of a record that `spell` made."""
+        names = _names(record.options.get("names", {}))
+        if not record.uri.startswith("file:"):
+            url, _, table = record.uri.rpartition("#")
+            return DatabaseSource(url, unquote(table), self._spool, names)
+        return FileSource(_path(record.uri), record.form, self._spool, record.options)
+
+    def inspect(self, record: SourceRecord) -> Inspection:
+        """Names, types and row count of a source, found by a worker.
+
+        Raises:
+            Unavailable: it cannot be read, or the worker failed.
+            Untrusted: the worker's answer has another shape.
+        """
+        source = self.source(record)
+        with source.open(source.names()) as table:
+            output = self._workers.run("inspect", {}, table, job=new_id("look"), deadline=self._seconds)
+        rows, columns = output.get("rows"), output.get("columns")
+        if not isinstance(rows, int) or not isinstance(columns, list):
+            raise Untrusted("worker.output")
+        return Inspection(rows, tuple(_found(each) for each in columns), table.snapshot)
+
+    def columns(self, source: SourceRecord) -> Mapping[str, str]:
+        """The columns' types by name; raises as `inspect`."""
+        return {each.name: each.type for each in self.inspect(source).columns}
+
+
+def _spell_database(source: SourceRecord, names: Mapping[str, str]) -> SourceRecord:
+    address, _, fragment = source.uri.partition("#")
+    url, kind = database.spell(address)
+    _known(source.options, {"names", "table"})
+    table = source.options.get("table", unquote(fragment))
+    if not isinstance(table, str) or not table or "#" in table or (source.form not in ("", kind)):
+        _refuse("table", "the name of a table or view, and no form")
+    options: Object = {"names": dict(names)} if names else {}
+    return replace(source, uri=f"{url}#{table}", form=kind, options=options)
+
+
+def _path(uri: str) -> Path:
+    text = unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
+    path = Path(text).expanduser()
+    if not path.is_absolute() or "\x00" in text:
+        _refuse("uri", "an absolute path, or file:// and one")
+    return path.resolve()
+
+
+def _found(column: Json) -> Found:
+    if not isinstance(column, dict) or set(column) != {"name", "type", "nullable"}:
+        raise Untrusted("worker.output")
+    if column["type"] not in (*TYPES, ""):
+        raise Untrusted("worker.output")
+    return Found(str(column["name"]), str(column["type"]), column["nullable"] is True)
+
+
+def _names(names: Json) -> dict[str, str]:
+    if not isinstance(names, dict):
+        _refuse("names", "a mapping of schema names to the source's column names")
+    for here, there in names.items():
+        if not _NAME.match(here) or not isinstance(there, str) or not there:
+            _refuse("names", "a mapping of schema names to the source's column names")
+    if len({str(there) for there in names.values()}) != len(names):
+        _refuse("names", "each of the source's columns once")
+    return {here: str(there) for here, there in names.items()}
+
+
+def _known(options: Object, allowed: set[str]) -> None:
+    for name in options:
+        if name not in allowed:
+            _refuse(name[:40], "nothing: this form of source does not know it")
+
+
+def _delimiter(value: Json) -> str:
+    if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in '"\r\n':
+        _refuse("delimiter", "one ASCII character")
+    return value
+
+
+def _encoding(value: Json) -> str:
+    try:
+        return codecs.lookup(str(value)).name
+    except (LookupError, ValueError):
+        _refuse("encoding", "a text encoding such as utf-8 or gb18030")
+
+
+def _refuse(name: str, expected: str) -> NoReturn:
+    raise Malformed("source.settings", name=name, expected=expected)

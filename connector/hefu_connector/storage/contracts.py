@@ -1,0 +1,117 @@
+"""Contracts as exact bytes, verified again whenever they are taken out: an edited row opens nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from hefu.envelope import Statement
+from hefu.errors import Conflict, Malformed, NotFound, Untrusted
+from sqlalchemy import Connection, RowMapping, select, update
+
+from hefu_connector.contracts import Papers, Pins, verify_contract, verify_termination
+from hefu_connector.ports import Contract, Trust
+from hefu_connector.storage.database import Database, insert_new
+from hefu_connector.storage.models import AGREEMENTS
+
+_log = logging.getLogger(__name__)
+
+
+class SqlContracts:
+    """`ports.Contracts` in the connector's database. Nothing is cached: what is returned was verified just now.
+
+    Args:
+        trust: verifies signatures under certified keys.
+        pins: the space, the broker and the log key.
+    """
+
+    def __init__(self, database: Database, trust: Trust, pins: Pins) -> None:
+        self._database = database
+        self._trust = trust
+        self._pins = pins
+
+    def load(self, agreement: str) -> Contract:
+        """As in the port."""
+        with self._database.reading() as connection:
+            row = _row(connection, agreement)
+        return self._verify(row)
+
+    def keep(self, contract: Contract) -> None:
+        """As in the port. It is verified before it is kept.
+
+        Raises:
+            Malformed, Untrusted: it does not hold.
+            Conflict: another agreement is kept under this id.
+        """
+        papers = Papers.of(contract)
+        verified = verify_contract(papers, self._trust, self._pins)
+        id_, digest = verified.agreement.id, verified.statement.digest()
+        with self._database.writing() as connection:
+            new = insert_new(
+                connection,
+                AGREEMENTS,
+                id=id_,
+                space=verified.statement.space,
+                digest=digest,
+                agreement=papers.agreement,
+                countersignature=papers.countersignature,
+                description=papers.description,
+                proof=papers.proof,
+                termination=papers.termination,
+            )
+            kept = _row(connection, id_)
+            if kept["digest"] != digest:
+                raise Conflict("contract.other", agreement=id_)
+            if not new and papers.termination is not None:
+                _end(connection, id_, papers.termination)
+
+    def terminate(self, agreement: str, termination: Statement) -> None:
+        """As in the port. It is verified before it is kept.
+
+        Raises:
+            NotFound: no such agreement here.
+            Malformed, Untrusted: the termination does not hold.
+        """
+        envelope = termination.to_bytes()
+        contract = self.load(agreement)
+        verify_termination(envelope, contract.statement, contract.agreement, self._trust, self._pins)
+        with self._database.writing() as connection:
+            _end(connection, agreement, envelope)
+
+    def all(self) -> Sequence[Contract]:
+        """As in the port. What no longer verifies is left out and logged; `load` says why."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(AGREEMENTS).order_by(AGREEMENTS.c.position.desc())).mappings().all()
+        found = []
+        for row in rows:
+            try:
+                found.append(self._verify(row))
+            except (Malformed, Untrusted) as fault:
+                _log.error("contract %s is left out: %s %s", row["id"], fault.code, fault.detail)
+        return found
+
+    def _verify(self, row: RowMapping) -> Contract:
+        papers = Papers(
+            agreement=row["agreement"],
+            countersignature=row["countersignature"],
+            description=row["description"],
+            proof=row["proof"],
+            termination=row["termination"],
+        )
+        contract = verify_contract(papers, self._trust, self._pins)
+        if contract.agreement.id != row["id"]:
+            raise Untrusted("contract.broken", agreement=row["id"], where="id")
+        return contract
+
+
+def _end(connection: Connection, agreement: str, envelope: bytes) -> None:
+    # The first end stands.
+    running = update(AGREEMENTS).where(AGREEMENTS.c.id == agreement, AGREEMENTS.c.termination.is_(None))
+    connection.execute(running.values(termination=envelope))
+
+
+def _row(connection: Connection, agreement: str) -> RowMapping:
+    row = connection.execute(select(AGREEMENTS).where(AGREEMENTS.c.id == agreement)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("resource.not_found", what="agreement", name=agreement)
+    return row

@@ -1,0 +1,171 @@
+"""Durable accounts of privacy loss: a charge goes against all its accounts in one transaction, or against none.
+
+INVARIANT: charged never falls, and never passes the limit that held when it was charged.
+INVARIANT: no sum wraps around in 64 bits: limits are below 2^53 (`Budget`), sums are checked in Python's integers
+first, and so only a charge that ends at or below its limit reaches the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hefu import faults
+from hefu.errors import BudgetExceeded, Conflict, Defect
+from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss, remaining, would_exceed
+from sqlalchemy import BigInteger, Connection, RowMapping, Select, Update, bindparam, insert, select, update
+
+from hefu_connector.ports import Account, Balance
+from hefu_connector.storage.database import Database, insert_new
+from hefu_connector.storage.models import ACCOUNTS, CHARGES, RESERVATIONS
+
+ASSET = "asset/"
+_UNITS = ("epsilon_nano", "delta_femto", "releases")
+
+
+class SqlLedger:
+    """`ports.BudgetLedger` in the connector's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+        """As in the port. A limit that fell stays fallen even where the charge is refused.
+
+        Raises:
+            BudgetExceeded: an account would exceed its limit.
+            Conflict: a limit differs (`settled`), or the computation was charged before with another charge.
+        """
+        if not accounts:
+            raise Defect("internal", reference="ledger", detail="a charge without an account would be free")
+        with self._database.writing() as connection:
+            if _charged_before(connection, computation, charge):
+                return
+            in_order = sorted(accounts, key=lambda each: each.name)  # so that no two wait for each other
+            balances = {each.name: _settle_limit(connection, each) for each in in_order}
+            short = [each for each in balances.values() if would_exceed(each.charged, charge, each.account.limit)]
+            if not short:
+                _charge_all(connection, computation, list(balances), charge)
+            faults.point("ledger.before_commit")
+        if short:
+            raise _refusal(charge, short)
+
+    def balance(self, account: Account) -> Balance:
+        """As in the port. The limit is the one that is kept, if there is one."""
+        with self._database.reading() as connection:
+            found = _find(connection, account.name, _ACCOUNT)
+        return found or Balance(account, NOTHING)
+
+    def balances(self) -> Sequence[Balance]:
+        """As in the port."""
+        with self._database.reading() as connection:
+            return [_balance(row) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name)).mappings()]
+
+    def charged(self, computation: str) -> Charge | None:
+        """As in the port."""
+        with self._database.reading() as connection:
+            return _charged(connection, computation)
+
+
+def settled(kept: Account, given: Account) -> Budget:
+    """The limit that holds from now on for an account that is known already.
+
+    Raises:
+        Conflict: an asset's limit would grow, or another account's would change at all.
+    """
+    same = kept.limit == given.limit
+    falls = given.name.startswith(ASSET) and given.limit.fits(kept.limit)
+    if not same and (not falls or given.limit.currency != kept.limit.currency):
+        raise Conflict("budget.limit", account=given.name)
+    return given.limit
+
+
+def _refusal(charge: Charge, short: Sequence[Balance]) -> BudgetExceeded:
+    reasons = []
+    for each in short:
+        left = remaining(each.charged, each.account.limit)
+        reasons.append(
+            f"{each.account.name}: epsilon {charge.loss.epsilon} asked, {left.loss.epsilon} remains; "
+            f"delta {charge.loss.delta} asked, {left.loss.delta} remains; "
+            f"releases {charge.releases} asked, {left.releases} remain"
+        )
+    return BudgetExceeded("budget.exhausted", account=short[0].account.name, reasons=reasons)
+
+
+def _charged(connection: Connection, computation: str) -> Charge | None:
+    row = connection.execute(_RESERVATION, {"id": computation}).mappings().one_or_none()
+    return None if row is None else _charge_of(row)
+
+
+def _charged_before(connection: Connection, computation: str, charge: Charge) -> bool:
+    before = _charged(connection, computation)
+    if before is not None and before != charge:
+        raise Conflict("budget.charged", computation=computation)
+    return before is not None
+
+
+def _settle_limit(connection: Connection, account: Account) -> Balance:
+    kept = _find(connection, account.name, _LOCKED)
+    if kept is None:
+        amounts = _limit_columns(account.limit) | _columns(NOTHING, "charged_")
+        insert_new(connection, ACCOUNTS, name=account.name, currency=account.limit.currency, **amounts)
+        kept = _find(connection, account.name, _LOCKED)
+    if kept is None:
+        raise Defect("internal", reference="ledger", detail=f"{account.name} cannot be opened")
+    limit = settled(kept.account, account)
+    if limit != kept.account.limit:
+        connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == account.name).values(**_limit_columns(limit)))
+    return replace(kept, account=account)
+
+
+def _charge_all(connection: Connection, computation: str, names: Sequence[str], charge: Charge) -> None:
+    if not insert_new(connection, RESERVATIONS, computation=computation, **_columns(charge)):
+        return
+    for name in names:
+        # The rows are locked and the sums were checked; the condition holds the invariant against our own mistakes.
+        if connection.execute(_CHARGE, {"account": name, **_columns(charge, "add_")}).rowcount != 1:
+            raise Defect("internal", reference="ledger", detail=f"{name} changed under a lock")
+    connection.execute(insert(CHARGES), [{"computation": computation, "account": name} for name in names])
+
+
+def _charge_one() -> Update:
+    statement = update(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("account"))
+    values = {}
+    for unit in _UNITS:
+        total = ACCOUNTS.c[f"charged_{unit}"] + bindparam(f"add_{unit}", type_=BigInteger)
+        statement = statement.where(total <= ACCOUNTS.c[f"limit_{unit}"])
+        values[f"charged_{unit}"] = total
+    return statement.values(values)
+
+
+# Built once: an expression costs more than its execution.
+_RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.computation == bindparam("id"))
+_ACCOUNT = select(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("account"))
+_LOCKED = _ACCOUNT.with_for_update()
+_CHARGE = _charge_one()
+
+
+def _find(connection: Connection, name: str, query: Select[Any]) -> Balance | None:
+    row = connection.execute(query, {"account": name}).mappings().one_or_none()
+    return None if row is None else _balance(row)
+
+
+def _balance(row: RowMapping) -> Balance:
+    limit = _charge_of(row, "limit_")
+    account = Account(row["name"], Budget(limit.loss, limit.releases, row["currency"]))
+    return Balance(account, _charge_of(row, "charged_"))
+
+
+def _charge_of(row: Mapping[Any, Any], prefix: str = "") -> Charge:
+    epsilon, delta, releases = (row[prefix + unit] for unit in _UNITS)
+    return Charge(PrivacyLoss(epsilon, delta), releases)
+
+
+def _columns(charge: Charge, prefix: str = "") -> dict[str, int]:
+    amounts = (charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases)
+    return {prefix + unit: amount for unit, amount in zip(_UNITS, amounts, strict=True)}
+
+
+def _limit_columns(limit: Budget) -> dict[str, int]:
+    return _columns(Charge(limit.loss, limit.releases), "limit_")

@@ -1,0 +1,51 @@
+"""Small durable values whose number never falls: the newest status list, the last revision seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hefu.errors import Conflict
+from sqlalchemy import Connection, delete, select, update
+
+from hefu_connector.shelves import Mark
+from hefu_connector.storage.database import Database, insert_new
+from hefu_connector.storage.models import MARKS
+
+
+class SqlMarks:
+    """`shelves.Marks` in the connector's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def advance(self, mark: Mark) -> None:
+        """As in the port."""
+        with self._database.writing() as connection:
+            if insert_new(connection, MARKS, name=mark.name, number=mark.number, text=mark.text):
+                return
+            forward = update(MARKS).where(MARKS.c.name == mark.name, MARKS.c.number <= mark.number)
+            if connection.execute(forward.values(number=mark.number, text=mark.text)).rowcount != 1:
+                raise Conflict("mark.rollback", name=mark.name)
+
+    def find(self, name: str) -> Mark | None:
+        """As in the port."""
+        with self._database.reading() as connection:
+            return _find(connection, name)
+
+    def all(self, prefix: str = "") -> Sequence[Mark]:
+        """As in the port."""
+        query = select(MARKS).where(MARKS.c.name.startswith(prefix, autoescape=True)).order_by(MARKS.c.name)
+        with self._database.reading() as connection:
+            marks = [Mark(row.name, row.number, row.text) for row in connection.execute(query)]
+        # LIKE may not mind the case of letters; names do.
+        return [each for each in marks if each.name.startswith(prefix)]
+
+    def remove(self, name: str) -> None:
+        """As in the port."""
+        with self._database.writing() as connection:
+            connection.execute(delete(MARKS).where(MARKS.c.name == name))
+
+
+def _find(connection: Connection, name: str) -> Mark | None:
+    row = connection.execute(select(MARKS).where(MARKS.c.name == name)).one_or_none()
+    return None if row is None else Mark(row.name, row.number, row.text)

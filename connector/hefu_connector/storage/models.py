@@ -1,0 +1,264 @@
+"""The connector's tables. They stay inside this folder; other rooms see the plain values of the ports.
+
+Instants are whole microseconds since 1970 (UTC), privacy loss is in the integer units of `hefu_policies.budget`, and
+statements are the exact bytes that were signed. Every number fits in 64 bits.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+# SQLite counts by itself only where a key is spelled INTEGER; it has 64 bits all the same.
+_COUNTER = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Rows(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES))):
+    """The connector's tables only: another tower in the same process has its own."""
+
+
+def _big() -> int:
+    field: int = Field(sa_type=BigInteger)
+    return field
+
+
+def _position() -> int | None:
+    field: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
+    return field
+
+
+# ---------------------------------------------------------------- budgets
+
+
+class AccountRow(Rows, table=True):
+    """A limit and what is charged against it. ``charged`` may exceed a limit only where the limit fell afterwards."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("charged_epsilon_nano >= 0 AND charged_delta_femto >= 0 AND charged_releases >= 0", "charged"),
+        CheckConstraint("limit_epsilon_nano >= 0 AND limit_delta_femto >= 0 AND limit_releases >= 0", "limit"),
+    )
+    name: str = Field(primary_key=True)
+    currency: str
+    limit_epsilon_nano: int = _big()
+    limit_delta_femto: int = _big()
+    limit_releases: int = _big()
+    charged_epsilon_nano: int = _big()
+    charged_delta_femto: int = _big()
+    charged_releases: int = _big()
+
+
+class ReservationRow(Rows, table=True):
+    """A computation was charged once, with this."""
+
+    __tablename__ = "reservations"
+    computation: str = Field(primary_key=True)
+    epsilon_nano: int = _big()
+    delta_femto: int = _big()
+    releases: int = _big()
+
+
+class ChargeRow(Rows, table=True):
+    """A reservation went against this account."""
+
+    __tablename__ = "charges"
+    computation: str = Field(primary_key=True, foreign_key="reservations.computation")
+    account: str = Field(primary_key=True, foreign_key="accounts.name", index=True)
+
+
+# ---------------------------------------------------------------- computations and their journal
+
+
+class JournalRow(Rows, table=True):
+    """One entry of the chain. Both unique columns together make a fork impossible."""
+
+    __tablename__ = "journal"
+    __table_args__ = (CheckConstraint("sequence >= 0", "sequence"),)
+    sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    digest: str = Field(unique=True)
+    previous: str = Field(unique=True)
+    space: str
+    envelope: bytes
+
+
+class ComputationRow(Rows, table=True):
+    """A computation that another participant asked for."""
+
+    __tablename__ = "computations"
+    position: int | None = _position()
+    id: str = Field(unique=True)
+    request: str
+    envelope: bytes
+    consumer: str = Field(index=True)
+    agreements: str = Field(sa_type=Text)
+    state: str = Field(index=True)
+    epsilon_nano: int | None = Field(default=None, sa_type=BigInteger)
+    delta_femto: int | None = Field(default=None, sa_type=BigInteger)
+    releases: int | None = Field(default=None, sa_type=BigInteger)
+    entry: int | None = Field(default=None, foreign_key="journal.sequence", unique=True, sa_type=BigInteger)
+    parts: int = 0
+    created: int = _big()
+    updated: int = _big()
+    release_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class TransitionRow(Rows, table=True):
+    """When a computation came into a state."""
+
+    __tablename__ = "transitions"
+    position: int | None = _position()
+    computation: str = Field(foreign_key="computations.id", index=True)
+    state: str
+    at: int = _big()
+
+
+class PartRow(Rows, table=True):
+    """A sealed part of a release, numbered from 0."""
+
+    __tablename__ = "parts"
+    computation: str = Field(primary_key=True, foreign_key="computations.id")
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    sealed: bytes
+
+
+class OutboxRow(Rows, table=True):
+    """A journal entry that the broker's log has not yet taken."""
+
+    __tablename__ = "outbox"
+    sequence: int = Field(
+        primary_key=True, foreign_key="journal.sequence", sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
+
+
+class LockRow(Rows, table=True):
+    """Whoever writes to the named thing locks its row first, where a database lets several write at once."""
+
+    __tablename__ = "locks"
+    name: str = Field(primary_key=True)
+
+
+# ---------------------------------------------------------------- contracts, products, sources
+
+
+class AgreementRow(Rows, table=True):
+    """A contract's papers, as exact bytes."""
+
+    __tablename__ = "agreements"
+    position: int | None = _position()
+    id: str = Field(unique=True)
+    space: str
+    digest: str
+    agreement: bytes
+    countersignature: bytes
+    description: bytes
+    proof: bytes
+    termination: bytes | None = None
+
+
+class SourceRow(Rows, table=True):
+    """Where the data of one resource lies."""
+
+    __tablename__ = "sources"
+    name: str = Field(primary_key=True)
+    resource: str = Field(unique=True)
+    uri: str = Field(sa_type=Text)
+    form: str
+    options: str = Field(sa_type=Text)
+
+
+class PlaceRow(Rows, table=True):
+    """A place was once this asset; rows are never deleted."""
+
+    __tablename__ = "places"
+    uri: str = Field(primary_key=True)
+    resource: str
+
+
+class AssetRow(Rows, table=True):
+    """What an asset keeps for life, over products and versions; the total may only fall."""
+
+    __tablename__ = "assets"
+    resource: str = Field(primary_key=True)
+    unit: str
+    neighbouring: str
+    currency: str
+    epsilon_nano: int = _big()
+    delta_femto: int = _big()
+    releases: int = _big()
+
+
+class ProductRow(Rows, table=True):
+    """A version of an own product; rows are never deleted, as agreements name them by digest."""
+
+    __tablename__ = "products"
+    position: int | None = _position()
+    digest: str = Field(unique=True)
+    space: str
+    product: str = Field(index=True)
+    version: int = _big()
+    state: str
+    statement: bytes
+    retirement: bytes | None = None
+
+
+# ---------------------------------------------------------------- what was asked of others, and marks
+
+
+class RequestRow(Rows, table=True):
+    """A computation this connector asked another for."""
+
+    __tablename__ = "requests"
+    position: int | None = _position()
+    id: str = Field(unique=True)
+    peer: str
+    agreements: str = Field(sa_type=Text)
+    envelope: bytes
+    created: int = _big()
+    updated: int = _big()
+    state: str | None = None
+    fault: str = ""
+    receipt: bytes | None = None
+    parts: int | None = None
+    held: int = 0
+    answer: str = Field(default="", sa_type=Text)
+
+
+class ReceivedRow(Rows, table=True):
+    """A sealed part that came back, numbered from 0."""
+
+    __tablename__ = "received"
+    computation: str = Field(primary_key=True, foreign_key="requests.id")
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    sealed: bytes
+
+
+class MarkRow(Rows, table=True):
+    """A small durable value whose number never falls."""
+
+    __tablename__ = "marks"
+    name: str = Field(primary_key=True)
+    number: int = _big()
+    text: str = Field(sa_type=Text)
+
+
+METADATA = Rows.metadata
+
+
+def _table(row: type[Rows]) -> Table:
+    return METADATA.tables[str(row.__tablename__)]
+
+
+ACCOUNTS, RESERVATIONS, CHARGES = _table(AccountRow), _table(ReservationRow), _table(ChargeRow)
+COMPUTATIONS, TRANSITIONS, PARTS = _table(ComputationRow), _table(TransitionRow), _table(PartRow)
+JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
+AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
+ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)
+REQUESTS, RECEIVED, MARKS = _table(RequestRow), _table(ReceivedRow), _table(MarkRow)

@@ -1,0 +1,248 @@
+"""Who may act, as this connector verified it itself; kept, so that it holds with the broker away and after a restart.
+
+What comes from the broker is believed only as far as it is signed under the pinned root, and what comes from our own
+store is verified again at every start. Standing is refreshed every few seconds; a list older than one seen is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from datetime import datetime
+
+from hefu.directory import Directory
+from hefu.envelope import Statement
+from hefu.errors import HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
+from hefu.identity import Binding, Participant
+from hefu.space import SpaceFile
+from hefu.times import Clock, write_time
+
+from hefu_connector.brokerage import Member, Registry
+from hefu_connector.ports import Standing
+from hefu_connector.shelves import STATUS, Mark, Marks
+
+log = logging.getLogger("hefu.trust")
+
+_PARTICIPANT, _BINDING = "participant/", "binding/"
+_KEEP_STATUS_EVERY = 30  # seconds; a restart believes the list to be at most this much older than it is
+# So that a stranger who calls again and again cannot make this connector flood the broker.
+_MOST_LOOKUPS, _LOOKUP_WINDOW = 8, 4.0  # look-ups, seconds
+
+
+class SpaceTrust:
+    """`ports.Trust`, and who calls and where to call. Safe to use from many threads.
+
+    Args:
+        space: the pinned root.
+        registry: the broker's; everything it says is verified.
+        marks: where verified statements outlive this process.
+    """
+
+    def __init__(self, space: SpaceFile, registry: Registry, marks: Marks, clock: Clock) -> None:
+        self._directory = Directory(space.space, space.root)
+        self._registry = registry
+        self._marks = marks
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lookups: deque[datetime] = deque()
+        self._status_kept: datetime | None = None
+
+    def load(self) -> None:
+        """Take up what was kept before, verified anew.
+
+        Raises:
+            Untrusted: what is kept does not verify under the pinned root: the space file or the store was changed.
+        """
+        for mark in self._marks.all(_PARTICIPANT):
+            self._directory.certify(Statement.parse(mark.text.encode()))
+        now = self._clock.now()
+        for mark in self._marks.all(_BINDING):
+            if mark.number < now.timestamp():
+                self._marks.remove(mark.name)
+            else:
+                self._directory.bind(Statement.parse(mark.text.encode()))
+        status = self._marks.find(STATUS)
+        if status is not None:
+            self._directory.apply(Statement.parse(status.text.encode()))
+
+    def refresh_status(self) -> None:
+        """Ask for the newest status list.
+
+        Raises:
+            Unavailable: the broker is away; what is known stays, and its age grows.
+            Untrusted: the list is not the operator's, or older than one seen.
+        """
+        self.apply(self._registry.status())
+
+    def apply(self, statement: Statement) -> None:
+        """Take over a status list, wherever it came from, and keep it; raises Untrusted."""
+        held = self._directory.status
+        if not self._knows(statement.issuer):
+            self.learn(statement.issuer)
+        newest = self._directory.apply(statement)
+        kept = self._status_kept
+        changed = held is None or held.sequence != newest.sequence
+        if changed or kept is None or (newest.time - kept).total_seconds() >= _KEEP_STATUS_EVERY:
+            self._marks.advance(Mark(STATUS, newest.sequence, statement.to_bytes().decode()))
+            self._status_kept = newest.time
+
+    def refresh_members(self) -> None:
+        """Ask for all participants and their bindings; raises Unavailable."""
+        for member in self._registry.members():
+            self._admit(member)
+
+    def learn(self, participant: str) -> None:
+        """Ask for one participant; raises NotFound, Unavailable, Untrusted."""
+        self._admit(self._registry.member(participant))
+
+    def certify(self, statement: Statement) -> Participant:
+        """Take over and keep a certification, such as one's own after enrolment; raises Untrusted."""
+        participant = self._directory.certify(statement)
+        name, at = _PARTICIPANT + participant.id, int(statement.time.timestamp())
+        kept = self._marks.find(name)
+        if kept is None or kept.number < at:
+            self._marks.advance(Mark(name, at, statement.to_bytes().decode()))
+        return participant
+
+    def bind(self, statement: Statement) -> Binding:
+        """Take over and keep a binding; raises Untrusted."""
+        binding = self._directory.bind(statement)
+        name, until = _BINDING + binding.fingerprint, int(binding.not_after.timestamp())
+        if self._marks.find(name) is None and until >= self._clock.now().timestamp():
+            self._marks.advance(Mark(name, until, statement.to_bytes().decode()))
+        return binding
+
+    # ------------------------------------------------------------ ports.Trust
+
+    def check(self, participant: str, *subjects: str) -> Standing:
+        """As in the port."""
+        now = self._clock.now()
+        try:
+            self._directory.check_active(participant, now, *subjects)
+        except Unauthenticated as fault:
+            if fault.code != "identity.unknown" or not self._look_up(participant):
+                raise
+            self._directory.check_active(participant, now, *subjects)
+        return Standing(self.age())
+
+    def sealing(self, participant: str) -> bytes:
+        """As in the port."""
+        return self.participant(participant).sealing
+
+    def verify(self, statement: Statement, *parties: str) -> None:
+        """As in the port."""
+        if statement.space != self._directory.space:
+            raise Untrusted("space.other", found=statement.space, expected=self._directory.space)
+        try:
+            statement.verify(self._directory.keys, *parties)
+        except Untrusted as fault:
+            looked = [self._look_up(each) for each in parties or (statement.issuer,) if not self._knows(each)]
+            if fault.code != "key.unknown" or not any(looked):
+                raise
+            statement.verify(self._directory.keys, *parties)
+
+    # ------------------------------------------------------------ who calls, where to call
+
+    def authenticate(self, fingerprint: str) -> Binding:
+        """Whose transport certificate it is, if its participant may act now; looks it up once if it is unknown.
+
+        Raises:
+            Unauthenticated: not bound, expired, suspended or revoked.
+        """
+        now = self._clock.now()
+        try:
+            return self._directory.caller(fingerprint, now)
+        except Unauthenticated as fault:
+            if fault.code != "identity.unknown" or not self._look_up():
+                raise
+        return self._directory.caller(fingerprint, now)
+
+    def endpoint(self, participant: str, *, anew: bool = False) -> Binding:
+        """The newest verified binding with an address of a participant that may act now.
+
+        Raises:
+            NotFound: there is none.
+            Unauthenticated: the participant may not act.
+        """
+        if anew:
+            self._look_up(participant)
+        self.check(participant)
+        now = self._clock.now()
+        try:
+            found = self._directory.endpoint(participant, now)
+        except NotFound:
+            if not self._look_up(participant):
+                raise
+            found = self._directory.endpoint(participant, now)
+        self._directory.check_active(participant, now, found.fingerprint)
+        return found
+
+    def participant(self, id_: str) -> Participant:
+        """A certified participant, whatever its standing; raises NotFound."""
+        try:
+            return self._directory.participant(id_)
+        except NotFound:
+            if not self._look_up(id_):
+                raise
+            return self._directory.participant(id_)
+
+    def participants(self) -> list[Participant]:
+        """All participants known here, by id."""
+        return self._directory.participants()
+
+    def age(self) -> float:
+        """Seconds since the newest verified status list was signed; infinite where none was ever seen."""
+        status = self._directory.status
+        if status is None:
+            return float("inf")
+        return max(0.0, (self._clock.now() - status.time).total_seconds())
+
+    def status_time(self) -> str:
+        """When the newest verified status list was signed, RFC 3339; empty before the first."""
+        status = self._directory.status
+        return write_time(status.time) if status else ""
+
+    def standing(self, participant: str) -> str:
+        """``active``, ``suspended`` or ``revoked``, for people to read."""
+        status = self._directory.status
+        for each in status.standings if status else ():
+            if each.subject == participant:
+                return each.state
+        return "active"
+
+    def _knows(self, participant: str) -> bool:
+        try:
+            self._directory.participant(participant)
+        except NotFound:
+            return False
+        return True
+
+    def _look_up(self, participant: str = "") -> bool:
+        """Ask the broker for one participant or for all; whether it answered something that verifies."""
+        now = self._clock.now()
+        with self._lock:
+            while self._lookups and (now - self._lookups[0]).total_seconds() > _LOOKUP_WINDOW:
+                self._lookups.popleft()
+            if len(self._lookups) >= _MOST_LOOKUPS:
+                return False
+            self._lookups.append(now)
+        try:
+            if participant:
+                self.learn(participant)
+            else:
+                self.refresh_members()
+        except (Unavailable, NotFound, Untrusted):
+            return False
+        return True
+
+    def _admit(self, member: Member) -> None:
+        try:
+            self.certify(member.certification)
+            for binding in member.bindings:
+                self.bind(binding)
+        except HefuError as fault:
+            if isinstance(fault, Unavailable):
+                raise
+            # One that does not verify is not admitted; the others are.
+            log.warning("a participant shown by the broker is not admitted: %s", fault.code)

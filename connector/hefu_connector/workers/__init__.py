@@ -1,0 +1,1 @@
+"""Disposable, pre-spawned, single-use processes in which engines run."""

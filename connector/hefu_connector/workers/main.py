@@ -1,0 +1,98 @@
+"""A worker: one process, one computation, then gone.
+
+It gives up what it does not need, imports the engines, says hello, and waits. It is given parameters and the path of
+a table; it answers values or one opaque word. Whatever else happens, it ends without a word, and the pool tells no
+more than that: texts of libraries may hold data.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from hefu.canonical import Object
+
+from hefu_connector.engines import Moved
+from hefu_connector.workers import confinement, frames
+
+Run = Callable[[Object, Path, str, Object], Object]
+ENGINES = {
+    "statistics": "hefu_connector.engines.counting",
+    "inspect": "hefu_connector.engines.inspection",
+}
+# Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.
+_UNWANTED = frozenset({"pandas", "scipy", "sklearn", "polars", "matplotlib", "torch"})
+
+
+class _Unwanted(importlib.abc.MetaPathFinder):
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if name.partition(".")[0] in _UNWANTED:
+            raise ModuleNotFoundError(name)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a worker.
+
+    Args:
+        arguments: memory in bytes, processor seconds, process id of the pool, the folder of tables.
+    """
+    requests, answers, reached = confine(arguments)
+    sys.meta_path.insert(0, _Unwanted())
+    engines = {name: importlib.import_module(module).run for name, module in ENGINES.items()}
+    serve(engines, requests, answers, reached)
+
+
+def confine(arguments: Sequence[str]) -> tuple[int, int, Object]:
+    """Give up what a worker does not need. Call it before anything starts a thread.
+
+    Returns:
+        The descriptors of requests and answers, and what was reached: ``network`` and ``files``.
+    """
+    memory, seconds, parent, spool = arguments
+    requests, answers = _take_pipes()
+    network = confinement.isolate()
+    confinement.die_with(int(parent))
+    files = confinement.see_only([*confinement.libraries(), Path(spool)])
+    confinement.limit(int(memory), int(seconds))
+    return requests, answers, {"network": network, "files": files}
+
+
+def serve(engines: Mapping[str, Run], requests: int, answers: int, reached: Object) -> None:
+    """Say hello, run one request, answer, end the process. Does not return.
+
+    Args:
+        engines: what `run` may be asked, by name.
+        requests, answers: file descriptors.
+        reached: as `confine` said; told in the hello.
+    """
+    frames.send(answers, {"hello": 1, "engines": [*sorted(engines)], **reached})
+    request = frames.receive(requests)
+    path = Path(str(request["path"]))
+    parameters, layout = request["parameters"], request["layout"]
+    if not isinstance(parameters, dict) or not isinstance(layout, dict):
+        os._exit(1)
+    try:
+        values = engines[str(request["engine"])](parameters, path, str(request["form"]), layout)
+    except Moved:
+        frames.send(answers, {"moved": True})
+        os._exit(0)
+    frames.send(answers, {"values": values})
+    os._exit(0)
+
+
+def _take_pipes() -> tuple[int, int]:
+    """Keep the pipes for messages only: whatever a library reads or prints goes nowhere."""
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    return requests, answers
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,273 @@
+"""A pool of disposable processes: spawned ahead of need, used once, killed whatever happens.
+
+A worker is a new program, never a fork of this one, with an empty environment and pipes as its only contact. It
+imports the engines while it waits, so that nobody waits for that. It is killed after its one answer; one that hangs,
+dies or talks nonsense is an opaque `Unavailable`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from hefu.canonical import Object
+from hefu.errors import Unavailable
+
+from hefu_connector.ports import Table
+from hefu_connector.workers import frames
+
+log = logging.getLogger("hefu.workers")
+PROGRAM = (sys.executable, "-I", "-m", "hefu_connector.workers.main")
+_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    # Fewer arenas and no reservations: the address space is limited.
+    "MALLOC_ARENA_MAX": "2",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+_START_SECONDS = 60.0
+_MOST_PATIENCE = 30.0  # seconds between attempts to start a worker, after failures
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a pool and each of its workers may take.
+
+    Attributes:
+        ready: workers kept waiting.
+        most: computations at once; more are shed.
+        memory: address space of one worker, bytes.
+        seconds: processor time of one worker.
+    """
+
+    ready: int = 2
+    most: int = 4
+    memory: int = 2 << 30
+    seconds: int = 600
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    requests: int
+    answers: int
+    hello: Object = field(default_factory=dict)
+
+    def kill(self) -> None:
+        """End the process and all it started. May be called from any thread, again and again."""
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def bury(self) -> None:
+        """Kill and forget; called once, by the owner."""
+        self.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    worker: _Worker | None = None
+    ended: str = ""  # why it was killed: the code of an error
+
+
+class Pool:
+    """Workers for engines. An adapter of `hefu_connector.ports.Workers`.
+
+    May be used from any number of threads. `close` it: a `with` statement does.
+    """
+
+    def __init__(self, spool: Path, limits: Limits | None = None, program: Sequence[str] = PROGRAM) -> None:
+        """Args:
+        spool: the folder of tables, the only files that workers may read beside their libraries.
+        program: what is started; tests start others.
+        """
+        # It must be there before a worker starts, or the worker is bound to what is not it.
+        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._spool = spool.resolve()
+        self._limits = limits or Limits()
+        self._program = tuple(program)
+        self._change = threading.Condition()
+        self._ready: deque[_Worker] = deque()
+        self._jobs: dict[str, _Job] = {}
+        self._running = 0
+        self._closed = False
+        # One thread that starts all: a worker dies with the thread that started it.
+        self._starter = threading.Thread(target=self._keep_ready, name="hefu-workers", daemon=True)
+        self._starter.start()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
+        """Run one engine on one table in a fresh process and return its output. See `Workers.run`."""
+        ends = time.monotonic() + deadline
+        record = self._admit(job)
+        timer = threading.Timer(deadline, self._end, (record, "worker.deadline"))
+        timer.daemon = True
+        timer.start()
+        try:
+            worker = self._take(record, ends)
+            return self._exchange(worker, record, _request(engine, parameters, table))
+        finally:
+            timer.cancel()
+            with self._change:
+                self._jobs.pop(job, None)
+                self._running -= 1
+                worker_, record.worker = record.worker, None
+            if worker_ is not None:
+                worker_.bury()
+
+    def cancel(self, job: str) -> None:
+        """Kill the process of a job, if there is one."""
+        with self._change:
+            record = self._jobs.get(job)
+        if record is not None:
+            self._end(record, "cancelled")
+
+    def hello(self, timeout: float = _START_SECONDS) -> Object:
+        """What a waiting worker said of itself: its engines, and what network and files it still sees.
+
+        Raises:
+            Unavailable: none became ready in time.
+        """
+        with self._change:
+            if not self._change.wait_for(lambda: self._ready or self._closed, timeout) or self._closed:
+                raise Unavailable("worker.failed")
+            return self._ready[0].hello
+
+    def close(self) -> None:
+        """Kill all processes. Whoever waits for one is told; safe to call twice."""
+        with self._change:
+            self._closed = True
+            jobs, waiting = list(self._jobs.values()), list(self._ready)
+            self._ready.clear()
+            self._change.notify_all()
+        for record in jobs:
+            self._end(record, "worker.closed")
+        for worker in waiting:
+            worker.bury()
+        self._starter.join(_START_SECONDS)
+
+    def _admit(self, job: str) -> _Job:
+        with self._change:
+            if self._closed:
+                raise Unavailable("worker.closed")
+            if self._running >= self._limits.most or job in self._jobs:
+                raise Unavailable("worker.busy")
+            self._running += 1
+            record = self._jobs[job] = _Job()
+            return record
+
+    def _take(self, record: _Job, ends: float) -> _Worker:
+        with self._change:
+            self._change.wait_for(lambda: self._ready or record.ended, max(0.0, ends - time.monotonic()))
+            if record.ended or not self._ready:
+                _fail(record.ended or "worker.deadline")
+            worker = record.worker = self._ready.popleft()
+            self._change.notify_all()
+            return worker
+
+    def _exchange(self, worker: _Worker, record: _Job, request: Object) -> Object:
+        try:
+            frames.send(worker.requests, request)
+            answer = frames.receive(worker.answers)
+        except frames.Closed:
+            with self._change:
+                _fail(record.ended or "worker.failed")
+        values = answer.get("values")
+        if set(answer) == {"moved"}:
+            _fail("source.moved")
+        if set(answer) != {"values"} or not isinstance(values, dict):
+            _fail("worker.failed")
+        return values
+
+    def _end(self, record: _Job, why: str) -> None:
+        with self._change:
+            record.ended = record.ended or why
+            if record.worker is not None:
+                record.worker.kill()
+            self._change.notify_all()
+
+    def _keep_ready(self) -> None:
+        patience = 0.0
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._closed, patience)
+                self._change.wait_for(lambda: self._closed or len(self._ready) < self._limits.ready)
+                if self._closed:
+                    return
+            worker = self._start()
+            if worker is None:
+                log.error("a worker could not be started")
+                patience = min(_MOST_PATIENCE, 2 * patience + 0.5)
+                continue
+            patience = 0.0
+            with self._change:
+                if not self._closed:
+                    self._ready.append(worker)
+                    self._change.notify_all()
+                    continue
+            worker.bury()
+
+    def _start(self) -> _Worker | None:
+        limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), str(self._spool))
+        try:
+            process = subprocess.Popen(
+                [*self._program, *limits],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError:
+            return None
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("pipes were asked for")
+        worker = _Worker(process, process.stdin.fileno(), process.stdout.fileno())
+        timer = threading.Timer(_START_SECONDS, worker.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            worker.hello = frames.receive(worker.answers)
+        except frames.Closed:
+            worker.bury()
+            return None
+        finally:
+            timer.cancel()
+        return worker
+
+
+def _request(engine: str, parameters: Object, table: Table) -> Object:
+    return {
+        "engine": engine,
+        "parameters": parameters,
+        "path": str(table.path),
+        "form": table.form,
+        "layout": table.layout,
+    }
+
+
+def _fail(code: str) -> NoReturn:
+    raise Unavailable(code)
