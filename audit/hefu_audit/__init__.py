@@ -1,0 +1,1 @@
+"""The audit tower: a regulator, a witness, a monitor."""

@@ -1,0 +1,1 @@
+"""The audit tower as a client of the broker."""

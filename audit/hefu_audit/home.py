@@ -1,0 +1,156 @@
+"""An auditor's directory: who it is, what it pinned, its keys, and what it remembers between visits.
+
+``audit.json`` (participant, connector), ``space.json``, ``keys/``, ``transport.pem``, ``enrolment`` (while it waits),
+``checkpoint`` (the last verified one) and ``evidence/`` (never deleted).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hefu.enrolment import KeyRing
+from hefu.errors import Conflict, Malformed
+from hefu.identity import check_name
+from hefu.keys import write_private
+from hefu.space import API_VERSION, SpaceFile
+from hefu.tlog.checkpoint import Checkpoint
+from hefu.tlog.note import LARGEST_NOTE, Note
+
+KIND = "Auditor"
+_EVIDENCE = re.compile(r"[0-9a-z.-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The directory of one auditor; also its `hefu_audit.ports.Memory`."""
+
+    directory: Path
+
+    @classmethod
+    def make(cls, directory: Path, space: SpaceFile, participant: str, connector: str) -> Home:
+        """Make a new directory with new keys.
+
+        Raises:
+            Conflict: there is an auditor already.
+            Malformed: a name is not well formed.
+        """
+        home = cls(directory)
+        if home._settings.exists():
+            raise Conflict("audit.exists", directory=str(directory))
+        check_name(participant, "The participant's name")
+        check_name(connector, "The connector's name")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        KeyRing(participant, connector, directory / "keys").make()
+        space.write(home.space_file)
+        document = {"apiVersion": API_VERSION, "kind": KIND, "participant": participant, "connector": connector}
+        _replace(home._settings, json.dumps(document, indent=2) + "\n")
+        return home
+
+    @property
+    def space_file(self) -> Path:
+        """``space.json``."""
+        return self.directory / "space.json"
+
+    @property
+    def certificate(self) -> Path:
+        """``transport.pem``."""
+        return self.directory / "transport.pem"
+
+    def space(self) -> SpaceFile:
+        """The pinned facts; raises as `SpaceFile.read`."""
+        return SpaceFile.read(self.space_file)
+
+    def ring(self) -> KeyRing:
+        """The keys.
+
+        Raises:
+            Malformed: there is no auditor in this directory.
+        """
+        try:
+            document = json.loads(self._settings.read_text("utf-8"))
+            return KeyRing(
+                check_name(document["participant"]), check_name(document["connector"]), self.directory / "keys"
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            raise Malformed("audit.absent", directory=str(self.directory)) from None
+
+    def credentials(self) -> tuple[bytes, bytes]:
+        """(private key PEM, certificate PEM) of the transport.
+
+        Raises:
+            Malformed: not enrolled yet.
+        """
+        ring = self.ring()
+        try:
+            return ring.transport_pem(), self.certificate.read_bytes()
+        except OSError:
+            raise Malformed("audit.not_enrolled", directory=str(self.directory)) from None
+
+    def write_certificate(self, pem: bytes) -> None:
+        """Keep a transport certificate in place of the one before."""
+        _replace(self.certificate, pem.decode("ascii"))
+
+    def enrolment(self) -> str | None:
+        """The name of the enrolment that waits for the root's holder, if there is one."""
+        return _read(self.directory / "enrolment")
+
+    def write_enrolment(self, name: str) -> None:
+        """Remember the enrolment; its name is known to this auditor only."""
+        write_private(self.directory / "enrolment", name.encode())
+
+    def last(self) -> str | None:
+        """As in `hefu_audit.ports.Memory`."""
+        return _read(self._checkpoint)
+
+    def keep(self, note: str, head: Checkpoint) -> None:
+        """As in `hefu_audit.ports.Memory`; a smaller checkpoint than the one kept is refused as a Conflict."""
+        last = self.last()
+        if last is not None and Checkpoint.parse(Note.parse(last).text).size > head.size:
+            raise Conflict("audit.rollback", size=head.size)
+        _replace(self._checkpoint, note)
+
+    def evidence(self, name: str, document: object) -> str:
+        """As in `hefu_audit.ports.Memory`."""
+        if not _EVIDENCE.fullmatch(name):
+            raise ValueError("an evidence file has a plain name")
+        folder = self.directory / "evidence"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / name
+        if not path.exists():
+            _replace(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return str(path)
+
+    @property
+    def _settings(self) -> Path:
+        return self.directory / "audit.json"
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.directory / "checkpoint"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_NOTE).decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise Malformed("bundle.malformed", where=path.name, why="it cannot be read") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file durably: beside, synced, renamed, and the folder synced, so that a crash leaves old or new."""
+    beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)
+    write_private(beside, text.encode())
+    os.replace(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

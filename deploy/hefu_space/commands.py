@@ -1,0 +1,65 @@
+"""``hefu demo``: a whole data space on this machine, on real data, in about a minute."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hefu.commands import Group, Output, common
+from hefu.errors import Malformed
+
+from hefu_space.questions import COUNT
+
+if TYPE_CHECKING:
+    from hefu_space.demo import Demo
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    common(parser, _demo)
+    parser.add_argument(
+        "--dir", type=Path, help="a new or empty directory (default: a temporary one, removed at the end)"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave everything running until Ctrl-C, and say how to use it"
+    )
+    parser.add_argument("--data", type=Path, metavar="FILE.csv", help="tell the story on a table of your own")
+
+
+DEMO = Group("demo", "a whole data space on this machine, on real data", _add)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from hefu_space import demo
+
+    output = Output.of(arguments)
+    keep = (lambda told: _keep(told, output)) if arguments.keep else None
+    if arguments.dir is not None:
+        if arguments.dir.exists() and any(arguments.dir.iterdir()):
+            raise Malformed("demo.not_empty", folder=str(arguments.dir))
+        return demo.run(arguments.dir.absolute(), output, arguments.data, keep=keep)
+    with tempfile.TemporaryDirectory(prefix="hefu-demo-") as folder:
+        return demo.run(Path(folder), output, arguments.data, keep=keep)
+
+
+def _keep(told: Demo, output: Output) -> None:
+    """Say how to use the running space, and wait for Ctrl-C."""
+    consumer, provider = told.consumer, told.space.nodes[told.deals[0].product.provider]
+    deal = told.deals[-1]
+    query = COUNT.format(table=f'"{deal.product.id}"')
+    examples = (
+        f"  hefu catalog search --dir {consumer.folder}\n"
+        f"  hefu contract list --dir {consumer.folder}\n"
+        f"  hefu compute query '{query}' --contract {deal.agreement} --epsilon 0.5 --dir {consumer.folder}\n"
+        f"  hefu release list --dir {provider.folder}\n"
+    )
+    output.say(
+        f"\nEverything still runs. In another terminal, for example:\n{examples}Press Ctrl-C here to stop.",
+        f"\n一切仍在运行。可在另一终端执行，例如：\n{examples}在此按 Ctrl-C 停止。",
+    )
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        output.say("Stopping.", "正在停止。")

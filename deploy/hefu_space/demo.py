@@ -1,0 +1,307 @@
+"""The story of `hefu demo`: a whole data space on real data, told step by step, each step a real command.
+
+What does not hold is collected, told, and makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hefu.commands import Output, step
+from hefu.envelope import new_id
+
+from hefu_space import data, harness, products, questions, telling
+from hefu_space.harness import Answer
+from hefu_space.infer import infer
+from hefu_space.products import Product, Texts
+from hefu_space.questions import Question, Refusal
+from hefu_space.space import Member, Node, Space
+
+PROVIDERS: tuple[tuple[str, Texts], ...] = (
+    ("east-city", ("East City Data Office", "东城市数据局")),
+    ("north-city", ("North City Data Office", "北城市数据局")),
+    ("south-city", ("South City Data Office", "南城市数据局")),
+)
+CONSUMER = Member("institute", ("Research Institute", "研究院"), ("consumer",))
+REGULATOR = "regulator"
+_AT_ONCE = 3
+_PATIENCE = 20.0  # seconds, for what should take one
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A product with the agreement that the consumer has on it."""
+
+    product: Product
+    agreement: str
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run of the story.
+
+    Attributes:
+        own: a CSV file of the person's own to tell it on.
+        broken: what should have held and did not.
+    """
+
+    space: Space
+    output: Output
+    own: Path | None = None
+    broken: list[str] = field(default_factory=list)
+    deals: list[Deal] = field(default_factory=list)
+
+    def tell(self) -> None:
+        """The whole story. Raises HefuError where it cannot go on."""
+        offered = self._products()
+        self._start()
+        self._publish(offered)
+        self._search()
+        self._estimate(offered[0])
+        self._agree(offered)
+        self._ask()
+        self._refusals()
+        self._books()
+        self._without_broker()
+        self._audit()
+
+    @property
+    def consumer(self) -> Node:
+        """The consumer's connector."""
+        return self.space.nodes[CONSUMER.name]
+
+    def expect(self, holds: bool, en: str, zh: str = "") -> None:
+        """Note what should hold."""
+        if not holds:
+            self.broken.append(en)
+            self.output.say(f"  ✗ {en}", f"  ✗ {zh or en}")
+
+    # ------------------------------------------------------------ the steps
+
+    def _products(self) -> list[Product]:
+        if self.own is None:
+            found = products.tumour_products(data.hospitals(), PROVIDERS)
+            found += products.flight_products(data.airports(), PROVIDERS)
+        else:
+            inferred = infer(self.own, PROVIDERS)
+            telling.inferred(self.output, self.own, inferred)
+            found = list(inferred.products)
+        return [each.named(new_id("prd")) for each in found]
+
+    def _start(self) -> None:
+        with step(self.output, "Found the space: an offline root, a broker", "创建空间：离线根与运营平台"):
+            self.space.found()
+        members = [Member(name, titles, ("provider",)) for name, titles in PROVIDERS]
+        with (
+            step(
+                self.output,
+                "Three providers, a consumer, a regulator enrol; the root certifies their keys; all start, mutual TLS",
+                "三个提供方、一个使用方与一个监管方入网；根密钥认证其密钥；全部启动，双向 TLS",
+            ),
+            ThreadPoolExecutor(1) as beside,
+        ):
+            regulator = beside.submit(self.space.join_regulator, REGULATOR)
+            self.space.join([*members, CONSUMER])
+            regulator.result()
+        telling.processes(self.output, self.space)
+
+    def _publish(self, offered: Sequence[Product]) -> None:
+        with step(self.output, "Providers describe their data and publish offers", "提供方描述数据并发布报价"):
+            self._each(offered, self._publish_one)
+        telling.product_file(self.output, offered[0])
+
+    def _publish_one(self, product: Product) -> None:
+        node = self.space.nodes[product.provider]
+        table = node.folder / "data" / f"{product.source}.csv"
+        product.extract.write(table)
+        node.do("source", "add", product.source, str(table))
+        file = node.folder / f"{product.source}.yaml"
+        file.write_text(product.text(), "utf-8")
+        node.do("product", "publish", str(file))
+
+    def _search(self) -> None:
+        words = (("肿瘤",), ("departures",)) if self.own is None else (("示例",), ("demo",))
+        for each in words:
+            with step(self.output, f"The consumer searches for {each[0]!r}", f"使用方检索“{each[0]}”"):
+                found = self.consumer.do("catalog", "search", *each)["products"]
+            telling.listing(self.output, found)
+            self.expect(len(found) == len(PROVIDERS), f"searching {each[0]} finds {len(found)} products instead of 3")
+
+    def _estimate(self, product: Product) -> None:
+        question = self._questions(product)[0]
+        with step(
+            self.output,
+            "Before any contract: what would a question cost, and how far off would it be?",
+            "签约之前：一个问题花费多少、误差多大？",
+        ):
+            found = self.consumer.do(
+                "compute", "estimate", sql(question, product), "--product", product.id, "--epsilon", question.epsilon
+            )
+        telling.estimate(self.output, question, found)
+
+    def _agree(self, offered: Sequence[Product]) -> None:
+        with step(self.output, "The consumer requests a contract on each product", "使用方就每个产品申请合约"):
+            made = self._each(offered, self._request)
+            manual = [(p, m) for p, m in zip(offered, made, strict=True) if p.terms.approval == "manual"]
+            self._until(lambda: all(self._state(m) == "requested" for _, m in manual), "requests arrive")
+        for product, negotiation in manual:
+            with step(
+                self.output, f"A person at {product.provider} approves by hand", f"{product.provider} 的人员手动批准"
+            ):
+                self.space.nodes[product.provider].do("contract", "approve", negotiation)
+        self._until(lambda: all(each["state"] == "active" for each in self._contracts()), "contracts come into force")
+        held = {each["negotiation"]: each for each in self._contracts()}
+        self.deals = [Deal(product, str(held[m]["agreement"])) for product, m in zip(offered, made, strict=True)]
+        telling.contracts(self.output, [held[each] for each in made])
+
+    def _request(self, product: Product) -> str:
+        purpose = product.terms.purpose or "dpv:ScientificResearch"
+        found = self.consumer.do("contract", "request", product.id, "--offer", product.terms.name, "--purpose", purpose)
+        return str(found["negotiation"])
+
+    def _ask(self) -> None:
+        for source in dict.fromkeys(each.product.source for each in self.deals):
+            asked = [each for each in self.deals if each.product.source == source]
+            for question in self._questions(asked[0].product):
+                self._ask_all(question, asked)
+        if self.own is None:
+            self._ask_all(questions.carrier_question(), [self.deals[len(PROVIDERS)]])
+
+    def _ask_all(self, question: Question, asked: Sequence[Deal]) -> None:
+        with step(
+            self.output,
+            f"{question.title[0]}  (ε = {question.epsilon} each)",
+            f"{question.title[1]}（每方 ε = {question.epsilon}）",
+        ):
+            found = self._each(asked, lambda deal: self._query(deal, question))
+        rows = []
+        for deal, document in zip(asked, found, strict=True):
+            extract = deal.product.extract
+            numbers = [each.name for each in deal.product.columns if each.bounds]
+            cells = questions.compare(question, document["answer"], extract, numbers)
+            rows += [(deal.product.provider, cell) for cell in cells]
+            for cell in cells:
+                self.expect(cell.plausible, f"an answer of {deal.product.provider} is implausibly far from the truth")
+            self.expect(Path(document["receipt_path"] or "/nowhere").exists(), "an answer has no receipt")
+        telling.answers(self.output, question, rows)
+
+    def _query(self, deal: Deal, question: Question) -> Any:
+        words = ("compute", "query", sql(question, deal.product), "--contract", deal.agreement)
+        return self.consumer.do(*words, "--epsilon", question.epsilon)
+
+    def _refusals(self) -> None:
+        deal = self.deals[0]
+        with step(self.output, "What is refused, and why", "拒绝了什么，为什么"):
+            told = [(each.title, self._refused(each, deal)) for each in questions.refusals(deal.product)]
+            told.append((("more than the contract's budget", "超出合约额度"), self._exhaust(deal)))
+        telling.refusals(self.output, told)
+
+    def _refused(self, refusal: Refusal, deal: Deal) -> list[str]:
+        answer = self._ask_about(deal, refusal.sql, refusal.epsilon, *refusal.flags)
+        self.expect(not answer.ok, f"what must be refused was answered: {refusal.title[0]}")
+        return telling.reasons(answer)
+
+    def _exhaust(self, deal: Deal) -> list[str]:
+        """Ask until the budget is used up: it must hold for at least one more, and not for more than it grants."""
+        terms = deal.product.terms
+        for count in range(int(terms.budget) // int(terms.epsilon) + 1):
+            answer = self._ask_about(deal, questions.COUNT, terms.epsilon)
+            if not answer.ok:
+                self.expect(count > 0, "the budget was used up too early")
+                return telling.reasons(answer)
+        self.expect(False, "the contract's budget was overspent")
+        return []
+
+    def _ask_about(self, deal: Deal, query: str, epsilon: str, *flags: str) -> Answer:
+        words = ("compute", "query", query.format(table=f'"{deal.product.id}"'), "--contract", deal.agreement)
+        return self.consumer.ask(*words, "--epsilon", epsilon, *flags)
+
+    def _books(self) -> None:
+        provider = self.space.nodes[PROVIDERS[0][0]]
+        with step(
+            self.output,
+            f"What {provider.name} knows of all this: its releases and its budget",
+            f"{provider.name} 所知：发布与额度",
+        ):
+            released = provider.do("release", "list")["releases"]
+            accounts = provider.do("budget", "show")["accounts"]
+        telling.releases(self.output, released)
+        telling.budgets(self.output, accounts)
+        for each in accounts:
+            self.expect(each["remaining"]["epsilon_nano"] >= 0, f"{each['account']} is overspent")
+
+    def _without_broker(self) -> None:
+        deal = self.deals[1]
+        with step(self.output, "The broker stops; contracted work goes on", "运营平台停止；合约内的计算继续"):
+            self.space.broker.stop()
+            question = self._questions(deal.product)[0]
+            document = self._query(deal, question)
+        self.expect(document["state"] == "released", "contracted work stopped with the broker")
+        node = self.space.nodes[deal.product.provider]
+        with step(self.output, "The broker is back; the journal follows", "运营平台恢复；日志补交"):
+            self.space.broker.start()
+            self._until(lambda: not unsent(node), "the journal reaches the broker")
+
+    def _audit(self) -> None:
+        folder, bundle = self.space.folder / REGULATOR, self.space.folder / "evidence.zip"
+        with step(self.output, "The regulator fetches the whole log", "监管方取得整个日志"):
+            harness.must(("audit", "fetch", "--out", str(bundle), "--dir", str(folder)))
+        with step(
+            self.output, "Anybody verifies it offline, with the base install alone", "任何人可仅用基础安装离线验证"
+        ):
+            answer = harness.run(("verify", str(bundle), "--space", str(folder / "space.json")))
+        telling.verification(self.output, answer.document or {}, bundle)
+        self.expect(answer.ok, "the evidence does not verify")
+
+    # ------------------------------------------------------------ inside
+
+    def _questions(self, product: Product) -> list[Question]:
+        if self.own is not None:
+            return questions.general_questions(product)
+        return questions.tumour_questions() if product.source == "tumours" else questions.flight_questions()
+
+    def _contracts(self) -> list[Any]:
+        return list(self.consumer.do("contract", "list")["contracts"])
+
+    def _state(self, negotiation: str) -> str:
+        return next((str(each["state"]) for each in self._contracts() if each["negotiation"] == negotiation), "")
+
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
+        self.expect(harness.until(holds, _PATIENCE), f"waited in vain until {what}")
+
+    def _each(self, items: Iterable[Any], work: Callable[[Any], Any]) -> list[Any]:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(work, items))
+
+
+def sql(question: Question, product: Product) -> str:
+    """The question's text about one product."""
+    return question.sql.format(table=f'"{product.id}"')
+
+
+def unsent(node: Node) -> bool:
+    """Whether a connector still has statements that the broker's log has not."""
+    return any(each["kind"] == "outbox" for each in node.do("connector", "status")["waiting"])
+
+
+def run(folder: Path, output: Output, own: Path | None, *, keep: Callable[[Demo], None] | None) -> int:
+    """Tell the story in a folder; exit code 0 if everything held.
+
+    Args:
+        keep: what to do with the running space at the end, before it is stopped.
+    """
+    started = time.monotonic()
+    demo = Demo(Space(folder), output, own)
+    try:
+        demo.tell()
+        telling.ending(output, demo.broken, folder, time.monotonic() - started)
+        if keep is not None:
+            keep(demo)
+    finally:
+        demo.space.stop()
+    return 1 if demo.broken else 0

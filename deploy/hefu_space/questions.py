@@ -1,0 +1,207 @@
+"""Questions of the demo, each with the same question in plain SQL over all rows: what nobody outside a demo can ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from hefu_space.data import Extract, Truth
+from hefu_space.products import Product, Texts
+
+Cells = Sequence[Sequence[str | None]]
+# A cell of a sound answer is further from the truth than its 95 % half width in one case of twenty. Noise of a Laplace
+# mechanism is further than five half widths in one of three million, so a demo that sees it is broken, not unlucky.
+_FAR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and its truth.
+
+    Attributes:
+        sql: in Hefu's dialect; ``{table}`` stands for the product.
+        truth: in SQLite's, over the table ``data``; key columns first, then one value.
+        keys: how many columns of the answer are keys.
+        by_place: the truth's key is the number of the row, as for the bins of a histogram.
+    """
+
+    title: Texts
+    sql: str
+    epsilon: str
+    truth: str
+    keys: int = 0
+    by_place: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One noised cell beside the truth.
+
+    Attributes:
+        value: None where the cell was withheld, its noised group being too small.
+        half_width: of the 95 % interval.
+        true: what a demo alone can know; None where there is no such row and so no mean.
+    """
+
+    label: str
+    value: Decimal | None
+    half_width: Decimal | None
+    true: Decimal | None
+
+    @property
+    def inside(self) -> bool:
+        """Whether the truth is inside the interval."""
+        return self._within(1)
+
+    @property
+    def plausible(self) -> bool:
+        """Whether the answer can be sound at all."""
+        return self._within(_FAR)
+
+    def _within(self, widths: int) -> bool:
+        if self.value is None or self.true is None or self.half_width is None:
+            return True
+        return abs(self.value - self.true) <= widths * self.half_width + Decimal("0.000001")
+
+
+COUNT = "SELECT COUNT(*) AS n FROM {table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A question that must not be answered.
+
+    Attributes:
+        flags: further words of ``hefu compute query``.
+    """
+
+    title: Texts
+    sql: str
+    epsilon: str = "0.1"
+    flags: tuple[str, ...] = ()
+
+
+def refusals(product: Product) -> list[Refusal]:
+    """What a product's contract does not allow; the first is refused by the consumer's own connector already."""
+    found = [
+        Refusal(("rows", "原始行"), "SELECT * FROM {table}"),
+        Refusal(("more ε at once than allowed", "单次 ε 超限"), COUNT, "3"),
+        Refusal(("a commercial purpose", "商业目的"), COUNT, flags=("--purpose", "dpv:CommercialPurpose")),
+    ]
+    outside = [each.name for each in product.columns if each.bounds and each.name not in product.terms.columns]
+    for name in outside[:1]:
+        query = f'SELECT AVG("{name}") AS mean FROM {{table}}'  # noqa: S608 - read by a positive list
+        found.append(Refusal(("a column outside the contract", "合约外的列"), query))
+    return found
+
+
+def compare(question: Question, answer: Any, extract: Extract, numbers: Sequence[str]) -> list[Cell]:
+    """The cells of an answer (a document of ``hefu compute query --json``) beside the truth."""
+    truth = Truth([extract], numbers)
+    known = {tuple(map(str, row[: max(1, question.keys)])): row[-1] for row in truth.ask(question.truth)}
+    truth.close()
+    cells = []
+    for place, (row, widths) in enumerate(zip(answer["rows"], answer["half_widths"], strict=True)):
+        key = (str(place),) if question.by_place else tuple(str(each) for each in row[: question.keys])
+        found = known.get(key, 0) if question.keys else next(iter(known.values()), None)
+        label = ", ".join(str(each) for each in row[: question.keys])
+        cells.append(Cell(label, _decimal(row[-1]), _decimal(widths[-1]), _decimal(found)))
+    return cells
+
+
+def tumour_questions() -> list[Question]:
+    """What a researcher asks each hospital."""
+    return [
+        Question(
+            ("How many samples have which diagnosis?", "各诊断有多少样本？"),
+            "SELECT diagnosis, COUNT(*) AS samples FROM {table} GROUP BY diagnosis",
+            "0.5",
+            "SELECT diagnosis, COUNT(*) FROM data GROUP BY 1",
+            keys=1,
+        ),
+        Question(
+            ("What is the mean radius of malignant samples (µm)?", "恶性样本的平均半径是多少（µm）？"),
+            "SELECT AVG(radius) AS mean_radius FROM {table} WHERE diagnosis = 'malignant'",
+            "1",
+            "SELECT AVG(radius) FROM data WHERE diagnosis = 'malignant'",
+        ),
+        Question(
+            ("How are the radii distributed?", "半径如何分布？"),
+            "SELECT HISTOGRAM(radius, 5) AS samples FROM {table}",
+            "0.5",
+            "SELECT CAST((MAX(MIN(radius, 29.9999), 5) - 5) / 5 AS INTEGER), COUNT(*) FROM data GROUP BY 1",
+            keys=1,
+            by_place=True,
+        ),
+    ]
+
+
+def flight_questions() -> list[Question]:
+    """What a researcher asks each airport."""
+    return [
+        Question(
+            ("How many flights departed in the evening, 17 to 20 h?", "傍晚 17 至 20 时离港多少航班？"),
+            "SELECT COUNT(*) AS departures FROM {table} WHERE hour BETWEEN 17 AND 20",
+            "2",
+            "SELECT COUNT(*) FROM data WHERE CAST(hour AS INTEGER) BETWEEN 17 AND 20",
+        ),
+        Question(
+            (
+                "What is the mean delay (min; delays beyond -30 and 180 count as those)?",
+                "平均延误多少分钟（截断于 -30 与 180）？",
+            ),
+            "SELECT AVG(departure_delay) AS mean_delay FROM {table}",
+            "2",
+            "SELECT AVG(MAX(MIN(departure_delay, 180), -30)) FROM data WHERE departure_delay IS NOT NULL",
+        ),
+    ]
+
+
+def carrier_question() -> Question:
+    """One with small groups: they are withheld, judged on a noised count."""
+    return Question(
+        ("Which airline departs how often?", "各航司离港多少次？"),
+        "SELECT carrier, COUNT(*) AS departures FROM {table} GROUP BY carrier",
+        "2",
+        "SELECT carrier, COUNT(*) FROM data GROUP BY 1",
+        keys=1,
+    )
+
+
+def general_questions(product: Product) -> list[Question]:
+    """Questions that any table allows: a count, one mean, one distribution. Column names are plain words here."""
+    count = Question(
+        ("How many rows are there?", "共有多少行？"),
+        "SELECT COUNT(*) AS n FROM {table}",
+        "0.5",
+        "SELECT COUNT(*) FROM data",
+    )
+    means = (_mean(each.name, *each.bounds) for each in product.columns if each.bounds)
+    groups = (_groups(each.name) for each in product.columns if each.categories)
+    return [count, *islice(means, 1), *islice(groups, 1)]
+
+
+def _mean(name: str, lower: str, upper: str, _: str) -> Question:
+    return Question(
+        (f"What is the mean of {name}?", f"{name} 的平均值是多少？"),
+        f'SELECT AVG("{name}") AS mean FROM {{table}}',  # noqa: S608 - read by a positive list, never by a database
+        "1",
+        f'SELECT AVG(MAX(MIN("{name}", {upper}), {lower})) FROM data WHERE "{name}" IS NOT NULL',  # noqa: S608
+    )
+
+
+def _groups(name: str) -> Question:
+    return Question(
+        (f"How are the rows distributed over {name}?", f"各行在 {name} 上如何分布？"),
+        f'SELECT "{name}", COUNT(*) AS n FROM {{table}} GROUP BY "{name}"',  # noqa: S608 - as above
+        "0.5",
+        f'SELECT "{name}", COUNT(*) FROM data GROUP BY 1',  # noqa: S608
+        keys=1,
+    )
+
+
+def _decimal(text: object) -> Decimal | None:
+    return None if text is None else Decimal(str(text))

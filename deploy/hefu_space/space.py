@@ -1,0 +1,193 @@
+"""A whole space on one machine: a broker, participants with their connectors, a regulator; each a process and a folder.
+
+The servers are processes of their own with real commands; enrolment calls what its commands call.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hefu_space.harness import Answer, Process, must, run
+from hefu_space.operator import Operator
+
+if TYPE_CHECKING:
+    from hefu.v1.control_pb2_grpc import ControlServiceStub
+
+LOCAL = "127.0.0.1"
+SPACE = "demo"
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who will take part.
+
+    Attributes:
+        titles: English and Chinese name.
+        roles: of provider and consumer.
+    """
+
+    name: str
+    titles: tuple[str, str]
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One participant: its connector's folder and process."""
+
+    member: Member
+    folder: Path
+    process: Process
+
+    @property
+    def name(self) -> str:
+        """The participant's id."""
+        return self.member.name
+
+    def ask(self, *words: str) -> Answer:
+        """Run a command of this participant to its end, whatever that is."""
+        return run((*words, "--dir", str(self.folder)))
+
+    def do(self, *words: str) -> Any:
+        """Run a command of this participant; its document. Raises Unavailable where it fails."""
+        return must((*words, "--dir", str(self.folder)))
+
+    @contextmanager
+    def control(self) -> Iterator[ControlServiceStub]:
+        """The control service, as this participant's own programs would call it."""
+        from hefu import transport
+        from hefu.v1.control_pb2_grpc import ControlServiceStub
+        from hefu_connector import control_socket
+
+        with (
+            control_socket.address(self.folder) as address,
+            transport.connect(address, root_pem=None) as channel,
+        ):
+            yield ControlServiceStub(channel)
+
+
+class Space:
+    """A space in a folder.
+
+    Args:
+        folder: new or empty; holds ``broker/``, ``broker-root/``, one folder a participant and ``logs/``.
+        environment: for all processes, for example ``HEFU_TEST``.
+        settings: for all connectors, in place of what ``hefu connector init`` writes.
+    """
+
+    def __init__(
+        self, folder: Path, environment: dict[str, str] | None = None, settings: Mapping[str, int] | None = None
+    ) -> None:
+        self.folder = folder.absolute()
+        self.environment = environment or {}
+        self.settings = settings or {}
+        self.operator = Operator(self.broker_folder, self.root_folder)
+        self.broker = self._process("broker", "broker", "serve", "--dir", str(self.broker_folder))
+        self.nodes: dict[str, Node] = {}
+
+    @property
+    def broker_folder(self) -> Path:
+        """The broker's folder."""
+        return self.folder / "broker"
+
+    @property
+    def root_folder(self) -> Path:
+        """The offline root's folder; the broker's process never opens it."""
+        return self.folder / "broker-root"
+
+    @property
+    def space_file(self) -> Path:
+        """What every participant is handed out of band."""
+        return self.broker_folder / "space.json"
+
+    def found(self) -> None:
+        """Make the root and the broker, and start it. Raises HefuError."""
+        main, enrolment = free_ports(2)
+        self.operator.found(SPACE, f"{LOCAL}:{main}", f"{LOCAL}:{enrolment}")
+        self.broker.start()
+
+    def join(self, members: Sequence[Member]) -> list[Node]:
+        """Enrol participants, have the root certify them, start their connectors; all at once. Raises Unavailable."""
+        ports = free_ports(len(members))
+        nodes = [self._node(member) for member in members]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._enrol, nodes, ports))
+        for node in nodes:
+            self.nodes[node.name] = node
+            node.process.begin()
+        for node in nodes:
+            node.process.wait_ready()
+        return nodes
+
+    def join_regulator(self, name: str) -> Path:
+        """Enrol a regulator; its folder, for ``hefu audit … --dir``. Raises Unavailable."""
+        folder = self.folder / name
+        must(("audit", "init", "--space", str(self.space_file), "--participant", name, "--dir", str(folder)))
+        token = self.operator.invite(name, frozenset({"regulator"}))
+        run(("audit", "enroll", "--token", token, "--dir", str(folder)))  # it then waits for the root: exit code 3
+        self.operator.certify(name)
+        must(("audit", "enroll", "--dir", str(folder)))
+        return folder
+
+    def processes(self) -> list[Process]:
+        """All servers, the broker first."""
+        return [self.broker, *(each.process for each in self.nodes.values())]
+
+    def stop(self) -> None:
+        """Stop everything, connectors first; may be called at any time, and again."""
+        connectors = [each.process for each in self.nodes.values()]
+        with ThreadPoolExecutor(max(1, len(connectors))) as pool:
+            list(pool.map(Process.stop, connectors))
+        self.broker.stop()
+        self.operator.close()
+
+    def _node(self, member: Member) -> Node:
+        folder = self.folder / member.name
+        return Node(member, folder, self._process(member.name, "connector", "serve", "--dir", str(folder)))
+
+    def _enrol(self, node: Node, port: int) -> None:
+        from hefu_connector import setup
+
+        member = node.member
+        roles = frozenset(member.roles)
+        plan = setup.Plan(
+            participant=member.name,
+            connector=f"{member.name}-c1",
+            names={"en": member.titles[0], "zh": member.titles[1]},
+            roles=roles,
+            listen=f"{LOCAL}:{port}" if "provider" in roles else "",
+        )
+        setup.init(node.folder, self.space_file, plan)
+        self._settle(node.folder)
+        enrolment = setup.Enrolment(node.folder)
+        enrolment.submit(self.operator.invite(member.name, roles))
+        self.operator.certify(member.name)
+        enrolment.wait()
+
+    def _settle(self, folder: Path) -> None:
+        """Overrule what the settings of a new connector say."""
+        path = folder / "connector.json"
+        path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **self.settings}, indent=2) + "\n", "utf-8")
+
+    def _process(self, name: str, *words: str) -> Process:
+        return Process(name, (*words, "--json"), self.folder / "logs" / f"{name}.log", self.environment)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now. A server keeps its port over restarts, so it must be known beforehand."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for each in held:
+            each.bind((LOCAL, 0))
+        return [int(each.getsockname()[1]) for each in held]
+    finally:
+        for each in held:
+            each.close()

@@ -1,0 +1,108 @@
+"""Write the pages that are generated from code, or check that they are what the code says.
+
+``python docs/generate.py`` writes; ``python docs/generate.py --check`` compares and fails on a difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hefu import messages
+
+HERE = Path(__file__).resolve().parent
+PROTOS = HERE.parent / "proto/hefu/v1"
+_SERVICE = re.compile(r"^service (\w+) \{")
+_RPC = re.compile(r"^\s+rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\)")
+_COMMENT = re.compile(r"^\s*// ?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One RPC as its .proto file has it; ``comment`` is empty where nobody wrote one."""
+
+    service: str
+    name: str
+    request: str
+    response: str
+    comment: str
+
+
+def calls(text: str) -> Iterator[Call]:
+    """The RPCs of one .proto file, in order, each with the comment above it."""
+    service, comment = "", []
+    for line in text.splitlines():
+        if found := _COMMENT.match(line):
+            comment.append(found[1])
+            continue
+        if found := _SERVICE.match(line):
+            service = found[1]
+        elif found := _RPC.match(line):
+            yield Call(service, found[1], (found[2] or "") + found[3], (found[4] or "") + found[5], " ".join(comment))
+        comment = []
+
+
+def errors_page() -> str:
+    """Every error code with its sentences, by room."""
+    tables = {name.strip("_").lower(): table for name, table in vars(messages).items() if _is_table(name, table)}
+    intro = "Generated from `proto/hefu/messages.py` by `make docs`. `{braces}` stand for parameters."
+    lines = ["# Errors", "", intro, ""]
+    for room, table in tables.items():
+        lines += [f"## {room}", "", "| code | English | 中文 |", "|---|---|---|"]
+        lines += [f"| `{code}` | {_cell(text['en'])} | {_cell(text['zh'])} |" for code, text in sorted(table.items())]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def rpc_page() -> str:
+    """Every RPC, by file and service."""
+    lines = ["# Calls", "", "Generated from `proto/hefu/v1/*.proto` by `make docs`.", ""]
+    service = ""
+    for path in sorted(PROTOS.glob("*.proto")):
+        for call in calls(path.read_text("utf-8")):
+            if call.service != service:
+                service = call.service
+                lines += ["", f"## {service} (`{path.name}`)", ""]
+                lines += ["| call | takes | returns | what it does |", "|---|---|---|---|"]
+            lines.append(f"| `{call.name}` | `{call.request}` | `{call.response}` | {_cell(call.comment)} |")
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def _is_table(name: str, table: object) -> bool:
+    return name.startswith("_") and name.isupper() and isinstance(table, dict) and bool(table)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+PAGES = {"errors.md": errors_page, "rpc.md": rpc_page}
+
+
+def stale() -> list[str]:
+    """Names of pages that differ from what the code says."""
+    return [
+        name for name, page in PAGES.items() if not (HERE / name).exists() or (HERE / name).read_text("utf-8") != page()
+    ]
+
+
+def main() -> int:
+    """Generate, or with ``--check`` compare with what is committed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is not up to date")
+    if parser.parse_args().check:
+        old = stale()
+        print("\n".join(f"stale: docs/{name}; run make docs" for name in old) or f"{len(PAGES)} pages up to date")  # noqa: T201
+        return 1 if old else 0
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), "utf-8")
+    print(f"{len(PAGES)} pages written")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

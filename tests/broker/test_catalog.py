@@ -1,0 +1,278 @@
+"""Data products: versions, resources, visibility, search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hefu.errors import Conflict, Malformed, NotFound, Refused, Unauthenticated, Untrusted
+from hefu_broker import words
+from hefu_policies.budget import Budget
+from hefu_policies.contract import Privacy, Visibility
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.broker.world import Person, World, description, publish
+
+
+def find(world: World, who: Person, query: str = "", filter_: str = "") -> list[str]:
+    found, _ = world.rooms.catalog.search(who.caller, query, filter_, 0, "")
+    return [each.product for each in found.listings]
+
+
+def next_version(world: World, provider: Person, **changes: object) -> None:
+    held = world.rooms.catalog.product(provider.caller, "prd-diabetes")
+    fresh = replace(held.description, version=held.description.version + 1, previous=held.digest, **changes)
+    publish(world, provider, fresh)
+
+
+@pytest.mark.parametrize("query", ["糖尿", "门诊", "糖尿病", "diabetes", "Visit", "华东 患者", "diabet"])
+def test_two_chinese_letters_and_english_words_are_found(
+    world: World, provider: Person, consumer: Person, query: str
+) -> None:
+    publish(world, provider, description())
+    publish(world, provider, description("prd-flights", title={"zh": "航班延误"}, keywords=(), description={}, resource="res-f"))
+    assert find(world, consumer, query) == ["prd-diabetes"]
+
+
+def test_columns_are_found_by_their_description(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    assert find(world, consumer, "年龄") == ["prd-diabetes"]
+
+
+def test_a_single_chinese_letter_is_found_at_any_place(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    for letter in "糖尿病诊":
+        assert find(world, consumer, letter) == ["prd-diabetes"]
+
+
+def test_what_is_not_there_is_not_found(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    for query in ("糖果", "病糖", "diabetes 航班", "nothing"):
+        assert find(world, consumer, query) == []
+
+
+def test_an_empty_query_lists_everything(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    assert find(world, consumer) == ["prd-diabetes"]
+
+
+@pytest.mark.parametrize("query", ['"', "a OR b NOT c*", "title:x", "糖尿\" OR \"x", "NEAR(a b)", "-x", "(", "xx'--"])
+def test_a_query_is_words_and_never_syntax(world: World, provider: Person, consumer: Person, query: str) -> None:
+    publish(world, provider, description())
+    try:
+        assert find(world, consumer, query) == []
+    except Malformed as fault:
+        assert fault.code == "search.empty"
+
+
+@given(st.text(max_size=60))
+def test_any_text_makes_an_expression_of_quoted_words(text: str) -> None:
+    expression = words.match(text)
+    for part in expression.split(" AND ") if expression else []:
+        inner = part.removesuffix("*")
+        assert inner.startswith('"') and inner.endswith('"') and '"' not in inner[1:-1]
+
+
+@given(st.text(alphabet="糖尿病门诊数据", min_size=2, max_size=12))
+def test_every_pair_of_neighbouring_letters_is_an_index_word(text: str) -> None:
+    made = words.index(text).split()
+    assert all(text[at : at + 2] in made for at in range(len(text) - 1))
+
+
+def test_filters_narrow(world: World, provider: Person, consumer: Person) -> None:
+    other = world.person("bank-c", "provider")
+    publish(world, provider, description())
+    publish(world, other, description("prd-loans", resource="res-loans", keywords=("loans",)))
+    assert find(world, consumer, "", "provider=bank-c") == ["prd-loans"]
+    assert find(world, consumer, "", "keyword=diabetes AND kind=data_product") == ["prd-diabetes"]
+    assert find(world, consumer, "", "kind=model") == []
+
+
+@pytest.mark.parametrize("filter_", ["owner=x", "provider", "provider=", "provider=a AND provider=b", "provider=a OR b=c AND x"])
+def test_a_filter_that_cannot_be_read_is_refused(world: World, consumer: Person, filter_: str) -> None:
+    with pytest.raises(Malformed):
+        find(world, consumer, "", filter_)
+
+
+def test_pages_hold_everything_once(world: World, provider: Person, consumer: Person) -> None:
+    for number in range(5):
+        publish(world, provider, description(f"prd-number-{number}", resource=f"res-{number}-x"))
+    seen, token = [], ""
+    while True:
+        found, token = world.rooms.catalog.search(consumer.caller, "diabetes", "", 2, token)
+        assert found.total == 5
+        seen += [each.product for each in found.listings]
+        if not token:
+            break
+    assert sorted(seen) == [f"prd-number-{number}" for number in range(5)]
+
+
+def test_a_page_token_of_another_question_or_caller_is_refused(
+    world: World, provider: Person, consumer: Person
+) -> None:
+    for number in range(3):
+        publish(world, provider, description(f"prd-number-{number}", resource=f"res-{number}-x"))
+    _, token = world.rooms.catalog.search(consumer.caller, "diabetes", "", 1, "")
+    for caller, query, text in (
+        (consumer.caller, "门诊", token),
+        (provider.caller, "diabetes", token),
+        (consumer.caller, "diabetes", "B" + token[1:]),
+        (consumer.caller, "diabetes", "AAAA"),
+    ):
+        with pytest.raises(Malformed):
+            world.rooms.catalog.search(caller, query, "", 1, text)
+
+
+def test_a_listed_offer_is_seen_by_whom_it_names_the_provider_and_the_regulator(
+    world: World, provider: Person, consumer: Person, regulator: Person
+) -> None:
+    stranger = world.person("stranger-s", "consumer")
+    publish(world, provider, description(visibility=Visibility("listed", (consumer.id,))))
+    for who in (consumer, provider, regulator):
+        assert find(world, who, "糖尿") == ["prd-diabetes"]
+        assert world.rooms.catalog.product(who.caller, "prd-diabetes").product == "prd-diabetes"
+    assert find(world, stranger, "糖尿") == []
+    with pytest.raises(NotFound):
+        world.rooms.catalog.product(stranger.caller, "prd-diabetes")
+
+
+def test_only_the_newest_version_is_found(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    next_version(world, provider, title={"en": "Cardiology"}, keywords=(), description={})
+    assert find(world, consumer, "cardiology") == ["prd-diabetes"]
+    assert find(world, consumer, "糖尿") == []
+
+
+def test_publishing_the_same_statement_again_changes_nothing(world: World, provider: Person) -> None:
+    data = provider.says("product.published", description().body())
+    first = world.rooms.catalog.publish(provider.caller, data)
+    assert world.rooms.catalog.publish(provider.caller, data).digest == first.digest
+    world.sequenced()
+    seen, _ = world.rooms.log.entries(provider.caller, 0, 0)
+    assert [each.envelope for each in seen].count(data) == 1
+
+
+def test_a_version_must_follow_the_newest_one(world: World, provider: Person) -> None:
+    first = publish(world, provider, description())
+    next_version(world, provider)
+    for version, previous in ((3, first.digest()), (2, first.digest()), (4, None)):
+        with pytest.raises((Conflict, Malformed)):
+            publish(world, provider, description(version=version, previous=previous))
+    held = world.rooms.catalog.product(provider.caller, "prd-diabetes")
+    with pytest.raises(Conflict):
+        publish(world, provider, replace(held.description, version=4, previous=held.digest))
+
+
+def test_a_product_belongs_to_its_first_provider(world: World, provider: Person) -> None:
+    other = world.person("bank-c", "provider")
+    first = publish(world, provider, description())
+    with pytest.raises(Conflict):
+        publish(world, other, description(resource="res-other"))
+    with pytest.raises(Conflict):
+        publish(world, other, description(resource="res-other", version=2, previous=first.digest()))
+
+
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        Privacy("patient", 3, Budget.of_text("11", "1e-6", releases=1000)),
+        Privacy("patient", 3, Budget.of_text("10", "1e-5", releases=1000)),
+        Privacy("patient", 3, Budget.of_text("10", "1e-6", releases=1001)),
+        Privacy("age", 3, Budget.of_text("10", "1e-6", releases=1000)),
+        Privacy("row", 1, Budget.of_text("10", "1e-6", releases=1000)),
+    ],
+)
+def test_what_a_resource_promised_is_never_raised_or_changed(world: World, provider: Person, privacy: Privacy) -> None:
+    publish(world, provider, description())
+    with pytest.raises(Refused) as caught:
+        next_version(world, provider, resources=description(privacy=privacy).resources)
+    assert caught.value.code == "resource.promised"
+    with pytest.raises(Refused):
+        publish(world, provider, description("prd-second", privacy=privacy))
+    assert world.rooms.catalog.product(provider.caller, "prd-diabetes").description.version == 1
+
+
+def test_a_second_product_over_the_same_resource_is_taken(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    publish(world, provider, description("prd-second"))
+    assert find(world, consumer) == ["prd-diabetes", "prd-second"]
+
+
+def test_a_resource_belongs_to_its_first_provider(world: World, provider: Person) -> None:
+    publish(world, provider, description())
+    with pytest.raises(Refused):
+        publish(world, world.person("bank-c", "provider"), description("prd-other"))
+
+
+def test_a_refused_version_leaves_no_trace(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    world.sequenced()
+    before = world.rooms.sequencer.newest[0]
+    privacy = Privacy("patient", 3, Budget.of_text("11", "1e-6", releases=1000))
+    with pytest.raises(Refused):
+        publish(world, provider, description("prd-second", privacy=privacy, title={"en": "Unseen"}))
+    world.sequenced()
+    assert world.rooms.sequencer.newest[0] == before
+    assert find(world, consumer, "unseen") == []
+
+
+def test_a_retired_product_is_not_found_and_takes_no_version(world: World, provider: Person, consumer: Person) -> None:
+    first = publish(world, provider, description())
+    body = {"product": "prd-diabetes", "description": first.digest(), "reason": "replaced"}
+    data = provider.says("product.retired", body)
+    assert world.rooms.catalog.retire(provider.caller, data).state == "retired"
+    assert world.rooms.catalog.retire(provider.caller, data).state == "retired"
+    assert find(world, consumer) == []
+    assert world.rooms.catalog.product(consumer.caller, "prd-diabetes").state == "retired"
+    with pytest.raises(Conflict):
+        next_version(world, provider)
+
+
+def test_nobody_retires_the_product_of_another(world: World, provider: Person) -> None:
+    first = publish(world, provider, description())
+    other = world.person("bank-c", "provider")
+    body = {"product": "prd-diabetes", "description": first.digest(), "reason": "spite"}
+    with pytest.raises(NotFound):
+        world.rooms.catalog.retire(other.caller, other.says("product.retired", body))
+
+
+def test_only_providers_publish(world: World, consumer: Person) -> None:
+    with pytest.raises(Refused):
+        publish(world, consumer, description())
+
+
+def test_a_description_signed_by_another_is_refused(world: World, provider: Person) -> None:
+    other = world.person("bank-c", "provider")
+    with pytest.raises(Untrusted):  # says it is from bank-c, signed by hospital-a
+        data = provider.says("product.published", description().body(), issuer=other.id)
+        world.rooms.catalog.publish(other.caller, data)
+    with pytest.raises(Refused):  # sent by somebody else than its issuer
+        data = provider.says("product.published", description().body())
+        world.rooms.catalog.publish(other.caller, data)
+
+
+def test_a_description_of_another_space_is_refused(world: World, provider: Person) -> None:
+    with pytest.raises(Untrusted):
+        data = provider.says("product.published", description().body(), space="elsewhere")
+        world.rooms.catalog.publish(provider.caller, data)
+
+
+def test_a_description_from_the_future_is_refused(world: World, provider: Person) -> None:
+    world.clock.move(hours=1)
+    data = provider.says("product.published", description().body())
+    world.clock.move(hours=-1)
+    with pytest.raises(Untrusted):
+        world.rooms.catalog.publish(provider.caller, data)
+
+
+def test_a_suspended_provider_publishes_nothing(world: World, provider: Person) -> None:
+    world.rooms.standings.suspend(provider.id, "why")
+    with pytest.raises(Unauthenticated):
+        publish(world, provider, description())
+
+
+def test_an_unknown_member_is_refused(world: World, provider: Person) -> None:
+    data = provider.says("product.published", description().body() | {"rows": []})
+    with pytest.raises(Malformed):
+        world.rooms.catalog.publish(provider.caller, data)

@@ -1,0 +1,249 @@
+"""The pool: a worker serves once, dies alone, tells nothing, and reaches nothing."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hefu.canonical import Object
+from hefu.errors import Unavailable
+from hefu_connector.engines.statistics import Statistics
+from hefu_connector.ports import Table
+from hefu_connector.workers.pool import Limits, Pool
+
+from tests.connector.engine_world import plan, prepare, write
+
+# Engines that misbehave, in a worker that is ours in all else.
+SCRIPT = """
+import ctypes, os, signal, socket, sys
+from hefu_connector.workers import frames, main
+requests, answers, reached = main.confine(sys.argv[1:])
+
+def who(parameters, path, form, layout):
+    print("a library talks")
+    os.write(2, b"and writes")
+    return {"pid": os.getpid(), "environment": sorted(os.environ)}
+def bomb(parameters, path, form, layout):
+    held = []
+    while True:
+        held.append(bytearray(16 << 20))
+def hang(parameters, path, form, layout):
+    signal.pause()
+def spin(parameters, path, form, layout):
+    while True: pass
+def killed(parameters, path, form, layout):
+    os.kill(os.getpid(), signal.SIGKILL)
+def fault(parameters, path, form, layout):
+    ctypes.string_at(0)
+def secret(parameters, path, form, layout):
+    raise ValueError("row 17 of alice is 4711")
+def garbage(parameters, path, form, layout):
+    os.write(answers, bytes.fromhex(parameters["bytes"]))
+    signal.pause()
+def reach(parameters, path, form, layout):
+    found = {}
+    for name, attempt in {
+        "network": lambda: socket.create_connection(("127.0.0.1", parameters["port"]), 2),
+        "read": lambda: open(parameters["other"]),
+        "write": lambda: os.write(os.open(str(path) + "-new", os.O_CREAT | os.O_WRONLY), b"x"),
+        "table": lambda: open(path),
+    }.items():
+        try:
+            attempt()
+            found[name] = True
+        except OSError:
+            found[name] = False
+    return found
+engines = {each.__name__: each for each in (who, bomb, hang, spin, killed, fault, secret, garbage, reach)}
+main.serve(engines, requests, answers, reached)
+"""
+PROGRAM = (sys.executable, "-I", "-c", SCRIPT)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "table").write_bytes(b"")
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def pool(spool: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    monkeypatch.setenv("HEFU_SECRET", "4711")
+    with Pool(spool, Limits(ready=1, most=2, memory=512 << 20), PROGRAM) as made:
+        yield made
+
+
+def ask(
+    pool: Pool, engine: str, parameters: Object | None = None, *, job: str = "job", deadline: float = 30.0
+) -> Object:
+    table = Table(pool._spool / "table", "parquet", "sha256:", 0)
+    return pool.run(engine, parameters or {}, table, job=job, deadline=deadline)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_worker_serves_once_and_is_gone(pool: Pool) -> None:
+    pids = [ask(pool, "who")["pid"] for _ in range(3)]
+    assert len(set(pids)) == 3
+    assert all(isinstance(pid, int) and is_gone(pid) for pid in pids)
+
+
+def test_a_worker_gets_nothing_of_our_environment(pool: Pool) -> None:
+    environment = ask(pool, "who")["environment"]
+    assert isinstance(environment, list)
+    assert "LANG" in environment
+    assert not {"HEFU_SECRET", "HOME", "PATH"} & set(map(str, environment))
+
+
+@pytest.mark.parametrize("engine", ["bomb", "killed", "fault", "secret", "no such engine"])
+def test_a_worker_that_dies_is_one_opaque_error_and_the_next_one_serves(pool: Pool, engine: str) -> None:
+    with pytest.raises(Unavailable) as caught:
+        ask(pool, engine)
+    assert caught.value.code == "worker.failed"
+    assert (caught.value.detail, caught.value.reasons, dict(caught.value.parameters)) == ("", (), {})
+    assert caught.value.__cause__ is None
+    assert "pid" in ask(pool, "who")
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x05hello",
+        b'\x00\x00\x00\x0c{"values":1}',
+        b'\x00\x00\x00\x14{"values":{"a":1.5}}',
+        b'\x00\x00\x00\x15{"values": {"a": 1}  }',
+        b'\x00\x00\x00\x18{"other":1,"values":{}}  ',
+        b"\x00\x00\x00\x02[]",
+    ],
+)
+def test_garbage_is_no_answer(pool: Pool, bytes_: bytes) -> None:
+    with pytest.raises(Unavailable) as caught:
+        ask(pool, "garbage", {"bytes": bytes_.hex()})
+    assert caught.value.code == "worker.failed"
+
+
+@pytest.mark.parametrize("engine", ["hang", "spin"])
+def test_a_worker_that_hangs_is_killed_at_its_deadline(pool: Pool, engine: str) -> None:
+    pool.hello()
+    begin = time.monotonic()
+    with pytest.raises(Unavailable) as caught:
+        ask(pool, engine, deadline=0.3)
+    assert caught.value.code == "worker.deadline"
+    assert time.monotonic() - begin < 10
+    assert "pid" in ask(pool, "who")
+
+
+def in_background(pool: Pool, job: str) -> tuple[threading.Thread, list[str]]:
+    codes: list[str] = []
+
+    def go() -> None:
+        try:
+            ask(pool, "hang", job=job)
+        except Unavailable as error:
+            codes.append(error.code)
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    return thread, codes
+
+
+def test_a_job_can_be_cancelled(pool: Pool) -> None:
+    thread, codes = in_background(pool, "mine")
+    pool.cancel("somebody else's")
+    while thread.is_alive():
+        pool.cancel("mine")
+        thread.join(0.01)
+    assert codes == ["cancelled"]
+
+
+def test_more_than_the_most_is_shed(pool: Pool) -> None:
+    waiting = [in_background(pool, name) for name in ("a", "b")]
+    with pool._change:
+        assert pool._change.wait_for(lambda: pool._running == 2, 10)
+    with pytest.raises(Unavailable) as caught:
+        ask(pool, "who")
+    assert caught.value.code == "worker.busy"
+    pool.close()
+    for thread, codes in waiting:
+        thread.join(10)
+        assert codes == ["worker.closed"]
+    with pytest.raises(Unavailable):
+        ask(pool, "who")
+
+
+def test_a_program_that_cannot_start_is_an_error_and_not_a_loop(spool: Path) -> None:
+    with Pool(spool, Limits(ready=1), ("/nonexistent",)) as pool, pytest.raises(Unavailable):
+        ask(pool, "who", deadline=0.3)
+    with Pool(spool, Limits(ready=1), (sys.executable, "-c", "print('hello')")) as pool, pytest.raises(Unavailable):
+        ask(pool, "who", deadline=0.3)
+
+
+def test_a_worker_reaches_no_network_and_no_file_but_the_table(pool: Pool, tmp_path: Path) -> None:
+    reached = pool.hello()
+    other = tmp_path / "key"
+    other.write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = ask(pool, "reach", {"port": port, "other": str(other)})
+    assert found["table"] is True
+    assert found["write"] is False
+    # Where kernel or container deny namespaces or Landlock, the hello says so.
+    assert found["network"] is (reached["network"] != "none")
+    assert found["read"] is (reached["files"] != "few")
+
+
+def test_close_leaves_no_process(spool: Path) -> None:
+    pool = Pool(spool, Limits(ready=2), PROGRAM)
+    pool.hello()
+    pids = [each.process.pid for each in pool._ready]
+    pool.close()
+    assert pids
+    assert all(map(is_gone, pids))
+
+
+def test_workers_of_a_killed_connector_die_with_it(spool: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from hefu_connector.workers.pool import Limits, Pool\n"
+        "pool = Pool(Path(sys.argv[1]), Limits(ready=1), (sys.executable, '-I', '-c', sys.argv[2])); pool.hello()\n"
+        "print(pool._ready[0].process.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(spool), SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as connector:
+        assert connector.stdout is not None
+        worker = os.pidfd_open(int(connector.stdout.readline()))
+        connector.send_signal(signal.SIGKILL)
+        readable, _, _ = select.select([worker], [], [], 10)
+        os.close(worker)
+    assert readable == [worker]
+
+
+def test_a_real_worker_counts(spool: Path, tmp_path: Path) -> None:
+    path = write(spool / "people", [{"person": f"p{index}", "region": "north"} for index in range(40)])
+    prepared = prepare(plan(by=("region",)))
+    with Pool(spool, Limits(ready=1)) as pool:
+        hello = pool.hello()
+        assert hello["engines"] == ["inspect", "statistics"]
+        output = pool.run("statistics", prepared.parameters, Table(path, "parquet", "", 0), job="j", deadline=60)
+        assert [row[1] for row in Statistics().read(output, prepared).rows] == ["40", "0", "0"]
+        moved = Table(spool / "table", "parquet", "", 0)
+        with pytest.raises(Unavailable) as caught:
+            pool.run("statistics", prepared.parameters, moved, job="j", deadline=60)
+    assert caught.value.code == "source.moved"

@@ -1,0 +1,396 @@
+"""What `hefu_broker.ports` promises of every store; run on SQLite, in a fresh file and in one that is opened again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hefu.envelope import Statement, draft
+from hefu.errors import Conflict, NotFound, Refused, Unauthenticated, Untrusted
+from hefu.identity import Binding, Participant, Standing, StatusList
+from hefu.tlog import tiles, tree
+from hefu_broker.records import (
+    Certificate,
+    Enrolment,
+    EnrolmentState,
+    Entry,
+    Head,
+    Listing,
+    Outgoing,
+    Search,
+    Talk,
+    Token,
+)
+from hefu_broker.storage.catalog import SqlCatalogStore
+from hefu_broker.storage.contracts import SqlTalkStore
+from hefu_broker.storage.database import Database, configuration
+from hefu_broker.storage.log import SqlLogStore
+from hefu_broker.storage.outbox import SqlOutboxStore
+from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
+from hefu_policies.lifecycle import ProductState
+from hefu_policies.negotiation import State
+
+from tests.broker.world import description
+
+NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
+CONSUMER, PROVIDER = "insurer-b", "hospital-a"
+
+
+@pytest.fixture
+def database_file(tmp_path: Path) -> Path:
+    return tmp_path / "broker.db"
+
+
+@pytest.fixture(params=["fresh", "opened again"])
+def stored(request: pytest.FixtureRequest, database_file: Path) -> Iterator[Database]:
+    if request.param == "opened again":
+        Database(database_file, "demo", "demo-broker").close()
+    found = Database(database_file, "demo", "demo-broker")
+    yield found
+    found.close()
+
+
+def said(number: int, type_: str = "computation.sealed", issuer: str = PROVIDER) -> Statement:
+    return draft(type_, {"number": number}, space="demo", issuer=issuer, at=NOW)
+
+
+def outgoing(number: int, *parties: str) -> Outgoing:
+    return Outgoing.of(said(number), *parties)
+
+
+def queued(database: Database) -> list[str]:
+    return [each.outgoing.type for each in SqlOutboxStore(database).pending(1000)]
+
+
+def participant(name: str = PROVIDER) -> Participant:
+    external = {"scheme": "subject", "value": "91310000MA1FL00000"[:18], "issuer": "registry", "status": "active"}
+    return Participant(
+        name, {"en": name}, frozenset({"provider"}), (), b"\x01" * 32, NOW, NOW + timedelta(days=1), (external,)
+    )
+
+
+def enrolment(id_: str = "enr-1", request: bytes = b"request") -> Enrolment:
+    return Enrolment(id_, PROVIDER, "hospital-a-conn", frozenset({"provider"}), request, b"csr", NOW)
+
+
+def token(life: timedelta = timedelta(hours=1)) -> Token:
+    return Token("sha256:token", PROVIDER, frozenset({"provider", "consumer"}), NOW + life)
+
+
+def talk(id_: str = "neg-1", **changes: object) -> Talk:
+    request = draft("negotiation.requested", {"negotiation": id_}, space="demo", issuer=CONSUMER, at=NOW)
+    plain = Talk(id_, CONSUMER, PROVIDER, "prd-1", "sha256:d", "off-1", State.REQUESTED, (request,), NOW)
+    return replace(plain, **changes)
+
+
+# Enrolments
+
+
+def test_a_token_opens_one_enrolment(stored: Database) -> None:
+    store = SqlEnrolmentStore(stored)
+    store.issue(token())
+    assert store.open(enrolment(), "sha256:token", NOW) == enrolment()
+    assert store.open(enrolment("enr-2"), "sha256:token", NOW) == enrolment()  # the same request: what was stored
+    with pytest.raises(Unauthenticated):
+        store.open(enrolment("enr-3", b"other"), "sha256:token", NOW)
+    assert store.enrolments(EnrolmentState.PENDING) == [enrolment()]
+
+
+def test_a_token_is_refused_where_unknown_expired_or_of_another(stored: Database) -> None:
+    store = SqlEnrolmentStore(stored)
+    with pytest.raises(Unauthenticated):
+        store.open(enrolment(), "sha256:token", NOW)
+    store.issue(token())
+    with pytest.raises(Unauthenticated):
+        store.open(enrolment(), "sha256:token", NOW + timedelta(hours=2))
+    for other in (
+        replace(enrolment(), participant="bank-c"),
+        replace(enrolment(), roles=frozenset({"regulator"})),
+    ):
+        with pytest.raises(Refused):
+            store.open(other, "sha256:token", NOW)
+    with pytest.raises(NotFound):
+        store.enrolment("enr-1")
+
+
+def test_of_many_requests_at_once_with_one_token_one_wins(stored: Database) -> None:
+    store, won = SqlEnrolmentStore(stored), []
+    store.issue(token())
+
+    def race(number: int) -> None:
+        try:
+            won.append(store.open(enrolment(f"enr-{number}", b"%d" % number), "sha256:token", NOW))
+        except Unauthenticated:
+            pass
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(won) == 1
+
+
+def test_a_closed_enrolment_stays_closed(stored: Database) -> None:
+    store, registry = SqlEnrolmentStore(stored), SqlRegistryStore(stored)
+    store.issue(token())
+    store.open(enrolment(), "sha256:token", NOW)
+    certification = outgoing(1)
+    registry.certify(participant(), certification, "enr-1")
+    assert store.enrolment("enr-1").state is EnrolmentState.CERTIFIED
+    assert store.enrolment("enr-1").certification == certification.envelope
+    with pytest.raises(Conflict):
+        store.reject("enr-1")
+
+
+# Registry
+
+
+def test_a_name_is_kept_once_and_logged_with_it(stored: Database) -> None:
+    store, certification = SqlRegistryStore(stored), outgoing(1)
+    store.certify(participant(), certification, None)
+    with pytest.raises(Conflict):
+        store.certify(participant(), outgoing(2), None)
+    assert queued(stored) == ["computation.sealed"]
+    assert store.statements(NOW) == [certification.envelope]
+
+
+def test_only_an_issued_certificate_is_bound_and_only_valid_ones_are_listed(stored: Database) -> None:
+    store = SqlRegistryStore(stored)
+    binding = Binding(PROVIDER, "hospital-a-conn", b"der", "host:1", NOW + timedelta(hours=1))
+    with pytest.raises(Untrusted):
+        store.bind(binding, outgoing(1))
+    issued = Certificate(binding.fingerprint, b"der", PROVIDER, "hospital-a-conn", binding.not_after)
+    store.issued(issued)
+    assert store.certificate(binding.fingerprint) == issued
+    for stolen in (replace(binding, participant="bank-c"), replace(binding, connector="x-conn")):
+        with pytest.raises(Untrusted):
+            store.bind(stolen, outgoing(1))
+    with pytest.raises(Untrusted):
+        store.bind(replace(binding, not_after=NOW + timedelta(days=9)), outgoing(1))
+    kept = outgoing(1)
+    assert store.bind(binding, kept) == issued
+    assert store.bind(binding, kept) == issued
+    assert queued(stored) == ["computation.sealed"]
+    assert store.statements(NOW) == [kept.envelope]
+    assert store.statements(NOW + timedelta(hours=2)) == []
+
+
+def test_a_status_list_follows_the_one_before(stored: Database) -> None:
+    store = SqlRegistryStore(stored)
+    store.certify(participant(), outgoing(0), None)
+    standing = Standing(PROVIDER, "suspended", NOW, "why")
+    with pytest.raises(Conflict):
+        store.replace_status(StatusList(2, NOW), outgoing(2), logged=True)
+    store.replace_status(StatusList(1, NOW, (standing,)), outgoing(1), logged=True)
+    with pytest.raises(Conflict):
+        store.replace_status(StatusList(1, NOW), outgoing(3), logged=True)
+    second = outgoing(2)
+    store.replace_status(StatusList(2, NOW, (standing,)), second, logged=False)
+    assert store.status() == second.envelope
+    assert len(queued(stored)) == 2
+    with stored.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT state FROM membership").scalars().all() == ["suspended"]
+
+
+# Catalog
+
+
+def listing(product: str = "prd-1", **changes: object) -> Listing:
+    one = description(product, **changes)
+    return Listing(draft("product.published", one.body(), space="demo", issuer=PROVIDER, at=NOW), one)
+
+
+def test_versions_form_a_chain(stored: Database) -> None:
+    store, first = SqlCatalogStore(stored), listing()
+    store.publish(first, None, ("a", "b", "c"), Outgoing.of(first.statement))
+    second = listing(version=2, previous=first.digest)
+    for previous in (None, "sha256:" + "0" * 64):
+        with pytest.raises(Conflict):
+            store.publish(second, previous, ("a", "b", "c"), Outgoing.of(second.statement))
+    store.publish(second, first.digest, ("a", "b", "c"), Outgoing.of(second.statement))
+    assert store.listing("prd-1").digest == second.digest
+    assert store.listing("prd-1", first.digest).digest == first.digest
+    with pytest.raises(NotFound):
+        store.listing("prd-1", "sha256:" + "0" * 64)
+    assert len(queued(stored)) == 2
+
+
+def test_of_two_next_versions_at_once_one_wins(stored: Database) -> None:
+    store, first = SqlCatalogStore(stored), listing()
+    store.publish(first, None, ("a", "b", "c"), Outgoing.of(first.statement))
+    lost = []
+
+    def race(number: int) -> None:
+        fresh = listing(version=2, previous=first.digest, legal_basis=f"basis {number}")
+        try:
+            store.publish(fresh, first.digest, ("a", "b", "c"), Outgoing.of(fresh.statement))
+        except Conflict:
+            lost.append(number)
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(lost) == 3
+    assert len(queued(stored)) == 2
+
+
+def test_a_retired_product_takes_no_version_and_is_not_searched(stored: Database) -> None:
+    store, first = SqlCatalogStore(stored), listing()
+    store.publish(first, None, ("糖尿 尿病", "b", "c"), Outgoing.of(first.statement))
+    assert store.search(Search(match='"糖尿"'), 0, 10).total == 1
+    store.retire("prd-1", outgoing(7))
+    store.retire("prd-1", outgoing(8))
+    assert store.listing("prd-1").state is ProductState.RETIRED
+    assert store.search(Search(), 0, 10).total == 0
+    assert len(queued(stored)) == 2
+    second = listing(version=2, previous=first.digest)
+    with pytest.raises(Conflict):
+        store.publish(second, first.digest, ("a", "b", "c"), Outgoing.of(second.statement))
+
+
+# Negotiations
+
+
+def test_a_negotiation_changes_only_from_the_revision_it_was_decided_on(stored: Database) -> None:
+    store = SqlTalkStore(stored)
+    kept = store.record(talk(), None, [outgoing(1, CONSUMER)])
+    assert kept == replace(talk(), revision=1, messages=kept.messages)
+    with pytest.raises(Conflict):
+        store.record(talk(), None, [outgoing(2)])
+    moved = store.record(replace(kept, state=State.TERMINATED), kept.revision, [outgoing(3)])
+    assert moved.revision == 2
+    with pytest.raises(Conflict):
+        store.record(replace(kept, state=State.AGREED), kept.revision, [outgoing(4)])
+    assert store.talk("neg-1") == moved
+    assert len(queued(stored)) == 2  # what was refused is not queued either
+
+
+def test_changes_and_pages_are_those_of_a_party_in_order_of_revision(stored: Database) -> None:
+    store = SqlTalkStore(stored)
+    for number in range(4):
+        store.record(talk(f"neg-{number}", consumer=CONSUMER if number % 2 else "bank-c"), None, [])
+    assert [each.id for each in store.changes(CONSUMER, 0, 10)] == ["neg-1", "neg-3"]
+    assert [each.id for each in store.changes(None, 2, 10)] == ["neg-2", "neg-3"]
+    assert [each.id for each in store.page(PROVIDER, None, 3)] == ["neg-3", "neg-2", "neg-1"]
+    assert [each.id for each in store.page(PROVIDER, 2, 3)] == ["neg-0"]
+
+
+def test_a_countersignature_below_the_published_size_is_noted_once(stored: Database) -> None:
+    store, log = SqlTalkStore(stored), SqlLogStore(stored)
+    countersigned = said(9, "agreement.finalized", "broker")
+    store.record(talk(countersignature=countersigned), None, [Outgoing.of(countersigned)])
+    assert store.settle(10) == 0
+    sequence(stored)
+    assert store.settle(0) == 0
+    assert store.settle(1) == 1
+    assert store.settle(1) == 0
+    assert (store.talk("neg-1").index, store.talk("neg-1").revision) == (0, 2)
+    assert log.head().size == 1
+
+
+# Log
+
+
+def sequence(database: Database) -> Head:
+    log, waiting = SqlLogStore(database), SqlOutboxStore(database).pending(1000)
+    head = log.head()
+    entries = [
+        Entry(head.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
+        for number, each in enumerate(waiting)
+    ]
+    added = tiles.append(head.size, [each.leaf_hash for each in entries], log.tile)
+    after = Head(added.size, added.root)
+    log.append(head.size, [each.row for each in waiting], entries, added.tiles, after)
+    return after
+
+
+def test_an_envelope_is_queued_once_and_never_again_after_it_is_logged(stored: Database) -> None:
+    store, one = SqlOutboxStore(stored), outgoing(1, CONSUMER)
+    store.queue([one, one])
+    store.queue([one])
+    assert [each.outgoing for each in store.pending(10)] == [one]
+    assert sequence(stored).size == 1
+    store.queue([one])
+    assert store.pending(10) == []
+
+
+def test_entries_tiles_and_head_move_together(stored: Database) -> None:
+    store, log = SqlOutboxStore(stored), SqlLogStore(stored)
+    assert log.head() == Head(0, tree.EMPTY_ROOT)
+    leaves: list[bytes] = []
+    for size in (1, 300, 5):
+        made = [outgoing(len(leaves) + number, CONSUMER) for number in range(size)]
+        store.queue(made)
+        leaves += [tree.leaf_hash(each.envelope) for each in made]
+        assert sequence(stored) == log.head() == Head(len(leaves), tree.root(leaves))
+    assert tree.root_of(len(leaves), tiles.hashes(len(leaves), log.tile)) == log.head().root
+    assert [each.leaf_hash for each in log.entries(0, 1000)] == leaves
+    assert [each.index for each in log.entries(299, 4)] == [299, 300, 301, 302]
+    assert log.index_of(leaves[301]) == 301
+    assert log.index_of(b"\x00" * 32) is None
+
+
+def test_a_stale_sequencer_changes_nothing(stored: Database) -> None:
+    store, log = SqlOutboxStore(stored), SqlLogStore(stored)
+    store.queue([outgoing(1)])
+    row = store.pending(1)[0]
+    with pytest.raises(Conflict):
+        log.append(5, [row.row], [Entry(5, b"\x01" * 32, row.outgoing)], [], Head(6, b"\x02" * 32))
+    assert store.pending(1) == [row]
+    assert log.entries(0, 10) == []
+
+
+def test_checkpoints_are_counted(stored: Database) -> None:
+    log = SqlLogStore(stored)
+    assert log.checkpoints() == 0
+    log.keep_checkpoint(0, "note")
+    assert log.checkpoints() == 1
+
+
+# The database
+
+
+def test_the_models_and_the_migrations_say_the_same(stored: Database) -> None:
+    from alembic import command
+
+    with stored.engine.connect() as connection:
+        command.check(configuration(connection))
+
+
+def test_the_database_is_durable_and_keeps_foreign_keys(stored: Database) -> None:
+    with stored.engine.connect() as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert pragmas == ["wal", 2, 1]
+
+
+def test_every_fact_of_the_data_model_has_its_place(stored: Database) -> None:
+    wanted = {
+        "space": {"node"},
+        "membership": {"space_id", "participant", "role", "state"},
+        "external_id": {"scheme", "value", "issuer", "status"},
+        "product": {"space_id", "kind"},
+        "product_version": {"product_form", "delivery_mode", "execution_environment", "encryption", "security_grade",
+                            "personal_data", "important_data", "legal_basis", "cross_border", "price_currency"},
+        "version_resource": {"version", "resource"},
+        "version_classification": {"scheme", "code"},
+        "offer_reader": {"participant"},
+        "agreement": {"space_id", "state"},
+        "agreement_party": {"role", "connector", "signed"},
+        "fulfilment": {"space_id", "state"},
+        "data_element": {"standard", "version", "code"},
+        "log_entry": {"space_id"},
+    }  # fmt: skip
+    with stored.engine.connect() as connection:
+        for table, columns in wanted.items():
+            rows = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
+            assert columns <= {row[1] for row in rows}, table

@@ -1,0 +1,103 @@
+"""Random policies and facts in JSON and as values, for the tests that compare readings of them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from hefu.canonical import Json, Object
+from hefu_policies.purposes import LINEAGE
+from hefu_policies.terms import ACTIONS, CONTEXTS, OPERANDS, PROFILE, SET_OPERATORS, Kind, Operand
+from hypothesis import strategies as st
+
+PURPOSES = sorted(LINEAGE)
+COLUMNS = ["age", "region", "los_days", "patient"]
+PARTIES = ["pharma-b", "hospital-a", "did:web:other.example"]
+TIMES = ["2026-11-21T09:59:59Z", "2026-11-21T10:00:00Z", "2026-11-21T10:00:01Z"]
+NUMBERS = ["0", "0.4", "0.5", "0.50", "0.6", "3"]
+
+
+def typed(value: str, kind: Kind) -> Json:
+    return {"@value": value, "@type": kind.value}
+
+
+def _single(operand: Operand) -> st.SearchStrategy[Json]:
+    if operand.kind is Kind.DECIMAL:
+        return st.sampled_from(NUMBERS).map(lambda text: typed(text, Kind.DECIMAL))
+    if operand.kind is Kind.INTEGER:
+        return st.integers(0, 4).map(lambda number: typed(str(number), Kind.INTEGER))
+    if operand.kind is Kind.TIME:
+        return st.sampled_from(TIMES).map(lambda text: typed(text, Kind.TIME))
+    if operand.kind is Kind.NAMES:
+        return st.sampled_from(COLUMNS)
+    if operand.kind is Kind.PURPOSE:
+        return st.sampled_from(PURPOSES).map(lambda name: {"@id": name})
+    if operand.kind is Kind.PARTY:
+        iris = [each if ":" in each else f"urn:hefu:participant:{each}" for each in PARTIES]
+        return st.sampled_from(iris).map(lambda name: {"@id": name})
+    words = [each if ":" in each else f"hefu:{each}" for each in sorted(operand.words)]
+    return st.sampled_from(words).map(lambda name: {"@id": name})
+
+
+@st.composite
+def constraints(draw: st.DrawFn) -> Object:
+    operand = draw(st.sampled_from(list(OPERANDS.values())))
+    operator = draw(st.sampled_from(sorted(operand.operators)))
+    one = _single(operand)
+    right: Any = one
+    if operator in SET_OPERATORS:
+        right = st.lists(one, min_size=1, max_size=3, unique_by=repr)
+    return {"leftOperand": operand.term, "operator": operator.value, "rightOperand": draw(right)}
+
+
+def rules(use: str) -> st.SearchStrategy[Object]:
+    actions = sorted(each.term for each in ACTIONS.values() if use in each.uses)
+    optional = {"constraint": st.lists(constraints(), min_size=1, max_size=5)}
+    if use == "permission":
+        optional["duty"] = st.just([{"action": "hefu:log"}])  # type: ignore[assignment]
+    return st.fixed_dictionaries({"action": st.sampled_from(actions)}, optional=optional)  # type: ignore[arg-type]
+
+
+def agreement(permission: list[Json], prohibition: list[Json] | None = None) -> Object:
+    body: Object = {
+        "@context": [*CONTEXTS],
+        "@id": "urn:hefu:strategy:str-1",
+        "@type": "Agreement",
+        "profile": [PROFILE],
+        "conflict": "prohibit",
+        "target": "urn:hefu:product:prd-1",
+        "assigner": "urn:hefu:participant:hospital-a",
+        "assignee": "urn:hefu:participant:pharma-b",
+        "timestamp": "2026-11-21T10:00:00Z",
+        "permission": permission,
+    }
+    return body | ({"prohibition": prohibition} if prohibition else {})
+
+
+agreements = st.builds(
+    agreement,
+    st.lists(rules("permission"), min_size=1, max_size=3),
+    st.lists(rules("prohibition"), max_size=2),
+)
+
+WRONG = st.sampled_from([True, 0.5, b"x", object, [], [7], "", "x" * 300, Decimal("NaN"), Decimal("Infinity"), -1])
+
+_GOOD: dict[Kind, st.SearchStrategy[object]] = {
+    Kind.DECIMAL: st.sampled_from([Decimal(text) for text in NUMBERS]) | st.integers(0, 4),
+    Kind.INTEGER: st.integers(0, 5),
+    Kind.TIME: st.sampled_from([
+        datetime(2026, 11, 21, 9, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC),
+        datetime(2026, 11, 21, 10, 0, 0, 700_000, tzinfo=UTC),
+        datetime(2026, 11, 21, 10, 0, 1, tzinfo=UTC),
+        datetime(2026, 11, 21, 10, 0, 0),  # noqa: DTZ001 (a time of no zone is no instant)
+    ]),
+    Kind.NAMES: st.frozensets(st.sampled_from([*COLUMNS, "hidden"])) | st.lists(st.sampled_from(COLUMNS), max_size=2),
+    Kind.PURPOSE: st.sampled_from([*PURPOSES, "dpv:Unheard", "Purpose"]),
+    Kind.PARTY: st.sampled_from([*PARTIES, "urn:hefu:participant:pharma-b", "pharma-c"]),
+    Kind.CONCEPT: st.sampled_from(["Histogram", "hefu:Histogram", "Scalar", "hefu:dpQuery", "Other"]),
+}  # fmt: skip
+
+facts = st.fixed_dictionaries(
+    {},
+    optional={each.name: st.one_of(_GOOD[each.kind], _GOOD[each.kind], WRONG) for each in OPERANDS.values()},  # type: ignore[arg-type]
+)

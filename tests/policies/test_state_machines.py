@@ -1,0 +1,91 @@
+"""Every pair that is not in a table is refused, and the page in the documentation is the table."""
+
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hefu.errors import Conflict
+from hefu_policies import drawing, fulfilment, lifecycle, machine, negotiation
+
+DOCS = Path(__file__).parents[2] / "docs"
+MACHINES = [
+    (negotiation.TABLE, negotiation.State, negotiation.Role, negotiation.Move),
+    (fulfilment.TABLE, fulfilment.State, negotiation.Role, fulfilment.Move),
+    (lifecycle.AGREEMENT, lifecycle.AgreementState, lifecycle.Actor, lifecycle.AgreementMove),
+    (lifecycle.PRODUCT, lifecycle.ProductState, lifecycle.Actor, lifecycle.ProductMove),
+]
+
+
+@pytest.mark.parametrize(("table", "states", "roles", "moves"), MACHINES)
+def test_every_move_is_in_the_table_or_refused(
+    table: dict[object, StrEnum], states: type[StrEnum], roles: type[StrEnum], moves: type[StrEnum]
+) -> None:
+    taken = 0
+    for state, role, move in product([None, *states], roles, moves):
+        if (state, role, move) in table:
+            assert machine.step("it", table, state, role, move) is table[state, role, move]
+            taken += 1
+        else:
+            with pytest.raises(Conflict, match=move.value):
+                machine.step("it", table, state, role, move)
+    assert taken == len(table)
+
+
+@pytest.mark.parametrize(("table", "states", "roles", "moves"), MACHINES)
+def test_every_state_can_be_reached(
+    table: dict[tuple[object, object, object], StrEnum], states: type[StrEnum], roles: object, moves: object
+) -> None:
+    reached: set[object] = {None}
+    while True:
+        more = {after for (before, _, _), after in table.items() if before in reached} - reached
+        if not more:
+            break
+        reached |= more
+    assert reached == {None, *states}
+
+
+def test_the_walking_negotiation_ends_in_finalized() -> None:
+    state = None
+    for role, move in [
+        (negotiation.Role.CONSUMER, negotiation.Move.REQUEST),
+        (negotiation.Role.PROVIDER, negotiation.Move.AGREE),
+        (negotiation.Role.CONSUMER, negotiation.Move.VERIFY),
+        (negotiation.Role.PROVIDER, negotiation.Move.FINALIZE),
+    ]:
+        state = negotiation.advance(state, role, move)
+    assert state is negotiation.State.FINALIZED
+    assert negotiation.is_final(state)
+
+
+def test_final_states_are_those_of_the_dataspace_protocol() -> None:
+    final = {each for each in negotiation.State if negotiation.is_final(each)}
+    assert final == {negotiation.State.FINALIZED, negotiation.State.TERMINATED}
+    final_transfer = {each for each in fulfilment.State if fulfilment.is_final(each)}
+    assert final_transfer == {fulfilment.State.COMPLETED, fulfilment.State.TERMINATED}
+
+
+def test_the_consumer_cannot_resume_what_the_provider_suspended() -> None:
+    suspended = lifecycle.AgreementState.SUSPENDED
+    with pytest.raises(Conflict):
+        lifecycle.advance_agreement(suspended, lifecycle.Actor.CONSUMER, lifecycle.AgreementMove.RESUME)
+
+
+def test_a_retired_product_is_not_published_again() -> None:
+    with pytest.raises(Conflict):
+        lifecycle.advance_product(
+            lifecycle.ProductState.RETIRED, lifecycle.Actor.PROVIDER, lifecycle.ProductMove.PUBLISH
+        )
+
+
+def test_moves_are_the_last_words_of_statement_types() -> None:
+    assert {each.value for each in negotiation.Move} == {
+        "requested", "offered", "accepted", "agreed", "verified", "finalized", "terminated",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), [("state-machines.md", drawing.state_machines()), ("policy-terms.md", drawing.vocabulary())]
+)
+def test_the_documentation_is_drawn_from_the_tables(page: str, text: str) -> None:
+    assert (DOCS / page).read_text(encoding="utf-8") == text, "write the page again with hefu_policies.drawing"
