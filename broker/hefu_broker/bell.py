@@ -51,8 +51,9 @@ class Bell:
 
     def stop(self) -> None:
         """Listen no more."""
-        os.write(self._pipe, _END)
-        self._thread.join()
+        if self._thread.is_alive():
+            os.write(self._pipe, _END)
+            self._thread.join()
         os.close(self._pipe)
         self._path.unlink(missing_ok=True)
 

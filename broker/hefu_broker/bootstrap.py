@@ -132,7 +132,11 @@ class Server:
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._lock = _lock(folder)
-        self.rooms = open_rooms(folder, clock, serving=True)
+        try:
+            self.rooms = open_rooms(folder, clock, serving=True)
+        except HefuError:
+            os.close(self._lock)
+            raise
         self._stopped = threading.Event()
         self._bell = Bell(folder, self._look)
         self._running: list[Running] = []
@@ -162,6 +166,7 @@ class Server:
     def stop(self, grace: float = 2.0) -> None:
         """Finish running calls within `grace` seconds, sequence what waits, close the database."""
         self._stopped.set()
+        self.rooms.changes.close()
         for each in self._running:
             each.stop(grace)
         self._bell.stop()

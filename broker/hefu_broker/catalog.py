@@ -93,8 +93,9 @@ class Catalog:
         question = [query, filter_, caller.participant]
         skip = self._pages.position(token, *question) or 0
         found = self._store.search(wanted, skip, pages.size(size))
-        after = skip + len(found.listings)
-        more = self._pages.token(after, *question) if found.listings and after < found.total else ""
+        found = replace(found, cards=tuple(pages.fitting(found.cards, lambda card: len(card.envelope))))
+        after = skip + len(found.cards)
+        more = self._pages.token(after, *question) if found.cards and after < found.total else ""
         return found, more
 
     def _held(self, product: str) -> Listing | None:

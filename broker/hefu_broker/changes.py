@@ -12,6 +12,17 @@ class Changes:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._count = 0
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will ever change again: the process ends."""
+        return self._closed
+
+    def close(self) -> None:
+        """Wake everybody for the last time."""
+        self._closed = True
+        self.announce()
 
     def announce(self) -> None:
         """Say that something changed; never blocks for long."""
@@ -27,4 +38,4 @@ class Changes:
     def wait(self, mark: int, done: Callable[[], bool]) -> None:
         """Return when something changed after the mark, or when `done` holds at a wake-up."""
         with self._condition:
-            self._condition.wait_for(lambda: self._count != mark or done())
+            self._condition.wait_for(lambda: self._closed or self._count != mark or done())

@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu import identity
+from hefu import faults, identity
 from hefu.commands import Group, Output, common, pick
 from hefu.envelope import Statement
 from hefu.errors import Malformed
@@ -123,6 +123,7 @@ def _init(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from hefu_broker.bootstrap import Server
 
+    faults.check_setting()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

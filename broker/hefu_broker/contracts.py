@@ -115,14 +115,19 @@ class Contracts:
         """The caller's negotiations, newest change first, and the token of the next page."""
         before = self._pages.position(token, caller.participant)
         most = pages.size(size)
-        found = self._store.page(self._reader(caller), before, most)
-        more = self._pages.token(found[-1].revision, caller.participant) if len(found) == most else ""
-        return found, more
+        held = self._store.page(self._reader(caller), before, most)
+        found = pages.fitting(held, _length)
+        full = len(held) == most or len(found) < len(held)
+        return found, self._pages.token(found[-1].revision, caller.participant) if full else ""
 
     def watch(self, caller: Binding, after: int, done: Callable[[], bool]) -> Iterator[Talk]:
-        """Every change of the caller's negotiations above a revision, as it comes, until `done` holds."""
+        """Every change of the caller's negotiations above a revision, as it comes.
+
+        Args:
+            done: when it holds, and when the process ends, there is nothing more.
+        """
         party = self._reader(caller)
-        while not done():
+        while not (done() or self._changes.closed):
             mark = self._changes.mark()
             batch = self._store.changes(party, after, _BATCH)
             for talk in batch:
@@ -153,6 +158,11 @@ class Contracts:
 
     def _reader(self, caller: Binding) -> str | None:
         return None if self._trust.oversees(caller) else caller.participant
+
+
+def _length(talk: Talk) -> int:
+    kept = (*talk.messages, talk.agreement, talk.countersignature, talk.termination)
+    return sum(len(each.payload) for each in kept if each) + 4096  # and signatures, names, a proof
 
 
 def _outgoing(talk: Talk, message: Statement) -> list[Outgoing]:

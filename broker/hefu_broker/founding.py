@@ -69,6 +69,7 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
         enrolment=plan.enrolment,
         log_origin=plan.log_origin,
     )
+    plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     root = _make_root(plan)
     ring = ring_of(plan.folder)
     ring.make()

@@ -11,6 +11,7 @@ from hefu.identity import Binding
 from hefu.tlog import tiles, tree
 from hefu.tlog.proof import LogProof
 
+from hefu_broker import pages
 from hefu_broker.ports import Announce, EntryStore, LogStore, OutboxStore, TalkStore
 from hefu_broker.records import Entry, Outgoing
 from hefu_broker.sequencer import Sequencer
@@ -19,7 +20,6 @@ from hefu_broker.trust import Trust
 LARGEST_STATEMENT = 16 * 1024  # bytes
 MOST_STATEMENTS = 256
 MOST_ENTRIES = 1000
-LARGEST_PAGE = 3 << 20  # bytes of envelopes in one answer; more would not fit into a message
 USUAL_ENTRIES = 256
 # What has a door of its own is not taken in through the journal's.
 _ELSEWHERE = ("agreement", "enrollment.", "negotiation.", "participant.", "product.", "status.", "transport.")
@@ -120,13 +120,8 @@ class AuditLog:
         count = min(most or USUAL_ENTRIES, MOST_ENTRIES, max(0, size - first))
         found = self._entries.entries(first, count) if count else []
         whole = self._trust.oversees(caller)
-        seen, room = [], LARGEST_PAGE
-        for each in found:
-            room -= len(each.outgoing.envelope)
-            if room < 0:
-                break
-            seen.append(_seen(each, whole or _may_read(each, caller.participant)))
-        return seen, size
+        fitting = pages.fitting(found, lambda each: len(each.outgoing.envelope))
+        return [_seen(each, whole or _may_read(each, caller.participant)) for each in fitting], size
 
     def _read(self, caller: Binding, data: bytes) -> Statement:
         statement = self._trust.read(data, caller, limit=LARGEST_STATEMENT)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from hefu import canonical
 from hefu.canonical import Json
@@ -16,6 +18,8 @@ from hefu.identity import read_bytes, write_bytes
 
 LARGEST_PAGE = 200
 USUAL_PAGE = 50
+LARGEST_ANSWER = 3 << 20  # bytes; a message of 4 MiB has room for the rest
+Item = TypeVar("Item")
 _TAG = 16  # bytes
 
 
@@ -45,6 +49,21 @@ class Pages:
 
     def _tag(self, data: bytes, question: tuple[Json, ...]) -> bytes:
         return hmac.new(self._key, data + canonical.encode([*question]), hashlib.sha256).digest()[:_TAG]
+
+
+def fitting(items: Sequence[Item], length: Callable[[Item], int]) -> list[Item]:
+    """The first items that fit into one answer together; at least one, where there is one.
+
+    Args:
+        length: of an item, in bytes.
+    """
+    room, found = LARGEST_ANSWER, list[Item]()
+    for each in items:
+        room -= length(each)
+        if found and room < 0:
+            break
+        found.append(each)
+    return found
 
 
 def size(asked: int) -> int:

@@ -157,10 +157,19 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """What a search shows of a listed product: its description as kept bytes, which its reader verifies."""
+
+    product: str
+    provider: str
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A page of a search, and how many match in all."""
 
-    listings: tuple[Listing, ...]
+    cards: tuple[Card, ...]
     total: int
 
 

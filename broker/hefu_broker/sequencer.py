@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hefu import faults
 from hefu.errors import HefuError, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
@@ -115,7 +116,9 @@ class Sequencer:
         ]
         added = tiles.append(head.size, [each.leaf_hash for each in entries], self._store.tile)
         after = Head(added.size, added.root)
+        faults.point("log.before_commit")
         self._store.append(head.size, [each.row for each in waiting], entries, added.tiles, after)
+        faults.point("log.committed")
         return len(waiting)
 
     def publish(self) -> None:
@@ -123,6 +126,7 @@ class Sequencer:
         head = self._store.head()
         if head.size != self._size:
             note = checkpoint.sign(Checkpoint(self._key.name, head.size, head.root), self._key, self._sign)
+            faults.point("log.signed")
             _write(self._latest, note)
             self._store.keep_checkpoint(head.size, note)
             self._size, self._note = head.size, note

@@ -80,7 +80,7 @@ def decide(
     resource = _resource(contract, request.plan)
     strategies = [each for each in agreement.strategies if each.enforced_by == connector]
     prepared = engine.prepare(request.plan, resource, _minimum_group(strategies, engine.action))
-    held = accounts(contract, resource, offline=offline)
+    held = accounts(contract, resource, ledger, offline=offline)
     facts = _facts(request, engine, prepared, ledger, held[1], now)
     asked = Request(engine.action, agreement.product, request.recipient)
     strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION)
@@ -179,11 +179,16 @@ def check_snapshot(contract: Contract, table: Table) -> None:
         raise Refused("contract.snapshot", agreement=contract.agreement.id)
 
 
-def accounts(contract: Contract, resource: Resource, *, offline: bool) -> tuple[Account, ...]:
-    """What a charge must fit under: the asset's lifetime total, the agreement's budget, its capped share offline."""
+def accounts(contract: Contract, resource: Resource, ledger: BudgetLedger, *, offline: bool) -> tuple[Account, ...]:
+    """What a charge must fit under: the asset's lifetime total, the agreement's budget, its capped share offline.
+
+    A lifetime total that a newer description lowered holds for older agreements too.
+    """
     agreement = contract.agreement
+    agreed = Account(f"asset/{resource.id}", resource.privacy.lifetime)
+    kept = ledger.balance(agreed).account
     held = [
-        Account(f"asset/{resource.id}", resource.privacy.lifetime),
+        kept if kept.limit.fits(agreed.limit) else agreed,
         Account(f"agreement/{agreement.id}", agreement.budget),
     ]
     if offline:

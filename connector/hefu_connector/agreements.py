@@ -56,7 +56,7 @@ class Agreements:
         self._described = described
         self._lock = threading.Lock()
         self._ended: list[Callable[[str], None]] = []
-        self._waiting: list[Callable[[], None]] = []
+        self._unsent: list[Callable[[], None]] = []
         self._behind = threading.Event()
         self._behind.set()  # what an earlier process left is looked for once
 
@@ -64,9 +64,9 @@ class Agreements:
         """Call with the id of every agreement that ends."""
         self._ended.append(call)
 
-    def when_waiting(self, call: Callable[[], None]) -> None:
-        """Call when `catch_up` has something to do."""
-        self._waiting.append(call)
+    def when_unsent(self, call: Callable[[], None]) -> None:
+        """Call when `catch_up` has something to send."""
+        self._unsent.append(call)
 
     def all(self) -> list[Contract]:
         """All agreements in force or ended, newest first."""
@@ -91,8 +91,9 @@ class Agreements:
             if held is None:
                 held = self._verify(progress)
         if held is None:
+            # `catch_up` looks again at its own pace; a nudge now would only ask the log in a circle.
             self._marks.advance(Mark(_UNPROVEN + progress.id, 1))
-            self._tell_waiting()
+            self._behind.set()
             return None
         self._marks.remove(_UNPROVEN + progress.id)
         if progress.termination is not None:
@@ -112,7 +113,9 @@ class Agreements:
             # Kept for sending before it acts: after a power cut it is still told to the other party.
             self._marks.advance(Mark(_UNSENT + agreement, 1, statement.to_bytes().decode()))
             self._end(held, statement)
-        self._tell_waiting()
+        self._behind.set()
+        for call in self._unsent:
+            call()
         return self._contracts.load(agreement)
 
     def catch_up(self) -> None:
@@ -189,8 +192,3 @@ class Agreements:
             return self._contracts.load(agreement)
         except NotFound:
             return None
-
-    def _tell_waiting(self) -> None:
-        self._behind.set()
-        for call in self._waiting:
-            call()

@@ -11,7 +11,6 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu.canonical import Object
@@ -20,12 +19,12 @@ from hefu.errors import HefuError, NotFound, Refused, Unavailable
 from hefu.identity import write_bytes
 from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
-from hefu_policies.budget import Charge
 
 from hefu_connector import answers
 from hefu_connector.agreements import Agreements
 from hefu_connector.author import Author
 from hefu_connector.computation import Plan
+from hefu_connector.peering import Computed, Estimate, Peers
 from hefu_connector.ports import Answer, ComputationState, Contract, Trust
 from hefu_connector.request import REQUESTED, ComputationRequest
 from hefu_connector.shelves import OwnRequest, Releases, Requests
@@ -35,60 +34,6 @@ log = logging.getLogger("hefu.asking")
 _PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0)  # seconds between attempts while the provider is away; the last repeats
 _RECENT = 100  # requests among which a release that is not here whole is looked for
 _PATIENCE = 12  # attempts without a word from the provider, before whoever follows is told
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """A computation as its provider shows it; `receipt` and `parts` are set at the end."""
-
-    id: str
-    state: ComputationState
-    receipt: Statement | None
-    parts: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedError:
-    """The error to expect in one answer column; texts as in `ports.Mechanism`."""
-
-    column: str
-    half_width: str
-    mechanism: str
-    scale: str
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a plan would cost, whatever the data says."""
-
-    charge: Charge
-    errors: tuple[ExpectedError, ...]
-    cells: int
-
-
-class Peers(Protocol):
-    """Other participants' connectors. Every method may be called from any thread, may be repeated without harm, and
-    raises Unavailable when the connector cannot be reached and otherwise what the connector raised."""
-
-    def estimate(self, provider: str, product: str, plan: Object) -> Estimate:
-        """Cost and expected error of a plan; charges nothing."""
-        ...
-
-    def create(self, provider: str, request: Statement) -> Computed:
-        """Send a signed request; the same again returns the same computation."""
-        ...
-
-    def watch(self, provider: str, computation: str) -> Iterator[Computed]:
-        """The present state and every change until the end."""
-        ...
-
-    def cancel(self, provider: str, computation: str) -> Computed:
-        """Stop it if it runs; what was charged stays charged."""
-        ...
-
-    def fetch(self, provider: str, computation: str, first: int) -> Iterator[tuple[int, bytes]]:
-        """The sealed parts from one on, with their indexes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

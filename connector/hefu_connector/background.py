@@ -28,9 +28,7 @@ class Loop:
         after: the first step waits until this is set.
     """
 
-    def __init__(
-        self, name: str, step: Callable[[], None], every: float, after: threading.Event | None = None
-    ) -> None:
+    def __init__(self, name: str, step: Callable[[], None], every: float, after: threading.Event | None = None) -> None:
         self.name = name
         self._step = step
         self._every = every

@@ -125,7 +125,8 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(),)}
     pool = Pool(ground.home.spool, Limits(ready=settings.workers, most=settings.workers + 2))
-    flushing = Loop("journal to log", Flush(ground.shelves.journal, ground.broker.log).step, FLUSH, ground.identity.bound)
+    flush = Flush(ground.shelves.journal, ground.broker.log)
+    flushing = Loop("journal to log", flush.step, FLUSH, ground.identity.bound)
     look = SourceLook(pool, ground.home.spool)
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
@@ -230,7 +231,7 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
     watch = Watch(broker.negotiations, ground.shelves.marks, _reaction(ground, roles))
     bound = ground.identity.bound
     proofs = Loop("log proofs", roles.agreements.catch_up, PROOFS, bound)
-    roles.agreements.when_waiting(proofs.nudge)
+    roles.agreements.when_unsent(proofs.nudge)
     return [
         Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),

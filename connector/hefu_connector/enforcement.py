@@ -349,11 +349,10 @@ class Enforcement:
         parts: tuple[bytes, ...], told: datetime | None = None,
     ) -> Run:  # fmt: skip
         kinds = {receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED}
-        now = self._world.clock.now()
+        world, now = self._world, self._world.clock.now()
 
         def sign(sequence: int, previous: str) -> Statement:
-            body = made.linked(receipt.link(sequence, previous)).body()
-            world = self._world
+            body = made.linked(receipt.Link(sequence, previous, world.connector)).body()
             statement = draft(
                 kinds[type(made)], body, space=world.space, issuer=world.participant, at=now, id_=new_id("stm")
             )

@@ -185,11 +185,12 @@ class Requests(Protocol):
 
     def advance(self, computation: str, state: ComputationState | None, at: datetime, *, fault: str = "") -> OwnRequest:
         """Note what the provider said, or the error code with which it turned the request down. The same again
-        changes nothing. A final state without its receipt (`Releases.receive`) leaves the request unfinished.
+        changes nothing, nor does a running state that arrives after the end. A final state without its receipt
+        (`Releases.receive`) leaves the request unfinished.
 
         Raises:
             NotFound: no such request.
-            Conflict: it was turned down or has a final state, and now another is told; the first end stands.
+            Conflict: it was turned down, or another end was told before; the first end stands.
         """
         ...
 

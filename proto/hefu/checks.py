@@ -45,6 +45,7 @@ class Contract:
     digest: str
     envelope: str
     provider: str
+    connector: str
     consumer: str
     product: str
     description: str
@@ -63,14 +64,15 @@ class Contract:
         """
         body = logged.statement.body
         with reading(AGREEMENT):
-            roles = {text(each["role"]): text(each["participant"]) for each in many(body["parties"], mapping)}
+            parties = {text(each["role"]): each for each in many(body["parties"], mapping)}
             return cls(
                 index=logged.index,
                 id=text(body["agreement"]),
                 digest=logged.statement.digest(),
                 envelope=logged.envelope,
-                provider=roles["provider"],
-                consumer=roles["consumer"],
+                provider=text(parties["provider"]["participant"]),
+                connector=text(parties["provider"]["connector"]),
+                consumer=text(parties["consumer"]["participant"]),
                 product=text(body["product"]),
                 description=digest(body["description"]),
                 resources=many(body["resources"], text),
@@ -91,7 +93,7 @@ class Facts:
     descriptions: dict[str, tuple[Logged, dict[str, Spent]]] = field(default_factory=dict)
     ended: list[tuple[Logged, Ended]] = field(default_factory=list)
     refused: list[tuple[Logged, Refusal]] = field(default_factory=list)
-    journals: dict[str, list[tuple[Link, Logged]]] = field(default_factory=lambda: defaultdict(list))
+    journals: dict[tuple[str, str], list[tuple[Link, Logged]]] = field(default_factory=lambda: defaultdict(list))
     forms: Findings = field(default_factory=Findings)
 
     @classmethod
@@ -109,7 +111,7 @@ class Facts:
     def _read(self, logged: Logged) -> None:
         link = journal_of(logged.statement)
         if link is not None:
-            self.journals[logged.statement.issuer].append((link, logged))
+            self.journals[logged.statement.issuer, link.connector].append((link, logged))
         if logged.type == AGREEMENT:
             self._read_agreement(logged)
         elif logged.type == FINALIZED:
@@ -199,6 +201,8 @@ def _receipt_faults(facts: Facts, findings: Findings, logged: Logged, end: Ended
             yield f"agreement {id_} was not in force: no countersignature stands before this entry"
         if (logged.statement.issuer, end.consumer) != (contract.provider, contract.consumer):
             yield f"signer and consumer are not the provider and consumer of agreement {id_}"
+        if end.journal.connector != contract.connector:
+            yield f"stands in the journal of another connector than agreement {id_} names"
         # A failure may be told long after, when a connector starts again; a receipt counts from its admission.
         admitted = end.admitted if isinstance(end, Receipt) else contract.not_before
         if not contract.not_before <= admitted <= min(contract.not_after, logged.statement.time + SKEW):
@@ -280,11 +284,10 @@ def _assets(facts: Facts, provider: str, end: Ended) -> dict[tuple[str, str], Sp
 def check_journals(facts: Facts) -> Findings:
     """Each connector's journal is gapless from 0, chained by digests, and its times never go back by over a minute.
 
-    LIMIT: a participant has one connector, so its statements are one chain. What a connector has not yet handed in
-    cannot be missed here; its counterparties hold their receipts.
+    LIMIT: what a connector has not yet handed in cannot be missed here; its counterparties hold their receipts.
     """
     findings = Findings(seen=len(facts.journals))
-    for participant, links in facts.journals.items():
+    for (participant, _), links in facts.journals.items():
         chain: dict[int, Logged] = {}
         for link, logged in links:
             if link.sequence in chain:

@@ -3,12 +3,13 @@
 Rules, in order:
 1. The root's key is pinned at the start (from the space file) and never learned from a message.
 2. A participant is admitted by a `participant.certified` statement under the root's key, in this space.
-3. A newer certification of the same participant replaces the older; an older one changes nothing.
+3. A newer certification of the same participant replaces the older; an older one changes nothing. A key that the
+   newer one leaves out still verifies what was signed before, and may sign nothing more.
 4. A transport certificate is admitted by a `transport.bound` statement under a key of the participant it speaks for.
 5. A status list is admitted under a key of a participant with the role operator, and only if its sequence is not
    lower than that of the list already held. Suspension narrows rights and acts at first verified sight.
-6. A participant may act while it is certified, within its validity, and no standing names it, its key or its
-   certificate.
+6. A participant may act while it is certified, within its validity, under a key of its newest certification, and no
+   standing names it, its key or its certificate.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Directory:
 
     @property
     def keys(self) -> Mapping[str, PublicKey]:
-        """Every certified signing key by id, the root's not among them."""
+        """Every signing key that was ever certified, by id, the root's not among them."""
         with self._lock:
             return dict(self._keys)
 
@@ -66,7 +67,7 @@ class Directory:
             if held is not None and held[0].time >= statement.time:
                 return held[1]
             self._participants[participant.id] = (statement, participant)
-            self._keys = {key.key: key for _, each in self._participants.values() for key in each.signing}
+            self._keys.update({key.key: key for key in participant.signing})
         return participant
 
     def bind(self, statement: Statement) -> Binding:
@@ -76,7 +77,7 @@ class Directory:
             Untrusted: not signed by the participant it speaks for, or of another space.
         """
         self._of_this_space(statement)
-        statement.verify(self.keys)
+        self._under_newest_key(statement)
         binding = Binding.of(statement)
         with self._lock:
             self._bindings[binding.fingerprint] = binding
@@ -89,7 +90,7 @@ class Directory:
             Untrusted: not signed by an operator, or older than the list held.
         """
         self._of_this_space(statement)
-        statement.verify(self.keys)
+        self._under_newest_key(statement)
         if "operator" not in self.participant(statement.issuer).roles:
             raise Untrusted("permission.role", role="operator")
         status = StatusList.of(statement)
@@ -164,6 +165,10 @@ class Directory:
             raise Unauthenticated("identity.unknown") from None
         if not one.not_before <= at <= one.not_after:
             raise Unauthenticated("identity.expired", participant=participant)
+        newest = {key.key for key in one.signing}
+        for key in subjects:
+            if key in self._keys and key not in newest:
+                raise Unauthenticated("key.unknown", key=key)
         named = {participant, *subjects}
         for standing in self._status.standings if self._status else ():
             if standing.subject in named:
@@ -173,6 +178,13 @@ class Directory:
                     state=standing.state,
                     since=write_time(standing.since),
                 )
+
+    def _under_newest_key(self, statement: Statement) -> None:
+        statement.verify(self.keys)
+        newest = {key.key for key in self.participant(statement.issuer).signing}
+        for signature in statement.signatures:
+            if signature.key not in newest:
+                raise Untrusted("key.unknown", key=signature.key)
 
     def _of_this_space(self, statement: Statement) -> None:
         if statement.space != self.space:

@@ -114,6 +114,7 @@ class Statement:
 
     def sign(self, signer: Signer, at: datetime) -> Statement:
         """The same statement with one more signature over the same bytes."""
+        at = at.replace(microsecond=0)  # what a header can say
         protected = _header(signer.key, self.type, at)
         value = signer.sign(_signing_input(protected, self.payload))
         # Whole seconds, as the header has them: a statement is the same before and after it travels.

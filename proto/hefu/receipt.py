@@ -36,29 +36,27 @@ class Link:
     Attributes:
         sequence: gapless from 0.
         previous: ``sha256:`` of the envelope bytes of the statement before it; empty for the first.
+        connector: whose journal it is; a participant may have several connectors.
     """
 
     sequence: int
     previous: str
+    connector: str
 
     def __post_init__(self) -> None:
         if self.sequence < 0 or (self.sequence == 0) != (self.previous == ""):
             raise Malformed("receipt.malformed", why="only the first journal entry has no previous one")
 
     def body(self) -> Object:
-        """``{sequence, previous}``."""
-        return {"sequence": self.sequence, "previous": self.previous}
+        """``{connector, sequence, previous}``."""
+        return {"connector": self.connector, "sequence": self.sequence, "previous": self.previous}
 
     @classmethod
     def of(cls, value: Json) -> Link:
         """Read what `body` wrote; raises TypeError, KeyError or ValueError inside `hefu.members.reading`."""
-        body = exactly(value, "sequence", "previous")
-        return cls(whole(body["sequence"]), digest(body["previous"]) if body["previous"] else text(body["previous"]))
-
-
-def link(sequence: int, previous: str) -> Link:
-    """The link of the next journal statement: its number, and the digest of the envelope bytes before it."""
-    return Link(sequence, previous)
+        body = exactly(value, "connector", "sequence", "previous")
+        previous = digest(body["previous"]) if body["previous"] else text(body["previous"])
+        return cls(whole(body["sequence"]), previous, text(body["connector"]))
 
 
 def journal_of(statement: Statement) -> Link | None:
@@ -248,7 +246,7 @@ class Receipt:
     admitted: datetime
     facts: Object = field(default_factory=dict)
     commitments: Mapping[str, str] = field(default_factory=dict)
-    journal: Link = Link(0, "")
+    journal: Link = Link(0, "", "")
 
     def __post_init__(self) -> None:
         if not self.agreements:
@@ -331,7 +329,7 @@ class Refusal:
     agreements: tuple[str, ...]
     code: str
     reasons: tuple[str, ...]
-    journal: Link = Link(0, "")
+    journal: Link = Link(0, "", "")
 
     def linked(self, journal: Link) -> Refusal:
         """The same refusal at its place in the journal."""
@@ -382,7 +380,7 @@ class Failure:
     code: str
     charge: Spent
     resource: str = ""
-    journal: Link = Link(0, "")
+    journal: Link = Link(0, "", "")
 
     def linked(self, journal: Link) -> Failure:
         """The same failure at its place in the journal."""

@@ -13,7 +13,6 @@ from hefu_broker.founding import Plan, found
 
 from tests.broker.world import Deal, Person, SetClock, World, description, publish
 
-
 ROLES = {"hospital-a": "provider", "insurer-b": "consumer", "regulator-r": "regulator"}
 
 

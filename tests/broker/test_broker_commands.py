@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,10 @@ def test_a_space_lives_by_its_commands(space: Space) -> None:
     assert space.run("pending", *here)["pending"] == []
     space.run("suspend", "hospital-a", "--reason", "test", *here)
     rows = space.run("participants", *here)["participants"]
-    assert [(each["participant"], each["state"]) for each in rows] == [("broker", "active"), ("hospital-a", "suspended")]
+    assert [(each["participant"], each["state"]) for each in rows] == [
+        ("broker", "active"),
+        ("hospital-a", "suspended"),
+    ]
     space.run("reinstate", "hospital-a", *here)
     space.run("revoke", "hospital-a", "--reason", "test", *here)
     assert space.run("reinstate", "hospital-a", *here, code=1)["error"] == "standing.other"
@@ -141,17 +143,6 @@ def test_a_folder_without_a_broker_says_what_to_do(space: Space) -> None:
     assert "hefu broker init" in error["message"]
 
 
-def test_a_rejected_enrolment_ends_for_its_sender(space: Space) -> None:
-    from hefu.errors import Refused
-
-    space.init()
-    space.serve()
-    file, ring, name = space.enroll("bank-c", "provider")
-    space.run("reject", name, "--dir", str(space.folder))
-    with pytest.raises(Refused):
-        enrolment.poll(file, name, ring)
-
-
 def test_tables_are_for_people(space: Space, capsys: pytest.CaptureFixture[str]) -> None:
     space.init()
     assert main(["broker", "participants", "--dir", str(space.folder), "--lang", "zh"]) == 0
@@ -176,12 +167,3 @@ def test_an_unknown_setting_is_refused(space: Space) -> None:
     for changes in ({"status_second": 1}, {"status_seconds": "20"}, {"status_seconds": 0}, {"reflection": 1}):
         path.write_text(json.dumps(document | changes), "utf-8")
         assert space.run("pending", "--dir", str(space.folder), code=2)["error"] == "broker.settings"
-
-
-def test_the_server_is_ready_soon(space: Space) -> None:
-    space.init()
-    space.serve()
-    space.end(signal.SIGTERM)
-    started = time.monotonic()
-    space.serve()
-    assert time.monotonic() - started < STARTS_WITHIN

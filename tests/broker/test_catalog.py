@@ -17,7 +17,7 @@ from tests.broker.world import Person, World, description, publish
 
 def find(world: World, who: Person, query: str = "", filter_: str = "") -> list[str]:
     found, _ = world.rooms.catalog.search(who.caller, query, filter_, 0, "")
-    return [each.product for each in found.listings]
+    return [each.product for each in found.cards]
 
 
 def next_version(world: World, provider: Person, **changes: object) -> None:
@@ -31,7 +31,11 @@ def test_two_chinese_letters_and_english_words_are_found(
     world: World, provider: Person, consumer: Person, query: str
 ) -> None:
     publish(world, provider, description())
-    publish(world, provider, description("prd-flights", title={"zh": "航班延误"}, keywords=(), description={}, resource="res-f"))
+    publish(
+        world,
+        provider,
+        description("prd-flights", title={"zh": "航班延误"}, keywords=(), description={}, resource="res-f"),
+    )
     assert find(world, consumer, query) == ["prd-diabetes"]
 
 
@@ -57,13 +61,14 @@ def test_an_empty_query_lists_everything(world: World, provider: Person, consume
     assert find(world, consumer) == ["prd-diabetes"]
 
 
-@pytest.mark.parametrize("query", ['"', "a OR b NOT c*", "title:x", "糖尿\" OR \"x", "NEAR(a b)", "-x", "(", "xx'--"])
+@pytest.mark.parametrize("query", ['"', "a OR b NOT c*", "title:x", '糖尿" OR "x', "NEAR(a b)", "-x", "(", "xx'--"])
 def test_a_query_is_words_and_never_syntax(world: World, provider: Person, consumer: Person, query: str) -> None:
     publish(world, provider, description())
-    try:
+    if any(letter.isalnum() for letter in query):
         assert find(world, consumer, query) == []
-    except Malformed as fault:
-        assert fault.code == "search.empty"
+    else:
+        with pytest.raises(Malformed):
+            find(world, consumer, query)
 
 
 @given(st.text(max_size=60))
@@ -71,7 +76,8 @@ def test_any_text_makes_an_expression_of_quoted_words(text: str) -> None:
     expression = words.match(text)
     for part in expression.split(" AND ") if expression else []:
         inner = part.removesuffix("*")
-        assert inner.startswith('"') and inner.endswith('"') and '"' not in inner[1:-1]
+        assert inner[0] == inner[-1] == '"'
+        assert '"' not in inner[1:-1]
 
 
 @given(st.text(alphabet="糖尿病门诊数据", min_size=2, max_size=12))
@@ -89,7 +95,9 @@ def test_filters_narrow(world: World, provider: Person, consumer: Person) -> Non
     assert find(world, consumer, "", "kind=model") == []
 
 
-@pytest.mark.parametrize("filter_", ["owner=x", "provider", "provider=", "provider=a AND provider=b", "provider=a OR b=c AND x"])
+@pytest.mark.parametrize(
+    "filter_", ["owner=x", "provider", "provider=", "provider=a AND provider=b", "provider=a OR b=c AND x"]
+)
 def test_a_filter_that_cannot_be_read_is_refused(world: World, consumer: Person, filter_: str) -> None:
     with pytest.raises(Malformed):
         find(world, consumer, "", filter_)
@@ -102,7 +110,7 @@ def test_pages_hold_everything_once(world: World, provider: Person, consumer: Pe
     while True:
         found, token = world.rooms.catalog.search(consumer.caller, "diabetes", "", 2, token)
         assert found.total == 5
-        seen += [each.product for each in found.listings]
+        seen += [each.product for each in found.cards]
         if not token:
             break
     assert sorted(seen) == [f"prd-number-{number}" for number in range(5)]
@@ -244,17 +252,17 @@ def test_only_providers_publish(world: World, consumer: Person) -> None:
 
 def test_a_description_signed_by_another_is_refused(world: World, provider: Person) -> None:
     other = world.person("bank-c", "provider")
+    data = provider.says("product.published", description().body(), issuer=other.id)
     with pytest.raises(Untrusted):  # says it is from bank-c, signed by hospital-a
-        data = provider.says("product.published", description().body(), issuer=other.id)
         world.rooms.catalog.publish(other.caller, data)
+    data = provider.says("product.published", description().body())
     with pytest.raises(Refused):  # sent by somebody else than its issuer
-        data = provider.says("product.published", description().body())
         world.rooms.catalog.publish(other.caller, data)
 
 
 def test_a_description_of_another_space_is_refused(world: World, provider: Person) -> None:
+    data = provider.says("product.published", description().body(), space="elsewhere")
     with pytest.raises(Untrusted):
-        data = provider.says("product.published", description().body(), space="elsewhere")
         world.rooms.catalog.publish(provider.caller, data)
 
 

@@ -69,7 +69,11 @@ def test_every_move_that_is_not_in_the_table_is_refused(deal: Deal, state: str, 
     deal.agreement = deal.agreement or deal.offered()
     if move == "request":
         deal.world.clock.move(seconds=1)
-        data = deal.request() if role == "consumer" else deal.provider.says("negotiation.requested", {"negotiation": deal.id})
+        data = (
+            deal.request()
+            if role == "consumer"
+            else deal.provider.says("negotiation.requested", {"negotiation": deal.id})
+        )
     elif move == "terminated":
         data = deal.terminated(who)
     else:
@@ -136,7 +140,10 @@ def test_a_message_of_another_negotiation_does_not_fit(deal: Deal, world: World)
     other = Deal(world, deal.provider, deal.consumer, deal.product)
     other.reach("REQUESTED")
     with pytest.raises(Conflict) as caught:
-        other.send(deal.provider, deal.provider.says("negotiation.agreed", Statement.parse(deal.agreed()).body | {"negotiation": other.id}))
+        other.send(
+            deal.provider,
+            deal.provider.says("negotiation.agreed", Statement.parse(deal.agreed()).body | {"negotiation": other.id}),
+        )
     assert caught.value.code == "negotiation.previous"
 
 
@@ -348,9 +355,7 @@ def test_nobody_else_ends_an_agreement(deal: Deal, world: World) -> None:
     with pytest.raises(NotFound):
         world.rooms.contracts.terminate(stranger.caller, deal.ended(stranger))
     with pytest.raises(Conflict):
-        world.rooms.contracts.terminate(
-            deal.consumer.caller, deal.ended(deal.consumer, digest="sha256:" + "0" * 64)
-        )
+        world.rooms.contracts.terminate(deal.consumer.caller, deal.ended(deal.consumer, digest="sha256:" + "0" * 64))
 
 
 def test_what_is_not_finalized_is_no_agreement_to_end(deal: Deal) -> None:

@@ -10,7 +10,8 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey
-from hefu_broker.bootstrap import open_rooms
+from hefu_broker import pages
+from hefu_broker.bootstrap import Server, open_rooms
 
 from tests.broker.world import Deal, Person, World
 
@@ -81,7 +82,9 @@ def test_an_altered_statement_is_refused(world: World, provider: Person) -> None
         world.rooms.log.append(provider.caller, [data])
 
 
-@pytest.mark.parametrize("type_", ["agreement.finalized", "product.published", "status.list", "transport.bound", "agreement"])
+@pytest.mark.parametrize(
+    "type_", ["agreement.finalized", "product.published", "status.list", "transport.bound", "agreement"]
+)
 def test_what_has_a_door_of_its_own_is_not_taken_as_a_journal_statement(
     world: World, provider: Person, type_: str
 ) -> None:
@@ -162,6 +165,27 @@ def test_a_restored_old_database_refuses_to_start(world: World, provider: Person
     assert caught.value.code == "log.behind"
 
 
+def test_a_server_on_a_restored_database_ends_before_it_serves(world: World, provider: Person) -> None:
+    world.sequenced()
+    path = world.folder / "checkpoint.latest"
+    newest = path.read_bytes()
+    world.rooms.log.append(provider.caller, [journal(provider, 1)])
+    world.sequenced()
+    signed = path.read_bytes()
+    assert signed != newest
+    with world.rooms.database.engine.begin() as connection:
+        connection.exec_driver_sql('DELETE FROM log_entry WHERE "index" = (SELECT max("index") FROM log_entry)')
+        connection.exec_driver_sql("UPDATE log_head SET size = size - 1")
+        connection.commit()
+    world.rooms.database.close()
+    server = Server(world.folder, world.clock)
+    with pytest.raises(Untrusted):
+        server.start()
+    server.stop()
+    assert path.read_bytes() == signed
+    world.reopen()
+
+
 def test_a_restored_database_that_went_on_differently_refuses_to_start(world: World, provider: Person) -> None:
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
     world.sequenced()
@@ -233,9 +257,7 @@ def test_concurrent_appends_are_all_sequenced_once(world: World, provider: Perso
     before = world.rooms.sequencer.newest[0]
     all_ = [[journal(provider, writer * 1000 + number) for number in range(10)] for writer in range(8)]
     threads = [
-        threading.Thread(
-            target=lambda mine=mine: [world.rooms.log.append(provider.caller, [each]) for each in mine]
-        )
+        threading.Thread(target=lambda mine=mine: [world.rooms.log.append(provider.caller, [each]) for each in mine])
         for mine in all_
     ]
     for thread in threads:
@@ -305,11 +327,22 @@ def test_entries_come_in_pages(world: World, provider: Person, regulator: Person
     world.rooms.log.append(provider.caller, [journal(provider, number) for number in range(20)])
     world.sequenced()
     _, size = world.rooms.log.entries(regulator.caller, 0, 1)
-    paged = [each.index for start in range(0, size, 7) for each in world.rooms.log.entries(regulator.caller, start, 7)[0]]
+    paged = [
+        each.index for start in range(0, size, 7) for each in world.rooms.log.entries(regulator.caller, start, 7)[0]
+    ]
     assert paged == list(range(size))
     assert world.rooms.log.entries(regulator.caller, size, 7) == ([], size)
     with pytest.raises(Malformed):
         world.rooms.log.entries(regulator.caller, -1, 0)
+
+
+def test_an_answer_ends_before_it_is_too_large_for_a_message(world: World, provider: Person, regulator: Person) -> None:
+    world.rooms.log.append(provider.caller, [journal(provider, number, filler="x" * 15_000) for number in range(220)])
+    world.sequenced()
+    first, size = world.rooms.log.entries(regulator.caller, 0, 1000)
+    assert sum(len(each.envelope) for each in first) <= pages.LARGEST_ANSWER
+    rest, _ = world.rooms.log.entries(regulator.caller, len(first), 1000)
+    assert [each.index for each in (*first, *rest)] == list(range(size))
 
 
 def test_before_the_first_checkpoint_the_log_says_so(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,9 +189,7 @@ def test_a_member_finds_participants_it_can_verify(members: dict[str, Member]) -
     assert [each.id for each in directory.participants()] == ["broker", *sorted(members)]
     bound = [directory.bind(Statement.parse(one.envelope)) for each in everybody for one in each.bindings]
     assert {each.participant for each in bound} == set(members)
-    status = consumer.call(
-        registry_pb2_grpc.RegistryServiceStub, "GetStatusList", registry_pb2.GetStatusListRequest()
-    )
+    status = consumer.call(registry_pb2_grpc.RegistryServiceStub, "GetStatusList", registry_pb2.GetStatusListRequest())
     assert directory.apply(Statement.parse(status.envelope)).sequence >= 1
 
 
@@ -281,6 +280,16 @@ def test_a_wrong_token_is_refused_over_the_wire(base: Path, server: Server) -> N
         enrolment.submit(stranger.space, "guessed", asked, stranger.ring.csr())
 
 
+def test_a_rejected_enrolment_ends_for_its_sender(base: Path, server: Server) -> None:
+    stranger = Member(base, "stranger-y", "consumer")
+    asked = enrolment.request(stranger.ring, stranger.space, {"en": "y"}, frozenset({"consumer"}), CLOCK)
+    token = server.rooms.enrolments.invite("stranger-y", frozenset({"consumer"}))
+    name = enrolment.submit(stranger.space, token, asked, stranger.ring.csr())
+    server.rooms.enrolments.reject(name.removeprefix("enrollments/"))
+    with pytest.raises(Refused):
+        enrolment.poll(stranger.space, name, stranger.ring)
+
+
 def test_a_product_is_found_in_chinese_and_english_with_its_proof(
     members: dict[str, Member], published: Statement
 ) -> None:
@@ -293,6 +302,7 @@ def test_a_product_is_found_in_chinese_and_english_with_its_proof(
         )
         assert [each.description.envelope for each in found_.products] == [published.to_bytes()]
         assert found_.total_size == 1
+    _await_proof(consumer, published.to_bytes())
     one = consumer.call(
         catalog_pb2_grpc.CatalogServiceStub, "GetProduct", catalog_pb2.GetProductRequest(name="products/prd-diabetes")
     )
@@ -332,7 +342,12 @@ def test_an_agreement_is_made_watched_and_proved(members: dict[str, Member], pub
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for step, member in (("request", "insurer-b"), ("agreed", "hospital-a"), ("verified", "insurer-b"), ("finalized", "hospital-a")):
+    for step, member in (
+        ("request", "insurer-b"),
+        ("agreed", "hospital-a"),
+        ("verified", "insurer-b"),
+        ("finalized", "hospital-a"),
+    ):
         data = getattr(deal, step)()
         advance(members[member], data)
         deal.messages.append(Statement.parse(data))
@@ -374,9 +389,7 @@ def test_journal_statements_are_proved_and_read_by_their_issuer_and_the_regulato
     data = provider.person().says("computation.sealed", {"computation": "cmp-1"})
     logged = audit_pb2_grpc.LogServiceStub
     before = provider.call(logged, "GetCheckpoint", audit_pb2.GetCheckpointRequest()).note
-    answer = provider.call(
-        logged, "AppendStatements", audit_pb2.AppendStatementsRequest(statements=[wrap(data)])
-    )
+    answer = provider.call(logged, "AppendStatements", audit_pb2.AppendStatementsRequest(statements=[wrap(data)]))
     assert answer.accepted == 1
     found_ = _await_proof(provider, data)
     key = VerifierKey.parse(provider.space.log_key)
@@ -389,15 +402,14 @@ def test_journal_statements_are_proved_and_read_by_their_issuer_and_the_regulato
     )
     tree.verify_consistency(old.size, after.size, old.root, after.root, list(path.hashes))
     for member, reads in ((provider, True), (regulator, True), (members["insurer-b"], False)):
-        page = member.call(
-            logged, "ListEntries", audit_pb2.ListEntriesRequest(first_index=found_.index, page_size=1)
-        )
+        page = member.call(logged, "ListEntries", audit_pb2.ListEntriesRequest(first_index=found_.index, page_size=1))
         assert page.entries[0].leaf_hash == tree.leaf_hash(data)
         assert (page.entries[0].envelope == data) is reads
 
 
 def _await_proof(member: Member, data: bytes) -> LogProof:
-    for _ in range(500):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
         try:
             return proof(
                 member.call(

@@ -256,7 +256,12 @@ class Deal:
         return self.provider.says("negotiation.finalized", body | changes)
 
     def terminated(self, who: Person) -> bytes:
-        body: Object = {"negotiation": self.id, "previous": self.previous(), "code": "withdrawn", "reason": "plans changed"}
+        body: Object = {
+            "negotiation": self.id,
+            "previous": self.previous(),
+            "code": "withdrawn",
+            "reason": "plans changed",
+        }
         return who.says("negotiation.terminated", body)
 
     def ended(self, who: Person, **changes: Any) -> bytes:

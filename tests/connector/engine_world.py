@@ -88,7 +88,7 @@ def exact(prepared: Prepared, path: Path) -> list[list[int]]:
     """The true whole numbers before noise: for tests of sensitivity only."""
     shape, labels = counting._shape(prepared.parameters)
     opened = counting.open_table(path, "parquet", {})
-    connection = counting.connect()
+    connection = counting.connect(opened.native)
     try:
         counting.attach(connection, opened, shape.columns, "src")
         for key in shape.keys:
@@ -97,3 +97,4 @@ def exact(prepared: Prepared, path: Path) -> list[list[int]]:
         return counting._exact(connection, shape)
     finally:
         connection.close()
+        opened.close()

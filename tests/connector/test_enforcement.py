@@ -14,7 +14,7 @@ from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticate
 from hefu.identity import read_bytes
 from hefu_connector import guard
 from hefu_connector.ports import FINAL, Account, ComputationState, Run
-from hefu_policies.budget import Charge, PrivacyLoss
+from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss
 
 from tests.connector.world import CONSUMER, PROVIDER, SPACE, Space
 
@@ -115,6 +115,12 @@ def test_the_asset_total_holds_over_two_agreements(tmp_path: Path) -> None:
     space.enforcement.close()
 
 
+def test_a_lowered_lifetime_total_holds_for_older_agreements_too(space: Space) -> None:
+    space.ledger.reserve("cmp-before", [Account("asset/res-admissions", Budget.of_text("0.7", releases=9))], NOTHING)
+    states = [ask(space, space.request()).state for _ in range(2)]
+    assert states == [ComputationState.RELEASED, ComputationState.REFUSED]
+
+
 @pytest.mark.parametrize(
     ("epsilon", "purpose", "word"),
     [
@@ -156,7 +162,7 @@ def test_a_refusal_is_journalled_like_a_release(space: Space) -> None:
     entries = [Statement.parse(each) for each in space.journal.outbox(10)]
     assert [each.type for each in entries] == [receipt.REFUSED, receipt.SEALED]
     links = [receipt.journal_of(each) for each in entries]
-    assert links[1] == receipt.link(1, canonical.digest(entries[0].to_bytes()))
+    assert links[1] == receipt.Link(1, canonical.digest(entries[0].to_bytes()), "hospital-a-main")
 
 
 def test_a_request_signed_by_somebody_else_is_not_believed(space: Space) -> None:

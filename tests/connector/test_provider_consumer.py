@@ -334,19 +334,19 @@ def test_a_broker_that_claims_another_state_than_the_messages_lead_to_gets_nothi
         assert len(sides.broker.sent) == sent
 
 
-def test_a_provider_does_not_confirm_other_bytes_than_it_signed(sides: Sides) -> None:
-    asked = sides.ask()
+def test_a_provider_does_not_confirm_other_bytes_than_it_signed_here(sides: Sides) -> None:
+    """Both did sign what is sent, but in another negotiation."""
+    asked, elsewhere = sides.ask(), sides.ask()
     sides.provider.react(asked)
+    sides.provider.react(elsewhere)
     agreed = sides.broker.negotiation(asked.id)
-    signed = negotiating.agreement_in(agreed.messages[1])
-    assert signed is not None
-    other = sides.consumer._author.say(AGREEMENT, signed.body | {"offline_share_percent": 99})
-    previous = [each.digest() for each in agreed.messages]
-    verified = sides.consumer._author.say(
-        "negotiation.verified", {"negotiation": asked.id, "previous": [*previous], "agreement": embedded(other)}
-    )
+    other = negotiating.agreement_in(sides.broker.negotiation(elsewhere.id).messages[1])
+    assert other is not None
+    author, previous = sides.consumer._author, [each.digest() for each in agreed.messages]
+    both = other.sign(author.signer, author.clock.now())
+    body: Object = {"negotiation": asked.id, "previous": [*previous], "agreement": embedded(both)}
     with pytest.raises(Untrusted):
-        sides.provider.react(sides.broker.advance(verified))
+        sides.provider.react(sides.broker.advance(author.say("negotiation.verified", body)))
     assert "finalized" not in types(sides.broker)
 
 

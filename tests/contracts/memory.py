@@ -106,7 +106,8 @@ class MemoryJournal:
                 raise Conflict("computation.uncharged", computation=computation)
             sequence, previous = self._head()
             statement = entry.sign(sequence, previous)
-            if statement.body.get("journal") != {"sequence": sequence, "previous": previous}:
+            place = statement.body.get("journal")
+            if not isinstance(place, dict) or (place.get("sequence"), place.get("previous")) != (sequence, previous):
                 raise Defect("internal", reference="journal")
             receipt = statement.to_bytes()
             self._chain.append(receipt)

@@ -45,7 +45,7 @@ def entry(id_: str, shift: int = 0) -> Entry:
     def sign(sequence: int, previous: str) -> Statement:
         body: canonical.Object = {
             "computation": id_,
-            "journal": {"sequence": sequence + shift, "previous": previous},
+            "journal": {"connector": "c", "sequence": sequence + shift, "previous": previous},
         }
         statement = draft("computation.sealed", body, space="demo", issuer=SIGNER.participant, at=NOW)
         return statement.sign(SIGNER, NOW)
@@ -57,6 +57,6 @@ def assert_whole(chain: list[bytes], head: tuple[int, str]) -> None:
     """The chain has no gap, no fork and no altered entry, and ends at the head."""
     previous = ""
     for sequence, envelope in enumerate(chain):
-        assert Statement.parse(envelope).body["journal"] == {"sequence": sequence, "previous": previous}
+        assert Statement.parse(envelope).body["journal"] == {"connector": "c", "sequence": sequence, "previous": previous}
         previous = canonical.digest(envelope)
     assert head == (len(chain), previous)

@@ -310,6 +310,13 @@ def test_the_first_receipt_stands(requests: SqlRequests) -> None:
         requests.advance("cmp-1", ComputationState.FAILED, LATER)
 
 
+def test_a_late_word_about_a_finished_request_changes_nothing(requests: SqlRequests) -> None:
+    requests.keep(ASKED)
+    ended = requests.receive("cmp-1", RELEASED, b"receipt", 0, LATER)
+    assert requests.advance("cmp-1", ComputationState.RUNNING, LATER + timedelta(seconds=1)) == ended
+    assert requests.find("cmp-1") == ended
+
+
 def test_an_end_once_told_is_not_told_otherwise(requests: SqlRequests) -> None:
     requests.keep(ASKED)
     requests.advance("cmp-1", ComputationState.FAILED, LATER)

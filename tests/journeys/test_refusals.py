@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hefu.canonical import Object
-from hefu.envelope import Statement, new_id
+from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Untrusted
 from hefu.v1 import computation_pb2
 from hefu_space.products import Product
@@ -134,12 +135,14 @@ def test_the_same_key_with_another_question_is_a_conflict(deal: Deal, consumer: 
 
 def test_an_altered_signature_or_payload_is_refused(deal: Deal, consumer: Node, provider: Node) -> None:
     with acts.caller(consumer, provider) as caller:
-        good = caller.request(deal).to_bytes()
-        other = caller.request(deal, computation=new_id("cmp"))
-        mixed = Statement(other.payload, Statement.parse(good).signatures)
-        for envelope in (mixed.to_bytes(), good.replace(b'"epsilon_nano":100000000', b'"epsilon_nano":100000001')):
+        good, other = caller.request(deal), caller.request(deal)
+        mixed = replace(other, signatures=good.signatures).to_bytes()
+        cut = replace(good, signatures=()).to_bytes()
+        envelope = good.to_bytes()
+        flipped = [envelope[:at] + bytes([envelope[at] ^ 1]) + envelope[at + 1 :] for at in range(0, len(envelope), 40)]
+        for altered in (mixed, cut, *flipped):
             with pytest.raises((Untrusted, Malformed, Unauthenticated)):
-                caller.send(envelope)
+                caller.send(altered)
     assert acts.charged(deal) == (0, 0)
 
 

@@ -76,6 +76,9 @@ TABLE: list[tuple[str, str, Any, object, Code]] = [
     ("odrl:dateTime", "lteq", NOON_TYPED, NOON, Code.HELD),
     ("odrl:dateTime", "gt", NOON_TYPED, NOON, Code.FAILED),
     ("odrl:dateTime", "gteq", NOON_TYPED, NOON, Code.HELD),
+    ("odrl:dateTime", "lteq", NOON_TYPED, NOON + timedelta(microseconds=999_999), Code.HELD),
+    ("odrl:dateTime", "gt", NOON_TYPED, NOON + timedelta(microseconds=999_999), Code.FAILED),
+    ("odrl:dateTime", "lteq", NOON_TYPED, NOON + timedelta(seconds=1), Code.FAILED),
     ("odrl:dateTime", "lt", NOON_TYPED, datetime(2026, 11, 21, 11), Code.UNKNOWN),  # noqa: DTZ001
     ("odrl:dateTime", "lt", NOON_TYPED, datetime(2026, 11, 21, 11, tzinfo=timezone(timedelta(hours=8))), Code.UNKNOWN),
     ("odrl:dateTime", "lt", NOON_TYPED, "2026-11-21T11:00:00Z", Code.UNKNOWN),

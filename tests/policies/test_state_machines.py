@@ -89,3 +89,29 @@ def test_moves_are_the_last_words_of_statement_types() -> None:
 )
 def test_the_documentation_is_drawn_from_the_tables(page: str, text: str) -> None:
     assert (DOCS / page).read_text(encoding="utf-8") == text, "write the page again with hefu_policies.drawing"
+
+
+# Transcribed from the Dataspace Protocol's diagrams, not from our tables: state, next states, by consumer or provider.
+NEGOTIATION = """
+start REQUESTED C; start OFFERED P; REQUESTED OFFERED P; REQUESTED AGREED P; OFFERED REQUESTED C; OFFERED ACCEPTED C;
+ACCEPTED AGREED P; AGREED VERIFIED C; VERIFIED FINALIZED P; REQUESTED TERMINATED CP; OFFERED TERMINATED CP;
+ACCEPTED TERMINATED P; AGREED TERMINATED C; VERIFIED TERMINATED P
+"""
+TRANSFER = """
+start REQUESTED C; REQUESTED STARTED P; STARTED COMPLETED CP; STARTED SUSPENDED CP; SUSPENDED STARTED CP;
+REQUESTED TERMINATED CP; STARTED TERMINATED CP; SUSPENDED TERMINATED CP
+"""
+
+
+@pytest.mark.parametrize(("told", "table"), [(NEGOTIATION, negotiation.TABLE), (TRANSFER, fulfilment.TABLE)])
+def test_the_tables_are_those_of_the_dataspace_protocol(
+    told: str, table: dict[tuple[StrEnum | None, StrEnum, StrEnum], StrEnum]
+) -> None:
+    expected = set()
+    for line in told.split(";"):
+        before, after, roles = line.split()
+        expected |= {(before, after, {"C": "consumer", "P": "provider"}[role]) for role in roles}
+    found = {(before or "start", after.value, role.value) for (before, role, _), after in table.items()}
+    assert found == expected
+    # A move always leads to the state that bears its name.
+    assert all(move.value.upper() == after.value for (_, _, move), after in table.items())

@@ -172,7 +172,7 @@ class SmallLog:
     def journalled(self, type_: str, end: Receipt | Refusal | Failure, link: Link | None = None) -> Statement:
         """Say the next statement of the provider's journal."""
         previous = canonical.digest(self.journal[-1]) if self.journal else ""
-        statement = self.say(type_, end.linked(link or Link(len(self.journal), previous)).body(), PROVIDER)
+        statement = self.say(type_, end.linked(link or Link(len(self.journal), previous, PROVIDER)).body(), PROVIDER)
         self.journal.append(self.entries[-1])
         return statement
 

@@ -67,13 +67,19 @@ def test_a_statement_of_another_space_is_refused(directory: Directory) -> None:
     assert caught.value.code == "space.other"
 
 
-def test_a_newer_certification_replaces_keys_and_an_older_changes_nothing(directory: Directory) -> None:
+def test_a_key_that_a_newer_certification_leaves_out_verifies_the_past_and_signs_nothing_more(
+    directory: Directory,
+) -> None:
     newer = signer(PROVIDER)
     directory.certify(certified(participant(PROVIDER, newer), at=START + timedelta(hours=1)))
-    assert newer.key in directory.keys
-    assert CLINIC.key not in directory.keys
-    directory.certify(certified(participant(PROVIDER, CLINIC), at=START))
-    assert CLINIC.key not in directory.keys
+    directory.certify(certified(participant(PROVIDER, CLINIC), at=START))  # older: changes nothing
+    now = START + timedelta(hours=2)
+    directory.check_active(PROVIDER, now, newer.key)
+    assert CLINIC.key in directory.keys
+    with pytest.raises(Unauthenticated):
+        directory.check_active(PROVIDER, now, CLINIC.key)
+    with pytest.raises(Untrusted):
+        directory.bind(bound(binding(), by=CLINIC))
 
 
 def test_the_root_key_is_no_participants_key(directory: Directory) -> None:

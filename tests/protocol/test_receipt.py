@@ -10,7 +10,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft
 from hefu.errors import Malformed, Untrusted
-from hefu.receipt import Failure, Link, Receipt, Refusal, check_opening, commit, journal_of, link
+from hefu.receipt import Failure, Link, Receipt, Refusal, check_opening, commit, journal_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,7 +81,7 @@ def test_a_receipt_stands_under_an_agreement(small: SmallLog) -> None:
 
 
 def test_a_receipt_takes_its_place_in_the_journal_when_it_is_signed(small: SmallLog) -> None:
-    place = link(4, canonical.digest(b"before"))
+    place = Link(4, canonical.digest(b"before"), "main")
     receipt = small.receipt("cmp-five").linked(place)
     assert journal_of(say("computation.sealed", receipt.body())) == place
     assert journal_of(say("product.published", {})) is None
@@ -90,7 +90,7 @@ def test_a_receipt_takes_its_place_in_the_journal_when_it_is_signed(small: Small
 @pytest.mark.parametrize(("sequence", "previous"), [(0, canonical.digest(b"")), (1, ""), (-1, "")])
 def test_only_the_first_journal_entry_has_none_before_it(sequence: int, previous: str) -> None:
     with pytest.raises(Malformed):
-        Link(sequence, previous)
+        Link(sequence, previous, "main")
 
 
 JSON = st.recursive(

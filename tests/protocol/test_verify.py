@@ -281,7 +281,9 @@ def test_a_new_description_version_does_not_raise_a_lifetime_total(small: SmallL
 
 
 def test_a_journal_that_does_not_chain_is_found(small: SmallLog, tmp_path: Path) -> None:
-    small.journalled("computation.sealed", small.receipt("cmp-five"), Link(len(small.journal), canonical.digest(b"")))
+    small.journalled(
+        "computation.sealed", small.receipt("cmp-five"), Link(len(small.journal), canonical.digest(b""), PROVIDER)
+    )
     assert report(small, tmp_path).failed() == ["journals"]
 
 
@@ -292,8 +294,13 @@ def test_a_withheld_journal_entry_leaves_a_gap(small: SmallLog, tmp_path: Path) 
     assert report(small, tmp_path).failed() == ["journals"]
 
 
+def test_a_second_journal_under_another_connectors_name_is_found(small: SmallLog, tmp_path: Path) -> None:
+    small.journalled("computation.sealed", small.receipt("cmp-five"), Link(0, "", "elsewhere"))
+    assert report(small, tmp_path).failed() == ["receipts"]
+
+
 def test_a_second_journal_started_beside_the_first_is_found(small: SmallLog, tmp_path: Path) -> None:
-    small.journalled("computation.sealed", small.receipt("cmp-five"), Link(0, ""))
+    small.journalled("computation.sealed", small.receipt("cmp-five"), Link(0, "", PROVIDER))
     assert report(small, tmp_path).failed() == ["journals"]
 
 

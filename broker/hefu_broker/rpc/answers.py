@@ -11,7 +11,7 @@ from hefu.v1 import catalog_pb2, common_pb2, contract_pb2, registry_pb2
 from hefu_policies.lifecycle import ProductState
 
 from hefu_broker.log import AuditLog
-from hefu_broker.records import Listing, Talk
+from hefu_broker.records import Card, Listing, Talk
 from hefu_broker.registry import Registry
 
 _PRODUCT_STATES = {
@@ -44,8 +44,18 @@ def proof(value: LogProof) -> common_pb2.LogProof:
     return common_pb2.LogProof(index=value.index, hashes=value.hashes, checkpoint=value.checkpoint)
 
 
-def product(listing: Listing, log: AuditLog | None) -> catalog_pb2.Product:
-    """A product; with its proof where a log is given."""
+def card(found: Card) -> catalog_pb2.Product:
+    """A listed product as a search shows it; its proof comes with the single product."""
+    return catalog_pb2.Product(
+        name=f"products/{found.product}",
+        state=catalog_pb2.Product.STATE_LISTED,
+        provider=found.provider,
+        description=common_pb2.Statement(envelope=found.envelope),
+    )
+
+
+def product(listing: Listing, log: AuditLog) -> catalog_pb2.Product:
+    """A product, with its proof once there is one."""
     return catalog_pb2.Product(
         name=f"products/{listing.product}",
         state=_PRODUCT_STATES[listing.state],
@@ -79,6 +89,6 @@ def participant(registry: Registry, id_: str) -> registry_pb2.Participant:
     return registry_pb2.Participant(name=f"participants/{id_}", certification=statement(certified), bindings=bindings)
 
 
-def _proof_of(value: Statement | None, log: AuditLog | None) -> common_pb2.LogProof | None:
-    found = log.proof_of(value) if log and value else None
+def _proof_of(value: Statement | None, log: AuditLog) -> common_pb2.LogProof | None:
+    found = log.proof_of(value) if value else None
     return proof(found) if found else None

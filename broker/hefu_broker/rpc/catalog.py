@@ -45,5 +45,5 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         """See the service. Proofs come with a single product, not with a list."""
         caller = self._registry.member(transport.caller(context))
         found, more = self._catalog.search(caller, request.query, request.filter, request.page_size, request.page_token)
-        products = [answers.product(each, None) for each in found.listings]
+        products = [answers.card(each) for each in found.cards]
         return catalog_pb2.SearchProductsResponse(products=products, next_page_token=more, total_size=found.total)

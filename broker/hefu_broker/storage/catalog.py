@@ -13,7 +13,7 @@ from hefu_policies.product import Description
 from sqlalchemy import ColumnElement, Float, Integer, and_, exists, func, or_, text
 from sqlmodel import Session, SQLModel, col, select
 
-from hefu_broker.records import Found, Listing, Outgoing, ResourceRecord, Search
+from hefu_broker.records import Card, Found, Listing, Outgoing, ResourceRecord, Search
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.external import add_external_ids
 from hefu_broker.storage.models import (
@@ -82,7 +82,7 @@ class SqlCatalogStore:
     def search(self, query: Search, skip: int, size: int) -> Found:
         """See the port."""
         wanted = (
-            select(ProductRow, VersionRow)
+            select(ProductRow.id, ProductRow.provider, VersionRow.statement)
             .join(
                 VersionRow,
                 and_(col(VersionRow.product) == ProductRow.id, col(VersionRow.version) == ProductRow.version),
@@ -97,7 +97,7 @@ class SqlCatalogStore:
         with self._database.reading() as session:
             total = session.exec(select(func.count()).select_from(wanted.subquery())).one()
             rows = session.exec(wanted.order_by(*order).offset(skip).limit(size)).all()
-            return Found(tuple(_listing(product, version) for product, version in rows), total)
+            return Found(tuple(Card(*row) for row in rows), total)
 
     def resource(self, id_: str) -> ResourceRecord | None:
         """See the port."""

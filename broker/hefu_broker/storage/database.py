@@ -6,11 +6,13 @@ instead of in SQLite's retries; other processes (the commands) wait up to ten se
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hefu import faults
 from hefu.errors import Unavailable
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
@@ -21,6 +23,7 @@ from hefu_broker.storage.models import SpaceRow
 
 _WRITES = "hefu_writes"
 _BUSY_SECONDS = 10
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database:
@@ -58,8 +61,10 @@ class Database:
         try:
             with self._lock, Session(self._writer) as session, session.begin():
                 yield session
+                faults.point("broker.before_commit")
         except OperationalError as fault:
             raise Unavailable("storage.busy", detail=str(fault.orig)) from None
+        faults.point("broker.committed")
 
     def close(self) -> None:
         """Close all connections."""
@@ -67,21 +72,37 @@ class Database:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version."""
+    """Bring the schema to the newest version; where it is, nothing heavy is imported."""
+    if _version(engine) == newest_version():
+        return
     from alembic import command
 
     with engine.execution_options(**{_WRITES: True}).begin() as connection:
         command.upgrade(configuration(connection), "head")
 
 
+def newest_version() -> str:
+    """The revision of the newest migration: the number that its file begins with."""
+    return max(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
 def configuration(connection: Connection):  # type: ignore[no-untyped-def]  # alembic is imported where it is used
     """Alembic's configuration for a connection."""
     from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config = Config(stdout=io.StringIO())  # it reports by exceptions; nothing may mix with a command's answer
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
+
+
+def _version(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        known = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first()
+        if known is None:
+            return None
+        version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return version
 
 
 def _engine(path: Path) -> Engine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from hefu import canonical, transport
@@ -19,7 +19,7 @@ from hefu.identity import Binding
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
 from hefu_policies.budget import Charge, PrivacyLoss
 
-from hefu_connector.asking import Computed, Estimate, ExpectedError
+from hefu_connector.peering import Computed, Estimate, ExpectedError
 from hefu_connector.ports import ComputationState
 
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ class Endpoints(Protocol):
 
 
 class PeerClient:
-    """`asking.Peers` over gRPC. Safe to use from many threads.
+    """`peering.Peers` over gRPC. Safe to use from many threads.
 
     Args:
         endpoints: where the certificates to pin come from.
@@ -86,8 +86,7 @@ class PeerClient:
     def watch(self, provider: str, computation: str) -> Iterator[Computed]:
         """As in the port."""
         request = computation_pb2.WatchComputationRequest(name=_name(computation))
-        stub = self._stub(provider)
-        for each in transport.stream(stub.WatchComputation, request, peer=provider, timeout=_LONGEST_WATCH):
+        for each in self._stream(provider, lambda stub: stub.WatchComputation, request):
             yield _computed(each)
 
     def cancel(self, provider: str, computation: str) -> Computed:
@@ -98,8 +97,7 @@ class PeerClient:
     def fetch(self, provider: str, computation: str, first: int) -> Iterator[tuple[int, bytes]]:
         """As in the port."""
         request = computation_pb2.FetchReleaseRequest(name=_name(computation), first_part=first)
-        stub = self._stub(provider)
-        for each in transport.stream(stub.FetchRelease, request, peer=provider, timeout=_LONGEST_WATCH):
+        for each in self._stream(provider, lambda stub: stub.FetchRelease, request):
             yield each.index, each.sealed
 
     def close(self) -> None:
@@ -123,6 +121,25 @@ class PeerClient:
         # It may have a new certificate or address. Every call may be repeated: a computation is known by its id.
         stub = self._stub(provider, anew=True)
         return transport.invoke(method(stub), request, peer=provider, timeout=self._timeout)
+
+    def _stream(
+        self,
+        provider: str,
+        method: Callable[[computation_pb2_grpc.ComputationServiceStub], Callable[..., Any]],
+        request: object,
+    ) -> Iterator[Any]:
+        for anew in (False, True):
+            heard = False
+            try:
+                call = method(self._stub(provider, anew=anew))
+                for each in transport.stream(call, request, peer=provider, timeout=_LONGEST_WATCH):
+                    heard = True
+                    yield each
+                return
+            except Unavailable as fault:
+                # Look for a new certificate or address once, but not where the stream broke on its way.
+                if heard or anew or fault.code not in _UNREACHED:
+                    raise
 
     def _stub(self, provider: str, *, anew: bool = False) -> computation_pb2_grpc.ComputationServiceStub:
         binding = self._endpoints.endpoint(provider, anew=anew)

@@ -56,7 +56,7 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     """
     shape, labels = _shape(parameters)
     opened = open_table(path, form, layout)
-    connection = connect()
+    connection = connect(opened.native)
     try:
         require(opened, shape.columns)
         attach(connection, opened, shape.columns, sql.SOURCE)
@@ -75,11 +75,13 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     return {"noised": noised, "rows_read": opened.rows()}
 
 
-def connect() -> Any:
-    """A DuckDB in memory that can reach no file, network, extension or setting."""
+def connect(native: str) -> Any:
+    """A DuckDB in memory that can reach no network, extension or setting, and no file but one at most."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     memory = max(_SMALLEST_MEMORY, limit // 2) if limit > 0 else 1 << 30
     connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": f"{memory >> 20}MiB"})
+    if native:
+        connection.execute(f"SET allowed_paths=['{native}']")
     for setting in LOCKS:
         connection.execute(setting)
     return connection

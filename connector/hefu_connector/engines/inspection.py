@@ -38,7 +38,7 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     if not 1 <= len(names) <= MOST_COLUMNS:
         raise Moved
     kinds = {name: arrow_type(found) for name, found in opened.fields.items()}
-    connection = connect()
+    connection = connect(opened.native)
     attach(connection, opened, names, SOURCE)
     questions = ["count(*)"]
     for name in names:

@@ -34,9 +34,11 @@ class Opened:
     Attributes:
         fields: column name, as schemas call it, to Arrow type; everything in a CSV is text.
         theirs: the same name to the file's own.
-        scan: what a query reads of some columns, by the file's names.
+        scan: what a query reads of some columns, by the file's names: an Arrow object, or the path of a Parquet file
+            that DuckDB reads itself.
         rows: how many rows there are, or were read; known after reading.
         close: to be called in the end.
+        native: the path that DuckDB must be allowed to read, if any.
     """
 
     fields: Mapping[str, Any]
@@ -44,6 +46,7 @@ class Opened:
     scan: Callable[[list[str]], Any]
     rows: Callable[[], int]
     close: Callable[[], None] = lambda: None
+    native: str = ""
 
 
 def open_table(path: Path, form: str, layout: Object) -> Opened:
@@ -60,7 +63,7 @@ def open_table(path: Path, form: str, layout: Object) -> Opened:
     ours = {str(there): here for here, there in names.items()} if isinstance(names, dict) else {}
     files = ExitStack()
     try:
-        return _csv(path, layout, ours, files) if form == "csv" else _columnar(path, form, ours)
+        return _csv(path, layout, ours, files) if form == "csv" else _columnar(path, form, ours, files)
     except (pa.ArrowException, OSError, LookupError, ValueError):
         files.close()
         raise Moved from None
@@ -84,16 +87,24 @@ def attach(connection: Any, opened: Opened, columns: Iterable[str], view: str) -
     """Make some columns of a file a view of DuckDB, under the names that schemas have. It can be read once."""
     # A count of rows reads a column too.
     wanted = list(columns) or list(opened.fields)[:1]
-    file = f"{view}_file"
-    connection.register(file, opened.scan([opened.theirs[name] for name in wanted]))
+    file = quote(f"{view}_file")
+    scan = opened.scan([opened.theirs[name] for name in wanted])
+    if isinstance(scan, str):
+        file = f"read_parquet('{scan}')"
+    else:
+        connection.register(f"{view}_file", scan)
     fields = ", ".join(f"{quote(opened.theirs[name])} AS {quote(name)}" for name in wanted)
-    connection.execute(f"CREATE TEMP VIEW {quote(view)} AS SELECT {fields} FROM {quote(file)}")  # noqa: S608
+    connection.execute(f"CREATE TEMP VIEW {quote(view)} AS SELECT {fields} FROM {file}")  # noqa: S608
 
 
-def _columnar(path: Path, form: str, ours: Mapping[str, str]) -> Opened:
+def _columnar(path: Path, form: str, ours: Mapping[str, str], files: ExitStack) -> Opened:
     dataset = pa.dataset.dataset(str(path), format={"parquet": "parquet", "arrow": "ipc"}[form])
     fields, theirs = _named(dataset.schema, ours)
-    return Opened(fields, theirs, lambda _: dataset, dataset.count_rows)
+    if form == "arrow":
+        return Opened(fields, theirs, lambda _: dataset, dataset.count_rows)
+    # Named by its descriptor, the path has no letter that would mean something in SQL or in a glob.
+    native = f"/proc/self/fd/{files.enter_context(path.open('rb')).fileno()}"
+    return Opened(fields, theirs, lambda _: native, dataset.count_rows, files.close, native)
 
 
 def _csv(path: Path, layout: Object, ours: Mapping[str, str], files: ExitStack) -> Opened:

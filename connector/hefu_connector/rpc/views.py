@@ -11,7 +11,7 @@ from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2
 from hefu_policies.budget import PrivacyLoss
 
-from hefu_connector import asking, overview
+from hefu_connector import overview, peering
 from hefu_connector.asking import Outcome
 from hefu_connector.consumer import Product
 from hefu_connector.overview import Left, Standing
@@ -145,7 +145,7 @@ def balance(found: Balance, title: str = "") -> control_pb2.Balance:
     )
 
 
-def estimate(found: asking.Estimate) -> computation_pb2.Estimate:
+def estimate(found: peering.Estimate) -> computation_pb2.Estimate:
     """Cost and expected error."""
     errors = [
         computation_pb2.ExpectedError(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +53,11 @@ class Database:
         self._writer = self.engine.execution_options(**{_WRITES: True})
         one_writer = self.engine.dialect.name == "sqlite"
         self._turn = threading.Lock() if one_writer else nullcontext()
-        with self.writing() as connection:
-            _migrate(connection)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            with self.writing() as connection:
+                _migrate(connection)
+            undo.pop_all()
 
     @classmethod
     def at(cls, path: Path) -> Database:

@@ -145,7 +145,8 @@ def check_place(statement: Statement, sequence: int, previous: str) -> None:
     Raises:
         Defect: it does not; nothing is written then.
     """
-    if statement.body.get("journal") != {"sequence": sequence, "previous": previous}:
+    place = statement.body.get("journal")
+    if not isinstance(place, dict) or (place.get("sequence"), place.get("previous")) != (sequence, previous):
         raise Defect("internal", reference="journal", detail="an entry does not name its place in the chain")
 
 

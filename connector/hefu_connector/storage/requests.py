@@ -38,7 +38,8 @@ class SqlRequests:
         with self._database.writing() as connection:
             lock(connection, "requests")
             kept = _need(connection, computation)
-            if (kept.state, kept.fault) == (state, fault):
+            late = kept.state in FINAL and state is not None and state not in FINAL and not fault
+            if late or (kept.state, kept.fault) == (state, fault):
                 return kept
             _need_open(kept)
             return _change(connection, computation, at, state=state.value if state else None, fault=fault)

@@ -1,0 +1,57 @@
+# Short recipes for people; .ci/run calls the same. Needs Python >= 3.11 (with venv), git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-attacks check docs proto bench clean
+
+demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
+	$(BIN)/hefu demo
+
+test: .venv/dev.stamp  ## everything but the minutes-long attacks
+	$(BIN)/pytest -m "not slow"
+
+test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
+	$(BIN)/pytest tests/attacks
+
+check: .venv/dev.stamp  ## style, types, floors, wire format, generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd proto && ../$(BIN)/buf lint
+	cd proto && ../$(BIN)/buf breaking --against baseline.binpb
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/python docs/generate.py --check
+
+docs: .venv/dev.stamp  ## docs/errors.md and docs/rpc.md from their sources
+	$(BIN)/python docs/generate.py
+
+proto: .venv/dev.stamp  ## stubs from the .proto files
+	cd proto && ../$(BIN)/buf lint
+	$(BIN)/python proto/generate.py
+
+proto/baseline.binpb: .venv/dev.stamp  ## only on a release: what the wire must stay compatible with (see proto/README.md)
+	cd proto && ../$(BIN)/buf build -o baseline.binpb
+
+bench: .venv/demo.stamp  ## figures of this machine into benchmarks/results
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/negotiation.py
+	$(BIN)/python benchmarks/release.py
+
+clean:  ## everything that a recipe made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis hefu-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/pip.stamp: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hefu needs Python 3.11 or newer: make PYTHON=python3.x")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	touch $@
+
+.venv/demo.stamp: .venv/pip.stamp pyproject.toml
+	test -e .venv/dev.stamp || $(BIN)/pip install --quiet -c constraints.txt -e '.[demo]'
+	touch $@
+
+.venv/dev.stamp: .venv/pip.stamp pyproject.toml
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
