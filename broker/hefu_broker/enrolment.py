@@ -165,10 +165,9 @@ class Enrolments:
 
 def _check_certifiable(asked: Statement, clock: Clock) -> None:
     """The request must be readable as the certification that would follow from it."""
-    times: Object = {"not_before": write_time(clock.now()), "not_after": write_time(clock.now())}
-    Participant.of(
-        draft(identity.CERTIFIED, asked.body | times, space=asked.space, issuer=identity.ROOT, at=asked.time)
-    )
+    body = {name: value for name, value in asked.body.items() if name != "connector"}
+    body |= {"not_before": write_time(clock.now()), "not_after": write_time(clock.now())}
+    Participant.of(draft(identity.CERTIFIED, body, space=asked.space, issuer=identity.ROOT, at=asked.time))
 
 
 def _only_key(keys: Json, participant: str) -> PublicKey:

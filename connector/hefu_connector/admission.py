@@ -80,12 +80,12 @@ def decide(
     resource = _resource(contract, request.plan)
     strategies = [each for each in agreement.strategies if each.enforced_by == connector]
     prepared = engine.prepare(request.plan, resource, _minimum_group(strategies, engine.action))
-    held = accounts(contract, resource, ledger, offline=offline)
-    facts = _facts(request, engine, prepared, ledger, held[1], now)
+    facts = _facts(request, engine, prepared, ledger, _agreement_account(contract), now)
     asked = Request(engine.action, agreement.product, request.recipient)
     strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION)
     under = receipt.Under(agreement.id, contract.statement.digest(), strategy.id, decision.clause)
-    return Admitted(statement, request, contract, resource, engine, prepared, held, under, facts)
+    held = [*accounts(contract, resource, ledger, offline=offline), *_clause_account(contract, decision)]
+    return Admitted(statement, request, contract, resource, engine, prepared, tuple(held), under, facts)
 
 
 def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
@@ -189,11 +189,25 @@ def accounts(contract: Contract, resource: Resource, ledger: BudgetLedger, *, of
     kept = ledger.balance(agreed).account
     held = [
         kept if kept.limit.fits(agreed.limit) else agreed,
-        Account(f"agreement/{agreement.id}", agreement.budget),
+        _agreement_account(contract),
     ]
     if offline:
         held.append(Account(f"offline/{agreement.id}", _share(agreement.budget, agreement.offline_share_percent)))
     return tuple(held)
+
+
+def _agreement_account(contract: Contract) -> Account:
+    return Account(f"agreement/{contract.agreement.id}", contract.agreement.budget)
+
+
+def _clause_account(contract: Contract, decision: Decision) -> list[Account]:
+    """Where the permitting clause allows less than the agreement's budget, an account of its own.
+
+    Computations that are decided at the same time see the same spending; only the ledger cannot be raced.
+    """
+    agreement = contract.agreement
+    narrow = decision.contract.policy.narrow(decision.clause, agreement.budget)
+    return [] if narrow == agreement.budget else [Account(f"clause/{agreement.id}/{decision.clause}", narrow)]
 
 
 def _share(budget: Budget, percent: int) -> Budget:

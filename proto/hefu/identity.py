@@ -16,6 +16,7 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import Malformed
+from hefu.members import exactly, many, mapping, reading, text, whole
 from hefu.times import read_time, write_time
 
 ROOT = "root"
@@ -80,32 +81,22 @@ class Participant:
             Malformed: a member is missing or of a wrong form.
         """
         body = statement.expect(CERTIFIED).body
-        try:
-            return cls._read(body)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            raise Malformed("statement.malformed", why=f"not a {CERTIFIED} body") from None
-
-    @classmethod
-    def _read(cls, body: Object) -> Participant:
-        id_ = check_name(str(body["participant"]))
-        roles = frozenset(map(str, _list(body["roles"])))
-        if not roles <= set(ROLES):
-            raise ValueError
-        keys = tuple(
-            PublicKey(str(each["key"]), id_, read_bytes(str(each["value"]), 32), str(each["suite"]))
-            for each in map(_object, _list(body["keys"]))
-            if each["use"] == "sign"
-        )
-        return cls(
-            id=id_,
-            names={language: str(name) for language, name in _object(body["names"]).items()},
-            roles=roles,
-            signing=keys,
-            sealing=read_bytes(str(_object(body["sealing"])["value"]), 32),
-            not_before=read_time(str(body["not_before"])),
-            not_after=read_time(str(body["not_after"])),
-            external_ids=tuple(map(_object, _list(body["external_ids"]))),
-        )
+        with reading(CERTIFIED):
+            exactly(body, "participant", "names", "roles", "keys", "sealing", "not_before", "not_after", "external_ids")
+            id_, roles = check_name(text(body["participant"])), frozenset(many(body["roles"], text))
+            sealing = exactly(body["sealing"], "suite", "value")
+            if not roles or roles - set(ROLES) or sealing["suite"] != "X25519":
+                raise ValueError
+            return cls(
+                id=id_,
+                names={language: text(name) for language, name in mapping(body["names"]).items()},
+                roles=roles,
+                signing=many(body["keys"], lambda each: _signing_key(id_, each)),
+                sealing=read_bytes(text(sealing["value"]), 32),
+                not_before=read_time(text(body["not_before"])),
+                not_after=read_time(text(body["not_after"])),
+                external_ids=many(body["external_ids"], mapping),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +133,17 @@ class Binding:
     def of(cls, statement: Statement) -> Binding:
         """Read a `transport.bound` statement; its signature is the caller's to verify."""
         body = statement.expect(BOUND).body
-        try:
+        with reading(BOUND):
+            exactly(body, "connector", "certificate", "fingerprint", "endpoint", "not_after")
             binding = cls(
                 statement.issuer,
-                check_name(str(body["connector"])),
-                read_bytes(str(body["certificate"])),
-                str(body["endpoint"]),
-                read_time(str(body["not_after"])),
+                check_name(text(body["connector"])),
+                read_bytes(text(body["certificate"])),
+                text(body["endpoint"]),
+                read_time(text(body["not_after"])),
             )
-            agreed = body["fingerprint"] == binding.fingerprint
-        except (KeyError, TypeError):
-            agreed = False
-        if not agreed:
-            raise Malformed("statement.malformed", why=f"not a {BOUND} body")
+            if body["fingerprint"] != binding.fingerprint:
+                raise ValueError
         return binding
 
 
@@ -193,17 +182,9 @@ class StatusList:
     def of(cls, statement: Statement) -> StatusList:
         """Read a `status.list` statement; its signature is the caller's to verify."""
         body = statement.expect(STATUS).body
-        try:
-            sequence = body["sequence"]
-            standings = tuple(
-                Standing(str(each["subject"]), str(each["state"]), read_time(str(each["since"])), str(each["reason"]))
-                for each in map(_object, _list(body["entries"]))
-            )
-            if not isinstance(sequence, int) or {each.state for each in standings} - {"suspended", "revoked"}:
-                raise TypeError
-        except (KeyError, TypeError):
-            raise Malformed("statement.malformed", why=f"not a {STATUS} body") from None
-        return cls(sequence, statement.time, standings)
+        with reading(STATUS):
+            exactly(body, "sequence", "entries")
+            return cls(whole(body["sequence"]), statement.time, many(body["entries"], _standing))
 
 
 def write_bytes(data: bytes) -> str:
@@ -226,13 +207,15 @@ def read_bytes(text: str, length: int | None = None) -> bytes:
     return data
 
 
-def _object(value: Json) -> Object:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
+def _signing_key(participant: str, value: Json) -> PublicKey:
+    each = exactly(value, "key", "suite", "use", "value")
+    if each["use"] != "sign":
+        raise ValueError
+    return PublicKey(text(each["key"]), participant, read_bytes(text(each["value"]), 32), text(each["suite"]))
 
 
-def _list(value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
+def _standing(value: Json) -> Standing:
+    each = exactly(value, "subject", "state", "since", "reason")
+    if each["state"] not in {"suspended", "revoked"}:
+        raise ValueError
+    return Standing(text(each["subject"]), text(each["state"]), read_time(text(each["since"])), text(each["reason"]))

@@ -87,7 +87,11 @@ def test_another_request_under_the_same_id_is_a_conflict(space: Space) -> None:
         space.enforcement.create(space.request(computation=str(first.body["computation"])), CONSUMER)
 
 
-def test_a_budget_for_two_lets_exactly_two_of_many_concurrent_requests_through(space: Space) -> None:
+@pytest.mark.parametrize(("budget", "count"), [("1", 200), ("9", 2)], ids=["budget", "clause"])
+def test_a_budget_or_clause_for_two_lets_exactly_two_of_many_concurrent_requests_through(
+    tmp_path: Path, budget: str, count: int
+) -> None:
+    space = Space(tmp_path, budget=budget, count=count)
     statements = [space.request() for _ in range(16)]
     runs: list[Run] = []
     lock = threading.Lock()
@@ -105,6 +109,7 @@ def test_a_budget_for_two_lets_exactly_two_of_many_concurrent_requests_through(s
     assert sum(run.state is ComputationState.RELEASED for run in runs) == 2
     assert sum(run.state is ComputationState.REFUSED for run in runs) == 14
     assert spent(space) == Charge(PrivacyLoss(1_000_000_000), 2)
+    space.enforcement.close()
 
 
 def test_the_asset_total_holds_over_two_agreements(tmp_path: Path) -> None:

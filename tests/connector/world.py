@@ -124,7 +124,10 @@ class InlineWorkers:
 class Space:
     """Root, two participants and one agreement between them, all with real keys."""
 
-    def __init__(self, folder: Path, *, budget: str = "1", releases: int = 100, lifetime: str = "10") -> None:
+    def __init__(
+        self, folder: Path, *, budget: str = "1", releases: int = 100, lifetime: str = "10", count: int = 200
+    ) -> None:
+        self.count = count
         self.clock = SetClock()
         self.root = FileSigner(ROOT, Ed25519PrivateKey.generate())
         self.directory = Directory(SPACE, _public(self.root))
@@ -151,7 +154,7 @@ class Space:
         return Enforcement(world)
 
     def agree(self, budget: str, releases: int, lifetime: str, agreement: str = "agr-one") -> Contract:
-        description = _description(budget, releases, lifetime)
+        description = _description(budget, releases, lifetime, self.count)
         described = self._sign(draft(PUBLISHED, description.body(), space=SPACE, issuer=PROVIDER, at=START), PROVIDER)
         asked = ContractRequest(
             negotiation="neg-one", provider=PROVIDER, consumer=CONSUMER, connector="pharma-b-main",
@@ -206,12 +209,12 @@ def _public(signer: FileSigner) -> PublicKey:
     return PublicKey(signer.key, signer.participant, signer.public)
 
 
-def _description(budget: str, releases: int, lifetime: str) -> Description:
+def _description(budget: str, releases: int, lifetime: str, count: int) -> Description:
     policy = template(
         "research-statistics",
         {
             "purpose": "dpv:ScientificResearch", "epsilon": "0.5", "min_group": 20, "columns": ["age", "region"],
-            "until": "2027-11-21T00:00:00Z", "count": 200, "budget": budget,
+            "until": "2027-11-21T00:00:00Z", "count": count, "budget": budget,
         },
     )  # fmt: skip
     schema = (
