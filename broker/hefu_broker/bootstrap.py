@@ -34,7 +34,7 @@ from hefu_broker.enrolment import Enrolments
 from hefu_broker.founding import ring_of
 from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
-from hefu_broker.records import Certificate, Outgoing
+from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
@@ -259,7 +259,7 @@ def _admit_self(folder: Path, registry: Registry, store: SqlRegistryStore) -> No
         registry.directory.participant(Participant.of(certification).id)
     except NotFound:
         operator = registry.directory.certify(certification)
-        store.certify(operator, Outgoing.of(certification, operator.id), None)
+        store.certify(operator, Outgoing.of(certification, EVERYBODY), None)
 
 
 def _authority(folder: Path, space: SpaceFile, life: timedelta) -> Authority:

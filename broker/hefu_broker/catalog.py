@@ -13,7 +13,7 @@ from hefu_policies.lifecycle import ProductState
 from hefu_broker import pages, words
 from hefu_broker.pages import Pages
 from hefu_broker.ports import Announce, CatalogStore
-from hefu_broker.records import Found, Listing, Outgoing, Search
+from hefu_broker.records import EVERYBODY, Found, Listing, Outgoing, Search
 from hefu_broker.trust import Trust, members, text
 
 RETIRED = "product.retired"
@@ -45,7 +45,8 @@ class Catalog:
         held = self._held(listing.product)
         if held is not None and held.digest == listing.digest:
             return held
-        self._store.publish(listing, listing.description.previous, _words(listing.description), Outgoing.of(statement))
+        outgoing = Outgoing.of(statement, *_readers(listing.description))
+        self._store.publish(listing, listing.description.previous, _words(listing.description), outgoing)
         self._announce()
         return listing
 
@@ -139,3 +140,13 @@ def _read_filter(text_: str) -> dict[str, str]:
             raise Malformed("search.filter", names=", ".join(_FILTERS))
         found[name] = value
     return found
+
+
+def _readers(description: Description) -> set[str]:
+    """Who may read the description in the log: whoever may see one of its offers."""
+    seen = [each.visibility for each in description.offers]
+    return (
+        {EVERYBODY}
+        if any(each.kind == "members" for each in seen)
+        else {one for each in seen for one in each.participants}
+    )

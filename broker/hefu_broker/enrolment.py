@@ -21,7 +21,7 @@ from hefu.times import Clock, write_time
 
 from hefu_broker.authority import requested_key
 from hefu_broker.ports import EnrolmentStore, LookupStore, RegistryStore
-from hefu_broker.records import Enrolment, EnrolmentState, Outgoing, Token
+from hefu_broker.records import EVERYBODY, Enrolment, EnrolmentState, Outgoing, Token
 from hefu_broker.trust import AHEAD, members
 
 REQUESTED = "enrollment.requested"
@@ -131,7 +131,7 @@ class Enrolments:
         same = all(statement.body[name] == asked[name] for name in ("participant", "names", "keys", "sealing"))
         if not same or participant.roles != found.roles:
             raise Untrusted("certification.differs", participant=found.participant)
-        self._registry.certify(participant, Outgoing.of(statement, participant.id), id_)
+        self._registry.certify(participant, Outgoing.of(statement, EVERYBODY), id_)
         self._changed()
         return participant
 

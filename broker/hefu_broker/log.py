@@ -13,7 +13,7 @@ from hefu.tlog.proof import LogProof
 
 from hefu_broker import pages
 from hefu_broker.ports import Announce, EntryStore, LogStore, OutboxStore, TalkStore
-from hefu_broker.records import Entry, Outgoing
+from hefu_broker.records import EVERYBODY, Entry, Outgoing
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.trust import Trust
 
@@ -148,7 +148,7 @@ class AuditLog:
 
 
 def _may_read(entry: Entry, participant: str) -> bool:
-    return participant == entry.outgoing.issuer or participant in entry.outgoing.parties
+    return participant == entry.outgoing.issuer or bool({participant, EVERYBODY} & {*entry.outgoing.parties})
 
 
 def _seen(entry: Entry, whole: bool) -> Seen:

@@ -16,13 +16,15 @@ from hefu_policies.contract import Description
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import State
 
+EVERYBODY = "*"  # every member of the space
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A verified statement on its way to the audit log.
 
     Attributes:
-        parties: participants that may read the leaf, besides its issuer, regulators and operators.
+        parties: participants that may read the leaf, besides its issuer, regulators and operators; `EVERYBODY` for all.
     """
 
     envelope: bytes

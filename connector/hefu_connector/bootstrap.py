@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -31,6 +32,7 @@ from hefu_connector.consumer import Consumer
 from hefu_connector.contracts import Pins
 from hefu_connector.enforcement import Enforcement, Rules, World
 from hefu_connector.engines.statistics import Statistics
+from hefu_connector.enrolling import Enrolment
 from hefu_connector.estimates import Estimates
 from hefu_connector.flush import AnnouncedJournal, Flush
 from hefu_connector.negotiating import Pen, Watch
@@ -43,6 +45,7 @@ from hefu_connector.rpc.peers import ComputationServicer
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.source_book import SourceBook
+from hefu_connector.sources import spool
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
@@ -143,7 +146,8 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         ground.shelves.database.close,
     ]
     public = _public(ground, servicer) if settings.listen else None
-    return Connector(settings, _desk(ground, roles, look), ground.trust, enforcement, public, loops, closing)
+    clearing = partial(spool.sweep, ground.home.spool)
+    return Connector(settings, _desk(ground, roles, look), ground.trust, enforcement, clearing, public, loops, closing)
 
 
 def _ground(home: Home, clock: Clock) -> _Ground:
@@ -156,7 +160,8 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         database, SqlMarks(database), SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database),
     )  # fmt: skip
-    identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, shelves.marks, clock)
+    reissue = Enrolment(home.directory, clock).reissue
+    identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, shelves.marks, clock, reissue)
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     broker = _Broker(link, RegistryClient(link), CatalogClient(link), NegotiationsClient(link), LogClient(link))
     trust = SpaceTrust(space, broker.registry, shelves.marks, clock)

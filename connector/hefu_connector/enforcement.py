@@ -269,7 +269,7 @@ class Enforcement:
 
     def _compute(self, admitted: Admitted) -> tuple[Object, Table]:
         world, job = self._world, admitted.request.computation
-        with world.sources(admitted.resource.id).open(sorted(admitted.prepared.columns)) as table:
+        with world.sources(admitted.resource.id).open(sorted(admitted.prepared.reads)) as table:
             admission.check_snapshot(admitted.contract, table)
             if job in self._stopped:
                 raise Unavailable("cancelled")

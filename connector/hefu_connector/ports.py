@@ -81,7 +81,8 @@ class Prepared:
     Attributes:
         parameters: what the worker gets; generated here, no text of the consumer in it.
         charge: what it will cost, whatever the data says.
-        columns: every column used anywhere: selected, filtered, grouped.
+        columns: every column that the plan uses anywhere: selected, filtered, grouped. The rules judge these.
+        reads: every column that the worker reads: those, and the privacy unit.
         functions: the aggregate functions used, for example ``count``.
         kind: the output kind, for example ``NoisyAggregate`` or ``Histogram``.
         cells: how many rows the answer has; public.
@@ -92,6 +93,7 @@ class Prepared:
     parameters: Object
     charge: Charge
     columns: frozenset[str]
+    reads: frozenset[str]
     functions: frozenset[str]
     kind: str
     cells: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
@@ -36,18 +37,29 @@ class TransportIdentity:
     Args:
         path: the certificate file (PEM); the key is in the ring's folder.
         endpoint: ``host:port`` where other connectors reach this one; empty where nobody may dial in.
+        reissue: a certificate (DER) for the same key when the present one has run out, and with it every call.
 
     Attributes:
         bound: set once the space knows that the certificate is this participant's; before, no call would be taken.
     """
 
-    def __init__(self, ring: KeyRing, path: Path, space: SpaceFile, endpoint: str, marks: Marks, clock: Clock) -> None:
+    def __init__(
+        self,
+        ring: KeyRing,
+        path: Path,
+        space: SpaceFile,
+        endpoint: str,
+        marks: Marks,
+        clock: Clock,
+        reissue: Callable[[], bytes],
+    ) -> None:
         self._ring = ring
         self._path = path
         self._space = space
         self._endpoint = endpoint
         self._marks = marks
         self._clock = clock
+        self._reissue = reissue
         self._lock = threading.Lock()
         self._key = ring.transport_pem()
         self._certificate = _read(path)
@@ -83,9 +95,12 @@ class TransportIdentity:
         if self._clock.now() < certificate.not_valid_before_utc + life * _RENEW_AFTER:
             self._bind(registry, certificate.public_bytes(Encoding.DER))
             return
-        issued = registry.renew(self._ring.csr())
+        expired = self._clock.now() >= certificate.not_valid_after_utc
+        issued = self._reissue() if expired else registry.renew(self._ring.csr())
         pem = transport.to_pem(issued)
         _check_key(pem, self._ring)
+        if expired:  # under the old one there is no call by which the new one could be bound
+            self._replace(pem)
         self._bind(registry, issued)
         self._replace(pem)
         log.info("the transport certificate is renewed until %s", self.valid_until())

@@ -26,6 +26,7 @@ class Connector:
     """A connector that is put together. Made by `bootstrap.build`; started once.
 
     Args:
+        clearing: removes what a killed connector left behind; called once this directory is held.
         public: serves other connectors; None where nobody may dial in.
         closing: what is closed after the servers, in this order.
 
@@ -40,6 +41,7 @@ class Connector:
         desk: control.Desk,
         trust: SpaceTrust,
         enforcement: Enforcement,
+        clearing: Callable[[], object],
         public: Callable[[], transport.Running] | None,
         loops: Sequence[Loop],
         closing: Sequence[Callable[[], None]],
@@ -49,6 +51,7 @@ class Connector:
         self.trust = trust
         self.enforcement = enforcement
         self.port = 0
+        self._clearing = clearing
         self._public = public
         self._loops = loops
         self._closing = closing
@@ -86,6 +89,7 @@ class Connector:
         try:
             # The control socket is first: it tells whether another connector holds this directory.
             self._servers.append(control.serve(self.desk))
+            self._clearing()
             ended = self.enforcement.recover()
             if ended:
                 log.warning("%d computations had been interrupted; what was charged stays charged", ended)

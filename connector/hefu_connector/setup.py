@@ -1,26 +1,20 @@
-"""Before a connector serves: its directory, its keys, its enrolment; and then serving until it is told to stop."""
+"""Before a connector serves: its directory and its keys; and then serving until it is told to stop."""
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-from hefu import enrolment, transport
 from hefu.errors import Malformed
-from hefu.keys import write_private
 from hefu.space import SpaceFile
-from hefu.times import Clock, SystemClock, write_time
 
+from hefu_connector.enrolling import Enrolment, write_notes
 from hefu_connector.settings import Home, Settings
 
-_NOTES = "enrolment.json"
-_POLL_SECONDS = 1.0
 DEFAULT_LISTEN = "127.0.0.1:7410"
 
 
@@ -41,14 +35,6 @@ class Plan:
     listen: str | None = None
     endpoint: str = ""
     passphrase_file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An enrolment that waits for the holder of the root key: since when, until when (empty: for ever)."""
-
-    since: str
-    until: str = ""
 
 
 def init(directory: Path, space: Path, plan: Plan) -> None:
@@ -73,86 +59,8 @@ def init(directory: Path, space: Path, plan: Plan) -> None:
     directory.chmod(0o700)
     settings.ring(home).make()
     pinned.write(home.space)
-    _write_notes(directory, {"names": dict(plan.names), "roles": sorted(plan.roles)})
+    write_notes(directory, {"names": dict(plan.names), "roles": sorted(plan.roles)})
     settings.write(home)
-
-
-class Enrolment:
-    """The enrolment of the connector in a directory; resumed from what is noted there.
-
-    Raises:
-        Malformed: there is no connector in the directory.
-    """
-
-    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
-        self._home = Home(directory)
-        self._clock = clock or SystemClock()
-        self._settings = Settings.read(self._home)
-        self._space = SpaceFile.read(self._home.space)
-        self._ring = self._settings.ring(self._home)
-
-    @property
-    def participant(self) -> str:
-        """Who asks."""
-        return self._settings.participant
-
-    @property
-    def finished(self) -> bool:
-        """Whether certification and certificate are here."""
-        return self._home.certificate.exists() and self._home.certification.exists()
-
-    def submit(self, token: str) -> None:
-        """Offer the one-time token with the signed request; a second time only if the first did not arrive.
-
-        Raises:
-            Unauthenticated: the token is unknown, used or expired.
-            Unavailable: the broker cannot be reached.
-        """
-        notes = _read_notes(self._home.directory)
-        names, roles = notes.get("names"), notes.get("roles")
-        if not isinstance(names, dict) or not isinstance(roles, list):
-            _refuse_notes(self._home.directory)
-        asked = enrolment.request(
-            self._ring, self._space, {str(k): str(v) for k, v in names.items()}, frozenset(map(str, roles)), self._clock
-        )
-        name = enrolment.submit(self._space, token, asked, self._ring.csr())
-        _write_notes(self._home.directory, {**notes, "name": name, "since": write_time(self._clock.now())})
-
-    def waiting(self) -> Pending:
-        """Since when it waits.
-
-        Raises:
-            Malformed: nothing was submitted yet.
-        """
-        notes = _read_notes(self._home.directory)
-        if "name" not in notes:
-            raise Malformed("command.not_enrolled", directory=str(self._home.directory))
-        return Pending(str(notes.get("since", "")))
-
-    def poll(self) -> bool:
-        """Ask once; keeps certification and certificate if they have come.
-
-        Raises:
-            Refused: it was rejected.
-            Untrusted: the certification is not the root's, or of other keys.
-        """
-        self.waiting()
-        notes = _read_notes(self._home.directory)
-        found = enrolment.poll(self._space, str(notes["name"]), self._ring)
-        if found is None:
-            return False
-        certification, certificate = found
-        if not self._home.certification.exists():
-            write_private(self._home.certification, certification.to_bytes())
-        if not self._home.certificate.exists():
-            write_private(self._home.certificate, transport.to_pem(certificate))
-        return True
-
-    def wait(self, every: float = _POLL_SECONDS) -> None:
-        """Ask again and again until it has come; raises as `poll`."""
-        pause = threading.Event()
-        while not self.poll():
-            pause.wait(every)
 
 
 def serve(directory: Path, ready: Callable[[str], None]) -> None:
@@ -195,24 +103,3 @@ def _free_port(host: str) -> int:
             return int(probe.getsockname()[1])
     except OSError:
         raise Malformed("settings.value", name="listen", expected="host:port of this machine") from None
-
-
-def _read_notes(directory: Path) -> dict[str, object]:
-    try:
-        notes = json.loads((directory / _NOTES).read_text("utf-8"))
-    except (OSError, ValueError):
-        _refuse_notes(directory)
-    if not isinstance(notes, dict):
-        _refuse_notes(directory)
-    return notes
-
-
-def _write_notes(directory: Path, notes: Mapping[str, object]) -> None:
-    fresh = directory / f"{_NOTES}.new"
-    fresh.unlink(missing_ok=True)
-    write_private(fresh, json.dumps(notes, ensure_ascii=False, indent=2).encode())
-    fresh.replace(directory / _NOTES)
-
-
-def _refuse_notes(directory: Path) -> NoReturn:
-    raise Malformed("settings.unreadable", path=str(directory / _NOTES), why="it does not hold an enrolment's notes")

@@ -154,7 +154,7 @@ class Space:
         return Node(member, folder, self._process(member.name, "connector", "serve", "--dir", str(folder)))
 
     def _enrol(self, node: Node, port: int) -> None:
-        from hefu_connector import setup
+        from hefu_connector import enrolling, setup
 
         member = node.member
         roles = frozenset(member.roles)
@@ -167,7 +167,7 @@ class Space:
         )
         setup.init(node.folder, self.space_file, plan)
         self._settle(node.folder)
-        enrolment = setup.Enrolment(node.folder)
+        enrolment = enrolling.Enrolment(node.folder)
         enrolment.submit(self.operator.invite(member.name, roles))
         self.operator.certify(member.name)
         enrolment.wait()

@@ -17,7 +17,7 @@ from hefu.times import SystemClock
 from hefu_broker.bootstrap import Server
 from hefu_broker.founding import Plan as Founding
 from hefu_broker.founding import found, read_root, sign_as_root
-from hefu_connector import setup
+from hefu_connector import enrolling, setup
 from hefu_connector.bootstrap import build
 from hefu_connector.computation import Aggregate, Plan
 from hefu_connector.running import Connector
@@ -81,7 +81,7 @@ class Space:
         if settings:
             home = Home(directory)
             replace(Settings.read(home), **settings).write(home)  # type: ignore[arg-type]
-        enrolment = setup.Enrolment(directory)
+        enrolment = enrolling.Enrolment(directory)
         enrolment.submit(rooms.enrolments.invite(name, frozenset(roles)))
         (opened,) = [each for each in rooms.enrolments.pending() if each.participant == name]
         drafted = rooms.enrolments.draft(opened.id)

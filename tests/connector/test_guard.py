@@ -16,6 +16,7 @@ PREPARED = Prepared(
     parameters={},
     charge=Charge(PrivacyLoss(500_000_000)),
     columns=frozenset({"region"}),
+    reads=frozenset({"region"}),
     functions=frozenset({"count"}),
     kind="NoisyAggregate",
     cells=2,

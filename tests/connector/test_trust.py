@@ -315,7 +315,22 @@ def own_identity(setting: Setting, endpoint: str = "hospital-a.test:7410") -> Tr
     path = setting.folder / "transport.pem"
     if not path.exists():
         path.write_bytes(transport.to_pem(setting.certificate("hospital-a")))
-    return TransportIdentity(setting.ring("hospital-a"), path, setting.space, endpoint, setting.marks, setting.clock)
+
+    def reissue() -> bytes:
+        return setting.certificate("hospital-a")
+
+    ring = setting.ring("hospital-a")
+    return TransportIdentity(ring, path, setting.space, endpoint, setting.marks, setting.clock, reissue)
+
+
+def test_a_certificate_that_has_run_out_is_issued_anew_without_a_call_under_the_old_one(setting: Setting) -> None:
+    own = own_identity(setting)
+    own.keep_valid(setting.registry)
+    before = own.fingerprint
+    setting.clock.move(hours=24 * 7)
+    own.keep_valid(setting.registry)
+    assert own.fingerprint != before
+    assert identity.Binding.of(setting.registry.bound[-1]).fingerprint == own.fingerprint
 
 
 def test_the_first_certificate_is_bound_once_and_that_is_remembered(setting: Setting) -> None:

@@ -165,6 +165,7 @@ class _Draft:
             parameters=self._parameters(plan, shares),
             charge=Charge(loss),
             columns=plan.columns(),
+            reads=frozenset(self.columns),
             functions=frozenset(each.function for each in plan.aggregates),
             kind="Histogram" if histogram else "NoisyAggregate",
             cells=self.cells,
