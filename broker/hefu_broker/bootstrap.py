@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
+from hefu_broker.rooms import Rooms
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
 from hefu_broker.standing import Standings
@@ -49,26 +50,6 @@ from hefu_broker.trust import Trust
 
 log = logging.getLogger("hefu.broker")
 DATABASE = "broker.db"
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """The broker's rooms over one folder, without servers and threads."""
-
-    folder: Path
-    settings: Settings
-    space: SpaceFile
-    clock: Clock
-    database: Database
-    authority: Authority
-    registry: Registry
-    enrolments: Enrolments
-    standings: Standings
-    catalog: Catalog
-    contracts: Contracts
-    changes: Changes
-    sequencer: Sequencer
-    log: AuditLog
 
 
 def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = False) -> Rooms:

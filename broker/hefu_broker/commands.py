@@ -24,8 +24,8 @@ from hefu.envelope import Statement
 from hefu.errors import Malformed
 
 if TYPE_CHECKING:
-    from hefu_broker.bootstrap import Rooms
     from hefu_broker.records import Enrolment
+    from hefu_broker.rooms import Rooms
 
 _PASSPHRASE = "HEFU_ROOT_PASSPHRASE"  # noqa: S105 - the name of a variable
 

@@ -13,8 +13,9 @@ from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, draft, new_id
 from hefu.identity import Binding
 from hefu.space import SpaceFile
-from hefu_broker.bootstrap import Rooms, open_rooms
+from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import read_root, sign_as_root
+from hefu_broker.rooms import Rooms
 from hefu_policies.budget import Budget
 from hefu_policies.contract import (
     AGREEMENT,

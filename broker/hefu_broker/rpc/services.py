@@ -25,7 +25,7 @@ from hefu_broker.rpc.log import LogServicer
 from hefu_broker.rpc.registry import RegistryServicer
 
 if TYPE_CHECKING:
-    from hefu_broker.bootstrap import Rooms
+    from hefu_broker.rooms import Rooms
 
 Add = Callable[[grpc.Server], None]
 
