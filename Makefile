@@ -33,10 +33,8 @@ proto: .venv/dev.stamp  ## stubs from the .proto files
 proto/baseline.binpb: .venv/dev.stamp  ## only on a release: what the wire must stay compatible with (see proto/README.md)
 	cd proto && ../$(BIN)/buf build -o baseline.binpb
 
-bench: .venv/demo.stamp  ## figures of this machine into benchmarks/results
-	$(BIN)/python benchmarks/start.py
-	$(BIN)/python benchmarks/negotiation.py
-	$(BIN)/python benchmarks/release.py
+bench: .venv/dev.stamp  ## figures of this machine into benchmarks/results
+	for each in start negotiation release engine ledger policy_decision; do $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 clean:  ## everything that a recipe made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis hefu-demo

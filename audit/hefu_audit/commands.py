@@ -148,7 +148,7 @@ def _pins(home: Home) -> verify.Pins:
     if not home.space_file.exists():
         return verify.Pins()
     space = home.space()
-    return verify.Pins(space.root, VerifierKey.parse(space.log_key))
+    return verify.Pins(space.root, VerifierKey.parse(space.log_key), space=space)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def visit(space: SpaceFile, log: LogReader, memory: Memory, out: Path) -> Visit:
         _check_extends(log, memory, (last, earlier), (note, head))  # 2
     manifest = write_bundle(out, space, note, _entries(log, head.size))  # 3
     with open_bundle(out) as bundle:
-        report = verify(bundle, Pins(space.root, key, last))  # 4
+        report = verify(bundle, Pins(space.root, key, last, space))  # 4
     if not _FOUNDATION.intersection(report.failed()):
         memory.keep(note, head)  # 5
     return Visit(manifest, report, earlier.size if earlier else 0)

@@ -70,6 +70,7 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
         log_origin=plan.log_origin,
     )
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plan.folder.chmod(0o700)  # it may have been there before
     root = _make_root(plan)
     ring = ring_of(plan.folder)
     ring.make()
@@ -111,6 +112,7 @@ def sign_as_root(statement: Statement, root: FileSigner, clock: Clock) -> Statem
 
 def _make_root(plan: Plan) -> FileSigner:
     plan.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plan.root.chmod(0o700)
     private = Ed25519PrivateKey.generate()
     keys.write_key(plan.root / ROOT_KEY, private, plan.passphrase)
     return FileSigner(identity.ROOT, private)

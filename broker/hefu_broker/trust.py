@@ -60,7 +60,11 @@ class Trust:
         if sorted(signers) != sorted(parties):
             raise Untrusted("signature.surplus", type=statement.type)
         for each in statement.signatures:
-            self.directory.check_active(keys[each.key].participant, now, each.key)
+            signer = self.directory.participant(keys[each.key].participant)
+            # A signature dated otherwise would stand in the log for ever as a fault that everybody's verifier finds.
+            if not signer.not_before <= each.time <= now + AHEAD:
+                raise Untrusted("statement.early", type=statement.type)
+            self.directory.check_active(signer.id, now, each.key)
 
     def participant(self, caller: Binding, *roles: str) -> Participant:
         """The caller as it is certified now, if it has one of the roles (any, where none is given).

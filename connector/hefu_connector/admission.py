@@ -105,7 +105,10 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
     agreement = admitted.contract.agreement
     asked = Request(admitted.engine.action, agreement.product, admitted.request.recipient, frozenset({LOG}))
     chosen = [each for each in agreement.strategies if each.id == admitted.under.strategy]
-    _permit(chosen, asked, facts, Phase.RELEASE)
+    _, decision = _permit(chosen, asked, facts, Phase.RELEASE)
+    # The charge was held to the clause that permitted the request; another clause may have a limit of its own.
+    if decision.clause != admitted.under.clause:
+        raise Refused("contract.clause", clause=admitted.under.clause)
     return replay.write_facts(facts)
 
 
@@ -226,7 +229,7 @@ def _engine(contract: Contract, engines: Mapping[str, Engine]) -> Engine:
 def _resource(contract: Contract, plan: Object) -> Resource:
     named = plan.get("resource")
     for each in contract.description.resources:
-        if each.id in contract.agreement.resources and named in {None, "", each.id}:
+        if each.id in contract.agreement.resources and named in (None, "", each.id):
             return each
     raise NotFound("resource.not_found", what="resource", name=str(named)[:64])
 

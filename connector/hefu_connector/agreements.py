@@ -11,14 +11,16 @@ import threading
 from collections.abc import Callable
 
 from hefu.envelope import Statement
-from hefu.errors import Conflict, HefuError, NotFound, Unavailable
+from hefu.errors import Conflict, HefuError, NotFound, Unavailable, Untrusted
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
-from hefu_policies.negotiation import State
+from hefu_policies.negotiation import Move, State
 
 from hefu_connector.author import Author
 from hefu_connector.brokerage import Log, Negotiations, Progress
 from hefu_connector.contracts import TERMINATED, Papers, Pins, verify_contract, verify_termination
+from hefu_connector.log_history import LogHistory
+from hefu_connector.negotiating import agreement_in, said
 from hefu_connector.ports import Contract, Contracts, Trust
 from hefu_connector.shelves import Mark, Marks
 
@@ -52,6 +54,7 @@ class Agreements:
         self._contracts = contracts
         self._negotiations = negotiations
         self._log = log_
+        self._history = LogHistory(log_, marks, pins.log)
         self._marks = marks
         self._described = described
         self._lock = threading.Lock()
@@ -161,9 +164,25 @@ class Agreements:
         contract = verify_contract(papers, self._trust, self._pins)
         if self._author.participant not in {each.participant for each in contract.agreement.parties}:
             raise NotFound("resource.not_found", what="agreement", name=contract.agreement.id)
+        self._check_own_half(contract)
+        self._history.check(proof.checkpoint)
         self._contracts.keep(contract)
         log.info("agreement %s is in force", contract.agreement.id)
         return contract
+
+    def _check_own_half(self, contract: Contract) -> None:
+        """Our half of the tally is one this connector cut itself, and has not taken back.
+
+        A signature under our key is not enough: whoever stole a key that was replaced since, and has the broker on
+        its side, could make everything else.
+        """
+        provides = contract.agreement.provider.participant == self._author.participant
+        negotiation = contract.agreement.negotiation
+        ours = said(self._marks, negotiation, Move.AGREE if provides else Move.VERIFY)
+        agreed = agreement_in(ours) if ours is not None else None
+        ended = said(self._marks, negotiation, Move.TERMINATE)
+        if agreed is None or agreed.payload != contract.statement.payload or ended is not None:
+            raise Untrusted("contract.broken", agreement=contract.agreement.id, where="own half")
 
     def _prove(self, final: Statement) -> LogProof | None:
         try:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
-from hefu.errors import Conflict, HefuError, NotFound, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies.contract import PUBLISHED, ContractRequest, check_agreement
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description
@@ -214,6 +214,8 @@ class Consumer:
         description = Description.of(statement.body)
         if description.product != listing.product or statement.issuer != listing.provider:
             raise Untrusted("product.other", product=listing.product)
+        if "provider" not in self._trust.roles(statement.issuer):
+            raise Refused("permission.role", role="provider")
         return Product(listing, description)
 
     def _offer(self, description: Description, wanted: str) -> str:

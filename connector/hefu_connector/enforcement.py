@@ -16,6 +16,7 @@ Whatever fails after step 4 leaves the charge. A refusal is journalled like a re
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import secrets
@@ -28,7 +29,7 @@ from datetime import datetime, timedelta
 from hefu import canonical, faults, receipt
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement, draft, new_id
-from hefu.errors import Conflict, HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
 from hefu.identity import write_bytes
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
@@ -64,12 +65,14 @@ class Rules:
         deadline_seconds: after which a worker is killed.
         jobs: computations that run at once; others wait.
         waiting: computations that may wait; more are shed.
+        each: computations of one consumer that may run or wait, so that nobody fills the queue alone.
     """
 
     quantum_seconds: float = 0.25
     deadline_seconds: float = 60.0
     jobs: int = 2
     waiting: int = 256
+    each: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ class Enforcement:
             Unavailable: too many computations wait.
         """
         request = self._authenticate(statement, caller, *subjects)  # step 1
-        self._shed_overload()
+        self._shed_overload(caller)
         run, new = self._world.journal.admit(self._first(request, statement))  # step 2
         if not new:
             return self.view(run.id, caller)
@@ -129,6 +132,10 @@ class Enforcement:
             self._world.ledger.reserve(run.id, admitted.accounts, admitted.prepared.charge)  # step 4
         except HefuError as error:
             return self._refuse(run, error)
+        except Exception:
+            # An edge: a request that meets a defect must end too, and be journalled, or it stays open for ever.
+            log.exception("defect in the admission of computation %s", run.id)
+            return self._refuse(run, Defect("internal", reference=run.id))
         faults.point("ledger.reserved")
         self._world.journal.start(run.id, admitted.prepared.charge, self._world.clock.now())
         with self._changed:
@@ -146,8 +153,9 @@ class Enforcement:
         if run is None or run.consumer != consumer:
             raise NotFound("resource.not_found", what="computation", name=computation)
         if run.release_at is not None and self._world.clock.now() < run.release_at:
-            return replace(run, state=ComputationState.RUNNING, receipt=None, parts=0)
-        return run
+            # When it ended is told no more than that it did.
+            return replace(run, state=ComputationState.RUNNING, receipt=None, parts=0, updated=run.created)
+        return run if run.release_at is None else replace(run, updated=max(run.created, run.release_at))
 
     def wait(self, computation: str, consumer: str, timeout: float) -> Run:
         """As `view`, after the computation changed, ended, or the time is over; for watchers."""
@@ -242,9 +250,11 @@ class Enforcement:
         admission.check_in_force(contract, admitted.statement.issuer, now)
         admission.check_offline(contract, standing)
 
-    def _shed_overload(self) -> None:
+    def _shed_overload(self, consumer: str) -> None:
+        rules = self._world.rules
         with self._changed:
-            if len(self._running) >= self._world.rules.jobs + self._world.rules.waiting:
+            theirs = sum(each.statement.issuer == consumer for each in self._running.values())
+            if theirs >= rules.each or len(self._running) >= rules.jobs + rules.waiting:
                 raise Unavailable("peer.overloaded", peer=self._world.connector)
 
     # ------------------------------------------------------------ steps 5 to 8
@@ -312,7 +322,7 @@ class Enforcement:
             product=admitted.contract.agreement.product,
             description=admitted.contract.agreement.description,
             resource=admitted.resource.id,
-            snapshot=table.snapshot,
+            snapshot=self._snapshot(admitted, table),
             engine=admitted.engine.name,
             engine_version=admitted.engine.version,
             charge=_spent(charge),
@@ -325,6 +335,18 @@ class Enforcement:
             meters=receipt.Meters(1, prepared.cells, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
             admitted=run.created,
         )
+
+    def _snapshot(self, admitted: Admitted, table: Table) -> str:
+        """What a receipt says of the data: the digest where it is agreed on, else a commitment to it.
+
+        A digest of the bytes is a function of every row, without noise. The salt is this provider's signature of the
+        computation's id, which nobody else can make and Ed25519 makes the same again: so the provider can open it.
+        """
+        if admitted.contract.agreement.snapshot_rule == f"pinned:{table.snapshot}":
+            return table.snapshot
+        name = admitted.request.computation
+        salt = hashlib.sha256(self._world.signer.sign(f"hefu snapshot salt {name}".encode())).digest()
+        return receipt.commit("snapshot", table.snapshot, salt)
 
     # ------------------------------------------------------------ ends
 

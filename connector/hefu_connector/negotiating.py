@@ -6,13 +6,14 @@ The broker orders and keeps the messages. What state they lead to is worked out 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
-from hefu.errors import HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
 from hefu_policies.contract import AGREEMENT, ContractRequest
 from hefu_policies.negotiation import Move, Role, State, advance, is_final
 
@@ -88,33 +89,50 @@ class Pen:
 
     INVARIANT: a message is kept durably before it is sent, so that neither a power cut nor a broker that shows an old
     state can make this connector sign two agreements for one request.
+    INVARIANT: after its own termination a connector says nothing more in a negotiation, whatever state it is shown.
     """
 
     def __init__(self, author: Author, negotiations: Negotiations, marks: Marks) -> None:
         self.author = author
         self._negotiations = negotiations
         self._marks = marks
+        self._lock = threading.Lock()
 
     def send(self, negotiation: Negotiation, move: Move, make: Callable[[], Object]) -> Progress:
-        """Send one message; `make` gives what its body has besides the negotiation and the messages before it."""
-        name = f"said/{negotiation.id}/{move.value}"
-        kept = self._marks.find(name)
-        if kept is not None:
-            return self._negotiations.advance(Statement.parse(kept.text.encode()))
+        """Send one message; `make` gives what its body has besides the negotiation and the messages before it.
+
+        Raises:
+            Conflict: this connector ended the negotiation before, or the broker says that its state does not allow it.
+        """
+        with self._lock:
+            message = self._keep(negotiation, move, make)
+        try:
+            return self._negotiations.advance(message)
+        except Conflict:
+            if move is Move.TERMINATE:
+                # It did not end it, and whoever asked is told so: the negotiation goes on.
+                self._marks.remove(_said(negotiation.id, move))
+            raise
+
+    def _keep(self, negotiation: Negotiation, move: Move, make: Callable[[], Object]) -> Statement:
+        if move is not Move.TERMINATE and self.said(negotiation.id, Move.TERMINATE) is not None:
+            raise Conflict("negotiation.moved", negotiation=negotiation.id)
+        held = self.said(negotiation.id, move)
+        if held is not None:
+            return held
         body: Object = {"negotiation": negotiation.id, "previous": [*negotiation.previous], **make()}
         message = self.author.say(_type(move), body)
-        self._marks.advance(Mark(name, 1, message.to_bytes().decode()))
-        return self._negotiations.advance(message)
+        self._marks.advance(Mark(_said(negotiation.id, move), 1, message.to_bytes().decode()))
+        return message
 
     def said(self, negotiation: str, move: Move) -> Statement | None:
         """The message this connector sent as that move, or None."""
-        kept = self._marks.find(f"said/{negotiation}/{move.value}")
-        return Statement.parse(kept.text.encode()) if kept else None
+        return said(self._marks, negotiation, move)
 
     def begin(self, request: ContractRequest, user: str) -> Progress:
         """Send a consumer's first message."""
         message = self.author.say(_type(Move.REQUEST), request.body(), user=user)
-        self._marks.advance(Mark(f"said/{request.negotiation}/{Move.REQUEST.value}", 1, message.to_bytes().decode()))
+        self._marks.advance(Mark(_said(request.negotiation, Move.REQUEST), 1, message.to_bytes().decode()))
         return self._negotiations.advance(message)
 
     def terminate(self, negotiation: Negotiation, code: str, reason: str) -> Progress:
@@ -172,6 +190,12 @@ class Watch:
             self._failed.pop(progress.id, None)
 
 
+def said(marks: Marks, negotiation: str, move: Move) -> Statement | None:
+    """What this connector said in a negotiation as that move, by the bytes it kept; None if it did not."""
+    kept = marks.find(_said(negotiation, move))
+    return Statement.parse(kept.text.encode()) if kept else None
+
+
 def find(negotiations: Negotiations, id_: str) -> Progress:
     """A negotiation by its own id, or by that of the agreement it led to; raises NotFound."""
     if id_.startswith("agr-"):
@@ -194,6 +218,10 @@ def agreement_in(message: Statement) -> Statement | None:
     if not isinstance(inside, dict):
         raise Malformed("statement.malformed", why=f"{message.type} lacks the agreement")
     return Statement.parse(canonical.encode(inside)).expect(AGREEMENT)
+
+
+def _said(negotiation: str, move: Move) -> str:
+    return f"said/{negotiation}/{move.value}"
 
 
 def _type(move: Move) -> str:

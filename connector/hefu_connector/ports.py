@@ -206,7 +206,8 @@ class BudgetLedger(Protocol):
         computation changes nothing and does not raise.
 
         Raises:
-            BudgetExceeded: an account would exceed its limit; reasons name the account and what remains.
+            BudgetExceeded: an account would exceed its limit; reasons name the account and what remains of it, but
+                for an asset's, which would tell what others spent.
             Conflict: an account is known with a *lower* limit than given; limits of assets never grow.
         """
         ...
@@ -436,6 +437,10 @@ class Trust(Protocol):
 
     def sealing(self, participant: str) -> bytes:
         """The participant's raw X25519 public key; raises NotFound."""
+        ...
+
+    def roles(self, participant: str) -> frozenset[str]:
+        """The roles that the root certified; raises NotFound."""
         ...
 
     def verify(self, statement: Statement, *parties: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
-from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies.contract import AGREEMENT, PUBLISHED, agreement_from
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description, Offer
@@ -194,6 +194,8 @@ class Provider:
             raise Untrusted("negotiation.broken", negotiation=negotiation.id, where="state")
         try:
             self._trust.check(negotiation.request.consumer, *(each.key for each in negotiation.requested.signatures))
+            if "consumer" not in self._trust.roles(negotiation.request.consumer):
+                raise Refused("permission.role", role="consumer")
             if self._offer(negotiation).approval == "automatic":
                 self._agree(negotiation)
         except Unavailable:

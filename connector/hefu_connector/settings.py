@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from hefu.enrolment import KeyRing
-from hefu.errors import Malformed
+from hefu.errors import Malformed, Untrusted
 from hefu.identity import check_name
 
 API_VERSION = "hefu/v1"
@@ -145,7 +145,7 @@ class Settings:
         home.settings.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
     def ring(self, home: Home) -> KeyRing:
-        """The keys; raises Malformed where the passphrase file cannot be read."""
+        """The keys; raises Malformed where the passphrase file cannot be read, Untrusted where others can read it."""
         passphrase = None
         if self.passphrase_file:
             passphrase = _read_passphrase(home.directory / self.passphrase_file)
@@ -162,6 +162,8 @@ def _is_address(text: str) -> bool:
 
 def _read_passphrase(path: Path) -> bytes:
     try:
+        if path.stat().st_mode & 0o077:
+            raise Untrusted("key.loose_file", path=str(path))
         return path.read_bytes().strip()
     except OSError as fault:
         raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None

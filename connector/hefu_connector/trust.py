@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hefu.directory import Directory
 from hefu.envelope import Statement
-from hefu.errors import HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
+from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import Binding, Participant
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
@@ -25,6 +25,7 @@ from hefu_connector.shelves import STATUS, Mark, Marks
 log = logging.getLogger("hefu.trust")
 
 _PARTICIPANT, _BINDING = "participant/", "binding/"
+AHEAD = timedelta(minutes=5)  # how far the operator's clock may be before ours
 _KEEP_STATUS_EVERY = 30  # seconds; a restart believes the list to be at most this much older than it is
 # So that a stranger who calls again and again cannot make this connector flood the broker.
 _MOST_LOOKUPS, _LOOKUP_WINDOW = 8, 4.0  # look-ups, seconds
@@ -58,10 +59,8 @@ class SpaceTrust:
             self._directory.certify(Statement.parse(mark.text.encode()))
         now = self._clock.now()
         for mark in self._marks.all(_BINDING):
-            if mark.number < now.timestamp():
+            if mark.number < now.timestamp() or not self._still_bound(mark):
                 self._marks.remove(mark.name)
-            else:
-                self._directory.bind(Statement.parse(mark.text.encode()))
         status = self._marks.find(STATUS)
         if status is not None:
             self._directory.apply(Statement.parse(status.text.encode()))
@@ -78,6 +77,9 @@ class SpaceTrust:
     def apply(self, statement: Statement) -> None:
         """Take over a status list, wherever it came from, and keep it; raises Untrusted."""
         held = self._directory.status
+        if statement.time > self._clock.now() + AHEAD:
+            # It would look fresh for as long as nobody can bring a newer one.
+            raise Untrusted("statement.early", type=statement.type)
         if not self._knows(statement.issuer):
             self.learn(statement.issuer)
         newest = self._directory.apply(statement)
@@ -109,7 +111,8 @@ class SpaceTrust:
         """Take over and keep a binding; raises Untrusted."""
         binding = self._directory.bind(statement)
         name, until = _BINDING + binding.fingerprint, int(binding.not_after.timestamp())
-        if self._marks.find(name) is None and until >= self._clock.now().timestamp():
+        kept, now = self._marks.find(name), self._clock.now().timestamp()
+        if until >= now and (kept is None or Statement.parse(kept.text.encode()).time < statement.time):
             self._marks.advance(Mark(name, until, statement.to_bytes().decode()))
         return binding
 
@@ -129,6 +132,10 @@ class SpaceTrust:
     def sealing(self, participant: str) -> bytes:
         """As in the port."""
         return self.participant(participant).sealing
+
+    def roles(self, participant: str) -> frozenset[str]:
+        """As in the port."""
+        return self.participant(participant).roles
 
     def verify(self, statement: Statement, *parties: str) -> None:
         """As in the port."""
@@ -211,6 +218,15 @@ class SpaceTrust:
                 return each.state
         return "active"
 
+    def _still_bound(self, mark: Mark) -> bool:
+        """Take up a kept binding; one under a key that was replaced since opens nothing more."""
+        try:
+            self._directory.bind(Statement.parse(mark.text.encode()))
+        except Untrusted as fault:
+            log.warning("a kept binding is dropped: %s", fault.public())
+            return False
+        return True
+
     def _knows(self, participant: str) -> bool:
         try:
             self._directory.participant(participant)
@@ -232,7 +248,7 @@ class SpaceTrust:
                 self.learn(participant)
             else:
                 self.refresh_members()
-        except (Unavailable, NotFound, Untrusted):
+        except (Unavailable, NotFound, Untrusted, Malformed):
             return False
         return True
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def _add(parser: argparse.ArgumentParser) -> None:
     common(parser, _demo)
-    parser.add_argument(
-        "--dir", type=Path, help="a new or empty directory (default: a temporary one, removed at the end)"
-    )
+    parser.add_argument("--dir", type=Path, help="a new or empty directory (default: a new temporary one)")
     parser.add_argument(
         "--keep", action="store_true", help="leave everything running until Ctrl-C, and say how to use it"
     )
@@ -40,8 +38,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         if arguments.dir.exists() and any(arguments.dir.iterdir()):
             raise Malformed("demo.not_empty", folder=str(arguments.dir))
         return demo.run(arguments.dir.absolute(), output, arguments.data, keep=keep)
-    with tempfile.TemporaryDirectory(prefix="hefu-demo-") as folder:
-        return demo.run(Path(folder), output, arguments.data, keep=keep)
+    # It stays: the evidence in it is what the demo is about.
+    return demo.run(Path(tempfile.mkdtemp(prefix="hefu-demo-")), output, arguments.data, keep=keep)
 
 
 def _keep(told: Demo, output: Output) -> None:

@@ -149,7 +149,5 @@ def _package(name: str, path: str) -> Path:
     found = importlib.util.find_spec(name)  # finds the folder; imports nothing
     file = Path(found.origin).parent / path if found and found.origin else None
     if file is None or not file.exists():
-        raise NotFound(
-            "resource.not_found", what="data set of the Python package", name=f"{name} (pip install 'hefu[demo]')"
-        )
+        raise NotFound("demo.package", name=name)
     return file

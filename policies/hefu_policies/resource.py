@@ -19,6 +19,7 @@ from hefu_policies.reading import Place, plain, rows, unique, whole, write_decim
 
 TYPES = ("integer", "decimal", "text", "boolean", "date", "timestamp")
 NUMERIC = ("integer", "decimal")
+_UNITS = ("text", "integer")
 ROW = "row"  # the privacy unit where every row stands for another unit
 ADD_REMOVE = "add-remove"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
@@ -231,8 +232,9 @@ class Resource:
             wrong(where, "at least one column")
         # Databases read names in either case; two columns that differ in case only are one name.
         unique((each.name.lower() for each in self.schema), where)
-        if self.privacy.unit != ROW and self.privacy.unit not in {each.name for each in self.schema}:
-            wrong(f"resource {self.id}.privacy.unit", f"a column of the schema, or {ROW}")
+        # Other types round what they read, and two units that read the same would be bounded as one.
+        if self.privacy.unit not in {ROW, *(each.name for each in self.schema if each.type in _UNITS)}:
+            wrong(f"resource {self.id}.privacy.unit", f"a column of the schema of type text or integer, or {ROW}")
         unique((each.name for each in self.facts), f"resource {self.id}.facts")
 
     def column(self, name: str) -> Column | None:

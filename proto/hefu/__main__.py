@@ -45,7 +45,10 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"hefu {version('hefu')}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), "")
-    _add_verify(commands)
+    if chosen in ("", "verify"):
+        _add_verify(commands)
+    else:
+        commands.add_parser("verify")
     for point in sorted(entry_points(group="hefu.commands"), key=lambda each: each.name):
         if chosen in ("", point.name):
             group = _load(point, used=chosen == point.name)

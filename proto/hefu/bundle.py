@@ -38,6 +38,8 @@ KIND = "Bundle"
 MOST_ENTRIES = 1 << 24
 LARGEST_BUNDLE = 4 << 30  # bytes, unpacked
 _LARGEST_FILE = 64 << 10  # bytes, of a small member
+# Every entry holds a hash or a signature, which do not pack: a real bundle shrinks to a fifth or so.
+_MOST_PACKED, _SMALL = 50, 64 << 10
 _FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -198,6 +200,8 @@ def _archive(path: Path, stack: ExitStack) -> OpenMember:
             _refuse(each.filename, "encrypted or compressed in another way")
         if each.file_size > LARGEST_BUNDLE:
             _refuse(each.filename, f"more than {LARGEST_BUNDLE} bytes")
+        if each.file_size > _SMALL + _MOST_PACKED * each.compress_size:
+            _refuse(each.filename, "packed more tightly than hashes and signatures can be")
     return archive.open
 
 

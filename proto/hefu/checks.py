@@ -15,12 +15,10 @@ from hefu.canonical import Json, Object
 from hefu.errors import HefuError
 from hefu.members import digest, exactly, many, mapping, reading, text, whole
 from hefu.receipt import FAILED, NOTHING, REFUSED, SEALED, Failure, Link, Receipt, Refusal, Spent, journal_of
-from hefu.record import AGREEMENT, FINALIZED, TERMINATED, Logged, Record
+from hefu.record import AGREEMENT, FINALIZED, SIGHT, TERMINATED, Logged, Record
 from hefu.times import read_time
 
 PUBLISHED, ASKED = "product.published", "computation.requested"
-# A termination acts at first verified sight, and sight within a minute of the broker being reachable (promise, T-b).
-SIGHT = timedelta(seconds=60)
 # Two computations that end at once take their times before their places in the journal, and clocks are set.
 SKEW = timedelta(seconds=60)
 
@@ -182,11 +180,14 @@ def check_agreements(facts: Facts) -> Findings:
 def check_receipts(facts: Facts) -> Findings:
     """Every receipt stands under an agreement in force, is its provider's, and names what was agreed."""
     findings = Findings(seen=len(facts.ended))
-    asked = {str(each.statement.body.get("computation")): each.statement.digest() for each in facts.record.of(ASKED)}
+    asked = {
+        (each.statement.issuer, str(each.statement.body.get("computation"))): each.statement.digest()
+        for each in facts.record.of(ASKED)
+    }
     for logged, end in facts.ended:
         for fault in _receipt_faults(facts, findings, logged, end):
             findings.faults.append(f"entry {logged.index}: {fault}")
-        if asked.get(end.computation, end.request) != end.request:
+        if asked.get((end.consumer, end.computation), end.request) != end.request:
             findings.faults.append(f"entry {logged.index}: the receipt is for another request than was logged")
     return findings
 
@@ -235,8 +236,8 @@ def check_budgets(facts: Facts) -> Findings:
     for logged, end in facts.ended:
         for id_ in under(end):
             contract = facts.contracts.get(id_)
-            if contract is None:
-                continue
+            if contract is None or contract.provider != logged.statement.issuer:
+                continue  # what somebody else says of it charges nobody
             spent[id_] += end.charge
             if not spent[id_].within(contract.budget):
                 findings.faults.append(f"entry {logged.index}: overspends the budget of agreement {id_}")
@@ -314,7 +315,8 @@ def check_terminations(facts: Facts) -> Findings:
 
     A provider may be cut off, so a receipt may be logged long after the termination. What counts is the time of
     sealing, which the journal's chain bounds: not later than the termination by more than the contract's offline
-    window, and never by less than a minute's sight.
+    window, and never by less than a minute's sight. Nobody could see a termination before it was told, so it counts
+    from the newest time that others had entered before it, if that is later: dating it back accuses nobody.
     """
     findings = Findings()
     ended: dict[str, tuple[Logged, datetime]] = {}
@@ -329,7 +331,7 @@ def check_terminations(facts: Facts) -> Findings:
         elif logged.statement.body.get("digest") != contract.digest:
             findings.faults.append(f"entry {logged.index}: names another digest than that of agreement {id_}")
         else:
-            latest = logged.statement.time + max(contract.window, SIGHT)
+            latest = _told(facts, logged) + max(contract.window, SIGHT)
             ended[id_] = min(ended.get(id_, (logged, latest)), (logged, latest), key=lambda each: each[1])
     for logged, end in facts.ended:
         for id_ in under(end):
@@ -338,6 +340,12 @@ def check_terminations(facts: Facts) -> Findings:
                     f"entry {logged.index}: released under agreement {id_}, which entry {ended[id_][0].index} had ended"
                 )
     return findings
+
+
+def _told(facts: Facts, ended: Logged) -> datetime:
+    others = (each for each in facts.record.logged if each.index < ended.index)
+    times = (each.statement.time for each in others if each.statement.issuer != ended.statement.issuer)
+    return max(ended.statement.time, *times)
 
 
 def check_once(facts: Facts) -> Findings:

@@ -48,7 +48,7 @@ class Output:
     def say(self, en: str, zh: str = "") -> None:
         """A sentence for people; silent under ``--json``."""
         if not self.as_json:
-            print(zh if zh and self.language == "zh" else en, flush=True)  # noqa: T201
+            print(harmless(zh if zh and self.language == "zh" else en), flush=True)  # noqa: T201
 
     def data(self, document: object) -> None:
         """The answer for machines; silent without ``--json``."""
@@ -62,7 +62,7 @@ class Output:
         if not rows and empty:
             self.say(empty)
             return
-        for line in table(headings, rows):
+        for line in table(headings, [[_line(cell) for cell in row] for row in rows]):
             print(line, flush=True)  # noqa: T201
 
     def progress(self, en: str, zh: str = "") -> None:
@@ -96,9 +96,9 @@ def explain(error: HefuError, output: Output) -> int:
         }
         print(json.dumps(document, ensure_ascii=False, indent=2), file=sys.stderr)  # noqa: T201
     else:
-        print(f"{error.code}: {error.public(output.language)}", file=sys.stderr)  # noqa: T201
+        print(harmless(f"{error.code}: {error.public(output.language)}"), file=sys.stderr)  # noqa: T201
         for reason in error.reasons:
-            print(f"  - {reason}", file=sys.stderr)  # noqa: T201
+            print(harmless(f"  - {reason}"), file=sys.stderr)  # noqa: T201
     return EXITS.get(error.kind, 1)
 
 
@@ -111,6 +111,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Iterator[s
     yield "  ".join("─" * wide for wide in widths)
     for row in texts:
         yield "  ".join(_pad(text, wide, side) for text, wide, side in zip(row, widths, right, strict=True)).rstrip()
+
+
+def harmless(text: str) -> str:
+    """A text in which no letter moves a terminal's cursor or turns the direction of reading: strangers write titles."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
 
 
 def width(text: str) -> int:
@@ -134,6 +139,10 @@ def pick(texts: Mapping[str, str], wanted: Language) -> str:
 
 def _is_number(text: str) -> bool:
     return not text or text.replace(",", "").replace("±", "").replace(".", "").replace(" ", "").lstrip("-+").isdigit()
+
+
+def _line(cell: Cell) -> Cell:
+    return harmless(cell).replace("\n", " ") if isinstance(cell, str) else cell
 
 
 def _pad(text: str, wide: int, right: bool) -> str:

@@ -6,8 +6,10 @@ Rules, in order:
 3. A newer certification of the same participant replaces the older; an older one changes nothing. A key that the
    newer one leaves out still verifies what was signed before, and may sign nothing more.
 4. A transport certificate is admitted by a `transport.bound` statement under a key of the participant it speaks for.
+   Whoever bound a certificate first keeps it, and an older statement about it changes nothing.
 5. A status list is admitted under a key of a participant with the role operator, and only if its sequence is not
-   lower than that of the list already held. Suspension narrows rights and acts at first verified sight.
+   lower than that of the list already held. Suspension narrows rights and acts at first verified sight; revocation is
+   final: a list that leaves out a revoked subject of the list held is refused.
 6. A participant may act while it is certified, within its validity, under a key of its newest certification, and no
    standing names it, its key or its certificate.
 """
@@ -40,6 +42,7 @@ class Directory:
         self._participants: dict[str, tuple[Statement, Participant]] = {}
         self._keys: dict[str, PublicKey] = {}
         self._bindings: dict[str, Binding] = {}
+        self._bound: dict[str, datetime] = {}  # fingerprint -> when it was said
         self._status: StatusList | None = None
 
     @property
@@ -74,20 +77,26 @@ class Directory:
         """Admit a transport certificate (rule 4).
 
         Raises:
-            Untrusted: not signed by the participant it speaks for, or of another space.
+            Untrusted: not signed by the participant it speaks for, of another space, or another's certificate.
         """
         self._of_this_space(statement)
         self._under_newest_key(statement)
         binding = Binding.of(statement)
         with self._lock:
+            held = self._bindings.get(binding.fingerprint)
+            if held is not None and held.participant != binding.participant:
+                raise Untrusted("certificate.taken", participant=binding.participant)
+            if held is not None and self._bound[binding.fingerprint] > statement.time:
+                return held
             self._bindings[binding.fingerprint] = binding
+            self._bound[binding.fingerprint] = statement.time
         return binding
 
     def apply(self, statement: Statement) -> StatusList:
         """Take over a status list (rule 5).
 
         Raises:
-            Untrusted: not signed by an operator, or older than the list held.
+            Untrusted: not signed by an operator, older than the list held, or without a revocation of it.
         """
         self._of_this_space(statement)
         self._under_newest_key(statement)
@@ -95,7 +104,8 @@ class Directory:
             raise Untrusted("permission.role", role="operator")
         status = StatusList.of(statement)
         with self._lock:
-            if self._status is not None and status.sequence < self._status.sequence:
+            held = self._status
+            if held is not None and (status.sequence < held.sequence or held.revoked - status.revoked):
                 raise Untrusted("status.rollback")
             self._status = status
         return status

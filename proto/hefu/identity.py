@@ -14,8 +14,9 @@ from datetime import datetime
 
 from hefu import canonical
 from hefu.canonical import Json, Object
-from hefu.envelope import PublicKey, Statement
+from hefu.envelope import ED25519, PublicKey, Statement
 from hefu.errors import Malformed
+from hefu.keys import key_id
 from hefu.members import exactly, many, mapping, reading, text, whole
 from hefu.times import read_time, write_time
 
@@ -170,6 +171,11 @@ class StatusList:
     time: datetime
     standings: tuple[Standing, ...] = field(default=())
 
+    @property
+    def revoked(self) -> frozenset[str]:
+        """Subjects that may never act again."""
+        return frozenset(each.subject for each in self.standings if each.state == "revoked")
+
     def body(self) -> Object:
         """The body of the `status.list` statement."""
         entries: list[Json] = [
@@ -211,7 +217,11 @@ def _signing_key(participant: str, value: Json) -> PublicKey:
     each = exactly(value, "key", "suite", "use", "value")
     if each["use"] != "sign":
         raise ValueError
-    return PublicKey(text(each["key"]), participant, read_bytes(text(each["value"]), 32), text(each["suite"]))
+    raw = read_bytes(text(each["value"]), 32)
+    # An id that is the owner's name and the key's digest can be nobody else's.
+    if (each["suite"], each["key"]) != (ED25519, key_id(participant, raw)):
+        raise ValueError
+    return PublicKey(key_id(participant, raw), participant, raw)
 
 
 def _standing(value: Json) -> Standing:

@@ -79,8 +79,12 @@ _GROUND: dict[str, Message] = {
         "最新签名状态表已有 {age} 秒，合约允许离线 {window} 秒。请等待与平台恢复连接。",
     ),
     "status.rollback": _m(
-        "A status list older than the one already seen was offered. It is refused; tell the operator.",
-        "收到比已知更旧的状态表，已拒绝。请告知运营者。",
+        "A status list older than the one already seen, or without a revocation of it, was offered. It is refused; tell the operator.",
+        "收到的状态表比已知的更旧，或缺少其中的吊销记录，已拒绝。请告知运营者。",
+    ),
+    "certificate.taken": _m(
+        "Another participant bound this certificate before {participant} did. Request a new one, then bind that.",
+        "其他参与方已先于 {participant} 绑定该证书。请申请新证书后再绑定。",
     ),
     "peer.unreachable": _m(
         "{peer} cannot be reached. Check its address and that it is running, then try again.",
@@ -403,6 +407,10 @@ _CONNECTOR: dict[str, Message] = {
     ),
     "contract.duties": _m(
         "Before anything is released these duties must be performed: {duties}.", "发布之前须先履行以下义务：{duties}。"
+    ),
+    "contract.clause": _m(
+        "Clause {clause} permitted the request and does not permit its release. Nothing was released; the charge stays.",
+        "条款 {clause} 允许了请求，但不允许其发布。没有发布任何内容；费用不退。",
     ),
     "contract.nothing": _m(
         "The agreement permits {asked} for none of its strategies. Ask for one of: {permitted}.",
@@ -780,7 +788,6 @@ _SPACE: dict[str, Message] = {
         "The data set of the Python package {name} is not here. Run: pip install 'hefu[demo]'",
         "未找到 Python 包 {name} 自带的数据集。请执行：pip install 'hefu[demo]'",
     ),
-    "demo.failed": _m("{count} promises did not hold; each is told above.", "{count} 项承诺未兑现，详见上文。"),
 }
 
 MESSAGES: Mapping[str, Message] = (

@@ -222,7 +222,8 @@ class Receipt:
     Attributes:
         request: digest of the request's payload.
         description: digest of the description version (the payload of `product.published`).
-        snapshot: digest of the data that was read.
+        snapshot: digest of the data that was read where the agreement pins it; else a commitment to that digest which
+            only the provider can open, since a digest of rows tells whoever can guess all but one of them the last.
         facts: what the decision knew, by short name; integers and texts.
         commitments: by name, as `commit` writes them.
         admitted: when the request was admitted; the statement's own time is that of sealing.
@@ -300,7 +301,7 @@ class Receipt:
                 product=text(body["product"]),
                 description=digest(body["description"]),
                 resource=text(body["resource"]),
-                snapshot=digest(body["snapshot"]),
+                snapshot=_snapshot(body["snapshot"]),
                 engine=text(engine["name"]),
                 engine_version=text(engine["version"]),
                 charge=Spent.of(body["charge"]),
@@ -439,3 +440,7 @@ def check_opening(commitment: str, name: str, value: Json, salt: bytes) -> None:
     """
     if len(salt) != SALT_SIZE or not hmac.compare_digest(commit(name, value, salt), commitment):
         raise Untrusted("receipt.commitment", name=name)
+
+
+def _snapshot(value: Json) -> str:
+    return text(value) if isinstance(value, str) and _COMMITMENT.match(value) else digest(value)

@@ -9,6 +9,8 @@ A pure pass over entries in log order. Rules, in order:
 4. The time of every signature lies within the validity of the signer's certification.
 5. Only the operator that the space file pins countersigns agreements.
 6. A statement that carries another (an agreement inside a negotiation) vouches for the signatures on it.
+7. Only that operator signs status lists. A participant or key that the newest list before names signs nothing that is
+   dated later than that by over a minute, the time in which standing must be known everywhere (promise, T-b).
 
 What breaks a rule is a fault with its entry's number, and is used no further.
 """
@@ -17,19 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hefu import canonical, identity
 from hefu.bundle import BundleEntry
 from hefu.canonical import Json
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import HefuError, Malformed, Untrusted
-from hefu.identity import Participant
+from hefu.identity import Participant, Standing, StatusList
 from hefu.members import mapping, reading, text
 from hefu.space import SpaceFile
+from hefu.times import write_time
 
 AGREEMENT, FINALIZED, TERMINATED = "agreement", "agreement.finalized", "agreement.terminated"
 ENROLLED = "enrollment.requested"
+# Standing acts at first verified sight, and sight within a minute of the broker being reachable (promise, T-b).
+SIGHT = timedelta(seconds=60)
 _CARRIERS = ("negotiation.agreed", "negotiation.verified")
 
 
@@ -67,6 +72,7 @@ class Record:
     _keys: dict[str, PublicKey] = field(default_factory=dict)
     _participants: dict[str, Participant] = field(default_factory=dict)
     _retired: dict[str, datetime] = field(default_factory=dict)
+    _standing: dict[str, Standing] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def add(self, entry: BundleEntry) -> None:
@@ -110,8 +116,10 @@ class Record:
         if statement.type in _CARRIERS:  # 6
             inner = carried(statement)
             self._verify(inner, inner.issuer)
-        if statement.type == FINALIZED and statement.issuer != self.space.broker:  # 5
+        if statement.type in (FINALIZED, identity.STATUS) and statement.issuer != self.space.broker:  # 5, 7
             raise Untrusted("identity.mismatch", found=statement.issuer, expected=self.space.broker)
+        if statement.type == identity.STATUS:  # 7
+            self._standing = {each.subject: each for each in StatusList.of(statement).standings}
         self._seen.add(statement.id)
 
     def _certify(self, statement: Statement) -> None:
@@ -136,6 +144,10 @@ class Record:
                 raise Untrusted("identity.expired", participant=one.id)
             if signature.key in self._retired and signature.time > self._retired[signature.key]:  # 1
                 raise Untrusted("key.unknown", key=signature.key)
+            for held in filter(None, map(self._standing.get, (one.id, signature.key))):  # 7
+                if signature.time > held.since + SIGHT:
+                    since = write_time(held.since)
+                    raise Untrusted("identity.revoked", participant=one.id, state=held.state, since=since)
 
 
 def parties(statement: Statement) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class Limits:
         threads: that run calls; streams hold one each.
         connection_seconds: after which a client must connect anew, and so be authenticated by TLS again.
         recheck_seconds: between checks of the standing of callers with open streams.
+        streams_each: open streams of one caller; more are shed, so that nobody holds all threads.
     """
 
     message_bytes: int = (4 << 20) + (64 << 10)
@@ -66,6 +67,7 @@ class Limits:
     threads: int = 96
     connection_seconds: int = 1800
     recheck_seconds: float = 2.0
+    streams_each: int = 24
 
 
 DEFAULT_LIMITS = Limits()
@@ -104,7 +106,7 @@ def serve(
     Raises:
         Unavailable: the address cannot be bound.
     """
-    guard = _Guard(authenticate)
+    guard = _Guard(authenticate, limits.streams_each)
     server = grpc.server(
         futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="rpc"),
         interceptors=[guard],
@@ -230,22 +232,25 @@ def to_pem(certificate: bytes) -> bytes:
 class _Guard(grpc.ServerInterceptor):
     """Authenticates every call, translates what is raised, and ends streams of callers that lose their standing."""
 
-    def __init__(self, authenticate: Authenticate | None) -> None:
+    def __init__(self, authenticate: Authenticate | None, streams_each: int) -> None:
         self._authenticate = authenticate
+        self._streams_each = streams_each
         self._lock = threading.Lock()
         self._streams: dict[grpc.ServicerContext, str] = {}
 
     def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         handler = continuation(details)
-        if handler is None or handler.request_streaming:
-            return handler
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._streaming(handler.unary_stream), handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
-        )
+        if handler is None:
+            return None
+        form = (handler.request_deserializer, handler.response_serializer)
+        # Reflection is the only service with a stream of requests; it is guarded like every other.
+        if handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(handler.stream_stream), *form)
+        if handler.stream_unary:
+            return grpc.stream_unary_rpc_method_handler(self._unary(handler.stream_unary), *form)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(handler.unary_stream), *form)
+        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary), *form)
 
     def watch(self, stopped: threading.Event, every: float) -> None:
         """Until stopped, cancel the open streams of callers who may act no longer."""
@@ -272,8 +277,7 @@ class _Guard(grpc.ServerInterceptor):
         def run(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
                 mark = self._identify(context)
-                with self._lock:
-                    self._streams[context] = mark
+                self._hold(context, mark)
                 for item in behaviour(request, context):
                     self._check(mark)
                     yield item
@@ -284,6 +288,12 @@ class _Guard(grpc.ServerInterceptor):
                     self._streams.pop(context, None)
 
         return run
+
+    def _hold(self, context: grpc.ServicerContext, mark: str) -> None:
+        with self._lock:
+            if mark and list(self._streams.values()).count(mark) >= self._streams_each:
+                raise Unavailable("peer.overloaded", peer="the server")
+            self._streams[context] = mark
 
     def _identify(self, context: grpc.ServicerContext) -> str:
         if self._authenticate is None:
@@ -368,7 +378,13 @@ def _told(fault: grpc.RpcError) -> HefuError | None:
             detail.Unpack(info)
     if info.domain != _DOMAIN or info.reason not in MESSAGES or status.code not in kinds:
         return None
-    return KINDS[kinds[status.code]](info.reason, reasons=found, **dict(info.metadata))
+    # A peer chooses names and values: none may be taken for an argument of ours, or move a terminal's cursor.
+    told = {name: _plain(value) for name, value in info.metadata.items() if name not in ("reasons", "detail")}
+    return KINDS[kinds[status.code]](info.reason, reasons=tuple(map(_plain, found)), **told)
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:1000]
 
 
 def _server_options(limits: Limits) -> list[tuple[str, int]]:

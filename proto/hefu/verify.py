@@ -61,11 +61,13 @@ class Pins:
         root: the offline root's key.
         log: the log's verifier key.
         earlier: a signed note that the verifier kept from before.
+        space: a space file, whose space and broker are then the only ones.
     """
 
     root: PublicKey | None = None
     log: VerifierKey | None = None
     earlier: str | None = None
+    space: SpaceFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def verify(bundle: Bundle, pins: Pins | None = None) -> Report:
     head, signed = _check_signed(bundle, log_key)
     found: list[tuple[str, Findings]] = [
         ("bundle", _check_bundle(bundle, record)),
-        ("trust", _check_trust(bundle, root, log_key)),
+        ("trust", _check_trust(bundle, root, log_key, pins.space)),
         ("checkpoint", signed),
         ("tree", _check_tree(head, record)),
     ]
@@ -190,13 +192,15 @@ def _check_bundle(bundle: Bundle, record: Record) -> Findings:
     return Findings(faults, len(record.leaves), record.hidden)
 
 
-def _check_trust(bundle: Bundle, root: PublicKey, log_key: VerifierKey) -> Findings:
+def _check_trust(bundle: Bundle, root: PublicKey, log_key: VerifierKey, space: SpaceFile | None) -> Findings:
     # 2. What was pinned is what the bundle speaks of. Everything below is checked under the pinned keys.
     faults = []
     if root.value != bundle.space.root.value:
         faults.append("the bundle is of another root than the pinned one")
     if str(log_key) != bundle.space.log_key:
         faults.append("the bundle is of another log key than the pinned one")
+    if space is not None and (space.space, space.broker) != (bundle.space.space, bundle.space.broker):
+        faults.append("the bundle is of another space or broker than the pinned one")
     return Findings(faults, 2)
 
 
@@ -323,7 +327,7 @@ def read_pins(root: str | None, space: Path | None, earlier: Path | None) -> Pin
         note = earlier.read_text("utf-8") if earlier else None
     except (OSError, ValueError):
         raise Malformed("bundle.malformed", where="--earlier", why="no such file, or not a text") from None
-    return Pins(key, VerifierKey.parse(pinned.log_key) if pinned else None, note)
+    return Pins(key, VerifierKey.parse(pinned.log_key) if pinned else None, note, pinned)
 
 
 def show(report: Report, output: Output) -> None:

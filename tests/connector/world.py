@@ -87,6 +87,9 @@ class DirectoryTrust:
     def sealing(self, participant: str) -> bytes:
         return self.directory.participant(participant).sealing
 
+    def roles(self, participant: str) -> frozenset[str]:
+        return self.directory.participant(participant).roles
+
     def verify(self, statement: Statement, *parties: str) -> None:
         statement.verify(self.directory.keys, *parties)
 

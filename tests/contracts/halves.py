@@ -47,6 +47,10 @@ class DirectoryTrust:
         """As in the port."""
         return self._directory.participant(participant).sealing
 
+    def roles(self, participant: str) -> frozenset[str]:
+        """As in the port."""
+        return self._directory.participant(participant).roles
+
     def verify(self, statement: Statement, *parties: str) -> None:
         """As in the port."""
         statement.verify(self._directory.keys, *parties)

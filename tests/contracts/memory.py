@@ -42,7 +42,12 @@ class MemoryLedger:
             named = [settled[name] for name in sorted({each.name for each in accounts})]
             short = [each for each in named if would_exceed(each.charged, charge, each.account.limit)]
             if short:
-                left = [f"{each.account.name}: {remaining(each.charged, each.account.limit)} remains" for each in short]
+                left = [
+                    f"{each.account.name}: more asked than remains"
+                    if each.account.name.startswith("asset/")
+                    else f"{each.account.name}: {remaining(each.charged, each.account.limit)} remains"
+                    for each in short
+                ]
                 raise BudgetExceeded("budget.exhausted", account=short[0].account.name, reasons=left)
             for each in named:
                 self._balances[each.account.name] = Balance(each.account, each.charged + charge)

@@ -20,9 +20,9 @@ import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
+from hefu_connector.engines import Moved, noise
 from hefu_connector.engines import duckdb_sql as sql
-from hefu_connector.engines import noise
-from hefu_connector.engines.tables import attach, open_table, require
+from hefu_connector.engines.tables import Opened, attach, open_table, require
 from hefu_connector.predicates import read_predicate
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
@@ -55,24 +55,17 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         Moved: the file is not the table that was described.
     """
     shape, labels = _shape(parameters)
-    opened = open_table(path, form, layout)
-    connection = connect(opened.native)
     try:
-        require(opened, shape.columns)
-        attach(connection, opened, shape.columns, sql.SOURCE)
-        for key in shape.keys:
-            if key.table:
-                _declare(connection, key, labels[key.column], shape.columns[key.column])
-        exact = _exact(connection, shape)
-    finally:
-        connection.close()
-        opened.close()
+        exact, rows = _count(shape, labels, open_table(path, form, layout))
+    except (duckdb.Error, Moved):
+        # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
+        exact, rows = _count(shape, labels, open_table(path, form, layout, mend=True))
     noised: list[Json] = []
     for values, words in zip(exact, Place(parameters["measures"], "measures").items(), strict=True):
         found = words.members(("kind", "column", "centre", "sensitivity", "epsilon_nano"))
         private, _ = noise.add_noise(values, int(found["sensitivity"].text()), found["epsilon_nano"].integer())
         noised.append([str(value) for value in private])
-    return {"noised": noised, "rows_read": opened.rows()}
+    return {"noised": noised, "rows_read": rows}
 
 
 def connect(native: str) -> Any:
@@ -85,6 +78,20 @@ def connect(native: str) -> Any:
     for setting in LOCKS:
         connection.execute(setting)
     return connection
+
+
+def _count(shape: sql.Shape, labels: dict[str, list[str]], opened: Opened) -> tuple[list[list[int]], int]:
+    connection = connect(opened.native)
+    try:
+        require(opened, shape.columns)
+        attach(connection, opened, shape.columns, sql.SOURCE)
+        for key in shape.keys:
+            if key.table:
+                _declare(connection, key, labels[key.column], shape.columns[key.column])
+        return _exact(connection, shape), opened.rows()
+    finally:
+        connection.close()
+        opened.close()
 
 
 def _exact(connection: Any, shape: sql.Shape) -> list[list[int]]:

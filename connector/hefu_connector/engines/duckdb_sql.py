@@ -109,7 +109,10 @@ def aggregate(shape: Shape, salt: int) -> tuple[str, dict[str, Value]]:
     """
     binder = Binder()
     inner = {name: f"c{index}" for index, name in enumerate(shape.columns)}
-    typed = ", ".join(f"{_typed(quote(name), kind)} AS {inner[name]}" for name, kind in shape.columns.items())
+    typed = ", ".join(
+        f"{(_named if name == shape.unit else _typed)(quote(name), kind)} AS {inner[name]}"
+        for name, kind in shape.columns.items()
+    )
     steps = "".join(
         f", {_steps(inner[name], grid, binder)} AS {inner[name]}_steps" for name, grid in shape.grids.items()
     )
@@ -137,6 +140,17 @@ def _typed(name: str, kind: str) -> str:
     if kind in ("integer", "text", "boolean"):
         return cast
     return f"CASE WHEN isfinite({cast}) THEN {cast} END"
+
+
+def _named(name: str, kind: str) -> str:
+    """The privacy unit of a row, or NULL where two units could be taken for one: together they would have one bound.
+
+    A text that was not readable has U+FFFD in it, whatever it was; a number that is no integer would be rounded.
+    """
+    cast = _typed(name, kind)
+    if kind == "text":
+        return f"CASE WHEN NOT contains({cast}, chr(65533)) THEN {cast} END"
+    return f"CASE WHEN TRY_CAST({name} AS DOUBLE) = {cast} THEN {cast} END" if kind == "integer" else cast
 
 
 def _kept(shape: Shape, inner: Mapping[str, str], binder: Binder) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.dataset
 from hefu.canonical import Object
@@ -25,6 +26,9 @@ from hefu_connector.engines import Moved
 from hefu_connector.engines.duckdb_sql import quote
 
 _BLOCK = 4 << 20  # bytes
+_LARGEST_BLOCK = 64 << 20  # so that a record that is larger than a block can be read all the same
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_MICROSECONDS = 2**62  # since 1970: about the year 148,000, which DuckDB holds with room
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,12 @@ class Opened:
     native: str = ""
 
 
-def open_table(path: Path, form: str, layout: Object) -> Opened:
+def open_table(path: Path, form: str, layout: Object, *, mend: bool = False) -> Opened:
     """Open a file.
 
     Args:
+        mend: read slowly, so that no value can stop the reader: undecodable bytes become U+FFFD, times beyond what
+            DuckDB can hold become absent, and a record of a CSV may be as large as 64 MiB.
         form: ``csv``, ``parquet`` or ``arrow`` (IPC file).
         layout: of a CSV: ``delimiter``, ``encoding``; for all: ``names``, schema name to the file's column name.
 
@@ -63,7 +69,7 @@ def open_table(path: Path, form: str, layout: Object) -> Opened:
     ours = {str(there): here for here, there in names.items()} if isinstance(names, dict) else {}
     files = ExitStack()
     try:
-        return _csv(path, layout, ours, files) if form == "csv" else _columnar(path, form, ours, files)
+        return _csv(path, layout, ours, files, mend) if form == "csv" else _columnar(path, form, ours, files, mend)
     except (pa.ArrowException, OSError, LookupError, ValueError):
         files.close()
         raise Moved from None
@@ -97,9 +103,11 @@ def attach(connection: Any, opened: Opened, columns: Iterable[str], view: str) -
     connection.execute(f"CREATE TEMP VIEW {quote(view)} AS SELECT {fields} FROM {file}")  # noqa: S608
 
 
-def _columnar(path: Path, form: str, ours: Mapping[str, str], files: ExitStack) -> Opened:
+def _columnar(path: Path, form: str, ours: Mapping[str, str], files: ExitStack, mend: bool) -> Opened:
     dataset = pa.dataset.dataset(str(path), format={"parquet": "parquet", "arrow": "ipc"}[form])
     fields, theirs = _named(dataset.schema, ours)
+    if mend:
+        return Opened(fields, theirs, lambda columns: _mended(dataset, columns), dataset.count_rows)
     if form == "arrow":
         return Opened(fields, theirs, lambda _: dataset, dataset.count_rows)
     # Named by its descriptor, the path has no letter that would mean something in SQL or in a glob.
@@ -107,14 +115,49 @@ def _columnar(path: Path, form: str, ours: Mapping[str, str], files: ExitStack) 
     return Opened(fields, theirs, lambda _: native, dataset.count_rows, files.close, native)
 
 
-def _csv(path: Path, layout: Object, ours: Mapping[str, str], files: ExitStack) -> Opened:
+def _mended(dataset: Any, columns: list[str]) -> Any:
+    """A reader of some columns in which no value is left that DuckDB could stop at."""
+    scan = dataset.scanner(columns=columns, use_threads=False)
+    plain = [_undictionaried(field.type) for field in scan.projected_schema]
+    kinds = [pa.string() if arrow_type(kind) == "text" else kind for kind in plain]
+    kinds = [pa.timestamp("us") if pa.types.is_timestamp(kind) else kind for kind in kinds]
+    schema = pa.schema([(name, kind) for name, kind in zip(columns, kinds, strict=True)])
+
+    def batches() -> Iterator[Any]:
+        for batch in scan.to_batches():
+            arrays = [_mend(array, kind) for array, kind in zip(batch.columns, kinds, strict=True)]
+            yield pa.record_batch(arrays, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _undictionaried(kind: Any) -> Any:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _mend(array: Any, kind: Any) -> Any:
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_string(kind):
+        texts = array.cast(pa.large_binary()).to_pylist()
+        return pa.array([None if text is None else text.decode("utf-8", "replace") for text in texts], kind)
+    if not pa.types.is_timestamp(kind):
+        return array
+    unit, ticks = array.type.unit, array.view(pa.int64())
+    most = min(_MICROSECONDS * _TICKS[unit] // _TICKS["us"], 2**63 - 1)
+    inside = pc.and_(pc.less(ticks, most), pc.greater(ticks, -most))
+    return pc.if_else(inside, ticks, None).view(pa.timestamp(unit)).cast(kind, safe=False)
+
+
+def _csv(path: Path, layout: Object, ours: Mapping[str, str], files: ExitStack, mend: bool) -> Opened:
+    block = _LARGEST_BLOCK if mend else _BLOCK
     delimiter, encoding = str(layout.get("delimiter", ",")), str(layout.get("encoding", "utf-8-sig"))
-    names = _stream(files.enter_context(path.open("rb")), delimiter, encoding, []).schema.names
+    names = _stream(files.enter_context(path.open("rb")), delimiter, encoding, [], block).schema.names
     fields, theirs = _named(pa.schema([(name, pa.string()) for name in names]), ours)
     read = 0
 
     def scan(columns: list[str]) -> Any:
-        reader = _stream(files.enter_context(path.open("rb")), delimiter, encoding, columns)
+        reader = _stream(files.enter_context(path.open("rb")), delimiter, encoding, columns, block)
 
         def batches() -> Iterator[Any]:
             nonlocal read
@@ -127,12 +170,12 @@ def _csv(path: Path, layout: Object, ours: Mapping[str, str], files: ExitStack) 
     return Opened(fields, theirs, scan, lambda: read, files.close)
 
 
-def _stream(file: BinaryIO, delimiter: str, encoding: str, columns: list[str]) -> Any:
+def _stream(file: BinaryIO, delimiter: str, encoding: str, columns: list[str], block: int) -> Any:
     """A reader of some columns as text; of all where none is named."""
     text = codecs.EncodedFile(file, "utf-8", _marked(encoding), "replace")
     return pa.csv.open_csv(
         pa.PythonFile(text, mode="r"),
-        read_options=pa.csv.ReadOptions(block_size=_BLOCK),
+        read_options=pa.csv.ReadOptions(block_size=block),
         parse_options=pa.csv.ParseOptions(
             delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
         ),

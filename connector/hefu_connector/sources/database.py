@@ -103,7 +103,7 @@ class DatabaseSource:
 def write(value: Any) -> str | None:
     """A database's value as text that reads as its type; None for what no column of ours can hold."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -111,7 +111,10 @@ def write(value: Any) -> str | None:
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 100 else None
     if isinstance(value, datetime):
-        utc = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        try:
+            utc = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:  # the first and the last day there are, in another zone
+            return None
         return utc.isoformat(" ")
     return str(value) if isinstance(value, int | date) else None
 

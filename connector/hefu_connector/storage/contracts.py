@@ -1,8 +1,10 @@
-"""Contracts as exact bytes, verified again whenever they are taken out: an edited row opens nothing."""
+"""Contracts as exact bytes. What is taken out was verified from exactly these bytes: an edited row opens nothing."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from hefu.envelope import Statement
@@ -15,10 +17,11 @@ from hefu_connector.storage.database import Database, insert_new
 from hefu_connector.storage.models import AGREEMENTS
 
 _log = logging.getLogger(__name__)
+_MOST_VERIFIED = 1024
 
 
 class SqlContracts:
-    """`ports.Contracts` in the connector's database. Nothing is cached: what is returned was verified just now.
+    """`ports.Contracts` in the connector's database. Bytes that were verified before are not verified twice.
 
     Args:
         trust: verifies signatures under certified keys.
@@ -29,6 +32,7 @@ class SqlContracts:
         self._database = database
         self._trust = trust
         self._pins = pins
+        self._verified = _Verified()
 
     def load(self, agreement: str) -> Contract:
         """As in the port."""
@@ -98,10 +102,37 @@ class SqlContracts:
             proof=row["proof"],
             termination=row["termination"],
         )
-        contract = verify_contract(papers, self._trust, self._pins)
+        contract = self._verified.get(papers)
+        if contract is None:
+            contract = verify_contract(papers, self._trust, self._pins)
+            self._verified.keep(papers, contract)
         if contract.agreement.id != row["id"]:
             raise Untrusted("contract.broken", agreement=row["id"], where="id")
         return contract
+
+
+class _Verified:
+    """Contracts by the very bytes they were verified from, the most recently used ones.
+
+    Signatures over the same bytes under keys that are never taken back hold for ever; whether a key may still act is
+    asked elsewhere, every time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: OrderedDict[Papers, Contract] = OrderedDict()
+
+    def get(self, papers: Papers) -> Contract | None:
+        with self._lock:
+            if papers in self._held:
+                self._held.move_to_end(papers)
+            return self._held.get(papers)
+
+    def keep(self, papers: Papers, contract: Contract) -> None:
+        with self._lock:
+            self._held[papers] = contract
+            if len(self._held) > _MOST_VERIFIED:
+                self._held.popitem(last=False)
 
 
 def _end(connection: Connection, agreement: str, envelope: bytes) -> None:

@@ -84,6 +84,10 @@ def settled(kept: Account, given: Account) -> Budget:
 def _refusal(charge: Charge, short: Sequence[Balance]) -> BudgetExceeded:
     reasons = []
     for each in short:
+        if each.account.name.startswith(ASSET):
+            # What remains of an asset is what others spent; that is not this consumer's to know.
+            reasons.append(f"{each.account.name}: epsilon {charge.loss.epsilon} asked, which is more than remains")
+            continue
         left = remaining(each.charged, each.account.limit)
         reasons.append(
             f"{each.account.name}: epsilon {charge.loss.epsilon} asked, {left.loss.epsilon} remains; "

@@ -1,0 +1,62 @@
+"""One log, one history: every checkpoint this connector acts on must extend, or be extended by, the newest it knows.
+
+Two checkpoints that the log signed and that no consistency proof connects are evidence against it. Both are kept for
+good, and nothing that widens rights is taken in from the one that came later.
+"""
+
+from __future__ import annotations
+
+from hefu import canonical
+from hefu.errors import HefuError, Unavailable, Untrusted
+from hefu.tlog import checkpoint, tree
+from hefu.tlog.checkpoint import Checkpoint
+from hefu.tlog.note import VerifierKey
+
+from hefu_connector.brokerage import Log
+from hefu_connector.shelves import Mark, Marks
+
+CHECKPOINT, SPLIT = "log/checkpoint", "log/split/"  # marks; number: size, text: the signed note (both, of a split)
+
+
+class LogHistory:
+    """The newest checkpoint this connector verified, over restarts. One thread at a time.
+
+    Args:
+        key: the log's pinned key.
+    """
+
+    def __init__(self, log: Log, marks: Marks, key: VerifierKey) -> None:
+        self._log = log
+        self._marks = marks
+        self._key = key
+
+    def check(self, note: str) -> Checkpoint:
+        """Verify a signed checkpoint and that it is of the history known here.
+
+        Raises:
+            Untrusted: not the log's, or of another history; the evidence is kept.
+            Unavailable: the log cannot be asked for a proof now.
+        """
+        head, kept = checkpoint.verify(note, self._key), self._marks.find(CHECKPOINT)
+        if kept is not None and not self._connected(checkpoint.verify(kept.text, self._key), head):
+            name = SPLIT + canonical.digest((kept.text + note).encode())[7:23]
+            self._marks.advance(Mark(name, head.size, f"{kept.text}\n{note}"))
+            raise Untrusted("log.inconsistent", size=min(kept.number, head.size))
+        if kept is None or head.size > kept.number:
+            self._marks.advance(Mark(CHECKPOINT, head.size, note))
+        return head
+
+    def _connected(self, one: Checkpoint, other: Checkpoint) -> bool:
+        old, new = sorted((one, other), key=lambda each: each.size)
+        if old.size == 0:
+            return True
+        if old.size == new.size:
+            return old.root == new.root
+        try:
+            proof = self._log.consistency(old.size, new.size)
+            tree.verify_consistency(old.size, new.size, old.root, new.root, proof)
+        except Unavailable:
+            raise
+        except HefuError:  # a log that gives no proof where it signed both has none
+            return False
+        return True
