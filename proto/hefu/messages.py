@@ -132,7 +132,9 @@ _GROUND: dict[str, Message] = {
         "The release gate stopped the answer: it is not of the announced shape. Nothing was released; the charge stays.",
         "发布闸门拦下了结果：其形状与事先公布的不符。没有发布任何内容；费用不退。",
     ),
-    "guard.other": _m("The release belongs to another computation than {computation}.", "该发布不属于计算 {computation}。"),
+    "guard.other": _m(
+        "The release belongs to another computation than {computation}.", "该发布不属于计算 {computation}。"
+    ),
     "cancelled": _m("The work was cancelled.", "操作已取消。"),
 }
 
@@ -210,7 +212,8 @@ _POLICIES: dict[str, Message] = {
         "{where} 含有本规范不予评估的成员 {member}。请删除：策略中的任何内容都不会被忽略。",
     ),
     "policy.context": _m(
-        "{where} must be exactly the known contexts, in this order: {contexts}.", "{where} 须依次为以下已知上下文：{contexts}。"
+        "{where} must be exactly the known contexts, in this order: {contexts}.",
+        "{where} 须依次为以下已知上下文：{contexts}。",
     ),
     "policy.profile": _m('{where} must be ["{profile}"].', '{where} 须为 ["{profile}"]。'),
     "policy.conflict": _m(
@@ -227,10 +230,12 @@ _POLICIES: dict[str, Message] = {
         "{where} 是逻辑约束，目前不予评估。请将各部分并列（须全部满足），或写成多条许可（满足其一即可）。",
     ),
     "policy.bare_value": _m(
-        "{where} is a bare value, whose type is not certain. Write {example}.", "{where} 是类型不明的裸值。请写 {example}。"
+        "{where} is a bare value, whose type is not certain. Write {example}.",
+        "{where} 是类型不明的裸值。请写 {example}。",
     ),
     "policy.unknown": _m(
-        "{where} names {term}, which is not known here. Use one of: {known}.", "{where} 中的 {term} 未知。请使用其一：{known}。"
+        "{where} names {term}, which is not known here. Use one of: {known}.",
+        "{where} 中的 {term} 未知。请使用其一：{known}。",
     ),
     "policy.column": _m(
         "The policy of offer {offer} names the column {column}, which no resource has. Write it as in the schema.",
@@ -252,7 +257,8 @@ _POLICIES: dict[str, Message] = {
         "模板 {template} 没有参数 {name}。可用参数：{known}。",
     ),
     "template.parameter_missing": _m(
-        "The template {template} needs the parameter {name}: {expected}.", "模板 {template} 缺少参数 {name}：{expected}。"
+        "The template {template} needs the parameter {name}: {expected}.",
+        "模板 {template} 缺少参数 {name}：{expected}。",
     ),
     "template.parameter_wrong": _m(
         "The parameter {name} of the template {template} must be {expected}.",
@@ -265,7 +271,8 @@ _BROKER: dict[str, Message] = {
         "平台暂时无法写入：数据库正忙或磁盘已满。未作任何更改；请重试。",
     ),
     "statement.early": _m(
-        "The time of the {type} is not about now. Set the clock and sign it again.", "{type} 的时间与当前时间不符。请校准时钟后重新签名。"
+        "The time of the {type} is not about now. Set the clock and sign it again.",
+        "{type} 的时间与当前时间不符。请校准时钟后重新签名。",
     ),
     "signature.surplus": _m(
         "The {type} carries other signatures than those of its parties. Send it with exactly theirs.",
@@ -280,10 +287,12 @@ _BROKER: dict[str, Message] = {
         "此令牌仅供 {participant} 以角色 {roles} 使用。请据此入网，或向运营者申请其他令牌。",
     ),
     "participant.taken": _m(
-        "There is a certified participant {participant} already. Choose another name.", "已有认证的参与方 {participant}。请另选名称。"
+        "There is a certified participant {participant} already. Choose another name.",
+        "已有认证的参与方 {participant}。请另选名称。",
     ),
     "connector.taken": _m(
-        "There is a connector {connector} already. Choose another name for yours.", "已有名为 {connector} 的连接器。请另选名称。"
+        "There is a connector {connector} already. Choose another name for yours.",
+        "已有名为 {connector} 的连接器。请另选名称。",
     ),
     "enrolment.closed": _m(
         "The enrolment is {state} and cannot be changed any more. Look at those that wait: hefu broker pending",
@@ -303,7 +312,8 @@ _BROKER: dict[str, Message] = {
     ),
     "status.changed": _m("The status list changed meanwhile. Try again.", "状态表已被更改。请重试。"),
     "status.none": _m(
-        "No status list is signed yet. Start the broker: hefu broker serve", "尚无已签名的状态表。请启动平台：hefu broker serve"
+        "No status list is signed yet. Start the broker: hefu broker serve",
+        "尚无已签名的状态表。请启动平台：hefu broker serve",
     ),
     "standing.other": _m(
         "{subject} is not in a state that this would change. Look at it: hefu broker participants",
@@ -317,7 +327,10 @@ _BROKER: dict[str, Message] = {
         "The page token belongs to another question, or the broker was restarted. Ask for the first page again.",
         "该分页标记属于其他查询，或平台已重启。请从第一页重新查询。",
     ),
-    "search.empty": _m("The query has no word or Chinese letter in it. Write some, or leave it empty.", "查询中没有单词或汉字。请输入内容，或留空。"),
+    "search.empty": _m(
+        "The query has no word or Chinese letter in it. Write some, or leave it empty.",
+        "查询中没有单词或汉字。请输入内容，或留空。",
+    ),
     "search.filter": _m(
         "The filter cannot be read. Write NAME=VALUE, joined by AND, with each of {names} at most once.",
         "无法解析筛选条件。请写成 名称=值，以 AND 连接，{names} 每项至多一次。",
@@ -360,7 +373,8 @@ _BROKER: dict[str, Message] = {
     ),
     "agreement.taken": _m("This agreement id is used already. Draw a new one.", "该合约标识已被使用。请生成新的标识。"),
     "agreement.other": _m(
-        "The digest is not that of this agreement. Read the agreement and sign again.", "该摘要与此合约不符。请读取合约后重新签署。"
+        "The digest is not that of this agreement. Read the agreement and sign again.",
+        "该摘要与此合约不符。请读取合约后重新签署。",
     ),
     "agreement.altered": _m(
         "These are not the bytes that the provider signed. Sign exactly the agreement it sent.",
@@ -371,10 +385,12 @@ _BROKER: dict[str, Message] = {
     ),
     "log.closed": _m("The audit log is not open yet. Try again.", "审计日志尚未开启。请重试。"),
     "log.absent": _m(
-        "The statement is not under a published checkpoint, or not yet. Try again in a moment.", "该声明尚未进入已发布的检查点。请稍后重试。"
+        "The statement is not under a published checkpoint, or not yet. Try again in a moment.",
+        "该声明尚未进入已发布的检查点。请稍后重试。",
     ),
     "log.sizes": _m(
-        "Two sizes above 0 are needed, the first not above the second, at most {size}.", "需要两个大于 0 的长度，前者不大于后者，至多 {size}。"
+        "Two sizes above 0 are needed, the first not above the second, at most {size}.",
+        "需要两个大于 0 的长度，前者不大于后者，至多 {size}。",
     ),
     "log.behind": _m(
         "The database holds {found} log entries, but a checkpoint of {expected} was signed: it was restored from an old "
@@ -385,9 +401,12 @@ _BROKER: dict[str, Message] = {
         "The file {path} of the newest signed checkpoint is missing. Put it back beside the database.",
         "缺少最新签名检查点文件 {path}。请将其放回数据库旁。",
     ),
-    "broker.founded": _m("There is a broker in {path} already. Choose an empty folder.", "{path} 中已有平台。请选择空文件夹。"),
+    "broker.founded": _m(
+        "There is a broker in {path} already. Choose an empty folder.", "{path} 中已有平台。请选择空文件夹。"
+    ),
     "broker.absent": _m(
-        "There is no broker in {path}. Found one: hefu broker init --dir {path}", "{path} 中没有平台。请创建：hefu broker init --dir {path}"
+        "There is no broker in {path}. Found one: hefu broker init --dir {path}",
+        "{path} 中没有平台。请创建：hefu broker init --dir {path}",
     ),
     "broker.running": _m(
         "A broker of this folder is running already. Stop it first.", "此文件夹的平台已在运行。请先停止。"
@@ -396,10 +415,12 @@ _BROKER: dict[str, Message] = {
 }
 _CONNECTOR: dict[str, Message] = {
     "contract.ended": _m(
-        "Agreement {agreement} was ended by a party at {since}. Negotiate a new one.", "合约 {agreement} 已于 {since} 由一方终止。请重新协商。"
+        "Agreement {agreement} was ended by a party at {since}. Negotiate a new one.",
+        "合约 {agreement} 已于 {since} 由一方终止。请重新协商。",
     ),
     "contract.not_in_force": _m(
-        "Agreement {agreement} is in force from {begin} to {end}, not now.", "合约 {agreement} 的有效期为 {begin} 至 {end}，当前不在有效期内。"
+        "Agreement {agreement} is in force from {begin} to {end}, not now.",
+        "合约 {agreement} 的有效期为 {begin} 至 {end}，当前不在有效期内。",
     ),
     "contract.snapshot": _m(
         "The data is not the snapshot that agreement {agreement} pins. Ask the provider for a new agreement.",
@@ -493,41 +514,52 @@ _CONNECTOR: dict[str, Message] = {
     # end of storage
     # network: settings, roles, clients
     "settings.unreadable": _m(
-        "The settings file {path} cannot be read: {why}. Make it again with hefu connector init, or mend it.", "无法读取设置文件 {path}：{why}。请用 hefu connector init 重建，或修正该文件。"
+        "The settings file {path} cannot be read: {why}. Make it again with hefu connector init, or mend it.",
+        "无法读取设置文件 {path}：{why}。请用 hefu connector init 重建，或修正该文件。",
     ),
     "settings.unknown": _m(
-        "The settings file {path} has the unknown member {name}. Remove it; known are: {known}.", "设置文件 {path} 含有未知成员 {name}。请删除；可用成员：{known}。"
+        "The settings file {path} has the unknown member {name}. Remove it; known are: {known}.",
+        "设置文件 {path} 含有未知成员 {name}。请删除；可用成员：{known}。",
     ),
     "settings.value": _m("The setting {name} must be {expected}.", "设置项 {name} 应为 {expected}。"),
     "transport.other_key": _m(
-        "The transport certificate of {connector} is not of its transport key. Enrol again, or ask the operator.", "{connector} 的传输证书与其传输密钥不符。请重新入网，或联系运营者。"
+        "The transport certificate of {connector} is not of its transport key. Enrol again, or ask the operator.",
+        "{connector} 的传输证书与其传输密钥不符。请重新入网，或联系运营者。",
     ),
     "negotiation.broken": _m(
-        "The messages of negotiation {negotiation} do not verify, at {where}. Nothing is signed; tell the operator.", "协商 {negotiation} 的消息在 {where} 处未通过验证。不会签署任何内容；请告知运营者。"
+        "The messages of negotiation {negotiation} do not verify, at {where}. Nothing is signed; tell the operator.",
+        "协商 {negotiation} 的消息在 {where} 处未通过验证。不会签署任何内容；请告知运营者。",
     ),
     "negotiation.not_waiting": _m(
-        "Negotiation {negotiation} is {state} and waits for no approval. Look at it: hefu contract show {negotiation}", "协商 {negotiation} 处于 {state} 状态，无需审批。请执行 hefu contract show {negotiation} 查看。"
+        "Negotiation {negotiation} is {state} and waits for no approval. Look at it: hefu contract show {negotiation}",
+        "协商 {negotiation} 处于 {state} 状态，无需审批。请执行 hefu contract show {negotiation} 查看。",
     ),
     "negotiation.refused": _m("The provider refused the request.", "提供方拒绝了该申请。"),
     "negotiation.withdrawn": _m("The consumer withdrew the request.", "使用方撤回了该申请。"),
     "agreement.ended": _m("A party ended the agreement.", "合约已由一方终止。"),
     "product.not_offered": _m(
-        "The data product {product} is not offered any more. Search for another: hefu catalog search", "数据产品 {product} 已不再提供。请执行 hefu catalog search 查找其他产品。"
+        "The data product {product} is not offered any more. Search for another: hefu catalog search",
+        "数据产品 {product} 已不再提供。请执行 hefu catalog search 查找其他产品。",
     ),
     "product.other": _m(
-        "What the catalog shows as product {product} is signed for something else. Do not use it; tell the operator.", "目录中显示为 {product} 的内容是为他物签署的。请勿使用，并告知运营者。"
+        "What the catalog shows as product {product} is signed for something else. Do not use it; tell the operator.",
+        "目录中显示为 {product} 的内容是为他物签署的。请勿使用，并告知运营者。",
     ),
     "offer.ambiguous": _m(
-        "The data product {product} has several offers for you: {offers}. Name one with --offer.", "数据产品 {product} 有多个面向您的报价：{offers}。请用 --offer 指定其一。"
+        "The data product {product} has several offers for you: {offers}. Name one with --offer.",
+        "数据产品 {product} 有多个面向您的报价：{offers}。请用 --offer 指定其一。",
     ),
     "receipt.differs": _m(
-        "The receipt of computation {computation} differs at {where} from what was asked and agreed. Keep it as evidence and ask the provider.", "计算 {computation} 的回执在 {where} 处与请求及合约不符。请留作证据并询问提供方。"
+        "The receipt of computation {computation} differs at {where} from what was asked and agreed. Keep it as evidence and ask the provider.",
+        "计算 {computation} 的回执在 {where} 处与请求及合约不符。请留作证据并询问提供方。",
     ),
     "release.part": _m(
-        "Part {part} of the release of {computation} is not the one its receipt names. Fetch it again.", "计算 {computation} 发布的第 {part} 部分与其回执不符。请重新获取。"
+        "Part {part} of the release of {computation} is not the one its receipt names. Fetch it again.",
+        "计算 {computation} 发布的第 {part} 部分与其回执不符。请重新获取。",
     ),
     "release.differs": _m(
-        "The answer of computation {computation} is not the one its receipt describes. Do not use it; ask the provider.", "计算 {computation} 的答案与其回执的描述不符。请勿使用，并询问提供方。"
+        "The answer of computation {computation} is not the one its receipt describes. Do not use it; ask the provider.",
+        "计算 {computation} 的答案与其回执的描述不符。请勿使用，并询问提供方。",
     ),
 }
 _PRODUCT: dict[str, Message] = {
@@ -550,7 +582,9 @@ _PRODUCT: dict[str, Message] = {
     "product.decide": _m("{place} is still to be decided.", "{place} 尚待决定。"),
     "product.decide_as": _m("{place} is still to be decided. Write {expected}.", "{place} 尚待决定。请写 {expected}。"),
     "product.list": _m("{place} must be a list with at least one item.", "{place} 应为至少含一项的列表。"),
-    "product.text": _m("{place} must be a text of 1 to {longest} characters.", "{place} 应为 1 至 {longest} 个字符的文本。"),
+    "product.text": _m(
+        "{place} must be a text of 1 to {longest} characters.", "{place} 应为 1 至 {longest} 个字符的文本。"
+    ),
     "product.number": _m("{place} must be a number.", "{place} 应为数字。"),
     "product.integer": _m(
         "{place} must be a whole number from {least} to {most}.", "{place} 应为 {least} 至 {most} 的整数。"
@@ -572,7 +606,8 @@ _PRODUCT: dict[str, Message] = {
         "数据源 {source} 没有 {key} 列。请在此删除，或用 hefu source change … --column {key}=列名 对应到数据源的列。",
     ),
     "product.column_near": _m(
-        "The source {source} has no column {key}. Did you mean {near}?", "数据源 {source} 没有 {key} 列。是否应为 {near}？"
+        "The source {source} has no column {key}. Did you mean {near}?",
+        "数据源 {source} 没有 {key} 列。是否应为 {near}？",
     ),
     "product.column_type": _m(
         "Column {key} of the source holds {found}, which cannot be read as declared. Declare the type it has.",
@@ -601,7 +636,8 @@ _PRODUCT: dict[str, Message] = {
     ),
     "product.offer_twice": _m("There are two offers named {key}. Rename one.", "有两个名为 {key} 的报价。请改名。"),
     "product.parameter": _m(
-        "{key} has a value that its policy does not take. Write {expected}.", "{key} 的值不被该策略接受。请写 {expected}。"
+        "{key} has a value that its policy does not take. Write {expected}.",
+        "{key} 的值不被该策略接受。请写 {expected}。",
     ),
     "product.resource": _m(
         "The description of {product} is about another asset than its source, {resource}. Check and publish it again.",
@@ -688,7 +724,8 @@ _ENGINE: dict[str, Message] = {
         "数据源与产品描述不符：不存在、无法读取，或缺少列、列类型已变。提供方须修复或发布新版本。",
     ),
     "source.changing": _m(
-        "The data source changed while it was being read. Try again in a moment.", "数据源在读取过程中发生变化。请稍后重试。"
+        "The data source changed while it was being read. Try again in a moment.",
+        "数据源在读取过程中发生变化。请稍后重试。",
     ),
     "source.settings": _m(
         "The setting {name} of the data source is not valid: write {expected}.",
@@ -746,7 +783,8 @@ _AUDIT: dict[str, Message] = {
         "{directory} 中没有审计方。请先执行 hefu audit init，或用 --dir 指定其目录。",
     ),
     "audit.exists": _m(
-        "There is an auditor in {directory} already. Choose another directory.", "{directory} 中已有审计方。请另选目录。"
+        "There is an auditor in {directory} already. Choose another directory.",
+        "{directory} 中已有审计方。请另选目录。",
     ),
     "audit.not_enrolled": _m(
         "The auditor in {directory} has no certificate yet. Run: hefu audit enroll --token TOKEN",
@@ -774,9 +812,7 @@ _AUDIT: dict[str, Message] = {
     ),
 }
 _SPACE: dict[str, Message] = {
-    "space.not_started": _m(
-        "{name} did not start. Its log says why: {log}", "{name} 未能启动。原因见其日志：{log}"
-    ),
+    "space.not_started": _m("{name} did not start. Its log says why: {log}", "{name} 未能启动。原因见其日志：{log}"),
     "space.still_running": _m("{name} did not end in time. Stop it by hand.", "{name} 未按时结束。请手动停止。"),
     "space.command_failed": _m("{command} failed; the reasons follow.", "{command} 执行失败；原因如下。"),
     "demo.not_empty": _m(

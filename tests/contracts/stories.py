@@ -57,6 +57,7 @@ def assert_whole(chain: list[bytes], head: tuple[int, str]) -> None:
     """The chain has no gap, no fork and no altered entry, and ends at the head."""
     previous = ""
     for sequence, envelope in enumerate(chain):
-        assert Statement.parse(envelope).body["journal"] == {"connector": "c", "sequence": sequence, "previous": previous}
+        place = {"connector": "c", "sequence": sequence, "previous": previous}
+        assert Statement.parse(envelope).body["journal"] == place
         previous = canonical.digest(envelope)
     assert head == (len(chain), previous)
