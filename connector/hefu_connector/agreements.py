@@ -17,6 +17,7 @@ from hefu.tlog.tree import leaf_hash
 from hefu_policies.negotiation import Move, State
 
 from hefu_connector.author import Author
+from hefu_connector.bell import Bell
 from hefu_connector.brokerage import Log, Negotiations, Progress
 from hefu_connector.contracts import TERMINATED, Papers, Pins, verify_contract, verify_termination
 from hefu_connector.log_history import LogHistory
@@ -60,6 +61,7 @@ class Agreements:
         self._lock = threading.Lock()
         self._ended: list[Callable[[str], None]] = []
         self._unsent: list[Callable[[], None]] = []
+        self.changed = Bell()  # rung whenever a contract came into force or ended, and when a negotiation moved on
         self._behind = threading.Event()
         self._behind.set()  # what an earlier process left is looked for once
 
@@ -86,6 +88,12 @@ class Agreements:
             Untrusted, Malformed: a part of it does not hold.
             Unavailable: the log cannot be asked now.
         """
+        try:
+            return self._settle(progress)
+        finally:
+            self.changed.ring()
+
+    def _settle(self, progress: Progress) -> Contract | None:
         if progress.agreement is None or progress.countersignature is None or progress.state is not State.FINALIZED:
             return None
         agreement = str(progress.agreement.body.get("agreement"))
@@ -198,6 +206,7 @@ class Agreements:
             log.info("agreement %s has ended", held.agreement.id)
         for call in self._ended:
             call(held.agreement.id)
+        self.changed.ring()
 
     def _send(self, mark: Mark) -> None:
         try:

@@ -6,6 +6,7 @@ Reading only. While the broker is away, what this connector keeps itself is show
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -113,6 +114,7 @@ class Overview:
         self._negotiations = negotiations
         self._reader = reader
         self._ledger = ledger
+        self._known: dict[str, Charge] = {}  # by computation: a receipt never changes
 
     # ------------------------------------------------------------ contracts
 
@@ -134,6 +136,21 @@ class Overview:
             )
         found |= {id_: self._of_contract(contract, charges) for id_, contract in held.items()}
         return sorted(found.values(), key=lambda each: each.updated, reverse=True)
+
+    def awaited(self, id_: str, seconds: float) -> Standing:
+        """As `contract`, once it is in force or over, or when the time is over."""
+        end = time.monotonic() + seconds
+        while True:
+            mark = self._agreements.changed.mark()
+            found = self.contract(id_)
+            left = end - time.monotonic()
+            if found.contract is not None or found.state == State.TERMINATED.value or left <= 0:
+                return found
+            self._agreements.changed.wait(mark, left)
+
+    def purpose(self, agreement: str) -> str:
+        """For what this participant asked for an agreement; raises NotFound."""
+        return self._consumer.purpose(self._agreements.load(agreement).agreement.negotiation)
 
     def contract(self, id_: str) -> Standing:
         """One, by the id of its agreement or its negotiation; raises NotFound."""
@@ -223,9 +240,10 @@ class Overview:
         found: dict[str, Charge] = {}
         for own in self._requests():
             if own.receipt is not None:
-                charge = _charge(read_end(Statement.parse(own.receipt)))
+                if own.id not in self._known:
+                    self._known[own.id] = _charge(read_end(Statement.parse(own.receipt)))
                 for agreement in own.agreements:
-                    found[agreement] = found.get(agreement, NOTHING) + charge
+                    found[agreement] = found.get(agreement, NOTHING) + self._known[own.id]
         return found
 
     def _spent(self, contract: Contract, charges: Mapping[str, Charge]) -> Charge:

@@ -162,7 +162,9 @@ class Demo:
 
     def _request(self, product: Product) -> str:
         purpose = product.terms.purpose or "dpv:ScientificResearch"
-        found = self.consumer.do("contract", "request", product.id, "--offer", product.terms.name, "--purpose", purpose)
+        words = ("--offer", product.terms.name, "--purpose", purpose)
+        wait = ("--wait", "0") if product.terms.approval == "manual" else ()
+        found = self.consumer.do("contract", "request", product.id, *words, *wait)
         return str(found["negotiation"])
 
     def _ask(self) -> None:

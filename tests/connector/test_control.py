@@ -191,7 +191,7 @@ def test_an_estimate_needs_an_offer_and_no_contract(run: Any, story: dict[str, s
 def test_a_request_waits_for_the_provider_and_says_on_whom_and_since_when(
     run: Any, read: Any, story: dict[str, str]
 ) -> None:
-    made = run("pharma-b", "contract", "request", story["product"], "--purpose", PURPOSE)
+    made = run("pharma-b", "contract", "request", story["product"], "--purpose", PURPOSE, "--wait", "0")
     story["negotiation"] = made["negotiation"]
     assert made["state"] == "requested"
     assert (made["waiting"]["on"], bool(made["waiting"]["since"])) == ("hospital-a", True)

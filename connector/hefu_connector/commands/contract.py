@@ -13,6 +13,7 @@ from hefu_connector.commands.show import headings, word
 
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
+    from hefu.v1.control_pb2_grpc import ControlServiceStub
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("product", help="the product's id, such as prd-…")
     one.add_argument("--offer", default="", help="the offer; may be left out where the product has one only")
     one.add_argument("--purpose", required=True, help="what for, such as dpv:ScientificResearch")
+    _may_wait(one)
     command(group, "list", "list negotiations and agreements, and on whom each waits", _list)
     for name, help_, run in (
         ("show", "show one contract: parties, terms, budget, signatures", _show),
@@ -30,7 +32,34 @@ def add(parser: argparse.ArgumentParser) -> None:
     ):
         one = command(group, name, help_, run)
         one.add_argument("contract", help="id of the agreement (agr-…) or negotiation (neg-…)")
+        if run is not _terminate:
+            _may_wait(one, 0 if run is _show else 5)
     one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
+
+
+def _may_wait(parser: argparse.ArgumentParser, seconds: int = 5) -> None:
+    parser.add_argument(
+        "--wait", type=int, default=seconds, metavar="SECONDS",
+        help=f"for the contract to be in force, at most 60 (default {seconds})",
+    )  # fmt: skip
+
+
+def _awaited(stub: ControlServiceStub, made: control_pb2.Contract, seconds: int) -> control_pb2.Contract:
+    """The contract once it is in force or over, or as it is when the time is over."""
+    if seconds <= 0:
+        return made
+    found: control_pb2.Contract = call(stub.GetContract, _get(made.name, seconds), _patience(seconds))
+    return found
+
+
+def _get(name: str, seconds: int) -> control_pb2.GetContractRequest:
+    from hefu.v1 import control_pb2
+
+    return control_pb2.GetContractRequest(name=name, wait_seconds=min(max(seconds, 0), 60))
+
+
+def _patience(seconds: int) -> float:
+    return seconds + 30.0
 
 
 def _request(arguments: argparse.Namespace) -> int:
@@ -41,7 +70,7 @@ def _request(arguments: argparse.Namespace) -> int:
         product=named("products", arguments.product), offer=arguments.offer, purpose=arguments.purpose
     )
     with control(arguments) as stub:
-        made = call(stub.RequestContract, request)
+        made = _awaited(stub, call(stub.RequestContract, request), arguments.wait)
     output.data(_document(made))
     output.say(f"Requested: {short(made.name)}.", f"已申请：{short(made.name)}。")
     _next_step(output, made)
@@ -69,11 +98,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from hefu.v1 import control_pb2
 
     output = Output.of(arguments)
     with control(arguments) as stub:
-        found = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
+        found = call(stub.GetContract, _get(name_of(arguments.contract), arguments.wait), _patience(arguments.wait))
     output.data(_document(found))
     if not output.as_json:
         _page(output, found)
@@ -87,6 +115,7 @@ def _approve(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     with control(arguments) as stub:
         made = call(stub.ApproveContract, control_pb2.ApproveContractRequest(name=name_of(arguments.contract)))
+        made = _awaited(stub, made, arguments.wait)
     output.data(_document(made))
     output.say(f"Agreed and signed: {_id(made)}.", f"已同意并签署：{_id(made)}。")
     _next_step(output, made)

@@ -35,6 +35,7 @@ from hefu_connector.shelves import OwnRequest
 from hefu_connector.source_book import SourceBook, check_options
 
 _LIMITS = transport.Limits(calls=32, threads=24)
+_LONGEST_WAIT = 60  # seconds
 _PAGE, _LARGEST_PAGE = 50, 1000
 
 
@@ -234,7 +235,9 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.GetContractRequest, context: grpc.ServicerContext
     ) -> control_pb2.Contract:
         """One of them."""
-        return self._contract(_id(request.name, "agreements", "negotiations"))
+        seconds = min(max(request.wait_seconds, 0), _LONGEST_WAIT)
+        found = self._desk.overview.awaited(_id(request.name, "agreements", "negotiations"), seconds)
+        return views.contract(found)
 
     def ApproveContract(
         self, request: control_pb2.ApproveContractRequest, context: grpc.ServicerContext
@@ -273,7 +276,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         """Ask for a computation in the owner's name."""
         agreement = _id(request.agreement, "agreements")
         plan = canonical.decode_object(request.plan, LARGEST_PLAN)
-        purpose = request.purpose or self._desk.overview.contract(agreement).purpose
+        purpose = request.purpose or self._desk.overview.purpose(agreement)
         own = self._desk.asking.ask(plan, agreement, purpose, self._user)
         return self._own(own)
 

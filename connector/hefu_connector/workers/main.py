@@ -43,8 +43,11 @@ def main(arguments: Sequence[str]) -> None:
     """
     requests, answers, reached = confine(arguments)
     sys.meta_path.insert(0, _Unwanted())
-    engines = {name: importlib.import_module(module).run for name, module in ENGINES.items()}
-    serve(engines, requests, answers, reached)
+    modules = {name: importlib.import_module(module) for name, module in ENGINES.items()}
+    for module in modules.values():
+        if hasattr(module, "warm"):
+            module.warm()
+    serve({name: module.run for name, module in modules.items()}, requests, answers, reached)
 
 
 def confine(arguments: Sequence[str]) -> tuple[int, int, Object]:
