@@ -163,13 +163,13 @@ class Sequencer:
             except HefuError:
                 log.exception("the sequencer has stopped: another one is at work, or the tree is damaged")
                 return
-            if self._stopping:
+            if self._stopping and not self._bell.is_set():  # what came while it drained is drained too
                 return
 
     def _drain(self) -> None:
         more = True
         while more:
-            more = self.sequence() > 0
+            more = self.sequence() == _BATCH
             self.publish()
 
     def _root(self, size: int) -> bytes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from hefu.errors import Malformed
 
@@ -31,7 +31,10 @@ def encode(value: Json) -> bytes:
     Raises:
         Malformed: the value is outside the restricted profile.
     """
-    _check(value, "$", 0)
+    try:
+        _check(value, 0)
+    except _OutsideError as outside:
+        _refuse("$" + "".join(reversed(outside.path)), outside.why)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -66,37 +69,51 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def _check(value: Json, where: str, depth: int) -> None:
-    if depth > DEEPEST:
-        _refuse(where, "nested too deep")
-    if isinstance(value, str):
-        _check_text(value, where)
-    elif isinstance(value, int):  # a bool is one too, and small
-        if abs(value) > LARGEST_INTEGER:
-            _refuse(where, "an integer of 2^53 or more: write it as a string")
-    elif isinstance(value, list | dict):
-        _check_members(value, where, depth + 1)
-    elif value is not None:
-        _refuse(where, f"a value of type {type(value).__name__}")
+class _OutsideError(Exception):
+    """A value outside the profile; the path to it is gathered on the way out, which costs nothing where all is well."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.path: list[str] = []
 
 
-def _check_members(value: list[Json] | Object, where: str, depth: int) -> None:
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            _check(item, f"{where}[{index}]", depth)
-        return
-    for key, item in value.items():
-        if not isinstance(key, str) or not key.isascii():
-            _refuse(where, "a key that is not ASCII text")
-        _check(item, f"{where}.{key}", depth)
+def _check(value: Json, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        _check_text(cast(str, value))
+    elif kind is int:
+        if abs(cast(int, value)) > LARGEST_INTEGER:
+            raise _OutsideError("an integer of 2^53 or more: write it as a string")
+    elif kind is dict or kind is list:
+        if depth >= DEEPEST:
+            raise _OutsideError("nested too deep")
+        _check_members(cast("list[Json] | Object", value), depth + 1)
+    elif value is not None and kind is not bool:
+        raise _OutsideError(f"a value of type {kind.__name__}")
 
 
-def _check_text(text: str, where: str) -> None:
+def _check_members(value: list[Json] | Object, depth: int) -> None:
+    place: object = None
+    try:
+        if isinstance(value, list):
+            for place, item in enumerate(value):  # noqa: B007 - read when something is wrong
+                _check(item, depth)
+        else:
+            for place, item in value.items():
+                _check(item, depth)
+                if not isinstance(place, str) or not place.isascii():
+                    raise _OutsideError("a key that is not ASCII text")
+    except _OutsideError as outside:
+        outside.path.append(f"[{place}]" if isinstance(value, list) else f".{place}"[:100])
+        raise
+
+
+def _check_text(text: str) -> None:
     if not text.isascii():
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            _refuse(where, "a lone surrogate")
+            raise _OutsideError("a lone surrogate")
         if not unicodedata.is_normalized("NFC", text):
-            _refuse(where, "text that is not in Unicode normal form C")
+            raise _OutsideError("text that is not in Unicode normal form C")
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> Object:

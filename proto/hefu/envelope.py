@@ -32,6 +32,8 @@ LARGEST_STATEMENT = 256 * 1024  # bytes
 _REQUIRED = {"type", "version", "id", "space", "issuer", "time", "body"}
 _OPTIONAL = {"actor", "on_behalf_of"}
 _MOST_SIGNATURES = 16
+# The canonical form around the two members, which are canonical themselves: "payload" sorts before "signatures".
+_OPEN, _BETWEEN, _CLOSE = b'{"payload":', b',"signatures":', b"}"
 
 
 class Signer(Protocol):
@@ -95,7 +97,8 @@ class Statement:
         entries = outer["signatures"]
         if not isinstance(entries, list) or len(entries) > _MOST_SIGNATURES:
             raise Malformed("statement.malformed", why="signatures must be a short list")
-        statement = _read_payload(outer["payload"])
+        tail = len(_BETWEEN) + len(canonical.encode(entries)) + len(_CLOSE)
+        statement = _read_payload(outer["payload"], data[len(_OPEN) : -tail])
         signatures = tuple(_read_signature(entry, statement.type) for entry in entries)
         if len({each.key for each in signatures}) != len(signatures):
             raise Malformed("statement.malformed", why="a key signed twice")
@@ -103,10 +106,7 @@ class Statement:
 
     def to_bytes(self) -> bytes:
         """The one byte string of this statement with the signatures it has."""
-        entries: list[canonical.Json] = [
-            {"protected": each.protected, "signature": _b64(each.value)} for each in self.signatures
-        ]
-        return canonical.encode({"payload": canonical.decode(self.payload), "signatures": entries})
+        return _OPEN + self.payload + _BETWEEN + _signature_bytes(self.signatures) + _CLOSE
 
     def digest(self) -> str:
         """``sha256:`` of the payload: names what was said, whoever signed it."""
@@ -174,7 +174,7 @@ def draft(
     }
     if actor is not None:
         payload["actor"] = actor
-    return _read_payload(payload)
+    return _read_payload(payload, canonical.encode(payload))
 
 
 def new_id(prefix: str) -> str:
@@ -182,7 +182,8 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{base64.b32encode(secrets.token_bytes(16)).decode().rstrip('=').lower()}"
 
 
-def _read_payload(payload: Object) -> Statement:
+def _read_payload(payload: Object, data: bytes) -> Statement:
+    """The statement of a payload and its canonical bytes."""
     missing, unknown = _REQUIRED - set(payload), set(payload) - _REQUIRED - _OPTIONAL
     if missing or unknown:
         raise Malformed("statement.malformed", why=f"missing {sorted(missing)}, unknown {sorted(unknown)}")
@@ -193,7 +194,7 @@ def _read_payload(payload: Object) -> Statement:
     if not isinstance(body, dict) or not isinstance(actor, dict | None) or version != 1 or version is True:
         raise Malformed("statement.malformed", why="version must be 1, body and actor objects")
     return Statement(
-        payload=canonical.encode(payload),
+        payload=data,
         signatures=(),
         type=str(words["type"]),
         version=1,
@@ -204,6 +205,13 @@ def _read_payload(payload: Object) -> Statement:
         body=body,
         actor=actor,
     )
+
+
+def _signature_bytes(signatures: tuple[Signature, ...]) -> bytes:
+    entries: list[canonical.Json] = [
+        {"protected": each.protected, "signature": _b64(each.value)} for each in signatures
+    ]
+    return canonical.encode(entries)
 
 
 def _with_signatures(statement: Statement, signatures: tuple[Signature, ...]) -> Statement:
