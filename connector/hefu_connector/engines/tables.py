@@ -4,7 +4,7 @@ Reading is total. A cell that is not of its declared type counts as absent, unde
 CSV row of another length is left out: one person's odd record must not decide whether everybody's query fails.
 Only structure is refused: a missing column, a changed type, a file that is not of its form.
 
-LIMIT: rows are what the parser sees; an unbalanced quote in a CSV joins rows. Parquet does not have this.
+A line of a CSV is a record, whatever its quotes (`hefu_connector.engines.lines`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from hefu.canonical import Object
 
 from hefu_connector.engines import Moved
 from hefu_connector.engines.duckdb_sql import quote
+from hefu_connector.engines.lines import OneLineRecords
 
 _BLOCK = 4 << 20  # bytes
 _LARGEST_BLOCK = 64 << 20  # so that a record that is larger than a block can be read all the same
@@ -172,12 +173,12 @@ def _csv(path: Path, layout: Object, ours: Mapping[str, str], files: ExitStack, 
 
 def _stream(file: BinaryIO, delimiter: str, encoding: str, columns: list[str], block: int) -> Any:
     """A reader of some columns as text; of all where none is named."""
-    text = codecs.EncodedFile(file, "utf-8", _marked(encoding), "replace")
+    text = OneLineRecords(codecs.EncodedFile(file, "utf-8", _marked(encoding), "replace"), delimiter)
     return pa.csv.open_csv(
         pa.PythonFile(text, mode="r"),
         read_options=pa.csv.ReadOptions(block_size=block),
         parse_options=pa.csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
+            delimiter=delimiter, newlines_in_values=False, invalid_row_handler=lambda _: "skip"
         ),
         convert_options=pa.csv.ConvertOptions(
             column_types={name: pa.string() for name in columns},
