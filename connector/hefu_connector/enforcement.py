@@ -16,25 +16,25 @@ Whatever fails after step 4 leaves the charge. A refusal is journalled like a re
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from hefu import canonical, faults, receipt
+from hefu import faults, receipt
 from hefu.canonical import Object
-from hefu.envelope import Signer, Statement, draft, new_id
+from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
 from hefu.identity import write_bytes
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
 
-from hefu_connector import admission, guard
+from hefu_connector import admission, ends, guard
 from hefu_connector.admission import Admitted
 from hefu_connector.ports import (
     FINAL,
@@ -42,7 +42,6 @@ from hefu_connector.ports import (
     ComputationState,
     Contracts,
     Engine,
-    Entry,
     Journal,
     JournalReader,
     Run,
@@ -100,9 +99,13 @@ class Enforcement:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._scribe = ends.Scribe(
+            world.participant, world.connector, world.space, world.signer, world.clock, world.rules.quantum_seconds
+        )
         self._jobs = ThreadPoolExecutor(world.rules.jobs, thread_name_prefix="computation")
         self._changed = threading.Condition()
         self._running: dict[str, Admitted] = {}
+        self._admitting: Counter[str] = Counter()
         self._stopped: dict[str, str] = {}
 
     def create(self, statement: Statement, caller: str, *subjects: str) -> Run:
@@ -123,7 +126,18 @@ class Enforcement:
         """
         request = self._authenticate(statement, caller, *subjects)  # step 1
         self._shed_overload(caller)
-        run, new = self._world.journal.admit(self._first(request, statement))  # step 2
+        with self._changed:
+            self._admitting[request.computation] += 1
+        try:
+            return self._admit(request, statement)
+        finally:
+            with self._changed:
+                self._admitting[request.computation] -= 1
+                self._admitting += Counter()  # forgets what is at zero
+
+    def _admit(self, request: ComputationRequest, statement: Statement) -> Run:
+        caller = statement.issuer
+        run, new = self._world.journal.admit(ends.first(request, statement, self._world.clock.now()))  # step 2
         if not new:
             return self.view(run.id, caller)
         faults.point("computation.admitted")
@@ -194,20 +208,32 @@ class Enforcement:
                 self._stop(running.request.computation, "contract.ended")
 
     def sweep(self) -> None:
-        """Stop the work of participants that lost their standing; called every second or so."""
+        """Stop the work of participants that lost their standing, and end what could not be journalled before.
+
+        Called every second or so.
+
+        Raises:
+            Unavailable: the journal still cannot be written.
+        """
         for running in self._held():
             try:
                 self._check_standing(running)
             except HefuError as error:
                 self._stop(running.request.computation, error.code)
+        self.recover()
 
     def recover(self) -> int:
-        """After a start, end what a crash interrupted: charged if it was charged, and nothing released.
+        """End what a crash or a full disk interrupted: charged if it was charged, and nothing released.
+
+        LIMIT: one process works on a journal; what it does not hold itself is taken for interrupted.
 
         Returns:
             How many computations were ended.
         """
-        interrupted = self._world.reader.unfinished()
+        unfinished = self._world.reader.unfinished()
+        with self._changed:
+            held = {*self._running, *self._admitting}
+        interrupted = [run for run in unfinished if run.id not in held]
         for run in interrupted:
             charged = self._world.ledger.charged(run.id)
             self._fail(run, "computation.interrupted", charged or NOTHING)
@@ -303,50 +329,11 @@ class Enforcement:
         data = guard.payload(run.id, passed, admitted.prepared, openings)
         recipient = world.trust.sealing(admitted.request.recipient)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
-        made = self._receipt(admitted, run, passed, parts, table)
+        made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table)
         made = replace(made, facts=facts, commitments={"user": receipt.commit("user", user, salt)})
         if run.id in self._stopped:
             raise Unavailable("cancelled")
         self._end(run, ComputationState.RELEASED, made, parts)  # step 8 follows when its time has come
-
-    def _receipt(
-        self, admitted: Admitted, run: Run, passed: guard.Passed, parts: tuple[bytes, ...], table: Table
-    ) -> receipt.Receipt:
-        prepared, charge = admitted.prepared, admitted.prepared.charge
-        ticks = self._tick(run) - run.created
-        return receipt.Receipt(
-            computation=run.id,
-            request=run.request,
-            consumer=run.consumer,
-            agreements=(admitted.under,),
-            product=admitted.contract.agreement.product,
-            description=admitted.contract.agreement.description,
-            resource=admitted.resource.id,
-            snapshot=self._snapshot(admitted, table),
-            engine=admitted.engine.name,
-            engine_version=admitted.engine.version,
-            charge=_spent(charge),
-            mechanisms=tuple(
-                receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano)
-                for each in prepared.mechanisms
-            ),
-            output=receipt.Released(prepared.kind, prepared.cells, passed.suppressed),
-            parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
-            meters=receipt.Meters(1, prepared.cells, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
-            admitted=run.created,
-        )
-
-    def _snapshot(self, admitted: Admitted, table: Table) -> str:
-        """What a receipt says of the data: the digest where it is agreed on, else a commitment to it.
-
-        A digest of the bytes is a function of every row, without noise. The salt is this provider's signature of the
-        computation's id, which nobody else can make and Ed25519 makes the same again: so the provider can open it.
-        """
-        if admitted.contract.agreement.snapshot_rule == f"pinned:{table.snapshot}":
-            return table.snapshot
-        name = admitted.request.computation
-        salt = hashlib.sha256(self._world.signer.sign(f"hefu snapshot salt {name}".encode())).digest()
-        return receipt.commit("snapshot", table.snapshot, salt)
 
     # ------------------------------------------------------------ ends
 
@@ -358,41 +345,27 @@ class Enforcement:
     def _fail(self, run: Run, code: str, charge: Charge) -> None:
         resource = self._running[run.id].resource.id if run.id in self._running else ""
         made = receipt.Failure(
-            run.id, run.request, run.consumer, run.agreements, code, _spent(charge), resource=resource
+            run.id, run.request, run.consumer, run.agreements, code, ends.spent(charge), resource=resource
         )
         state = ComputationState.CANCELLED if code == "cancelled" else ComputationState.FAILED
         try:
             self._end(run, state, made, ())
         except Conflict:
             log.info("computation %s had ended already", run.id)
+        except Unavailable as fault:
+            # It stays charged and open; `recover` ends it once the journal can be written.
+            log.warning("the end of computation %s cannot be journalled: %s", run.id, fault.detail)
 
     def _end(
         self, run: Run, state: ComputationState, made: receipt.Receipt | receipt.Refusal | receipt.Failure,
         parts: tuple[bytes, ...], told: datetime | None = None,
     ) -> Run:  # fmt: skip
-        kinds = {receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED}
         world, now = self._world, self._world.clock.now()
-
-        def sign(sequence: int, previous: str) -> Statement:
-            body = made.linked(receipt.Link(sequence, previous, world.connector)).body()
-            statement = draft(
-                kinds[type(made)], body, space=world.space, issuer=world.participant, at=now, id_=new_id("stm")
-            )
-            return statement.sign(world.signer, now)
-
-        entry = Entry(sign, told or self._tick(run))
-        ended = self._world.journal.close(run.id, state, entry, parts, now)
+        entry = ends.entry(self._scribe, made, told or ends.tick(self._scribe, run))
+        ended = world.journal.close(run.id, state, entry, parts, now)
         with self._changed:
             self._changed.notify_all()
         return ended
-
-    def _tick(self, run: Run) -> datetime:
-        """The next whole multiple of the release quantum after admission."""
-        now, quantum = self._world.clock.now(), self._world.rules.quantum_seconds
-        if quantum <= 0:
-            return now
-        ticks = math.ceil(max((now - run.created).total_seconds(), 1e-6) / quantum)
-        return run.created + timedelta(seconds=ticks * quantum)
 
     def _until_told(self, computation: str) -> float:
         run = self._found(computation)
@@ -416,23 +389,3 @@ class Enforcement:
         if run is None:
             raise NotFound("resource.not_found", what="computation", name=computation)
         return run
-
-    def _first(self, request: ComputationRequest, statement: Statement) -> Run:
-        now = self._world.clock.now()
-        return Run(
-            id=request.computation,
-            request=statement.digest(),
-            envelope=statement.to_bytes(),
-            consumer=statement.issuer,
-            agreements=request.agreements,
-            state=ComputationState.RESERVED,
-            charge=None,
-            receipt=None,
-            parts=0,
-            created=now,
-            updated=now,
-        )
-
-
-def _spent(charge: Charge) -> receipt.Spent:
-    return receipt.Spent(charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hefu import canonical, keys, receipt
 from hefu.envelope import Statement, draft
-from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import read_bytes
 from hefu_connector import guard
 from hefu_connector.ports import FINAL, Account, ComputationState, Run
@@ -261,6 +261,27 @@ def test_after_a_crash_what_was_charged_is_reported_charged_and_what_was_not_is_
     assert (kept := space.journal.find(charged.id)) is not None
     assert kept.state is ComputationState.FAILED
     fresh.close()
+
+
+def test_what_could_not_be_journalled_is_ended_once_it_can_be_and_stays_charged(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Run:
+        raise Unavailable("storage.busy")
+
+    space.workers.gate.clear()
+    run = space.enforcement.create(space.request(), CONSUMER)
+    assert space.workers.started.wait(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(space.journal, "close", full)
+        space.workers.gate.set()
+        space.enforcement.close()  # waits for the thread that cannot write its end
+        assert space.enforcement.view(run.id, CONSUMER).state is ComputationState.RUNNING
+    space.enforcement.sweep()
+    assert space.enforcement.view(run.id, CONSUMER).state is ComputationState.FAILED
+    assert spent(space).releases == 1
+    with pytest.raises(NotFound):
+        space.enforcement.part(run.id, CONSUMER, 0)
 
 
 def test_a_computation_is_unknown_to_everybody_but_its_consumer(space: Space) -> None:

@@ -134,7 +134,8 @@ def test_a_file_that_changes_while_it_is_copied_is_no_snapshot(
 
 
 def test_cells_and_rows_that_cannot_be_read_count_as_absent(look: SourceLook, tmp_path: Path) -> None:
-    bad = b'person,income,note\na,1.5,x\nb,one,x\nc,,x\nd,2\ne,3,x,y\nf,nan,\xff\xfe\n"g, ""q""",4,"two words"\n"h",9,"two\nlines"\n'
+    bad = b"person,income,note\na,1.5,x\nb,one,x\nc,,x\nd,2\ne,3,x,y\nf,nan,\xff\xfe\n"
+    bad += b'"g, ""q""",4,"two words"\n"h",9,"two\nlines"\n'
     of = record(look, csv(tmp_path, bad))
     # d and e have another length than the head; h is two lines, and a line is a record; two incomes are numbers.
     assert counted(look, of, N, K, S) == ("5", "2", "5.5")

@@ -1,0 +1,126 @@
+"""How a computation begins and ends in the journal: its first row, its receipt, its place on the release quantum.
+
+Made here, signed inside the journal's transaction, and released by the enforcement point and nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hefu import canonical, receipt
+from hefu.envelope import Signer, Statement, draft, new_id
+from hefu.times import Clock
+from hefu_policies.budget import Charge
+
+from hefu_connector.admission import Admitted
+from hefu_connector.guard import Passed
+from hefu_connector.ports import ComputationState, Entry, Run, Table
+from hefu_connector.request import ComputationRequest
+
+End = receipt.Receipt | receipt.Refusal | receipt.Failure
+_TYPES = {receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Scribe:
+    """Who signs the journal, and how time is told.
+
+    Attributes:
+        quantum_seconds: ends are told at whole multiples of it after admission; 0 tells them at once.
+    """
+
+    participant: str
+    connector: str
+    space: str
+    signer: Signer
+    clock: Clock
+    quantum_seconds: float
+
+
+def first(request: ComputationRequest, statement: Statement, now: datetime) -> Run:
+    """A computation as it is admitted: nothing is decided or charged yet."""
+    return Run(
+        id=request.computation,
+        request=statement.digest(),
+        envelope=statement.to_bytes(),
+        consumer=statement.issuer,
+        agreements=request.agreements,
+        state=ComputationState.RESERVED,
+        charge=None,
+        receipt=None,
+        parts=0,
+        created=now,
+        updated=now,
+    )
+
+
+def receipt_of(
+    scribe: Scribe, admitted: Admitted, run: Run, passed: Passed, parts: tuple[bytes, ...], table: Table
+) -> receipt.Receipt:
+    """The receipt of a release, but for the facts of its decision, its commitments and its place in the journal."""
+    prepared, charge = admitted.prepared, admitted.prepared.charge
+    ticks = tick(scribe, run) - run.created
+    return receipt.Receipt(
+        computation=run.id,
+        request=run.request,
+        consumer=run.consumer,
+        agreements=(admitted.under,),
+        product=admitted.contract.agreement.product,
+        description=admitted.contract.agreement.description,
+        resource=admitted.resource.id,
+        snapshot=_snapshot(scribe, admitted, table),
+        engine=admitted.engine.name,
+        engine_version=admitted.engine.version,
+        charge=spent(charge),
+        mechanisms=tuple(
+            receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in prepared.mechanisms
+        ),
+        output=receipt.Released(prepared.kind, prepared.cells, passed.suppressed),
+        parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
+        meters=receipt.Meters(1, prepared.cells, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
+        admitted=run.created,
+    )
+
+
+def entry(scribe: Scribe, made: End, release_at: datetime) -> Entry:
+    """What is to be journalled, signed once its place in the chain is known."""
+    now = scribe.clock.now()
+
+    def sign(sequence: int, previous: str) -> Statement:
+        body = made.linked(receipt.Link(sequence, previous, scribe.connector)).body()
+        statement = draft(
+            _TYPES[type(made)], body, space=scribe.space, issuer=scribe.participant, at=now, id_=new_id("stm")
+        )
+        return statement.sign(scribe.signer, now)
+
+    return Entry(sign, release_at)
+
+
+def tick(scribe: Scribe, run: Run) -> datetime:
+    """The next whole multiple of the release quantum after admission."""
+    now, quantum = scribe.clock.now(), scribe.quantum_seconds
+    if quantum <= 0:
+        return now
+    ticks = math.ceil(max((now - run.created).total_seconds(), 1e-6) / quantum)
+    return run.created + timedelta(seconds=ticks * quantum)
+
+
+def spent(charge: Charge) -> receipt.Spent:
+    """A charge as receipts state it."""
+    return receipt.Spent(charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases)
+
+
+def _snapshot(scribe: Scribe, admitted: Admitted, table: Table) -> str:
+    """What a receipt says of the data: the digest where it is agreed on, else a commitment to it.
+
+    A digest of the bytes is a function of every row, without noise. The salt is this provider's signature of the
+    computation's id, which nobody else can make and Ed25519 makes the same again: so the provider can open it.
+    """
+    if admitted.contract.agreement.snapshot_rule == f"pinned:{table.snapshot}":
+        return table.snapshot
+    name = admitted.request.computation
+    salt = hashlib.sha256(scribe.signer.sign(f"hefu snapshot salt {name}".encode())).digest()
+    return receipt.commit("snapshot", table.snapshot, salt)
