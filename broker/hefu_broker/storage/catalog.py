@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.times import write_time
 from hefu_policies.budget import Budget, PrivacyLoss
@@ -14,6 +13,7 @@ from sqlalchemy import ColumnElement, Float, Integer, and_, exists, func, or_, t
 from sqlmodel import Session, SQLModel, col, select
 
 from hefu_broker.records import Card, Found, Listing, Outgoing, ResourceRecord, Search
+from hefu_broker.storage import kept
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.external import add_external_ids
 from hefu_broker.storage.models import (
@@ -222,8 +222,8 @@ def _newest(session: Session, row: ProductRow) -> VersionRow:
 
 
 def _listing(product: ProductRow, version: VersionRow) -> Listing:
-    statement = Statement.parse(version.statement)
-    return Listing(statement, Description.of(statement.body), ProductState(product.state))
+    envelope = version.statement
+    return Listing(kept.statement(envelope), kept.description(envelope), ProductState(product.state))
 
 
 def _resource(row: ResourceRow) -> ResourceRecord:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
 from hefu.times import read_time, write_time
 from hefu_policies.contract import Agreement
@@ -14,6 +13,7 @@ from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from hefu_broker.records import Outgoing, Talk
+from hefu_broker.storage import kept
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.models import AgreementRow, CounterRow, EntryRow, MessageRow, NegotiationRow, PartyRow
 from hefu_broker.storage.outbox import queue
@@ -204,11 +204,11 @@ def _talk(session: Session, row: NegotiationRow) -> Talk:
         description=row.description,
         offer=row.offer,
         state=State(row.state),
-        messages=tuple(Statement.parse(each) for each in messages),
+        messages=tuple(kept.statement(each) for each in messages),
         updated=read_time(row.updated),
-        agreement=Statement.parse(row.agreement) if row.agreement else None,
-        countersignature=Statement.parse(row.countersignature) if row.countersignature else None,
-        termination=Statement.parse(ended) if ended else None,
+        agreement=kept.statement(row.agreement) if row.agreement else None,
+        countersignature=kept.statement(row.countersignature) if row.countersignature else None,
+        termination=kept.statement(ended) if ended else None,
         index=row.proof_index,
         revision=row.revision,
     )
