@@ -34,7 +34,10 @@ proto/baseline.binpb: .venv/dev.stamp  ## only on a release: what the wire must 
 	cd proto && ../$(BIN)/buf build -o baseline.binpb
 
 bench: .venv/dev.stamp  ## figures of this machine into benchmarks/results
-	for each in start negotiation release engine ledger policy_decision; do $(BIN)/python benchmarks/$$each.py || exit 1; done
+	for each in start negotiation release; do $(BIN)/python benchmarks/$$each.py || exit 1; done
+	for each in engine ledger policy_decision; do \
+	  { date -u +'%F %H:%M UTC'; uname -ms; nproc; $(BIN)/python benchmarks/$$each.py || exit 1; } \
+	  | tee benchmarks/results/$$each-$$(date -u +%F).txt; done
 
 clean:  ## everything that a recipe made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis hefu-demo

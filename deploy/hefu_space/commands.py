@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import tempfile
 import threading
 from pathlib import Path
@@ -33,6 +34,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from hefu_space import demo
 
     output = Output.of(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes it started end with it
     keep = (lambda told: _keep(told, output)) if arguments.keep else None
     if arguments.dir is not None:
         if arguments.dir.exists() and any(arguments.dir.iterdir()):
