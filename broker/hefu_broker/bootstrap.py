@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import keys, transport
+from hefu.changes import Changes
 from hefu.directory import Directory
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound
@@ -28,7 +29,6 @@ from hefu_broker import bell
 from hefu_broker.authority import Authority
 from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
-from hefu_broker.changes import Changes
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.founding import ring_of

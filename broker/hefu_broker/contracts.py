@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from hefu.changes import Changes
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
 from hefu.identity import Binding
@@ -18,7 +19,6 @@ from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
 from hefu_policies.negotiation import Move, State
 
 from hefu_broker import pages
-from hefu_broker.changes import Changes
 from hefu_broker.notary import Notary, digests, move_of, role_of
 from hefu_broker.pages import Pages
 from hefu_broker.ports import Announce, TalkStore

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hefu.changes import Changes
 from hefu.space import SpaceFile
 from hefu.times import Clock
 
 from hefu_broker.authority import Authority
 from hefu_broker.catalog import Catalog
-from hefu_broker.changes import Changes
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.log import AuditLog

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from hefu.changes import Changes
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Unavailable, Untrusted
 from hefu.tlog.proof import LogProof
@@ -17,7 +18,6 @@ from hefu.tlog.tree import leaf_hash
 from hefu_policies.negotiation import Move, State
 
 from hefu_connector.author import Author
-from hefu_connector.bell import Bell
 from hefu_connector.brokerage import Log, Negotiations, Progress
 from hefu_connector.contracts import TERMINATED, Papers, Pins, verify_contract, verify_termination
 from hefu_connector.log_history import LogHistory
@@ -61,7 +61,9 @@ class Agreements:
         self._lock = threading.Lock()
         self._ended: list[Callable[[str], None]] = []
         self._unsent: list[Callable[[], None]] = []
-        self.changed = Bell()  # rung whenever a contract came into force or ended, and when a negotiation moved on
+        self.changed = (
+            Changes()
+        )  # announced whenever a contract came into force or ended, and when a negotiation moved on
         self._behind = threading.Event()
         self._behind.set()  # what an earlier process left is looked for once
 
@@ -91,7 +93,7 @@ class Agreements:
         try:
             return self._settle(progress)
         finally:
-            self.changed.ring()
+            self.changed.announce()
 
     def _settle(self, progress: Progress) -> Contract | None:
         if progress.agreement is None or progress.countersignature is None or progress.state is not State.FINALIZED:
@@ -206,7 +208,7 @@ class Agreements:
             log.info("agreement %s has ended", held.agreement.id)
         for call in self._ended:
             call(held.agreement.id)
-        self.changed.ring()
+        self.changed.announce()
 
     def _send(self, mark: Mark) -> None:
         try:

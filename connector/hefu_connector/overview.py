@@ -146,7 +146,7 @@ class Overview:
             left = end - time.monotonic()
             if found.contract is not None or found.state == State.TERMINATED.value or left <= 0:
                 return found
-            self._agreements.changed.wait(mark, left)
+            self._agreements.changed.wait(mark, seconds=left)
 
     def purpose(self, agreement: str) -> str:
         """For what this participant asked for an agreement; raises NotFound."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import grpc
 from hefu import transport
+from hefu.changes import Changes
 from hefu.v1 import contract_pb2, contract_pb2_grpc
 
-from hefu_broker.changes import Changes
 from hefu_broker.contracts import Contracts
 from hefu_broker.log import AuditLog
 from hefu_broker.registry import Registry

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Changes:
-    """Counts changes and wakes who waits for the next one."""
+    """Counts changes and wakes who waits for the next one. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -35,7 +35,11 @@ class Changes:
         with self._condition:
             return self._count
 
-    def wait(self, mark: int, done: Callable[[], bool]) -> None:
-        """Return when something changed after the mark, or when `done` holds at a wake-up."""
+    def wait(self, mark: int, done: Callable[[], bool] = lambda: False, seconds: float | None = None) -> None:
+        """Return when something changed after the mark, when `done` holds at a wake-up, or when the time is over.
+
+        Args:
+            seconds: how long at most; None waits for as long as it takes.
+        """
         with self._condition:
-            self._condition.wait_for(lambda: self._closed or self._count != mark or done())
+            self._condition.wait_for(lambda: self._closed or self._count != mark or done(), seconds)
