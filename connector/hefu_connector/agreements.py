@@ -61,9 +61,7 @@ class Agreements:
         self._lock = threading.Lock()
         self._ended: list[Callable[[str], None]] = []
         self._unsent: list[Callable[[], None]] = []
-        self.changed = (
-            Changes()
-        )  # announced whenever a contract came into force or ended, and when a negotiation moved on
+        self.changed = Changes()  # announced when a negotiation moved on, and when a contract began or ended
         self._behind = threading.Event()
         self._behind.set()  # what an earlier process left is looked for once
 
