@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.shelves import SourceRecord
 from hefu_connector.sources.look import SourceLook
@@ -45,7 +45,7 @@ def resource(unit: str) -> Resource:
 
 
 def plan() -> Plan:
-    from hefu_connector.predicates import Compare, Literal
+    from hefu_connector.computing.predicates import Compare, Literal
 
     aggregates = (Aggregate("count", "n"), Aggregate("sum", "s", "amount"), Aggregate("mean", "m", "age"))
     where = Compare("age", ">=", Literal("integer", "18"))

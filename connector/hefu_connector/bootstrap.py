@@ -20,31 +20,32 @@ from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
 
-from hefu_connector import consumer as consumers
-from hefu_connector.agreements import Agreements
-from hefu_connector.asking import Asking
-from hefu_connector.author import Author
 from hefu_connector.background import Loop
 from hefu_connector.brokerage import Progress
 from hefu_connector.clients.broker import CatalogClient, Link, LogClient, NegotiationsClient, RegistryClient
 from hefu_connector.clients.peer import PeerClient
-from hefu_connector.consumer import Consumer
-from hefu_connector.contracts import Pins
-from hefu_connector.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.asking import Asking
+from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.estimates import Estimates
+from hefu_connector.contracting import consumer as consumers
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.contracts import Pins
+from hefu_connector.contracting.negotiating import Pen, Watch
+from hefu_connector.contracting.provider import Provider
+from hefu_connector.desk.overview import Overview
+from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.engines.statistics import Statistics
-from hefu_connector.enrolling import Enrolment
-from hefu_connector.estimates import Estimates
-from hefu_connector.flush import AnnouncedJournal, Flush
-from hefu_connector.negotiating import Pen, Watch
-from hefu_connector.overview import Overview
+from hefu_connector.membership.enrolling import Enrolment
+from hefu_connector.membership.flush import AnnouncedJournal, Flush
+from hefu_connector.membership.renewal import TransportIdentity
+from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.ports import Engine, Source
-from hefu_connector.provider import Provider
-from hefu_connector.renewal import TransportIdentity
 from hefu_connector.rpc.control import About, Desk
 from hefu_connector.rpc.peers import ComputationServicer
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
-from hefu_connector.source_book import SourceBook
 from hefu_connector.sources import spool
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.storage.contracts import SqlContracts
@@ -55,7 +56,6 @@ from hefu_connector.storage.marks import SqlMarks
 from hefu_connector.storage.products import SqlProducts
 from hefu_connector.storage.requests import SqlRequests
 from hefu_connector.storage.sources import SqlSources
-from hefu_connector.trust import SpaceTrust
 from hefu_connector.workers.pool import Limits, Pool
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.

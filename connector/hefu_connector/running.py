@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from hefu import transport
 from hefu.errors import HefuError
 
-from hefu_connector.agreements import Agreements
-from hefu_connector.asking import Asking
 from hefu_connector.background import Loop
-from hefu_connector.consumer import Consumer
-from hefu_connector.enforcement import Enforcement
-from hefu_connector.provider import Provider
+from hefu_connector.computing.asking import Asking
+from hefu_connector.computing.enforcement import Enforcement
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.provider import Provider
+from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.rpc import control
 from hefu_connector.settings import Settings
-from hefu_connector.trust import SpaceTrust
 
 log = logging.getLogger("hefu.connector")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from hefu.errors import Malformed
 from hefu.space import SpaceFile
 
-from hefu_connector.enrolling import Enrolment, write_notes
+from hefu_connector.membership.enrolling import Enrolment, write_notes
 from hefu_connector.settings import Home, Settings
 
 DEFAULT_LISTEN = "127.0.0.1:7410"

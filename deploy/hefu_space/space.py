@@ -65,7 +65,7 @@ class Node:
         """The control service, as this participant's own programs would call it."""
         from hefu import transport
         from hefu.v1.control_pb2_grpc import ControlServiceStub
-        from hefu_connector import control_socket
+        from hefu_connector.desk import control_socket
 
         with (
             control_socket.address(self.folder) as address,
@@ -154,7 +154,8 @@ class Space:
         return Node(member, folder, self._process(member.name, "connector", "serve", "--dir", str(folder)))
 
     def _enrol(self, node: Node, port: int) -> None:
-        from hefu_connector import enrolling, setup
+        from hefu_connector import setup
+        from hefu_connector.membership import enrolling
 
         member = node.member
         roles = frozenset(member.roles)

@@ -18,7 +18,7 @@ EDGES = {
     "proto/hefu/transport.py",  # a call is answered
     "proto/hefu/__main__.py",  # a command ends with an exit code
     "proto/hefu/keys.py",  # a library that raises several kinds for one thing: what is sealed does not open
-    "connector/hefu_connector/enforcement.py",  # a computation ends and is journalled
+    "connector/hefu_connector/computing/enforcement.py",  # a computation ends and is journalled
     "connector/hefu_connector/background.py",  # a loop goes on
 }
 

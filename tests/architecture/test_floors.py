@@ -11,7 +11,7 @@ from tests.architecture.conftest import Room
 
 # The only code that may hold a Source and an Engine together; the engines' own rooms hold both kinds of words.
 HOLDERS = {
-    "connector/hefu_connector/enforcement.py",
+    "connector/hefu_connector/computing/enforcement.py",
     "connector/hefu_connector/bootstrap.py",
     "connector/hefu_connector/ports.py",
 }
@@ -26,7 +26,7 @@ def test_imports_run_downwards_only(root: Path) -> None:
 def test_only_the_enforcement_point_and_the_bootstrap_hold_a_source_and_an_engine(rooms: tuple[Room, ...]) -> None:
     holders = {room.path for room in rooms if "Source" in _ports(room) and "Engine" in _ports(room)}
     assert holders <= HOLDERS
-    assert "connector/hefu_connector/enforcement.py" in holders, "the scan finds nothing any more"
+    assert "connector/hefu_connector/computing/enforcement.py" in holders, "the scan finds nothing any more"
 
 
 def test_only_the_bootstrap_makes_both_sources_and_engines(rooms: tuple[Room, ...]) -> None:

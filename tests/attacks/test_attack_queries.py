@@ -23,12 +23,12 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused, Unavailable
 from hefu.keys import FileSigner
-from hefu_connector import guard
-from hefu_connector.computation import Aggregate, Plan
-from hefu_connector.enforcement import Enforcement
+from hefu_connector.computing import guard
+from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.enforcement import Enforcement
+from hefu_connector.computing.predicates import All, Compare, In, IsNull, Literal
 from hefu_connector.engines import counting, tables
 from hefu_connector.ports import FINAL, Account, Answer, ComputationState, Prepared, Run
-from hefu_connector.predicates import All, Compare, In, IsNull, Literal
 from hefu_connector.sources import database
 from hefu_policies.budget import Budget, Charge, PrivacyLoss
 from hefu_policies.resource import Bounds, Column, Privacy, Resource

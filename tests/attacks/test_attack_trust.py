@@ -39,18 +39,18 @@ from hefu.v1 import audit_pb2
 from hefu.verify import Pins, Report, verify
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import Plan, found, ring_of
-from hefu_connector.author import Author
 from hefu_connector.brokerage import Progress
 from hefu_connector.clients.broker import PEER, LogClient, NegotiationsClient
-from hefu_connector.contracts import verify_contract
-from hefu_connector.log_history import SPLIT, LogHistory
-from hefu_connector.negotiating import Pen
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.contracts import verify_contract
+from hefu_connector.contracting.negotiating import Pen
+from hefu_connector.membership.log_history import SPLIT, LogHistory
+from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.ports import FINAL, ComputationState
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.marks import SqlMarks
-from hefu_connector.trust import SpaceTrust
 from hefu_policies.contract import AGREEMENT
 from hefu_policies.negotiation import State
 

@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 from hefu.canonical import Object
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.predicates import Predicate
 from hefu_connector.engines import counting
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Prepared, Values
-from hefu_connector.predicates import Predicate
 from hefu_policies import library
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.product import Description, Offer

@@ -17,9 +17,10 @@ from hefu.times import SystemClock
 from hefu_broker.bootstrap import Server
 from hefu_broker.founding import Plan as Founding
 from hefu_broker.founding import found, read_root, sign_as_root
-from hefu_connector import enrolling, setup
+from hefu_connector import setup
 from hefu_connector.bootstrap import build
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.membership import enrolling
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.shelves import SourceRecord

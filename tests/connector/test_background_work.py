@@ -14,7 +14,7 @@ from hefu import canonical
 from hefu.errors import Malformed, Unauthenticated, Unavailable, Untrusted
 from hefu.tlog.proof import LogProof
 from hefu_connector.background import Loop
-from hefu_connector.flush import MOST_AT_ONCE, Flush
+from hefu_connector.membership.flush import MOST_AT_ONCE, Flush
 from hefu_connector.ports import Run
 from hefu_connector.settings import Home, Settings
 

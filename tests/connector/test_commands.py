@@ -15,8 +15,9 @@ from hefu.__main__ import main, parser
 from hefu.errors import Untrusted
 from hefu.space import SpaceFile
 from hefu.v1 import common_pb2, control_pb2
-from hefu_connector import commands, control_socket, setup
+from hefu_connector import commands, setup
 from hefu_connector.commands import show
+from hefu_connector.desk import control_socket
 from hefu_connector.settings import Home, Settings
 
 ISSUE = {

@@ -15,7 +15,7 @@ import pytest
 from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Untrusted
-from hefu_connector import control_socket
+from hefu_connector.desk import control_socket
 from hefu_connector.rpc import control
 
 from tests.connector.small_space import PURPOSE, Space, eventually, write_table
@@ -261,7 +261,7 @@ def test_the_user_is_the_owner_of_the_socket_whatever_a_call_says(
 
 
 def plan_aggregates() -> Any:
-    from hefu_connector.computation import Aggregate
+    from hefu_connector.computing.computation import Aggregate
 
     return (Aggregate("count", "n"),)
 

@@ -12,7 +12,7 @@ from hefu import canonical, keys, receipt
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import read_bytes
-from hefu_connector import guard
+from hefu_connector.computing import guard
 from hefu_connector.ports import FINAL, Account, ComputationState, Run
 from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss
 

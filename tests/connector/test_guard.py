@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu import keys
 from hefu.errors import Malformed, Untrusted
-from hefu_connector import guard
+from hefu_connector.computing import guard
 from hefu_connector.ports import Mechanism, Prepared, Values
 from hefu_policies.budget import Charge, PrivacyLoss
 

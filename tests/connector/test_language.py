@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 from hefu.errors import Malformed
-from hefu_connector import predicates as p
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing import predicates as p
+from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.engines import language
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

@@ -25,12 +25,13 @@ from hefu.errors import (
 from hefu.identity import Binding
 from hefu.times import SystemClock
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
-from hefu_connector import guard, setup
-from hefu_connector.asking import new_nonce
+from hefu_connector import setup
 from hefu_connector.clients.peer import PeerClient
+from hefu_connector.computing import guard
+from hefu_connector.computing.asking import new_nonce
+from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.peering import Computed
 from hefu_connector.ports import FINAL, ComputationState
-from hefu_connector.request import REQUESTED, ComputationRequest
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hefu import canonical
 from hefu.errors import Malformed
-from hefu_connector import predicates as p
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing import predicates as p
+from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_policies.budget import PrivacyLoss
 from hypothesis import given
 from hypothesis import strategies as st

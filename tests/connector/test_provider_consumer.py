@@ -11,12 +11,12 @@ from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
 from hefu.tlog.tree import leaf_hash
-from hefu_connector import negotiating
 from hefu_connector.brokerage import Progress
-from hefu_connector.consumer import Consumer
-from hefu_connector.negotiating import Pen, Watch, embedded
+from hefu_connector.contracting import negotiating
+from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.negotiating import Pen, Watch, embedded
+from hefu_connector.contracting.provider import Provider
 from hefu_connector.ports import ComputationState
-from hefu_connector.provider import Provider
 from hefu_connector.running import Connector
 from hefu_policies.budget import Budget
 from hefu_policies.contract import AGREEMENT, Agreement

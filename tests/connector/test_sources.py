@@ -15,7 +15,7 @@ import pytest
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import HefuError, Malformed, Unavailable
-from hefu_connector.computation import Aggregate
+from hefu_connector.computing.computation import Aggregate
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.shelves import SourceRecord
 from hefu_connector.sources import spool as spools

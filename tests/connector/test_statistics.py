@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from hefu import canonical
 from hefu.errors import HefuError, Malformed, Refused, Untrusted
-from hefu_connector import predicates as p
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing import predicates as p
+from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.engines import Moved, noise
 from hefu_connector.engines.statistics import Statistics
 from hefu_policies.budget import PrivacyLoss

@@ -19,11 +19,11 @@ from hefu.keys import FileSigner
 from hefu.space import SpaceFile
 from hefu_broker.authority import Authority
 from hefu_connector.brokerage import Member
-from hefu_connector.renewal import TransportIdentity
+from hefu_connector.membership.renewal import TransportIdentity
+from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.shelves import Mark
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.marks import SqlMarks
-from hefu_connector.trust import SpaceTrust
 
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 LIFE = timedelta(hours=24)

@@ -18,12 +18,12 @@ from hefu.errors import NotFound, Unavailable
 from hefu.identity import CERTIFIED, ROOT, STATUS, Participant, StatusList
 from hefu.identity import Standing as Word
 from hefu.keys import FileSigner
-from hefu_connector.computation import Aggregate, Plan
-from hefu_connector.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines import counting
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Contract, Standing, Table
-from hefu_connector.request import REQUESTED, ComputationRequest
 from hefu_connector.sources.files import FileSource
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequest, agreement_from

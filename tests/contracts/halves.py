@@ -18,7 +18,7 @@ from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import ED25519, VerifierKey
 from hefu.tlog.proof import LogProof
-from hefu_connector.contracts import FINALIZED, TERMINATED, Papers, Pins
+from hefu_connector.contracting.contracts import FINALIZED, TERMINATED, Papers, Pins
 from hefu_connector.ports import Standing
 from hefu_policies.budget import Budget
 from hefu_policies.contract import AGREEMENT, PUBLISHED, REQUESTED, ContractRequest, agreement_from

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Untrusted
-from hefu_connector.contracts import Papers, Pins, verify_contract
+from hefu_connector.contracting.contracts import Papers, Pins, verify_contract
 from hefu_connector.ports import Contract
 from hefu_connector.storage import Database, SqlContracts
 from hefu_connector.storage.models import AGREEMENTS

@@ -16,9 +16,9 @@ from hefu.envelope import Statement, draft, new_id
 from hefu.keys import FileSigner
 from hefu.times import SystemClock
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc, control_pb2
-from hefu_connector.asking import new_nonce
+from hefu_connector.computing.asking import new_nonce
+from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines import language
-from hefu_connector.request import REQUESTED, ComputationRequest
 from hefu_connector.settings import Home, Settings
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.product import Description

@@ -149,7 +149,7 @@ def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
     """The typed plan: read from a file, or parsed here from SQL, which goes no further than this process."""
     from hefu import canonical
 
-    from hefu_connector.computation import Plan
+    from hefu_connector.computing.computation import Plan
 
     if arguments.file:
         return canonical.encode(Plan.of(_read_plan(arguments.file)).body())

@@ -69,7 +69,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _enroll(arguments: argparse.Namespace) -> int:
-    from hefu_connector.enrolling import Enrolment
+    from hefu_connector.membership.enrolling import Enrolment
 
     output = Output.of(arguments)
     folder = directory(arguments)
@@ -160,7 +160,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _tell_enrolment(arguments: argparse.Namespace, output: Output) -> bool:
     """Tell how an enrolment stands, where it is that what the connector still lacks."""
-    from hefu_connector.enrolling import Enrolment
+    from hefu_connector.membership.enrolling import Enrolment
 
     folder = directory(arguments)
     try:

@@ -51,7 +51,7 @@ def control(arguments: argparse.Namespace) -> Iterator[ControlServiceStub]:
     from hefu import transport
     from hefu.v1.control_pb2_grpc import ControlServiceStub
 
-    from hefu_connector import control_socket
+    from hefu_connector.desk import control_socket
 
     folder = directory(arguments)
     with control_socket.address(folder) as address:

@@ -20,10 +20,10 @@ import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
+from hefu_connector.computing.predicates import read_predicate
 from hefu_connector.engines import Moved, noise
 from hefu_connector.engines import duckdb_sql as sql
 from hefu_connector.engines.tables import Opened, attach, open_table, require
-from hefu_connector.predicates import read_predicate
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
 # Source: reference engines.md section 7.1: these settings stopped 28 of 28 ways out.

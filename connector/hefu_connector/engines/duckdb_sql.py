@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hefu_connector.predicates import All, Any, Between, Compare, In, IsNull, Literal, Not, Predicate
+from hefu_connector.computing.predicates import All, Any, Between, Compare, In, IsNull, Literal, Not, Predicate
 
 SOURCE = "src"
 _PHYSICAL = {

@@ -22,8 +22,8 @@ from hefu_policies.product import Description
 from hefu_policies.reading import write_decimal
 from sqlglot import exp
 
-from hefu_connector import predicates as p
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing import predicates as p
+from hefu_connector.computing.computation import Aggregate, Plan
 
 LONGEST_QUERY = 10_000  # characters
 DATA = "data"  # what stands for the product that is asked

@@ -27,11 +27,11 @@ from hefu_policies.budget import Charge, PrivacyLoss
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 
-from hefu_connector.computation import Aggregate, Plan
+from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.predicates import Compare, In, IsNull, literals, terms
 from hefu_connector.engines import answers, noise
 from hefu_connector.engines.duckdb_sql import Grid
 from hefu_connector.ports import Mechanism, Prepared, Values
-from hefu_connector.predicates import Compare, In, IsNull, literals, terms
 
 MOST_CELLS = 10_000
 MOST_VALUES = 50_000  # cells times headings: what one answer holds

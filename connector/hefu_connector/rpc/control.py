@@ -22,17 +22,17 @@ from hefu.errors import Conflict, Malformed
 from hefu.v1 import catalog_pb2, computation_pb2, control_pb2, control_pb2_grpc
 from hefu_policies.product import Description
 
-from hefu_connector import control_socket
-from hefu_connector.agreements import Agreements
-from hefu_connector.asking import Asking
-from hefu_connector.author import Author
-from hefu_connector.computation import LARGEST_PLAN
-from hefu_connector.consumer import Consumer
-from hefu_connector.overview import Overview
-from hefu_connector.provider import Provider
+from hefu_connector.computing.asking import Asking
+from hefu_connector.computing.computation import LARGEST_PLAN
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.provider import Provider
+from hefu_connector.desk import control_socket
+from hefu_connector.desk.overview import Overview
+from hefu_connector.desk.source_book import SourceBook, check_options
 from hefu_connector.rpc import views
 from hefu_connector.shelves import OwnRequest
-from hefu_connector.source_book import SourceBook, check_options
 
 _LIMITS = transport.Limits(calls=32, threads=24)
 _LONGEST_WAIT = 60  # seconds

@@ -17,7 +17,7 @@ from hefu.errors import Malformed
 from hefu.times import write_time
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
 
-from hefu_connector.computation import LARGEST_PLAN
+from hefu_connector.computing.computation import LARGEST_PLAN
 from hefu_connector.ports import FINAL, ComputationState, Prepared, Run
 
 WAIT_SECONDS = 15.0  # between looks at a computation nothing is heard of

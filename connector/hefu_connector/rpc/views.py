@@ -11,12 +11,13 @@ from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2
 from hefu_policies.budget import PrivacyLoss
 
-from hefu_connector import overview, peering
-from hefu_connector.asking import Outcome
-from hefu_connector.consumer import Product
-from hefu_connector.overview import Left, Standing
+from hefu_connector import peering
+from hefu_connector.computing.asking import Outcome
+from hefu_connector.computing.request import user_of
+from hefu_connector.contracting.consumer import Product
+from hefu_connector.desk import overview
+from hefu_connector.desk.overview import Left, Standing
 from hefu_connector.ports import Answer, Balance, ComputationState
-from hefu_connector.request import user_of
 from hefu_connector.shelves import OwnProduct, OwnRequest, ProductState, SourceRecord
 
 _NAMES = "names"  # the option under which a source record keeps what a product's columns are called in the file

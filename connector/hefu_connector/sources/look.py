@@ -68,7 +68,7 @@ class Inspection:
 
 
 class SourceLook:
-    """Reads records of sources. An adapter of `hefu_connector.source_book.Look`; safe to use from many threads.
+    """Reads records of sources. An adapter of `hefu_connector.desk.source_book.Look`; safe to use from many threads.
 
     Args:
         spool: folder of snapshots, the same that the workers may read; made if it is not there.

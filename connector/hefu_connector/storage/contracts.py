@@ -11,7 +11,7 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Untrusted
 from sqlalchemy import Connection, RowMapping, select, update
 
-from hefu_connector.contracts import Papers, Pins, verify_contract, verify_termination
+from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination
 from hefu_connector.ports import Contract, Trust
 from hefu_connector.storage.database import Database, insert_new
 from hefu_connector.storage.models import AGREEMENTS

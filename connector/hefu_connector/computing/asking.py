@@ -20,13 +20,13 @@ from hefu.identity import write_bytes
 from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 
-from hefu_connector import answers
-from hefu_connector.agreements import Agreements
-from hefu_connector.author import Author
-from hefu_connector.computation import Plan
+from hefu_connector.computing import answers
+from hefu_connector.computing.computation import Plan
+from hefu_connector.computing.request import REQUESTED, ComputationRequest
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.author import Author
 from hefu_connector.peering import Computed, Estimate, Peers
 from hefu_connector.ports import Answer, ComputationState, Contract, Trust
-from hefu_connector.request import REQUESTED, ComputationRequest
 from hefu_connector.shelves import OwnRequest, Releases, Requests
 
 log = logging.getLogger("hefu.asking")

@@ -17,8 +17,8 @@ from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, U
 from hefu_policies.contract import AGREEMENT, ContractRequest
 from hefu_policies.negotiation import Move, Role, State, advance, is_final
 
-from hefu_connector.author import Author
 from hefu_connector.brokerage import Negotiations, Progress
+from hefu_connector.contracting.author import Author
 from hefu_connector.ports import Trust
 from hefu_connector.shelves import NEGOTIATIONS, Mark, Marks
 

@@ -26,9 +26,9 @@ from hefu_policies.policy import Compiled, compile_policy
 from hefu_policies.resource import Resource
 from hefu_policies.terms import LOG, Phase
 
-from hefu_connector.guard import Passed
+from hefu_connector.computing.guard import Passed
+from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.ports import Account, BudgetLedger, Contract, Contracts, Engine, Prepared, Standing, Table
-from hefu_connector.request import ComputationRequest
 
 FRESH_SECONDS = 60  # promise T-b: a status list older than this leaves the contract's offline window only
 HIGHEST_GRADE_OFFLINE = 3  # security grades above it have no offline window

@@ -1,7 +1,8 @@
 """The consumer's role: find products, ask for an agreement under an offer, sign only what was offered and asked.
 
 Descriptions are verified before anybody reads them. An agreement is signed if it equals, byte for byte, what this
-connector derives itself from the offer and its own request. Computations are asked for in `hefu_connector.asking`.
+connector derives itself from the offer and its own request. Computations are asked for in
+`hefu_connector.computing.asking`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from hefu_policies.contract import PUBLISHED, ContractRequest, check_agreement
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description
 
-from hefu_connector import negotiating
-from hefu_connector.agreements import Agreements
-from hefu_connector.author import Author
 from hefu_connector.brokerage import Catalog, Listing, Negotiations, Progress
-from hefu_connector.negotiating import Negotiation, Pen, embedded
+from hefu_connector.contracting import negotiating
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.ports import Trust
 from hefu_connector.shelves import Mark, Marks
 

@@ -17,7 +17,7 @@ from hefu.canonical import Json, Object
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.reading import Place, unique, write_decimal, wrong
 
-from hefu_connector.predicates import Predicate, check_size, read_name, read_predicate, terms
+from hefu_connector.computing.predicates import Predicate, check_size, read_name, read_predicate, terms
 
 FUNCTIONS = ("count", "sum", "mean", "histogram")
 MOST_AGGREGATES = 16

@@ -17,11 +17,11 @@ from hefu_policies.contract import AGREEMENT, PUBLISHED, agreement_from
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description, Offer
 
-from hefu_connector import negotiating
-from hefu_connector.agreements import Agreements
-from hefu_connector.author import Author
 from hefu_connector.brokerage import Catalog, Negotiations, Progress
-from hefu_connector.negotiating import Negotiation, Pen, embedded
+from hefu_connector.contracting import negotiating
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.ports import Trust
 from hefu_connector.shelves import OwnProduct, Products, ProductState
 

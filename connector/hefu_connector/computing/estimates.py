@@ -11,7 +11,7 @@ from hefu_policies.product import Description, Offer
 from hefu_policies.resource import Resource
 from hefu_policies.terms import DP_QUERY
 
-from hefu_connector.computation import Plan
+from hefu_connector.computing.computation import Plan
 from hefu_connector.ports import Engine, Prepared
 from hefu_connector.shelves import Products, ProductState
 

@@ -17,11 +17,11 @@ from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
 from hefu_policies.negotiation import Move, State
 
-from hefu_connector.author import Author
 from hefu_connector.brokerage import Log, Negotiations, Progress
-from hefu_connector.contracts import TERMINATED, Papers, Pins, verify_contract, verify_termination
-from hefu_connector.log_history import LogHistory
-from hefu_connector.negotiating import agreement_in, said
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.contracts import TERMINATED, Papers, Pins, verify_contract, verify_termination
+from hefu_connector.contracting.negotiating import agreement_in, said
+from hefu_connector.membership.log_history import LogHistory
 from hefu_connector.ports import Contract, Contracts, Trust
 from hefu_connector.shelves import Mark, Marks
 

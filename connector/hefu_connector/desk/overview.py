@@ -19,16 +19,16 @@ from hefu.receipt import Failure, Receipt
 from hefu_policies.budget import NOTHING, Charge, PrivacyLoss
 from hefu_policies.negotiation import State
 
-from hefu_connector import negotiating
-from hefu_connector.agreements import Agreements
-from hefu_connector.answers import End, read_end
-from hefu_connector.asking import Asking
-from hefu_connector.author import Author
 from hefu_connector.brokerage import Negotiations, Progress
-from hefu_connector.consumer import Consumer
-from hefu_connector.negotiating import Negotiation
+from hefu_connector.computing.answers import End, read_end
+from hefu_connector.computing.asking import Asking
+from hefu_connector.computing.request import user_of
+from hefu_connector.contracting import negotiating
+from hefu_connector.contracting.agreements import Agreements
+from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.negotiating import Negotiation
 from hefu_connector.ports import Account, Balance, BudgetLedger, Contract, JournalReader, Run, Trust
-from hefu_connector.request import user_of
 from hefu_connector.shelves import OwnRequest
 
 log = logging.getLogger("hefu.overview")

@@ -15,10 +15,10 @@ from hefu.envelope import Signer, Statement, draft, new_id
 from hefu.times import Clock
 from hefu_policies.budget import Charge
 
-from hefu_connector.admission import Admitted
-from hefu_connector.guard import Passed
+from hefu_connector.computing.admission import Admitted
+from hefu_connector.computing.guard import Passed
+from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.ports import ComputationState, Entry, Run, Table
-from hefu_connector.request import ComputationRequest
 
 End = receipt.Receipt | receipt.Refusal | receipt.Failure
 _TYPES = {receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED}

@@ -34,8 +34,9 @@ from hefu.identity import write_bytes
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
 
-from hefu_connector import admission, ends, guard
-from hefu_connector.admission import Admitted
+from hefu_connector.computing import admission, ends, guard
+from hefu_connector.computing.admission import Admitted
+from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.ports import (
     FINAL,
     BudgetLedger,
@@ -50,7 +51,6 @@ from hefu_connector.ports import (
     Trust,
     Workers,
 )
-from hefu_connector.request import ComputationRequest, user_of
 
 log = logging.getLogger("hefu.enforcement")
 

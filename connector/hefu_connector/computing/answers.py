@@ -16,10 +16,10 @@ from hefu.errors import Malformed, Untrusted
 from hefu.identity import read_bytes
 from hefu.receipt import Failure, Receipt, Refusal, Spent
 
-from hefu_connector import guard
-from hefu_connector.computation import Plan
+from hefu_connector.computing import guard
+from hefu_connector.computing.computation import Plan
+from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Trust
-from hefu_connector.request import ComputationRequest
 
 _SEAL_OVERHEAD = 48  # bytes a part; `hefu.keys.seal`
 _MOST_PARTS = guard.LARGEST_RELEASE // guard.PART_BYTES + 1
