@@ -42,6 +42,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     _add_init(command("init", "found a space: the offline root, the broker's keys, the space file", _init))
     serve = command("serve", "serve the space until SIGTERM or Ctrl-C", _serve)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")
+    _add_invite(command("invite", "write an invitation: one file that is enough to join", _invite))
     token = command("token", "make a one-time token for a new participant", _token)
     token.add_argument("--name", required=True, help="the name of the participant it is for")
     token.add_argument("--role", required=True, action="append", choices=identity.ROLES, help="may be repeated")
@@ -77,6 +78,17 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-origin", help="the audit log's name (default: hefu.example/SPACE)")
     parser.add_argument("--public-address", default="", help="HOST:PORT participants dial, where it is another")
     parser.add_argument("--public-enrolment", default="", help="the same for enrolment")
+    parser.add_argument("--relay", default="", help="HOST:PORT to relay on, for connectors that nobody can dial")
+    parser.add_argument("--public-relay", default="", help="the same as --public-address for the relay")
+
+
+def _add_invite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="the id of the participant, such as hospital-a")
+    parser.add_argument("--role", required=True, action="append", choices=identity.ROLES, help="may be repeated")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new file, readable by you only")
+    parser.add_argument("--title", default="", help="the participant's name for people (default: its id)")
+    parser.add_argument("--title-zh", default="", help="the same in Chinese")
+    parser.add_argument("--hours", type=float, default=24.0, help="how long it may be used (default 24)")
 
 
 def _add_certify(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +115,8 @@ def _init(arguments: argparse.Namespace) -> int:
         log_origin=arguments.log_origin or f"hefu.example/{arguments.space}",
         public_address=arguments.public_address,
         public_enrolment=arguments.public_enrolment,
+        relay=arguments.relay,
+        public_relay=arguments.public_relay,
         passphrase=_passphrase(),
     )
     _, space = found(plan, SystemClock())
@@ -151,6 +165,30 @@ def _token(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _invite(arguments: argparse.Namespace) -> int:
+    from hefu.invitation import Invitation
+
+    output, roles, life = Output.of(arguments), frozenset(arguments.role), timedelta(hours=arguments.hours)
+    if arguments.out.exists():
+        raise Malformed("request.malformed", why=f"{arguments.out} exists already; name a new file")
+    with _rooms(arguments) as rooms:
+        token, expires = rooms.enrolments.invite(arguments.name, roles, life), rooms.clock.now() + life
+        names = {"en": arguments.title or arguments.name}
+        names |= {"zh": arguments.title_zh} if arguments.title_zh else {}
+        Invitation(rooms.space, token, arguments.name, names, roles, expires).write(arguments.out)
+    output.say(
+        f"Wrote {arguments.out}. Hand it to {arguments.name} over a channel you both trust; it opens once.\n"
+        f"  There: hefu connector join {arguments.out.name}\n"
+        f"  Then here: hefu broker pending, and hefu broker certify",
+        f"已写入 {arguments.out}。请经双方信任的途径交给 {arguments.name}；仅可使用一次。\n"
+        f"  对方执行：hefu connector join {arguments.out.name}\n"
+        f"  随后在此执行：hefu broker pending 与 hefu broker certify",
+    )
+    told = {"participant": arguments.name, "roles": sorted(roles), "hours": arguments.hours}
+    output.data({"invitation": str(arguments.out), **told})
+    return 0
+
+
 def _pending(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     with _rooms(arguments) as rooms:
@@ -158,7 +196,7 @@ def _pending(arguments: argparse.Namespace) -> int:
     output.table(
         ("enrolment", "participant", "connector", "roles", "key"),
         [[row["enrolment"], row["participant"], row["connector"], ", ".join(row["roles"]), row["key"]] for row in rows],
-        empty="No enrolment waits. Invite somebody: hefu broker token --name NAME --role ROLE",
+        empty="No enrolment waits. Invite somebody: hefu broker invite NAME --role ROLE --out FILE",
     )
     output.data({"pending": rows})
     return 0

@@ -48,6 +48,8 @@ class Plan:
     log_origin: str
     public_address: str = ""
     public_enrolment: str = ""
+    relay: str = ""
+    public_relay: str = ""
     names_en: str = "Broker"
     names_zh: str = "运营平台"
     passphrase: bytes | None = None
@@ -68,6 +70,7 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
         address=plan.address,
         enrolment=plan.enrolment,
         log_origin=plan.log_origin,
+        relay=plan.relay,
     )
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.folder.chmod(0o700)  # it may have been there before
@@ -89,6 +92,7 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
         transport_ca=authority.pem.decode(),
         log_origin=plan.log_origin,
         log_key=str(VerifierKey(plan.log_origin, note.ED25519, log_key.public_key().public_bytes_raw())),
+        relay=plan.public_relay or plan.relay,
     )
     space.write(plan.folder / "space.json")
     settings.write(plan.folder)  # last: a folder with settings is complete

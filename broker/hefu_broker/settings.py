@@ -28,6 +28,8 @@ class Settings:
         certificate_hours: life of the transport certificates it issues.
         status_seconds: between two signatures of the status list.
         reflection: whether gRPC reflection answers.
+        relay: ``host:port`` to listen on for connections to connectors that nobody can dial; port 0 draws one; empty
+            where there is no relay.
         checkpoint: file of the newest signed checkpoint, relative to the folder; best on other storage.
     """
 
@@ -41,6 +43,7 @@ class Settings:
     status_seconds: int = 20
     reflection: bool = False
     checkpoint: str = "checkpoint.latest"
+    relay: str = ""
 
     def __post_init__(self) -> None:
         for name in (self.space, self.broker, self.node):

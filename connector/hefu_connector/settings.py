@@ -71,6 +71,7 @@ class Settings:
         members_seconds: between two looks at the list of participants.
         broker_timeout_seconds: deadline of a call to the broker.
         diagnostics: serve gRPC health and reflection to other connectors too; for development.
+        relay: be reached through the space's relay too, where it has one and this connector serves others.
         passphrase_file: of the signing and sealing keys; empty where they are not encrypted.
     """
 
@@ -86,6 +87,7 @@ class Settings:
     broker_timeout_seconds: int = 10
     diagnostics: bool = False
     passphrase_file: str = ""
+    relay: bool = True
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")

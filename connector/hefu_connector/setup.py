@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hefu.errors import Malformed
+from hefu.invitation import Invitation
 from hefu.space import SpaceFile
 
 from hefu_connector.membership.enrolling import Enrolment, write_notes
 from hefu_connector.settings import Home, Settings
 
 DEFAULT_LISTEN = "127.0.0.1:7410"
+RELAYED_LISTEN = "127.0.0.1:0"  # nobody is told the port
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class Plan:
 
     Attributes:
         names: the participant's, by language.
-        listen: ``host:port``; port 0 is drawn once, since others are told the address. None takes the usual one for a
-            provider, and nobody may dial in to a mere consumer.
+        listen: ``host:port``; port 0 is drawn once, since others are told the address. None: a provider is reached
+            through the space's relay if it has one and else at the usual address; nobody reaches a mere consumer.
     """
 
     participant: str
@@ -37,7 +39,7 @@ class Plan:
     passphrase_file: str = ""
 
 
-def init(directory: Path, space: Path, plan: Plan) -> None:
+def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> None:
     """Make a connector's directory: space file, settings, keys, notes for the enrolment.
 
     Raises:
@@ -46,13 +48,13 @@ def init(directory: Path, space: Path, plan: Plan) -> None:
     home = Home(directory)
     if home.settings.exists() or home.keys.exists():
         raise Malformed("command.initialised", directory=str(directory))
-    pinned = SpaceFile.read(space)
-    listen = _listen(plan)
+    pinned = SpaceFile.read(space) if isinstance(space, Path) else space
+    listen, endpoint = _ways_in(plan, pinned)
     settings = Settings(
         participant=plan.participant,
         connector=plan.connector,
         listen=listen,
-        endpoint=plan.endpoint or listen,
+        endpoint=endpoint,
         passphrase_file=str(Path(plan.passphrase_file).absolute()) if plan.passphrase_file else "",
     )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,6 +63,28 @@ def init(directory: Path, space: Path, plan: Plan) -> None:
     pinned.write(home.space)
     write_notes(directory, {"names": dict(plan.names), "roles": sorted(plan.roles)})
     settings.write(home)
+
+
+def join(directory: Path, invitation: Invitation, plan: Plan) -> Enrolment:
+    """Make a connector's directory as an invitation says, and ask to be certified; goes on where it was interrupted.
+
+    Raises:
+        Malformed: the directory holds a connector of somebody else or of another space, or nobody could reach this
+            provider.
+        Unauthenticated: the invitation was used already, or is too old.
+        Unavailable: the broker cannot be reached.
+    """
+    home = Home(directory)
+    if not home.settings.exists():
+        if plan.listen is None and "provider" in plan.roles and not invitation.space.relay:
+            raise Malformed("command.no_way_in")
+        init(directory, invitation.space, plan)
+    elif (Settings.read(home).participant, SpaceFile.read(home.space)) != (plan.participant, invitation.space):
+        raise Malformed("command.initialised", directory=str(directory))
+    enrolment = Enrolment(directory)
+    if not enrolment.submitted:
+        enrolment.submit(invitation.token)
+    return enrolment
 
 
 def serve(directory: Path, ready: Callable[[str], None]) -> None:
@@ -88,13 +112,19 @@ def serve(directory: Path, ready: Callable[[str], None]) -> None:
         connector.stop()
 
 
-def _listen(plan: Plan) -> str:
-    if plan.listen is None:
-        return DEFAULT_LISTEN if "provider" in plan.roles else ""
-    host, colon, port = plan.listen.rpartition(":")
+def _ways_in(plan: Plan, space: SpaceFile) -> tuple[str, str]:
+    """Where to listen, and the address that others are told."""
+    listen = plan.listen
+    if listen is None:
+        if "provider" not in plan.roles:
+            return "", plan.endpoint
+        if space.relay:
+            return RELAYED_LISTEN, plan.endpoint
+        listen = DEFAULT_LISTEN
+    host, colon, port = listen.rpartition(":")
     if colon and port == "0":
-        return f"{host}:{_free_port(host)}"
-    return plan.listen
+        listen = f"{host}:{_free_port(host)}"
+    return listen, plan.endpoint or listen
 
 
 def _free_port(host: str) -> int:

@@ -111,6 +111,14 @@ _GROUND: dict[str, Message] = {
         "The space file {path} cannot be used: {why}. Ask the operator for space.json.",
         "空间文件 {path} 无法使用：{why}。请向运营者索取 space.json。",
     ),
+    "invitation.unreadable": _m(
+        "The invitation {path} cannot be used: {why}. Ask the operator for a new one: hefu broker invite.",
+        "邀请文件 {path} 无法使用：{why}。请运营者重新出具：hefu broker invite。",
+    ),
+    "invitation.loose_file": _m(
+        "The invitation {path} can be read by others, and so can its token. Run: chmod 600 {path}",
+        "邀请文件 {path} 可被他人读取，其中的令牌亦然。请执行：chmod 600 {path}",
+    ),
     "enrolment.rejected": _m(
         "The enrolment of {participant} was rejected. Ask the operator why.",
         "{participant} 的接入申请被拒绝。请向运营者查询。",
@@ -763,6 +771,11 @@ _COMMANDS: dict[str, Message] = {
     "command.not_enrolled": _m(
         "This connector is not enrolled yet. Run: hefu connector enroll --dir {directory} --token TOKEN",
         "此连接器尚未入网。请执行：hefu connector enroll --dir {directory} --token 令牌",
+    ),
+    "command.no_way_in": _m(
+        "This space has no relay, so say where others reach this provider: --listen HOST:PORT (and --endpoint "
+        "HOST:PORT, where they dial another address).",
+        "本空间没有中继，请指明他人如何接入本提供方：--listen 主机:端口（若对外地址不同，再加 --endpoint 主机:端口）。",
     ),
     "command.initialised": _m(
         "{directory} holds a connector already. Choose another directory with --dir.",

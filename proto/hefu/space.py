@@ -15,6 +15,7 @@ from hefu.envelope import PublicKey
 from hefu.errors import Malformed
 
 API_VERSION = "hefu/v1"
+_OPTIONAL = {"relay"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class SpaceFile:
         transport_ca: PEM of the authority that issues transport certificates.
         log_origin: the audit log's name.
         log_key: the audit log's verifier key (a C2SP vkey).
+        relay: ``host:port`` where connectors that nobody can dial are reached; empty where the space has none. Only
+            sealed bytes go there, so a wrong one can hinder and do no more.
     """
 
     space: str
@@ -40,6 +43,7 @@ class SpaceFile:
     transport_ca: str
     log_origin: str
     log_key: str
+    relay: str = ""
 
     @classmethod
     def read(cls, path: Path) -> SpaceFile:
@@ -60,17 +64,20 @@ class SpaceFile:
     def of(cls, document: object, where: str = "space file") -> SpaceFile:
         """The facts of a parsed space file; raises as `read`."""
         members = {*cls.__slots__, "apiVersion", "kind"}
-        if not isinstance(document, dict) or set(document) != members or document["apiVersion"] != API_VERSION:
+        known = isinstance(document, dict) and {*document, *_OPTIONAL} == members
+        if not isinstance(document, dict) or not known or document["apiVersion"] != API_VERSION:
             raise Malformed("space.unreadable", path=where, why=f"it must have exactly {', '.join(sorted(members))}")
         if not all(isinstance(value, str) for value in document.values()):
             raise Malformed("space.unreadable", path=where, why="every member must be a text")
-        values = {name: document[name] for name in cls.__slots__ if name != "root"}
+        values = {name: document[name] for name in cls.__slots__ if name != "root" and name in document}
         raw = identity.read_bytes(document["root"], 32)
         return cls(root=PublicKey(keys.key_id(identity.ROOT, raw), identity.ROOT, raw), **values)
 
     def document(self) -> dict[str, str]:
         """The members of the file."""
         values: dict[str, str] = {name: getattr(self, name) for name in self.__slots__ if name != "root"}
+        # Readers of version 0.1.0 refuse a member that they do not know.
+        values = {name: value for name, value in values.items() if value or name not in _OPTIONAL}
         return {"apiVersion": API_VERSION, "kind": "Space", "root": identity.write_bytes(self.root.value), **values}
 
     def write(self, path: Path) -> None:

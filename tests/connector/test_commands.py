@@ -21,7 +21,7 @@ from hefu_connector.desk import control_socket
 from hefu_connector.settings import Home, Settings
 
 ISSUE = {
-    "connector": ("init", "enroll", "serve", "status"),
+    "connector": ("init", "join", "enroll", "serve", "status"),
     "source": ("add", "list", "change", "remove"),
     "product": ("draft", "check", "publish", "list", "retire"),
     "catalog": ("search", "show"),

@@ -16,6 +16,8 @@ from hefu_connector.commands.show import headings, word
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
 
+    from hefu_connector.membership.enrolling import Enrolment
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
@@ -35,11 +37,58 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--listen", default=None, metavar="HOST:PORT", help=reached)
     one.add_argument("--endpoint", default="", metavar="HOST:PORT", help="what others dial, where it is not --listen")
     one.add_argument("--passphrase-file", default="", help="file with a passphrase that the keys are encrypted with")
+    _add_join(
+        command(group, "join", "join a space with an invitation from its operator: all that init and enroll do", _join)
+    )
     one = command(group, "enroll", "ask to be certified, with the operator's one-time token", _enroll)
     one.add_argument("--token", default="", help="the one-time token; not needed to ask again how it stands")
     one.add_argument("--wait", action="store_true", help="wait until the holder of the root key has certified it")
     command(group, "serve", "run the connector in the foreground", _serve)
     command(group, "status", "show who this connector is and everything that waits", _status)
+
+
+def _add_join(one: argparse.ArgumentParser) -> None:
+    one.add_argument("invitation", type=Path, metavar="FILE", help="what hefu broker invite wrote")
+    one.add_argument("--connector", default="", help="the connector's own id (default: NAME-c1)")
+    one.add_argument("--title", default="", help="the participant's name for people, where it is not the invitation's")
+    one.add_argument("--title-zh", default="", help="its Chinese name, where --title is English")
+    reached = "where other connectors dial this one; not needed where the space has a relay (port 0 draws one)"
+    one.add_argument("--listen", default=None, metavar="HOST:PORT", help=reached)
+    one.add_argument("--endpoint", default="", metavar="HOST:PORT", help="what others dial, where it is not --listen")
+    one.add_argument("--passphrase-file", default="", help="file with a passphrase that the keys are encrypted with")
+    one.add_argument("--no-wait", action="store_true", help="do not wait for the holder of the root key")
+
+
+def _join(arguments: argparse.Namespace) -> int:
+    from hefu.invitation import Invitation
+
+    from hefu_connector.setup import Plan, join
+
+    output = Output.of(arguments)
+    folder, invitation = directory(arguments), Invitation.read(arguments.invitation)
+    names = _names(arguments.title, arguments.title_zh) if arguments.title else invitation.names
+    plan = Plan(
+        participant=invitation.participant,
+        connector=arguments.connector or f"{invitation.participant}-c1",
+        names=names,
+        roles=invitation.roles,
+        listen=arguments.listen,
+        endpoint=arguments.endpoint,
+        passphrase_file=arguments.passphrase_file,
+    )
+    enrolment = join(folder, invitation, plan)
+    if enrolment.finished or enrolment.poll():
+        return _enrolled(output, folder)
+    output.progress(
+        f"Joined {invitation.space.space} as {enrolment.participant} in {folder}. Keep a copy of its keys in a safe "
+        f"place.\nWaits for the operator to certify the key {enrolment.key}; tell it to them, for comparison.",
+        f"已在 {folder} 以 {enrolment.participant} 之名申请加入 {invitation.space.space}。请妥善备份其密钥。\n"
+        f"等待运营者认证密钥 {enrolment.key}；请告知对方以便核对。",
+    )
+    if not arguments.no_wait:
+        enrolment.wait()
+        return _enrolled(output, folder)
+    return _pending(output, enrolment, folder)
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -89,6 +138,11 @@ def _enroll(arguments: argparse.Namespace) -> int:
     if arguments.wait:
         enrolment.wait()
         return _enrolled(output, folder)
+    return _pending(output, enrolment, folder)
+
+
+def _pending(output: Output, enrolment: Enrolment, folder: Path) -> int:
+    waiting = enrolment.waiting()
     output.data({"state": "pending", "waiting": {"on": "root", "since": waiting.since, "until": waiting.until}})
     output.say(
         f"Ask again later: hefu connector enroll --dir {folder}", f"稍后再查：hefu connector enroll --dir {folder}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -56,6 +57,16 @@ class Enrolment:
     def finished(self) -> bool:
         """Whether certification and certificate are here."""
         return self._home.certificate.exists() and self._home.certification.exists()
+
+    @property
+    def key(self) -> str:
+        """The id of the signing key that is to be certified, for people to compare."""
+        return self._ring.signer().key
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the request was sent."""
+        return "name" in _read_notes(self._home.directory)
 
     def submit(self, token: str) -> None:
         """Offer the one-time token with the signed request; a second time only if the first did not arrive.
@@ -118,9 +129,12 @@ class Enrolment:
         return found[1]
 
     def wait(self, every: float = _POLL_SECONDS) -> None:
-        """Ask again and again until it has come; raises as `poll`."""
+        """Ask again and again until it has come, a broker that is away for a while included; raises as `poll`."""
         pause = threading.Event()
-        while not self.poll():
+        while True:
+            with suppress(Unavailable):
+                if self.poll():
+                    return
             pause.wait(every)
 
 
