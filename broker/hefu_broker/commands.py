@@ -136,8 +136,9 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     from hefu_broker.bootstrap import Server
+    from hefu_broker.settings import Settings
 
-    faults.check_setting()
+    faults.arm(test=Settings.read(arguments.dir).test)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -128,6 +128,7 @@ class Sequencer:
             note = checkpoint.sign(Checkpoint(self._key.name, head.size, head.root), self._key, self._sign)
             faults.point("log.signed")
             _write(self._latest, note)
+            faults.point("log.kept")
             self._store.keep_checkpoint(head.size, note)
             self._size, self._note = head.size, note
         if self._told != self._size:
@@ -201,6 +202,7 @@ def _write(path: Path, note: str) -> None:
             file.write(note)
             file.flush()
             os.fsync(file.fileno())
+        faults.point("log.written")
         fresh.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -31,6 +31,7 @@ class Settings:
         relay: ``host:port`` to listen on for connections to connectors that nobody can dial; port 0 draws one; empty
             where there is no relay.
         checkpoint: file of the newest signed checkpoint, relative to the folder; best on other storage.
+        test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
     """
 
     space: str
@@ -44,6 +45,7 @@ class Settings:
     reflection: bool = False
     checkpoint: str = "checkpoint.latest"
     relay: str = ""
+    test: bool = False
 
     def __post_init__(self) -> None:
         for name in (self.space, self.broker, self.node):

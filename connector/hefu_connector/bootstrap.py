@@ -123,8 +123,9 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         Untrusted: a private key can be read by others, or what was kept does not verify.
         Conflict: the database is of a newer version.
     """
-    faults.check_setting()
-    ground = _ground(Home(directory.absolute()), clock or SystemClock())
+    home = Home(directory.absolute())
+    faults.arm(test=Settings.read(home).test)
+    ground = _ground(home, clock or SystemClock())
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(),)}
     pool = Pool(ground.home.spool, Limits(ready=settings.workers, most=settings.workers + 2))

@@ -73,6 +73,7 @@ class Settings:
         diagnostics: serve gRPC health and reflection to other connectors too; for development.
         relay: be reached through the space's relay too, where it has one and this connector serves others.
         passphrase_file: of the signing and sealing keys; empty where they are not encrypted.
+        test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
     """
 
     participant: str
@@ -88,6 +89,7 @@ class Settings:
     diagnostics: bool = False
     passphrase_file: str = ""
     relay: bool = True
+    test: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,12 +34,18 @@ class Operator:
         self._lock = threading.Lock()
         self._opened: Rooms | None = None
 
-    def found(self, space: str, address: str, enrolment: str) -> None:
-        """Make the root and the broker. Raises Malformed where there is one already."""
+    def found(self, space: str, address: str, enrolment: str, *, test: bool = False) -> None:
+        """Make the root and the broker. Raises Malformed where there is one already.
+
+        Args:
+            test: whether faults and a clock may be armed in it later.
+        """
         from hefu_broker.founding import Plan, found
 
         plan = Plan(self._folder, self._root, space, address, enrolment, f"hefu.example/{space}")
-        found(plan, SystemClock())
+        settings, _ = found(plan, SystemClock())
+        if test:
+            replace(settings, test=True).write(self._folder)
 
     def invite(self, name: str, roles: frozenset[str]) -> str:
         """A one-time token. Raises Conflict where the name is taken."""

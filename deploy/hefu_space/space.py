@@ -79,7 +79,7 @@ class Space:
 
     Args:
         folder: new or empty; holds ``broker/``, ``broker-root/``, one folder a participant and ``logs/``.
-        environment: for all processes, for example ``HEFU_TEST``.
+        environment: for all processes; with ``HEFU_TEST=1`` the space is made for tests.
         settings: for all connectors, in place of what ``hefu connector init`` writes.
     """
 
@@ -88,7 +88,10 @@ class Space:
     ) -> None:
         self.folder = folder.absolute()
         self.environment = environment or {}
-        self.settings = settings or {}
+        self.settings = dict(settings or {})
+        self._tested = self.environment.get("HEFU_TEST") == "1"
+        if self._tested:
+            self.settings["test"] = True
         self.operator = Operator(self.broker_folder, self.root_folder)
         self.broker = self._process("broker", "broker", "serve", "--dir", str(self.broker_folder))
         self.nodes: dict[str, Node] = {}
@@ -111,20 +114,25 @@ class Space:
     def found(self) -> None:
         """Make the root and the broker, and start it. Raises HefuError."""
         main, enrolment = free_ports(2)
-        self.operator.found(SPACE, f"{LOCAL}:{main}", f"{LOCAL}:{enrolment}")
+        self.operator.found(SPACE, f"{LOCAL}:{main}", f"{LOCAL}:{enrolment}", test=self._tested)
         self.broker.start()
 
     def join(self, members: Sequence[Member]) -> list[Node]:
         """Enrol participants, have the root certify them, start their connectors; all at once. Raises Unavailable."""
+        nodes = self.enrol(members)
+        for node in nodes:
+            node.process.begin()
+        for node in nodes:
+            node.process.wait_ready()
+        return nodes
+
+    def enrol(self, members: Sequence[Member]) -> list[Node]:
+        """Enrol participants and have the root certify them; their connectors do not run yet. Raises Unavailable."""
         ports = free_ports(len(members))
         nodes = [self._node(member) for member in members]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._enrol, nodes, ports))
-        for node in nodes:
-            self.nodes[node.name] = node
-            node.process.begin()
-        for node in nodes:
-            node.process.wait_ready()
+        self.nodes |= {node.name: node for node in nodes}
         return nodes
 
     def join_regulator(self, name: str) -> Path:

@@ -128,12 +128,17 @@ _GROUND: dict[str, Message] = {
         "无法绑定地址 {address}。是否已被其他进程占用？",
     ),
     "fault.in_production": _m(
-        "HEFU_FAULT is set but HEFU_TEST is not 1. Unset HEFU_FAULT: faults on purpose belong into tests.",
-        "已设置 HEFU_FAULT 而 HEFU_TEST 不为 1。请取消 HEFU_FAULT：人为故障只用于测试。",
+        "HEFU_FAULT or HEFU_CLOCK is set, but HEFU_TEST is not 1 or the settings do not say test: true. Unset them: "
+        "faults and clocks on purpose belong into installations made for tests.",
+        "已设置 HEFU_FAULT 或 HEFU_CLOCK，但 HEFU_TEST 不为 1，或设置中没有 test: true。请取消它们：人为故障与调时只用于测试环境。",
     ),
     "fault.malformed": _m(
-        "HEFU_FAULT={setting} is not name:nth:kill|error|delay with a known name.",
-        "HEFU_FAULT={setting} 的写法应为 名称:次数:kill|error|delay，且名称须已知。",
+        "HEFU_FAULT={setting} is not name:nth:kind with a known name and a kind it knows. See: hefu space faults",
+        "HEFU_FAULT={setting} 的写法应为 名称:次数:种类，且名称与种类须已知。参见：hefu space faults",
+    ),
+    "fault.clock": _m(
+        "HEFU_CLOCK={path} is not a file that holds a number of seconds. Write 0 into it.",
+        "HEFU_CLOCK={path} 不是含有秒数的文件。请写入 0。",
     ),
     "fault.injected": _m("A test made this fail on purpose at {name}.", "测试在 {name} 处有意制造了故障。"),
     "guard.shape": _m(
@@ -826,6 +831,10 @@ _AUDIT: dict[str, Message] = {
 }
 _SPACE: dict[str, Message] = {
     "space.not_started": _m("{name} did not start. Its log says why: {log}", "{name} 未能启动。原因见其日志：{log}"),
+    "space.absent": _m(
+        "{folder} holds no space of hefu space up. Start one: hefu space up --dir {folder}",
+        "{folder} 中没有由 hefu space up 建立的空间。请先运行：hefu space up --dir {folder}",
+    ),
     "space.still_running": _m("{name} did not end in time. Stop it by hand.", "{name} 未按时结束。请手动停止。"),
     "space.command_failed": _m("{command} failed; the reasons follow.", "{command} 执行失败；原因如下。"),
     "demo.not_empty": _m(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from hefu.errors import Malformed
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
+_FARTHEST = 10 * 365 * 86400.0  # seconds that a test may move the clock
+_moved: Path | None = None
 
 
 class Clock(Protocol):
@@ -19,11 +22,35 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clock of the machine."""
+    """The clock of the machine; in a test installation moved by as many seconds as a file says."""
 
     def now(self) -> datetime:
         """The present instant in UTC."""
-        return datetime.now(UTC)
+        return datetime.now(UTC) if _moved is None else datetime.now(UTC) + _offset(_moved)
+
+
+def move_by(path: str) -> None:
+    """From now on move the clock of this process by the seconds that a file holds, read at every look.
+
+    Called by `hefu.faults.arm` alone, which knows whether this is a test. TLS goes on by the machine's own clock.
+
+    Raises:
+        Malformed: the file is not there or holds no number.
+    """
+    global _moved  # noqa: PLW0603 - one process, one clock
+    try:
+        float(Path(path).read_text("ascii"))
+    except (OSError, ValueError):
+        raise Malformed("fault.clock", path=path[:200]) from None
+    _moved = Path(path)
+
+
+def _offset(path: Path) -> timedelta:
+    try:
+        seconds = float(path.read_text("ascii"))
+    except (OSError, ValueError):  # it is being written anew
+        return timedelta(0)
+    return timedelta(seconds=max(-_FARTHEST, min(seconds, _FARTHEST)))
 
 
 def write_time(instant: datetime) -> str:

@@ -23,7 +23,7 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from hefu import canonical
+from hefu import canonical, faults
 from hefu.envelope import new_id
 from hefu.errors import KINDS, Defect, HefuError, Malformed, Unauthenticated, Unavailable
 from hefu.identity import Binding
@@ -267,7 +267,10 @@ class _Guard(grpc.ServerInterceptor):
         def run(request: Any, context: grpc.ServicerContext) -> Any:
             try:
                 self._identify(context)
-                return behaviour(request, context)
+                faults.point("call.taken")
+                answer = behaviour(request, context)
+                faults.point("call.answered")
+                return answer
             except Exception as fault:  # noqa: BLE001 - this is the edge
                 return _abort(context, fault)
 
@@ -278,6 +281,7 @@ class _Guard(grpc.ServerInterceptor):
             try:
                 mark = self._identify(context)
                 self._hold(context, mark)
+                faults.point("call.taken")
                 for item in behaviour(request, context):
                     self._check(mark)
                     yield item

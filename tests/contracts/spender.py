@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from hefu import faults
 from hefu.errors import BudgetExceeded
 from hefu_connector.ports import ComputationState
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
@@ -60,6 +61,7 @@ def release(ledger: SqlLedger, journal: SqlJournal, id_: str) -> None:
 
 if __name__ == "__main__":
     kind, path, name, threads, *rest = sys.argv[1:]
+    faults.arm(test=True)
     opened = Database.at(Path(path))
     print("ready", flush=True)
     sys.stdin.readline()

@@ -20,6 +20,7 @@ CONNECTOR = {
     "computation.admitted": False,
     "ledger.before_commit": False,
     "ledger.reserved": True,
+    "spool.written": True,
     "worker.returned": True,
     "guard.passed": True,
     "journal.before_commit": True,
@@ -28,9 +29,17 @@ CONNECTOR = {
     "flush.sent": True,
 }
 # Points in the broker that a connector's journal passes.
-BROKER = ("broker.before_commit", "broker.committed", "log.before_commit", "log.committed", "log.signed")
+BROKER = (
+    "broker.before_commit", "broker.committed", "log.before_commit", "log.committed", "log.signed", "log.written",
+    "log.kept",
+)  # fmt: skip
 # How often a broker passes a point before it is killed there.
 _BROKER_PASSINGS = 6
+# Points that no release of its own passes; tests/chaos kills there.
+ELSEWHERE = {
+    "store.before_commit", "store.committed", "certificate.written", "receipt.written", "broker.call", "broker.answer",
+    "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered",
+}  # fmt: skip
 SHORT = ("ledger.reserved", "journal.before_commit", "journal.closed", "log.committed")
 
 

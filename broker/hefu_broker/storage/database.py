@@ -64,6 +64,8 @@ class Database:
                 faults.point("broker.before_commit")
         except OperationalError as fault:
             raise Unavailable("storage.busy", detail=str(fault.orig)) from None
+        except OSError as fault:
+            raise Unavailable("storage.busy", detail=str(fault)) from None
         faults.point("broker.committed")
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import grpc
-from hefu import transport
+from hefu import faults, transport
 from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.space import SpaceFile
@@ -191,6 +191,7 @@ class NegotiationsClient:
         """As in the port."""
         request = contract_pb2.WatchNegotiationsRequest(after_revision=after)
         for each in transport.stream(self._stub().WatchNegotiations, request, peer=PEER, timeout=None):
+            faults.point("broker.heard")
             yield _progress(each)
 
     def terminate(self, termination: Statement) -> Progress:
@@ -233,7 +234,10 @@ class LogClient:
 
 
 def _call(link: Link, method: Callable[..., transport.Response], request: object) -> transport.Response:
-    return transport.invoke(method, request, peer=PEER, timeout=link.timeout)
+    faults.point("broker.call")
+    answer = transport.invoke(method, request, peer=PEER, timeout=link.timeout)
+    faults.point("broker.answer")
+    return answer
 
 
 def _write(statement: Statement) -> common_pb2.Statement:

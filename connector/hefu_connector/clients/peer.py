@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 import grpc
-from hefu import canonical, transport
+from hefu import canonical, faults, transport
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import NotFound, Unavailable
@@ -113,8 +113,11 @@ class PeerClient:
         method: Callable[[computation_pb2_grpc.ComputationServiceStub], Callable[..., Result]],
         request: object,
     ) -> Result:
+        faults.point("peer.call")
         try:
-            return transport.invoke(method(self._stub(provider)), request, peer=provider, timeout=self._timeout)
+            answer = transport.invoke(method(self._stub(provider)), request, peer=provider, timeout=self._timeout)
+            faults.point("peer.answer")
+            return answer
         except Unavailable as fault:
             if fault.code not in _UNREACHED:
                 raise
@@ -134,6 +137,7 @@ class PeerClient:
                 call = method(self._stub(provider, anew=anew))
                 for each in transport.stream(call, request, peer=provider, timeout=_LONGEST_WATCH):
                     heard = True
+                    faults.point("peer.heard")
                     yield each
                 return
             except Unavailable as fault:

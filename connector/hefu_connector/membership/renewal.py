@@ -14,9 +14,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hefu import transport
+from hefu import faults, transport
 from hefu.enrolment import KeyRing, bind
-from hefu.errors import Malformed, Untrusted
+from hefu.errors import Malformed, Unavailable, Untrusted
 from hefu.identity import Binding
 from hefu.keys import write_private
 from hefu.space import SpaceFile
@@ -116,9 +116,14 @@ class TransportIdentity:
 
     def _replace(self, pem: bytes) -> None:
         beside = self._path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        write_private(beside, pem)
-        os.replace(beside, self._path)
+        try:
+            beside.unlink(missing_ok=True)
+            write_private(beside, pem)
+            faults.point("certificate.written")
+            os.replace(beside, self._path)
+        except OSError as fault:
+            why = fault.strerror or "it cannot be written"
+            raise Unavailable("store.unavailable", why=why, detail=str(fault)) from None
         with self._lock:
             self._certificate = pem
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from hefu import canonical, transport
+from hefu import canonical, faults, transport
 from hefu.envelope import Statement
-from hefu.errors import Conflict, Malformed
+from hefu.errors import Conflict, Malformed, Unavailable
 from hefu.v1 import catalog_pb2, computation_pb2, control_pb2, control_pb2_grpc
 from hefu_policies.product import Description
 
@@ -350,11 +350,16 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         folder = self._desk.directory / "receipts"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"{computation}.json"
-        if not path.exists():
-            draft = path.with_suffix(".new")
-            draft.write_bytes(receipt.to_bytes())
-            draft.chmod(0o600)
-            draft.replace(path)
+        draft = path.with_suffix(".new")
+        try:
+            if not path.exists():
+                draft.write_bytes(receipt.to_bytes())
+                draft.chmod(0o600)
+                faults.point("receipt.written")
+                draft.replace(path)
+        except OSError as fault:
+            why = fault.strerror or "it cannot be written"
+            raise Unavailable("store.unavailable", why=why, detail=str(fault)) from None
         return path
 
 

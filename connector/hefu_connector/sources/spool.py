@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hefu import faults
 from hefu.errors import Unavailable
 
 _PREFIX = "snapshot-"
@@ -54,6 +55,7 @@ def copy(source: Path, target: Path) -> None:
         if not stat.S_ISREG(os.fstat(reading).st_mode):
             raise Unavailable("source.moved", detail="not a regular file")
         _fill(reading, writing)
+        faults.point("spool.written")
         # INVARIANT: a file that was written to while we copied is no snapshot of any moment.
         if _mark(reading) != before:
             raise Unavailable("source.changing")

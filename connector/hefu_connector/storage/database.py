@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hefu import faults
 from hefu.errors import Conflict, Unavailable
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -79,6 +80,8 @@ class Database:
         """
         with self._turn, _translated(), self._writer.connect() as connection, connection.begin():
             yield connection
+            faults.point("store.before_commit")
+        faults.point("store.committed")
 
     def close(self) -> None:
         """Close all connections."""
@@ -178,6 +181,10 @@ def _translated() -> Iterator[None]:
         yield
     except IntegrityError:
         raise  # our own fault, and an edge says so
+    except OSError as fault:
+        raise Unavailable(
+            "store.unavailable", why=fault.strerror or "it cannot be written", detail=str(fault)
+        ) from None
     except (DBAPIError, PoolTimeout) as fault:
         detail = str(getattr(fault, "orig", None) or fault)
         words = {"locked": "another process holds it too long", "full": "the disk is full"}
