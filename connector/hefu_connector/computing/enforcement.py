@@ -22,7 +22,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -76,7 +76,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything the enforcement point holds; put together by `bootstrap.py` and handed to nobody else."""
+    """Everything the enforcement point holds; put together by `bootstrap.py` and handed to nobody else.
+
+    Attributes:
+        executor: carries computations out; None for a pool of as many threads as the rules' jobs.
+    """
 
     participant: str
     connector: str
@@ -92,6 +96,7 @@ class World:
     engines: Mapping[str, Engine]
     workers: Workers
     rules: Rules
+    executor: Executor | None = None
 
 
 class Enforcement:
@@ -102,7 +107,8 @@ class Enforcement:
         self._scribe = ends.Scribe(
             world.participant, world.connector, world.space, world.signer, world.clock, world.rules.quantum_seconds
         )
-        self._jobs = ThreadPoolExecutor(world.rules.jobs, thread_name_prefix="computation")
+        threads = world.rules.jobs
+        self._jobs = world.executor or ThreadPoolExecutor(threads, thread_name_prefix="computation")
         self._changed = threading.Condition()
         self._running: dict[str, Admitted] = {}
         self._admitting: Counter[str] = Counter()
