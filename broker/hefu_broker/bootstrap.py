@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import keys, transport
+from hefu import health, keys, transport
 from hefu.changes import Changes
 from hefu.directory import Directory
 from hefu.envelope import Statement
@@ -25,7 +25,7 @@ from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
 from hefu.transport import Running
 
-from hefu_broker import bell
+from hefu_broker import bell, probes
 from hefu_broker.authority import Authority
 from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
@@ -122,12 +122,18 @@ class Server:
         self._bell = Bell(folder, self._look)
         self._running: list[Running] = []
         self._threads: list[threading.Thread] = []
+        self._health: health.Port | None = None
 
     @property
     def ports(self) -> dict[str, int]:
         """The ports of the services and of enrolment."""
         main, enrolment = self._running
         return {"port": main.port, "enrolment_port": enrolment.port}
+
+    @property
+    def http(self) -> int:
+        """The port of `hefu.health`; 0 where there is none."""
+        return self._health.number if self._health else 0
 
     def start(self) -> None:
         """Recover the log, sign a status list, then serve.
@@ -143,10 +149,14 @@ class Server:
         self._bell.start()
         self._serve()
         self._keep_ports()
+        if rooms.settings.http:
+            self._health = health.Port(rooms.settings.http, probes.of(rooms))
 
     def stop(self, grace: float = 2.0) -> None:
         """Finish running calls within `grace` seconds, sequence what waits, close the database."""
         self._stopped.set()
+        if self._health:
+            self._health.stop()
         self.rooms.changes.close()
         for each in self._running:
             each.stop(grace)

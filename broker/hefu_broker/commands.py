@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu import faults, identity
+from hefu import faults, identity, logs, telemetry
 from hefu.commands import Group, Output, common, pick
 from hefu.envelope import Statement
 from hefu.errors import Malformed
@@ -138,7 +138,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     from hefu_broker.bootstrap import Server
     from hefu_broker.settings import Settings
 
-    faults.arm(test=Settings.read(arguments.dir).test)
+    settings = Settings.read(arguments.dir)
+    faults.arm(test=settings.test)
+    logs.configure(settings.logs)
+    telemetry.start("hefu-broker", settings.node)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -146,6 +149,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         server.start()
         ready = {"ready": True, "space": server.rooms.settings.space, **server.ports}
+        if server.http:
+            ready["http_port"] = server.http
         if arguments.json:
             sys.stdout.write(json.dumps(ready) + "\n")
         else:
@@ -154,6 +159,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         stop.wait()
     finally:
         server.stop(arguments.grace)
+        telemetry.stop()
     return 0
 
 

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hefu import faults
+from hefu import faults, telemetry
 from hefu.errors import HefuError, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
@@ -61,6 +61,7 @@ class Sequencer:
         self._size = self._told = -1
         self._bell = threading.Event()
         self._stopping = False
+        self._ended = ""
         self._thread: threading.Thread | None = None
 
     @property
@@ -79,6 +80,16 @@ class Sequencer:
     def is_open(self) -> bool:
         """Whether a checkpoint is published."""
         return bool(self._note)
+
+    @property
+    def ended(self) -> str:
+        """Why it takes nothing into the log any more: the code of what ended it; empty while it works."""
+        died = self._thread is not None and not self._thread.is_alive() and not self._stopping
+        return self._ended or ("internal" if died else "")
+
+    def waiting(self) -> int:
+        """How many statements wait for the log, counted up to a thousand."""
+        return len(self._outbox.pending(1000))
 
     def ring(self) -> None:
         """Say that something was queued."""
@@ -161,7 +172,8 @@ class Sequencer:
                 if not self._stopping:
                     self._bell.wait(_RETRY_SECONDS)
                     self._bell.set()
-            except HefuError:
+            except HefuError as fault:
+                self._ended = fault.code
                 log.exception("the sequencer has stopped: another one is at work, or the tree is damaged")
                 return
             if self._stopping and not self._bell.is_set():  # what came while it drained is drained too
@@ -170,8 +182,9 @@ class Sequencer:
     def _drain(self) -> None:
         more = True
         while more:
-            more = self.sequence() == _BATCH
-            self.publish()
+            with telemetry.step("log.sequence"):
+                more = self.sequence() == _BATCH
+                self.publish()
 
     def _root(self, size: int) -> bytes:
         return tree.root_of(size, tiles.hashes(size, self._store.tile))

@@ -32,6 +32,8 @@ class Settings:
             where there is no relay.
         checkpoint: file of the newest signed checkpoint, relative to the folder; best on other storage.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
+        http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
+        logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
     """
 
     space: str
@@ -46,6 +48,8 @@ class Settings:
     checkpoint: str = "checkpoint.latest"
     relay: str = ""
     test: bool = False
+    http: str = ""
+    logs: str = "text"
 
     def __post_init__(self) -> None:
         for name in (self.space, self.broker, self.node):

@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 
+from hefu import telemetry
 from hefu.errors import HefuError, Unauthenticated, Unavailable
 
 log = logging.getLogger("hefu.background")
@@ -77,12 +78,15 @@ class Loop:
             if self._failures == 0 and not self._stopped.is_set():
                 log.warning("%s waits: %s", self.name, fault.public())
             self._failures += 1
+            telemetry.count("hefu_loop_failures_total", self.name)
             # Full jitter, so that a hundred connectors do not come back in the same instant.
             return random.uniform(SHORTEST, min(LONGEST, SHORTEST * 2**self._failures))  # noqa: S311 - not a secret
         except HefuError as fault:
             log.error("%s: %s: %s %s", self.name, fault.code, fault.public(), fault.detail)  # noqa: TRY400
+            telemetry.count("hefu_loop_failures_total", self.name)
         except Exception:
             log.exception("%s failed", self.name)
+            telemetry.count("hefu_loop_failures_total", self.name)
         if self._failures:
             log.info("%s goes on", self.name)
         self._failures = 0

@@ -20,6 +20,7 @@ from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
 
+from hefu_connector import probes
 from hefu_connector.background import Loop
 from hefu_connector.brokerage import Progress
 from hefu_connector.clients.broker import CatalogClient, Link, LogClient, NegotiationsClient, RegistryClient
@@ -148,7 +149,11 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     ]
     public = _public(ground, servicer) if settings.listen else None
     clearing = partial(spool.sweep, ground.home.spool)
-    return Connector(settings, _desk(ground, roles, look), ground.trust, enforcement, clearing, public, loops, closing)
+    shown = probes.of(
+        probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
+    )
+    desk = _desk(ground, roles, look)
+    return Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
 
 
 def _ground(home: Home, clock: Clock) -> _Ground:

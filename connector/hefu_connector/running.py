@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from hefu import transport
+from hefu import health, transport
 from hefu.errors import HefuError
 
 from hefu_connector.background import Loop
@@ -29,10 +29,12 @@ class Connector:
         clearing: removes what a killed connector left behind; called once this directory is held.
         public: serves other connectors; None where nobody may dial in.
         closing: what is closed after the servers, in this order.
+        probes: what the health port shows, where the settings have one.
 
     Attributes:
         desk: what this participant's people are served.
         port: on which other connectors are served; 0 before `start`, or where nobody is served.
+        http: the port of `hefu.health`; 0 before `start`, or where there is none.
     """
 
     def __init__(
@@ -45,17 +47,19 @@ class Connector:
         public: Callable[[], transport.Running] | None,
         loops: Sequence[Loop],
         closing: Sequence[Callable[[], None]],
+        probes: health.Probes | None = None,
     ) -> None:
         self.settings = settings
         self.desk = desk
         self.trust = trust
         self.enforcement = enforcement
-        self.port = 0
+        self.port = self.http = 0
         self._clearing = clearing
         self._public = public
         self._loops = loops
         self._closing = closing
-        self._servers: list[transport.Running | control.Served] = []
+        self._probes = probes or health.Probes()
+        self._servers: list[transport.Running | control.Served | health.Port] = []
         self._stopping = threading.Lock()
         self._stopped = False
 
@@ -99,6 +103,10 @@ class Connector:
                 self.port = running.port
             for loop in self._loops:
                 loop.start()
+            if self.settings.http:
+                shown = health.Port(self.settings.http, self._probes)
+                self._servers.append(shown)
+                self.http = shown.number
         except HefuError:
             self.stop()
             raise

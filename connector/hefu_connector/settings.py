@@ -72,6 +72,8 @@ class Settings:
         broker_timeout_seconds: deadline of a call to the broker.
         diagnostics: serve gRPC health and reflection to other connectors too; for development.
         relay: be reached through the space's relay too, where it has one and this connector serves others.
+        http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
+        logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
         passphrase_file: of the signing and sealing keys; empty where they are not encrypted.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
     """
@@ -87,6 +89,8 @@ class Settings:
     members_seconds: int = 60
     broker_timeout_seconds: int = 10
     diagnostics: bool = False
+    http: str = ""
+    logs: str = "text"
     passphrase_file: str = ""
     relay: bool = True
     test: bool = False
@@ -105,7 +109,7 @@ class Settings:
             number = getattr(self, name)
             if not least <= number <= most:
                 raise Malformed("settings.value", name=name, expected=f"a whole number from {least} to {most}")
-        for name in ("listen", "endpoint"):
+        for name in ("listen", "endpoint", "http"):
             if not _is_address(getattr(self, name)):
                 raise Malformed("settings.value", name=name, expected="host:port, or empty")
 

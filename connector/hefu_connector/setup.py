@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hefu import logs, telemetry
 from hefu.errors import Malformed
 from hefu.invitation import Invitation
 from hefu.space import SpaceFile
@@ -87,11 +88,11 @@ def join(directory: Path, invitation: Invitation, plan: Plan) -> Enrolment:
     return enrolment
 
 
-def serve(directory: Path, ready: Callable[[str], None]) -> None:
+def serve(directory: Path, ready: Callable[[str, int], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        ready: called with the endpoint once everything serves.
+        ready: called with the endpoint and the port of `hefu.health` (0 for none) once everything serves.
 
     Raises:
         Malformed: the connector is not enrolled yet.
@@ -100,16 +101,20 @@ def serve(directory: Path, ready: Callable[[str], None]) -> None:
         raise Malformed("command.not_enrolled", directory=str(directory))
     from hefu_connector.bootstrap import build
 
+    settings = Settings.read(Home(directory))
+    logs.configure(settings.logs)
+    telemetry.start("hefu-connector", settings.connector)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     connector = build(directory)
     try:
         connector.start()
-        ready(connector.settings.endpoint)
+        ready(connector.settings.endpoint, connector.http)
         stop.wait()
     finally:
         connector.stop()
+        telemetry.stop()
 
 
 def _ways_in(plan: Plan, space: SpaceFile) -> tuple[str, str]:

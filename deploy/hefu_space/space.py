@@ -84,7 +84,7 @@ class Space:
     """
 
     def __init__(
-        self, folder: Path, environment: dict[str, str] | None = None, settings: Mapping[str, int] | None = None
+        self, folder: Path, environment: dict[str, str] | None = None, settings: Mapping[str, int | str] | None = None
     ) -> None:
         self.folder = folder.absolute()
         self.environment = environment or {}

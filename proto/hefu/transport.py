@@ -23,7 +23,7 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from hefu import canonical, faults
+from hefu import canonical, faults, telemetry
 from hefu.envelope import new_id
 from hefu.errors import KINDS, Defect, HefuError, Malformed, Unauthenticated, Unavailable
 from hefu.identity import Binding
@@ -196,14 +196,14 @@ def invoke(method: Callable[..., Response], request: object, *, peer: str, timeo
         timeout: deadline in seconds; every call has one.
     """
     try:
-        return method(request, timeout=timeout)
+        return method(request, timeout=timeout, metadata=telemetry.carry() or None)
     except grpc.RpcError as fault:
         raise _to_error(fault, peer) from None
 
 
 def stream(method: Callable[..., Any], request: object, *, peer: str, timeout: float | None) -> Iterator[Any]:
     """Make a call that answers with a stream; errors as `invoke`. Closing the iterator cancels the call."""
-    call = method(request, timeout=timeout)
+    call = method(request, timeout=timeout, metadata=telemetry.carry() or None)
     try:
         yield from call
     except grpc.RpcError as fault:
@@ -243,14 +243,15 @@ class _Guard(grpc.ServerInterceptor):
         if handler is None:
             return None
         form = (handler.request_deserializer, handler.response_serializer)
+        name = details.method
         # Reflection is the only service with a stream of requests; it is guarded like every other.
         if handler.stream_stream:
-            return grpc.stream_stream_rpc_method_handler(self._streaming(handler.stream_stream), *form)
+            return grpc.stream_stream_rpc_method_handler(self._streaming(name, handler.stream_stream), *form)
         if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(self._unary(handler.stream_unary), *form)
+            return grpc.stream_unary_rpc_method_handler(self._unary(name, handler.stream_unary), *form)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._streaming(handler.unary_stream), *form)
-        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary), *form)
+            return grpc.unary_stream_rpc_method_handler(self._streaming(name, handler.unary_stream), *form)
+        return grpc.unary_unary_rpc_method_handler(self._unary(name, handler.unary_unary), *form)
 
     def watch(self, stopped: threading.Event, every: float) -> None:
         """Until stopped, cancel the open streams of callers who may act no longer."""
@@ -263,28 +264,32 @@ class _Guard(grpc.ServerInterceptor):
                 except HefuError:
                     context.cancel()
 
-    def _unary(self, behaviour: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
+    def _unary(self, name: str, behaviour: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
         def run(request: Any, context: grpc.ServicerContext) -> Any:
             try:
-                self._identify(context)
-                faults.point("call.taken")
-                answer = behaviour(request, context)
-                faults.point("call.answered")
-                return answer
+                with telemetry.served(name, self._metadata(context)):
+                    self._identify(context)
+                    faults.point("call.taken")
+                    answer = behaviour(request, context)
+                    faults.point("call.answered")
+                    return answer
             except Exception as fault:  # noqa: BLE001 - this is the edge
                 return _abort(context, fault)
 
         return run
 
-    def _streaming(self, behaviour: Callable[[Any, grpc.ServicerContext], Iterator[Any]]) -> Callable[..., Any]:
+    def _streaming(
+        self, name: str, behaviour: Callable[[Any, grpc.ServicerContext], Iterator[Any]]
+    ) -> Callable[..., Any]:
         def run(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                mark = self._identify(context)
-                self._hold(context, mark)
-                faults.point("call.taken")
-                for item in behaviour(request, context):
-                    self._check(mark)
-                    yield item
+                with telemetry.streamed(name, self._metadata(context)):
+                    mark = self._identify(context)
+                    self._hold(context, mark)
+                    faults.point("call.taken")
+                    for item in behaviour(request, context):
+                        self._check(mark)
+                        yield item
             except Exception as fault:  # noqa: BLE001 - this is the edge
                 _abort(context, fault)
             finally:
@@ -298,6 +303,10 @@ class _Guard(grpc.ServerInterceptor):
             if mark and list(self._streams.values()).count(mark) >= self._streams_each:
                 raise Unavailable("peer.overloaded", peer="the server")
             self._streams[context] = mark
+
+    def _metadata(self, context: grpc.ServicerContext) -> telemetry.Metadata:
+        """What a caller with a certificate says beside its message; nobody else's trace is followed."""
+        return context.invocation_metadata() if self._authenticate is not None else ()
 
     def _identify(self, context: grpc.ServicerContext) -> str:
         if self._authenticate is None:

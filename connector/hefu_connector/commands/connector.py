@@ -156,8 +156,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     folder = directory(arguments)
 
-    def ready(endpoint: str) -> None:
-        output.data({"directory": str(folder), "endpoint": endpoint, "ready": True})
+    def ready(endpoint: str, http: int) -> None:
+        output.data(
+            {"directory": str(folder), "endpoint": endpoint, "ready": True, **({"http_port": http} if http else {})}
+        )
         where = endpoint or word(output, "nobody may dial in", "不接受接入")
         output.say(
             f"Serving {folder} ({where}). Stop with Ctrl-C.", f"连接器已运行：{folder}（{where}）。按 Ctrl-C 停止。"

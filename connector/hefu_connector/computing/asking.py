@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hefu import telemetry
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError, NotFound, Refused, Unavailable
@@ -130,7 +131,8 @@ class Asking:
             )
         )
         try:
-            return self._send(own)
+            with telemetry.step("computation.ask", computation=own.id, agreement=agreement):
+                return self._send(own)
         except Unavailable:
             return own
 

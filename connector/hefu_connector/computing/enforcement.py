@@ -26,7 +26,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from hefu import faults, receipt
+from hefu import faults, receipt, telemetry
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
@@ -135,7 +135,8 @@ class Enforcement:
         with self._changed:
             self._admitting[request.computation] += 1
         try:
-            return self._admit(request, statement)
+            with telemetry.step("computation.admit", computation=request.computation):
+                return self._admit(request, statement)
         finally:
             with self._changed:
                 self._admitting[request.computation] -= 1
@@ -148,8 +149,10 @@ class Enforcement:
             return self.view(run.id, caller)
         faults.point("computation.admitted")
         try:
-            admitted = self._decide(request, statement)  # step 3
-            self._world.ledger.reserve(run.id, admitted.accounts, admitted.prepared.charge)  # step 4
+            with telemetry.step("computation.decide"):
+                admitted = self._decide(request, statement)  # step 3
+            with telemetry.step("computation.reserve", agreement=admitted.under.agreement):
+                self._world.ledger.reserve(run.id, admitted.accounts, admitted.prepared.charge)  # step 4
         except HefuError as error:
             return self._refuse(run, error)
         except Exception:
@@ -160,7 +163,7 @@ class Enforcement:
         self._world.journal.start(run.id, admitted.prepared.charge, self._world.clock.now())
         with self._changed:
             self._running[run.id] = admitted
-        self._jobs.submit(self._carry_out, admitted, run)
+        self._jobs.submit(telemetry.bound(self._carry_out), admitted, run)
         return self.view(run.id, caller)
 
     def view(self, computation: str, consumer: str) -> Run:
@@ -245,6 +248,10 @@ class Enforcement:
             self._fail(run, "computation.interrupted", charged or NOTHING)
         return len(interrupted)
 
+    def running(self) -> int:
+        """How many computations run or wait here."""
+        return len(self._held())
+
     def close(self) -> None:
         """Take no more work, kill the workers, and end what was running."""
         for running in self._held():
@@ -294,9 +301,11 @@ class Enforcement:
     def _carry_out(self, admitted: Admitted, run: Run) -> None:
         charge = admitted.prepared.charge
         try:
-            self._check_standing(admitted)
-            output, table = self._compute(admitted)  # step 5
-            self._release(admitted, run, output, table)  # steps 6 to 8
+            with telemetry.step("computation.run", computation=run.id):
+                self._check_standing(admitted)
+                output, table = self._compute(admitted)  # step 5
+                with telemetry.step("computation.release"):
+                    self._release(admitted, run, output, table)  # steps 6 to 8
         except HefuError as error:
             self._fail(run, self._stopped.get(run.id, error.code), charge)
         except Exception:
@@ -369,6 +378,7 @@ class Enforcement:
         world, now = self._world, self._world.clock.now()
         entry = ends.entry(self._scribe, made, told or ends.tick(self._scribe, run))
         ended = world.journal.close(run.id, state, entry, parts, now)
+        telemetry.count("hefu_computations_total", state.value)
         with self._changed:
             self._changed.notify_all()
         return ended

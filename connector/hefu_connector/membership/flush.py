@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from hefu import canonical, faults
+from hefu import canonical, faults, telemetry
 from hefu.errors import Unavailable
 from hefu_policies.budget import Charge
 
@@ -74,7 +74,8 @@ class Flush:
             Untrusted, Conflict: the broker finds fault with an entry; the outbox stays as it is.
         """
         while batch := _cut(self._reader.outbox(MOST_AT_ONCE)):
-            accepted = self._log.append(batch)
+            with telemetry.step("journal.flush", entries=len(batch)):
+                accepted = self._log.append(batch)
             faults.point("flush.sent")
             if accepted != len(batch):
                 raise Unavailable("peer.overloaded", peer="the broker", detail=f"took {accepted} of {len(batch)}")

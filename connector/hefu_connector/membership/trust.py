@@ -198,6 +198,11 @@ class SpaceTrust:
         """All participants known here, by id."""
         return self._directory.participants()
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that standing is judged by."""
+        return self._clock
+
     def age(self) -> float:
         """Seconds since the newest verified status list was signed; infinite where none was ever seen."""
         status = self._directory.status

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from hefu import telemetry
 from hefu.canonical import Object
 from hefu.errors import Unavailable
 
@@ -108,6 +109,7 @@ class Pool:
         self._jobs: dict[str, _Job] = {}
         self._running = 0
         self._closed = False
+        self._failing = False
         # One thread that starts all: a worker dies with the thread that started it.
         self._starter = threading.Thread(target=self._keep_ready, name="hefu-workers", daemon=True)
         self._starter.start()
@@ -126,8 +128,10 @@ class Pool:
         timer.daemon = True
         timer.start()
         try:
-            worker = self._take(record, ends)
-            return self._exchange(worker, record, _request(engine, parameters, table))
+            with telemetry.step("worker.wait"):
+                worker = self._take(record, ends)
+            with telemetry.step("worker.run", engine=engine):
+                return self._exchange(worker, record, _request(engine, parameters, table))
         finally:
             timer.cancel()
             with self._change:
@@ -154,6 +158,16 @@ class Pool:
             if not self._change.wait_for(lambda: self._ready or self._closed, timeout) or self._closed:
                 raise Unavailable("worker.failed")
             return self._ready[0].hello
+
+    @property
+    def ready(self) -> int:
+        """How many workers wait for work."""
+        return len(self._ready)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt to start a worker failed."""
+        return self._failing
 
     def close(self) -> None:
         """Kill all processes. Whoever waits for one is told; safe to call twice."""
@@ -217,6 +231,7 @@ class Pool:
                 if self._closed:
                     return
             worker = self._start()
+            self._failing = worker is None
             if worker is None:
                 log.error("a worker could not be started")
                 patience = min(_MOST_PATIENCE, 2 * patience + 0.5)
