@@ -140,14 +140,17 @@ class Budget:
         """The budget of two decimals, rounded down; raises as `PrivacyLoss.of_text`."""
         return cls(PrivacyLoss.of_text(epsilon, delta, rounding=ROUND_FLOOR), releases)
 
-    def check_granted(self, where: str) -> None:
+    def check_granted(self, where: str, *, exact: bool = False) -> None:
         """Check that something may be spent at all.
+
+        Args:
+            exact: what it is granted for may be exact releases alone, which cost no ε.
 
         Raises:
             Malformed: ε or the number of releases is 0.
         """
-        if self.loss.epsilon_nano < 1 or self.releases < 1:
-            wrong(where, "an epsilon above 0 and at least one release")
+        if self.releases < 1 or (self.loss.epsilon_nano < 1 and not exact):
+            wrong(where, "at least one release" if exact else "an epsilon above 0 and at least one release")
 
     def fits(self, limit: Budget) -> bool:
         """Whether nothing in this budget is above the limit's."""

@@ -22,7 +22,7 @@ TERM_PREFIX = "hefu:"
 LONGEST = 200  # characters of a name in a fact; a longer one is Unknown
 _UTC = timedelta(0)
 
-Value = Decimal | int | datetime | str
+Value = Decimal | int | datetime | timedelta | str
 Values = tuple[Value, ...]
 Test = Callable[[object], bool | None]
 
@@ -78,6 +78,11 @@ def _time_test(operand: Operand, operator: Operator, values: Values) -> Test:
     return test
 
 
+def _duration_test(operand: Operand, operator: Operator, values: Values) -> Test:
+    compare, limit = _ORDER[operator], values[0]
+    return lambda value: bool(compare(value, limit)) if type(value) is timedelta else None
+
+
 def _purpose_test(operand: Operand, operator: Operator, values: Values) -> Test:
     # A purpose counts as each of its broader ones, for every operator: "none of" must not be escaped by being narrower.
     allowed = frozenset(map(str, values))
@@ -128,6 +133,7 @@ _TESTS: dict[Kind, Callable[[Operand, Operator, Values], Test]] = {
     Kind.DECIMAL: _decimal_test,
     Kind.INTEGER: _integer_test,
     Kind.TIME: _time_test,
+    Kind.DURATION: _duration_test,
     Kind.PURPOSE: _purpose_test,
     Kind.CONCEPT: _concept_test,
     Kind.PARTY: _party_test,

@@ -29,8 +29,8 @@ def state_machines() -> str:
 def vocabulary() -> str:
     """What a policy may say, and the templates there are."""
     operands = (
-        (f"`{each.term}`", each.en, each.zh, each.kind.value, _words(each.operators), _words(each.phases),
-         each.meet.value, each.source.value)
+        (f"`{each.term}`", each.en, each.zh, each.kind.value, _words(each.operators),
+         _words(each.phases) or "afterwards", each.meet.value, each.source.value)
         for each in OPERANDS.values()
     )  # fmt: skip
     actions = (

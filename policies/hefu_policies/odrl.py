@@ -3,7 +3,7 @@
 Nothing is ignored: an unknown member, context, profile, action, operand, operator, datatype or concept is refused
 with its place and what to write instead. Contexts are a fixed list and never fetched, so plain JSON suffices: with
 these contexts each term has one meaning. Logical constraints, refinements, remedies, consequences and inheritance
-are not evaluated yet, and so refused.
+are not evaluated yet, and so refused. The one obligation is to delete what was delivered.
 
 Source: ODRL JSON-LD context; Dataspace Protocol 2025-1, contract schema; docs/decisions/2026-11-21-policy-semantics.md.
 """
@@ -25,10 +25,24 @@ from hefu_policies.comparisons import PARTICIPANT_PREFIX, TERM_PREFIX, Value
 from hefu_policies.policy import Constraint, Duty, Policy, Rule
 from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, unique, wrong
-from hefu_policies.terms import ACTIONS, CONTEXTS, OPERANDS, PROFILE, SET_OPERATORS, USE, Kind, Operand, Operator
+from hefu_policies.terms import (
+    ACTIONS,
+    ANONYMISED,
+    CONTEXTS,
+    DELIVER,
+    OPERANDS,
+    PROFILE,
+    SAMPLED,
+    SET_OPERATORS,
+    USE,
+    Kind,
+    Operand,
+    Operator,
+)  # fmt: skip
 
 PROHIBIT = "prohibit"
 PRODUCT_PREFIX = "urn:hefu:product:"
+SMALLEST_GROUP = 2  # below it, anonymised would be a word only
 LARGEST_POLICY = 256 * 1024  # bytes
 _MOST_RULES = 200
 _MOST_CONSTRAINTS = 2000
@@ -38,7 +52,10 @@ _LOGICAL = ("and", "or", "xone", "andSequence")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}\[\]]{1,180}\Z", re.ASCII)
 _INTEGER = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
-_LITERALS = {Kind.DECIMAL: "0.5", Kind.INTEGER: "50", Kind.TIME: "2027-11-21T00:00:00Z"}
+_LITERALS = {
+    Kind.DECIMAL: "0.5", Kind.INTEGER: "50", Kind.TIME: "2027-11-21T00:00:00Z", Kind.DURATION: "P30D",
+}  # fmt: skip
+_RULES = ("prohibition", "obligation")
 
 
 def load(value: Json, where: str = "policy") -> Policy:
@@ -50,14 +67,16 @@ def load(value: Json, where: str = "policy") -> Policy:
     if len(canonical.encode(value)) > LARGEST_POLICY:
         wrong(where, f"a policy of at most {LARGEST_POLICY} bytes")
     place = Place(value, where)
-    found = _members(place, ("@type",), (*_REQUIRED, "prohibition", *_BINDING))
+    found = _members(place, ("@type",), (*_REQUIRED, *_RULES, *_BINDING))
     kind = found["@type"].choice("Offer", "Agreement")
     binding = _BINDING if kind == "Agreement" else ()
-    found = _members(place, (*_REQUIRED, *binding), ("prohibition",))
+    found = _members(place, (*_REQUIRED, *binding), _RULES)
     _check_head(found)
     permissions = _rules(found["permission"], "permission")
     prohibitions = _rules(found["prohibition"], "prohibition") if "prohibition" in found else ()
-    _check_size(permissions + prohibitions, where)
+    obligations = _rules(found["obligation"], "obligation") if "obligation" in found else ()
+    _check_size(permissions + prohibitions + obligations, where)
+    _check_deliveries(permissions)
     bound = kind == "Agreement"
     return Policy(
         id=_iri(found["@id"]),
@@ -68,6 +87,7 @@ def load(value: Json, where: str = "policy") -> Policy:
         assigner=_named(found["assigner"], PARTICIPANT_PREFIX) if bound else None,
         assignee=_named(found["assignee"], PARTICIPANT_PREFIX) if bound else None,
         timestamp=found["timestamp"].time() if bound else None,
+        obligations=obligations,
     )
 
 
@@ -83,6 +103,8 @@ def dump(policy: Policy) -> Object:
     }
     if policy.prohibitions:
         body["prohibition"] = [_dump_rule(each) for each in policy.prohibitions]
+    if policy.obligations:
+        body["obligation"] = [_dump_rule(each) for each in policy.obligations]
     if policy.target is not None and policy.assigner is not None and policy.assignee is not None:
         body["target"] = _full(policy.target, PRODUCT_PREFIX)
         body["assigner"] = _full(policy.assigner, PARTICIPANT_PREFIX)
@@ -145,19 +167,37 @@ def _check_size(rules: tuple[Rule, ...], where: str) -> None:
     unique(ids, where)
 
 
+def _check_deliveries(permissions: tuple[Rule, ...]) -> None:
+    """Each permission to deliver names the processing, and of how large a sample or how large a group it is."""
+    for rule in permissions:
+        if rule.action != DELIVER:
+            continue
+        said = {each.operand.name: each.values for each in rule.constraints}
+        processing = set(said.get("processing", ()))
+        if not processing:
+            raise Malformed("policy.delivery", where=rule.id, term="hefu:processing")
+        if SAMPLED in processing and "share" not in said:
+            raise Malformed("policy.delivery", where=rule.id, term="hefu:share")
+        groups = [each for each in said.get("minGroup", ()) if isinstance(each, int) and each >= SMALLEST_GROUP]
+        if ANONYMISED in processing and not groups:
+            raise Malformed("policy.delivery", where=rule.id, term=f"hefu:minGroup ({SMALLEST_GROUP} or more)")
+
+
 def _rules(place: Place, use: str) -> tuple[Rule, ...]:
     return tuple(_rule(each, use) for each in place.items(1))
 
 
 def _rule(place: Place, use: str) -> Rule:
+    # An obligation that does not say by when is none.
+    required = ("action", "constraint") if use == "obligation" else ("action",)
     optional = ("@id", "constraint", "duty") if use == "permission" else ("@id", "constraint")
-    found = _members(place, ("action",), optional)
+    found = _members(place, required, optional)
     constraints = found["constraint"].items(1) if "constraint" in found else []
     duties = found["duty"].items(1) if "duty" in found else []
     return Rule(
         id=_iri(found["@id"]) if "@id" in found else place.where,
         action=_action(found["action"], use),
-        constraints=tuple(map(_constraint, constraints)),
+        constraints=tuple(_constraint(each, use) for each in constraints),
         duties=tuple(map(_duty, duties)),
         named="@id" in found,
     )
@@ -179,13 +219,15 @@ def _action(place: Place, use: str) -> str:
     return text
 
 
-def _constraint(place: Place) -> Constraint:
+def _constraint(place: Place, use: str) -> Constraint:
     if isinstance(place.value, dict) and set(place.value) & set(_LOGICAL):
         raise Malformed("policy.logical", where=place.where)
     found = _members(place, ("leftOperand", "operator", "rightOperand"), ("@id",))
     operand = OPERANDS.get(found["leftOperand"].text())
-    if operand is None:
-        _unknown(found["leftOperand"], OPERANDS)
+    # What says how an obligation is performed is no condition of anything, and the other way round.
+    if operand is None or (use == "obligation") is bool(operand.phases):
+        fitting = [each.term for each in OPERANDS.values() if (use == "obligation") is not bool(each.phases)]
+        _unknown(found["leftOperand"], fitting)
     word = found["operator"].text()
     if word not in operand.operators:
         _unknown(found["operator"], operand.operators)
@@ -226,8 +268,8 @@ def _value(place: Place, text: str, operand: Operand) -> Value:
             return _decimal(inner)
         case Kind.INTEGER:
             return int(text) if _INTEGER.match(text) else wrong(place.where, "a whole number of 0 or more")
-        case Kind.TIME:
-            return inner.time()
+        case Kind.TIME | Kind.DURATION:
+            return inner.time() if operand.kind is Kind.TIME else inner.duration()
         case Kind.PURPOSE:
             return text if text in LINEAGE else _unknown(place, sorted(LINEAGE), text)
         case Kind.CONCEPT:

@@ -10,7 +10,7 @@ Source: ODRL Information Model 2.2.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
 from hefu_policies import terms
@@ -51,7 +51,10 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A permission or a prohibition; only permissions have duties."""
+    """A permission, a prohibition or an obligation; only permissions have duties.
+
+    The constraints of an obligation say how it is performed, and are not decided on.
+    """
 
     id: str
     action: str
@@ -77,6 +80,7 @@ class Policy:
     assigner: str | None = None
     assignee: str | None = None
     timestamp: datetime | None = None
+    obligations: tuple[Rule, ...] = ()
 
     def columns(self) -> frozenset[str]:
         """Every column that the policy names."""
@@ -107,6 +111,34 @@ class Policy:
             if isinstance(value, int)
         ]
         return max(found, default=None)
+
+    def permits_exact(self) -> bool:
+        """Whether anything may leave under it without noise: then nobody has a differential privacy guarantee."""
+        return any(rule.action == terms.DELIVER for rule in self.permissions)
+
+    def processings(self) -> frozenset[str]:
+        """Every processing in which something may be delivered: raw, masked, sampled, anonymised."""
+        return frozenset(
+            str(value)
+            for rule in self.permissions
+            for constraint in rule.constraints
+            if rule.action == terms.DELIVER and constraint.operand.name == "processing"
+            for value in constraint.values
+        )
+
+    def delete_by(self, since: datetime, end: datetime) -> datetime:
+        """When what was delivered must be deleted: as the obligations say, and never after the agreement's end.
+
+        Args:
+            since: when it was delivered.
+            end: of the agreement.
+        """
+        found = [end]
+        for rule in self.obligations:
+            for each in rule.constraints if rule.action == terms.DELETE else ():
+                found += [since + value for value in each.values if isinstance(value, timedelta)]
+                found += [value for value in each.values if isinstance(value, datetime)]
+        return min(found)
 
     def narrow(self, clause: str, budget: Budget) -> Budget:
         """What may be spent under one permission: the budget, or less where the permission limits ε, δ or the count.

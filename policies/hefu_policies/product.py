@@ -15,8 +15,11 @@ from hefu.errors import Malformed
 
 from hefu_policies import odrl
 from hefu_policies.budget import Budget
+from hefu_policies.policy import Policy
+from hefu_policies.processing import KNOWN
 from hefu_policies.reading import Place, check_digest, plain, rows, unique, whole, wrong
 from hefu_policies.resource import Resource
+from hefu_policies.terms import DP_QUERY, RAW
 
 DATA_PRODUCT = "data_product"
 KINDS = (DATA_PRODUCT, "service", "model", "application", "policy_template", "demand")
@@ -87,9 +90,11 @@ class Offer:
         where = f"offer {self.id}"
         if self.approval not in ("automatic", "manual"):
             wrong(f"{where}.approval", "automatic or manual")
-        if odrl.load(self.policy, f"{where}.policy").kind != "Offer":
+        policy = odrl.load(self.policy, f"{where}.policy")
+        if policy.kind != "Offer":
             wrong(f"{where}.policy.@type", "Offer")
-        self.budget.check_granted(f"{where}.budget")
+        exact = policy.permits_exact() and DP_QUERY not in policy.actions()
+        self.budget.check_granted(f"{where}.budget", exact=exact)
         if not 1 <= whole(self.valid_days, f"{where}.valid_days") <= 3660:
             wrong(f"{where}.valid_days", "1 to 3660")
         check_offline(self.offline_window_seconds, self.offline_share_percent, where)
@@ -233,9 +238,26 @@ class Description:
 
     def _check_columns(self, offer: Offer) -> None:
         # A column misspelt under "none of" would silently forbid nothing.
+        policy = odrl.load(offer.policy)
         known = {column.name for resource in self.resources for column in resource.schema}
-        for name in sorted(odrl.load(offer.policy).columns() - known):
+        for name in sorted(policy.columns() - known):
             raise Malformed("policy.column", offer=offer.id, column=name)
+        self._check_sensitivity(offer, policy)
+
+    def _check_sensitivity(self, offer: Offer, policy: Policy) -> None:
+        # What is processed by its sensitivity must have one that means something; and no guess is made from data.
+        if policy.processings() <= {RAW}:
+            return
+        named = policy.columns()
+        for resource in self.resources:
+            for column in resource.schema:
+                asked = column.name in named or not named
+                if asked and column.name != resource.privacy.unit and column.sensitivity not in KNOWN:
+                    raise Malformed("policy.sensitivity", offer=offer.id, column=column.name, known=", ".join(KNOWN))
+
+    def has_guarantee(self) -> bool:
+        """Whether all that its offers permit is differentially private; else nobody in it has that guarantee."""
+        return not any(odrl.load(each.policy).permits_exact() for each in self.offers)
 
     def offer(self, id_: str) -> Offer | None:
         """The offer of this id, if there is one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NoReturn
 
@@ -21,6 +21,10 @@ from hefu.times import read_time
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,29})(?:\.[0-9]{1,30})?\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
+# No years and months: they have no fixed length.
+_DURATION = re.compile(
+    r"P(?=[0-9T])(?:([0-9]{1,5})D)?(?:T(?=[0-9])(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?(?:([0-9]{1,6})S)?)?\Z"
+)
 _MOST_ITEMS = 10_000
 
 
@@ -94,6 +98,13 @@ class Place:
             return read_time(self.text())
         except Malformed:
             wrong(self.where, "a time such as 2026-11-21T10:00:00Z")
+
+    def duration(self) -> timedelta:
+        """A length of time above 0 such as ``P30D`` or ``PT12H``."""
+        found = _DURATION.match(self.value) if isinstance(self.value, str) else None
+        days, hours, minutes, seconds = (int(each or 0) for each in found.groups()) if found else (0, 0, 0, 0)
+        length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return length if length else wrong(self.where, "a length of time in days or less, such as P30D or PT12H")
 
     def digest(self) -> str:
         """``sha256:`` and 64 hex digits."""

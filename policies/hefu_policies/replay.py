@@ -117,6 +117,8 @@ def _write(value: object, kind: Kind) -> Json:
         return value if type(value) is int and abs(value) <= canonical.LARGEST_INTEGER else None
     if kind is Kind.TIME:
         return write_time(value) if isinstance(value, datetime) and value.utcoffset() == timedelta(0) else None
+    if kind is Kind.DURATION:  # no decision is made on one
+        return None
     if kind is Kind.NAMES:
         return [*sorted(set(value))] if is_names(value) else None
     return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None

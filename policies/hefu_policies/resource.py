@@ -166,7 +166,7 @@ class Privacy:
         whole(self.max_contribution, "privacy.max_contribution", 1)
         if self.unit == ROW and self.max_contribution != 1:
             wrong("privacy.max_contribution", "1, as a row contributes itself once")
-        self.lifetime.check_granted("privacy.lifetime")
+        self.lifetime.check_granted("privacy.lifetime", exact=True)
 
     def body(self) -> Object:
         """``{unit, neighbouring, max_contribution, lifetime}``."""

@@ -53,6 +53,7 @@ class Kind(Enum):
     DECIMAL = "xsd:decimal"  # Decimal or int
     INTEGER = "xsd:integer"  # int
     TIME = "xsd:dateTime"  # datetime in UTC
+    DURATION = "xsd:duration"  # timedelta
     PURPOSE = "purpose"  # str, a concept of hefu_policies.purposes
     CONCEPT = "concept"  # str, one of the operand's words
     PARTY = "party"  # str, a participant
@@ -78,6 +79,7 @@ class Source(StrEnum):
     LEDGER = "the budget ledger"
     GUARD = "the guard"
     CLOCK = "the connector's own clock"
+    KEEPER = "whoever keeps delivered data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Operand:
     Attributes:
         name: of the fact.
         term: as policies write it.
-        phases: in which the fact must be known.
+        phases: in which the fact must be known; none for an operand that says how an obligation is performed.
         words: the closed list of a concept's values; empty for the other kinds.
     """
 
@@ -114,7 +116,7 @@ class Action:
 
     Attributes:
         included_in: the actions that are broader, directly.
-        uses: in which rules it may stand: ``permission``, ``prohibition``, ``duty``.
+        uses: in which rules it may stand: ``permission``, ``prohibition``, ``duty``, ``obligation``.
     """
 
     term: str
@@ -134,21 +136,38 @@ _INSIDE = frozenset({Operator.IS_PART_OF})
 _PURPOSES = frozenset({Operator.IS_A, Operator.IS_ANY_OF, Operator.IS_NONE_OF})
 _COLUMNS = frozenset({Operator.IS_PART_OF, Operator.IS_NONE_OF})
 _TIMES = frozenset({Operator.LT, Operator.LTEQ, Operator.GT, Operator.GTEQ})
-_KINDS_OF_OUTPUT = frozenset({"NoisyAggregate", "Histogram", "Scalar"})
+_AFTER: frozenset[Phase] = frozenset()
+ROWS: Final = "Rows"
+FILE: Final = "File"
+_KINDS_OF_OUTPUT = frozenset({"NoisyAggregate", "Histogram", "Scalar", ROWS, FILE})
+
+_RULES = frozenset({"permission", "prohibition"})
+
+RAW: Final = "raw"
+MASKED: Final = "masked"
+SAMPLED: Final = "sampled"
+ANONYMISED: Final = "anonymised"
+PROCESSING: Final = frozenset({RAW, MASKED, SAMPLED, ANONYMISED})
 
 COMPUTE: Final = "hefu:compute"
 DP_QUERY: Final = "hefu:dpQuery"
+DELIVER: Final = "hefu:deliver"
+READ: Final = "odrl:read"
+DOWNLOAD: Final = "hefu:download"
+DELETE: Final = "odrl:delete"
 LOG: Final = "hefu:log"
 USE: Final = "odrl:use"
 
 ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     each.term: each for each in (
         Action(USE, (), frozenset(), "use", "使用"),
-        Action("odrl:read", (USE,), frozenset({"prohibition"}), "read", "读取"),
+        Action(READ, (USE,), _RULES, "read what was delivered, inside the connector", "在连接器内读取所交付的数据"),
         Action("odrl:distribute", (USE,), frozenset({"prohibition"}), "distribute", "分发"),
         Action(COMPUTE, (USE,), frozenset({"prohibition"}), "compute without obtaining the data", "不获取数据的计算"),
-        Action(DP_QUERY, (COMPUTE,), frozenset({"permission", "prohibition"}),
-               "ask differentially private statistics", "查询差分隐私统计"),
+        Action(DP_QUERY, (COMPUTE,), _RULES, "ask differentially private statistics", "查询差分隐私统计"),
+        Action(DELIVER, (USE,), _RULES, "have rows or a file delivered", "获取交付的数据行或文件"),
+        Action(DOWNLOAD, (USE,), _RULES, "take delivered data out of the connector", "将所交付的数据导出连接器"),
+        Action(DELETE, (), frozenset({"obligation"}), "delete what was delivered", "删除所交付的数据"),
         Action(LOG, (), frozenset({"duty"}), "record in the journal", "记入日志"),
     )
 })  # fmt: skip
@@ -159,7 +178,7 @@ OPERANDS: Final[Mapping[str, Operand]] = MappingProxyType({
         Operand("purpose", "odrl:purpose", Kind.PURPOSE, _PURPOSES, _AT_ONCE, Meet.LATTICE, Source.REQUEST,
                 "purpose", "目的"),
         Operand("operation", "hefu:operation", Kind.CONCEPT, _ONE_OF, _AT_ONCE, Meet.ALLOWED, Source.PLAN,
-                "operation", "操作", frozenset({DP_QUERY})),
+                "operation", "操作", frozenset({DP_QUERY, DELIVER})),
         Operand("column", "hefu:column", Kind.NAMES, _COLUMNS, _AT_ONCE, Meet.ALLOWED, Source.PLAN,
                 "columns used anywhere", "用到的列"),
         Operand("function", "hefu:function", Kind.NAMES, _INSIDE, _AT_ONCE, Meet.ALLOWED, Source.PLAN,
@@ -186,6 +205,14 @@ OPERANDS: Final[Mapping[str, Operand]] = MappingProxyType({
                 "rows of one privacy unit", "单个隐私单元的行数"),
         Operand("recipient", "odrl:recipient", Kind.PARTY, _ONE_OF, _BOTH, Meet.ALLOWED, Source.REQUEST,
                 "recipient", "接收方"),
+        Operand("processing", "hefu:processing", Kind.CONCEPT, _ONE_OF, _BOTH, Meet.ALLOWED, Source.PLAN,
+                "how delivered data is processed", "交付数据的处理方式", PROCESSING),
+        Operand("share", "hefu:share", Kind.DECIMAL, _AT_MOST, _BOTH, Meet.MIN, Source.PLAN,
+                "share of the privacy units that is delivered", "所交付的隐私单元比例"),
+        Operand("retention", "hefu:retention", Kind.DURATION, _AT_MOST, _AFTER, Meet.MIN, Source.KEEPER,
+                "how long delivered data is kept", "交付数据的保存期限"),
+        Operand("deadline", "hefu:deadline", Kind.TIME, _AT_MOST, _AFTER, Meet.MIN, Source.KEEPER,
+                "when delivered data is deleted", "交付数据的删除期限"),
     )
 })  # fmt: skip
 

@@ -250,6 +250,14 @@ _POLICIES: dict[str, Message] = {
         "{where} names {term}, which is not known here. Use one of: {known}.",
         "{where} 中的 {term} 未知。请使用其一：{known}。",
     ),
+    "policy.delivery": _m(
+        "The permission to deliver at {where} does not say {term}. A delivery is permitted only as the contract names it.",
+        "{where} 处的交付许可未写明 {term}。仅可按合约写明的方式交付。",
+    ),
+    "policy.sensitivity": _m(
+        "Offer {offer} delivers the column {column} by its sensitivity. Declare one of: {known}.",
+        "报价 {offer} 按敏感级别处理并交付列 {column}。请为其声明以下之一：{known}。",
+    ),
     "policy.column": _m(
         "The policy of offer {offer} names the column {column}, which no resource has. Write it as in the schema.",
         "报价 {offer} 的策略中的列 {column} 不属于任何资源。请按数据结构中的写法填写。",

@@ -141,7 +141,7 @@ MISTAKES = [
     ("categories: [f, m]", "bounds: {lower: 0, upper: 1}", "product.bounds_type", "text"),
     ("max_contribution: 4", "max_contribution: 0", "product.integer", "from 1"),
     ("max_contribution: 4", "max_contribution: four", "product.integer", "from 1"),
-    ("lifetime: {epsilon: 10,", "lifetime: {epsilon: 0,", "product.range", "above 0"),
+    ("lifetime: {epsilon: 10,", "lifetime: {epsilon: -1,", "product.range", "above 0"),
     ("delta: 0,", "delta: 1,", "product.range", "below 1"),
     ("personal_data: true", "personal_data: yes please", "product.flag", "true or false"),
     ("security_grade: 3", "security_grade: 7", "product.integer", "to 5"),

@@ -1,6 +1,6 @@
 """Random policies and facts in JSON and as values, for the tests that compare readings of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -40,7 +40,7 @@ def _single(operand: Operand) -> st.SearchStrategy[Json]:
 
 @st.composite
 def constraints(draw: st.DrawFn) -> Object:
-    operand = draw(st.sampled_from(list(OPERANDS.values())))
+    operand = draw(st.sampled_from([each for each in OPERANDS.values() if each.phases]))
     operator = draw(st.sampled_from(sorted(operand.operators)))
     one = _single(operand)
     right: Any = one
@@ -54,7 +54,20 @@ def rules(use: str) -> st.SearchStrategy[Object]:
     optional = {"constraint": st.lists(constraints(), min_size=1, max_size=5)}
     if use == "permission":
         optional["duty"] = st.just([{"action": "hefu:log"}])  # type: ignore[assignment]
-    return st.fixed_dictionaries({"action": st.sampled_from(actions)}, optional=optional)  # type: ignore[arg-type]
+    found = st.fixed_dictionaries({"action": st.sampled_from(actions)}, optional=optional)  # type: ignore[arg-type]
+    return found.map(_named) if use == "permission" else found
+
+
+def _named(rule: Object) -> Object:
+    """A permission to deliver says how: with the processing, the share and the group that it is refused without."""
+    if rule["action"] != "hefu:deliver":
+        return rule
+    how: list[Json] = [
+        {"leftOperand": "hefu:processing", "operator": "isAnyOf", "rightOperand": [{"@id": "hefu:masked"}]},
+    ]
+    given = rule.get("constraint")
+    rest = [each for each in given if each["leftOperand"] != "hefu:processing"] if isinstance(given, list) else []  # type: ignore[call-overload, index]
+    return rule | {"constraint": how + rest}
 
 
 def agreement(permission: list[Json], prohibition: list[Json] | None = None) -> Object:
@@ -94,10 +107,13 @@ _GOOD: dict[Kind, st.SearchStrategy[object]] = {
     Kind.NAMES: st.frozensets(st.sampled_from([*COLUMNS, "hidden"])) | st.lists(st.sampled_from(COLUMNS), max_size=2),
     Kind.PURPOSE: st.sampled_from([*PURPOSES, "dpv:Unheard", "Purpose"]),
     Kind.PARTY: st.sampled_from([*PARTIES, "urn:hefu:participant:pharma-b", "pharma-c"]),
-    Kind.CONCEPT: st.sampled_from(["Histogram", "hefu:Histogram", "Scalar", "hefu:dpQuery", "Other"]),
+    Kind.CONCEPT: st.sampled_from(["Histogram", "hefu:Histogram", "Scalar", "hefu:dpQuery", "Other", "masked"]),
+    Kind.DURATION: st.just(timedelta(days=1)),
 }  # fmt: skip
 
 facts = st.fixed_dictionaries(
     {},
-    optional={each.name: st.one_of(_GOOD[each.kind], _GOOD[each.kind], WRONG) for each in OPERANDS.values()},  # type: ignore[arg-type]
+    optional={
+        each.name: st.one_of(_GOOD[each.kind], _GOOD[each.kind], WRONG) for each in OPERANDS.values() if each.phases
+    },  # type: ignore[arg-type]
 )

@@ -216,7 +216,7 @@ WRONG_RESOURCES: list[tuple[str, Callable[[], object]]] = [
     ("max_contribution", lambda: Privacy("a", True, LIFETIME)),
     ("max_contribution", lambda: Privacy("row", 2, LIFETIME)),
     ("neighbouring", lambda: Privacy("a", 1, LIFETIME, "change-one")),
-    ("lifetime", lambda: Privacy("a", 1, Budget(PrivacyLoss(0, 0), 5))),
+    ("lifetime", lambda: Privacy("a", 1, Budget(PrivacyLoss(0, 0), 0))),
     ("lifetime", lambda: Privacy("a", 1, Budget(PrivacyLoss(1, 0), 0))),
     ("basis", lambda: Fact("n", "1", "guessed")),
 ]

@@ -19,9 +19,16 @@ from hypothesis import strategies as st
 from tests.policies.policies import agreements, facts
 
 LATE = {"hefu:minGroup", "hefu:outputRows"}
-INCLUDED_IN = {"hefu:dpQuery": "hefu:compute", "hefu:compute": "odrl:use", "odrl:read": "odrl:use"}
-WORDS = {"hefu:outputKind": {"NoisyAggregate", "Histogram", "Scalar"}, "hefu:operation": {"hefu:dpQuery"}}
-DECIMALS = {"hefu:epsilon", "hefu:delta", "hefu:epsilonBudget", "hefu:deltaBudget"}
+INCLUDED_IN = {
+    "hefu:dpQuery": "hefu:compute", "hefu:compute": "odrl:use", "odrl:read": "odrl:use", "hefu:deliver": "odrl:use",
+    "hefu:download": "odrl:use",
+}  # fmt: skip
+WORDS = {
+    "hefu:outputKind": {"NoisyAggregate", "Histogram", "Scalar", "Rows", "File"},
+    "hefu:operation": {"hefu:dpQuery", "hefu:deliver"},
+    "hefu:processing": {"raw", "masked", "sampled", "anonymised"},
+}
+DECIMALS = {"hefu:share", "hefu:epsilon", "hefu:delta", "hefu:epsilonBudget", "hefu:deltaBudget"}
 INTEGERS = {"odrl:count", "hefu:minGroup", "hefu:outputRows", "hefu:maxContribution"}
 DEFER = "defer"
 
@@ -117,7 +124,9 @@ def interpret(policy: Any, request: Request, known: dict[str, object], phase: Ph
 
 requests = st.builds(
     Request,
-    st.sampled_from(["hefu:dpQuery", "hefu:dpQuery", "hefu:dpQuery", "odrl:read", "hefu:psi"]),
+    st.sampled_from(
+        ["hefu:dpQuery", "hefu:dpQuery", "hefu:dpQuery", "odrl:read", "hefu:deliver", "hefu:download", "hefu:psi"]
+    ),
     st.sampled_from(["prd-1", "prd-1", "prd-1", "prd-2"]),
     st.sampled_from(["pharma-b", "pharma-b", "pharma-b", "hospital-a"]),
     st.frozensets(st.just("hefu:log")),

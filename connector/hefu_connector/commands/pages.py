@@ -32,6 +32,7 @@ def product_document(product: catalog_pb2.Product) -> dict[str, object]:
         "provider": product.provider,
         "state": catalog_pb2.Product.State.Name(product.state).removeprefix("STATE_").lower(),
         "log_index": product.proof.index if product.HasField("proof") else None,
+        "differential_privacy_guarantee": describe(product).has_guarantee(),
         **describe(product).body(),
     }
 
@@ -66,6 +67,11 @@ def product_page(output: Output, product: catalog_pb2.Product) -> None:
     output.say(
         f"\nsecurity grade {description.security_grade}; {flags}", f"\n安全等级 {description.security_grade}；{flags}"
     )
+    if not description.has_guarantee():
+        output.say(
+            "NO DIFFERENTIAL PRIVACY GUARANTEE: at least one offer delivers data itself.",
+            "无差分隐私保证：至少有一个报价直接交付数据。",
+        )
     for resource in description.resources:
         _resource(output, resource)
     for offer in description.offers:
@@ -142,3 +148,13 @@ def _offer(output: Output, offer: Offer) -> None:
     )
     for line in policy_lines(output, offer.policy):
         output.say(f"  {line}")
+    for line in _warnings(output, offer):
+        output.say(f"  ! {line}")
+
+
+def _warnings(output: Output, offer: Offer) -> list[str]:
+    """What the deliveries that an offer permits can reveal, in plain words."""
+    from hefu_policies import odrl
+    from hefu_policies.processing import PLAIN_WORDS
+
+    return [PLAIN_WORDS[each][output.language] for each in sorted(odrl.load(offer.policy).processings())]

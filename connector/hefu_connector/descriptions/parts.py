@@ -75,8 +75,9 @@ def budget(reader: Reader, node: Node | None) -> Budget | None:
     delta = reader.decimal(members["delta"]) if "delta" in members else Decimal(0)
     if epsilon is None or delta is None or releases is None:
         return None
-    if epsilon <= 0 or not 0 <= delta < 1:
-        place = "epsilon" if epsilon <= 0 else "delta"
+    # An ε of 0 serves exact releases alone; the offer's own check says so where its policy permits others.
+    if epsilon < 0 or not 0 <= delta < 1:
+        place = "epsilon" if epsilon < 0 else "delta"
         reader.fault(members[place], "product.range", place)
         return None
     return reader.build(node, lambda: _granted(epsilon, delta, releases, node.place))
@@ -90,7 +91,7 @@ def plain_decimal(number: Decimal) -> str:
 def _granted(epsilon: Decimal, delta: Decimal, releases: int, where: str) -> Budget:
     loss = PrivacyLoss.of_text(format(epsilon, "f"), format(delta, "f"), rounding=ROUND_FLOOR)
     granted = Budget(loss, releases)
-    granted.check_granted(where)
+    granted.check_granted(where, exact=True)
     return granted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from hefu.canonical import Json, Object
 from hefu.errors import Language, Malformed
@@ -83,7 +84,11 @@ def explain(policy: Mapping[str, object], language: Language) -> list[str]:
 
 def _lines(policy: Policy, language: Language) -> list[str]:
     lines = []
-    for rules, en, zh in ((policy.permissions, "may", "允许"), (policy.prohibitions, "may not", "禁止")):
+    for rules, en, zh in (
+        (policy.permissions, "may", "允许"),
+        (policy.prohibitions, "may not", "禁止"),
+        (policy.obligations, "must", "须"),
+    ):
         for rule in rules:
             lines.append(f"{zh if language == 'zh' else en} {_action(rule.action, language)}  [{rule.id}]")
             lines += _constraints(rule, language)
@@ -94,7 +99,7 @@ def _constraints(rule: Rule, language: Language) -> list[str]:
     lines = []
     for each in rule.constraints:
         label = each.operand.zh if language == "zh" else each.operand.en
-        values = ", ".join(map(_word, each.values))
+        values = ", ".join(map(_word, each.values, each.written))
         lines.append(f"  · {label} {_OPERATORS[each.operator.value][language]} {values}")
     for duty in rule.duties:
         lines.append(f"  · {'须' if language == 'zh' else 'must'} {_action(duty.action, language)}")
@@ -108,8 +113,10 @@ def _action(term: str, language: Language) -> str:
     return found.zh if language == "zh" else found.en
 
 
-def _word(value: Value) -> str:
-    return f"{value:%Y-%m-%d %H:%M} UTC" if hasattr(value, "year") else str(value)
+def _word(value: Value, written: str) -> str:
+    if isinstance(value, timedelta):
+        return written
+    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
 
 
 _OPERATORS: Mapping[str, dict[Language, str]] = {

@@ -67,8 +67,8 @@ REMEDIES: Mapping[str, Message] = {
         "List the values that may be group keys; all of them are public.", "请列出可作为分组键的值；它们都是公开的。"
     ),
     "sensitivity": _m(
-        "Write your word for it, such as public, internal, personal or sensitive.",
-        "请写贵方的敏感级别用语，如 public、internal、personal 或 sensitive。",
+        "Write public, internal, sensitive, quasi-identifier, personal or identifier; deliveries are processed by it.",
+        "请写 public、internal、sensitive、quasi-identifier、personal 或 identifier；交付时按此处理。",
     ),
     "nullable": _m("Write true if values may be missing, else false.", "若可缺值请写 true，否则写 false。"),
     # privacy
@@ -90,7 +90,10 @@ REMEDIES: Mapping[str, Message] = {
         "Write {epsilon: …, delta: 0, releases: …}: the total over all products, contracts and time; it never grows.",
         "请写 {epsilon: …, delta: 0, releases: …}：涵盖所有产品、合约与时间的总额，永不增加。",
     ),
-    "epsilon": _m("Write a decimal above 0, such as 0.5.", "请写大于 0 的小数，如 0.5。"),
+    "epsilon": _m(
+        "Write a decimal above 0, such as 0.5; 0 where only deliveries are offered.",
+        "请写大于 0 的小数，如 0.5；仅提供数据交付时写 0。",
+    ),
     "delta": _m("Write a decimal from 0 to below 1, such as 0 or 1e-9.", "请写 0 至 1（不含）的小数，如 0 或 1e-9。"),
     "releases": _m("Write how many answers may leave.", "请写最多可发布多少次结果。"),
     # governance

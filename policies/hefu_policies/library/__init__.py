@@ -14,13 +14,16 @@ from hefu.canonical import Json, Object
 from hefu.errors import Language, Malformed
 
 from hefu_policies import odrl
+from hefu_policies.library.delivery import DELIVERIES
 from hefu_policies.library.parameters import Parameter, Template
 from hefu_policies.library.statistics import OPEN, REGULATOR, RESEARCH
 from hefu_policies.terms import CONTEXTS, PROFILE
 
 __all__ = ["TEMPLATES", "Parameter", "Template", "describe", "find", "template"]
 
-TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType({each.name: each for each in (RESEARCH, OPEN, REGULATOR)})
+TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
+    {each.name: each for each in (RESEARCH, OPEN, REGULATOR, *DELIVERIES)}
+)
 
 
 def find(name: str) -> Template:

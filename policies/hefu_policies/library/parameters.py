@@ -42,7 +42,7 @@ class Template:
     """A ready-made policy.
 
     Attributes:
-        rules: the members ``permission`` and ``prohibition`` for given values.
+        rules: the members ``permission``, ``prohibition`` and ``obligation`` for given values.
         text: the same in plain words.
     """
 
@@ -70,6 +70,30 @@ def positive(value: Json) -> str:
 def whole(value: Json) -> int:
     """An integer of at least 1."""
     return Place(value, "integer").integer(1, 10**12)
+
+
+def several(value: Json) -> int:
+    """An integer of at least 2."""
+    return Place(value, "integer").integer(2, 10**12)
+
+
+def share(value: Json) -> str:
+    """A decimal above 0 and at most 1, as text or as an integer."""
+    text = positive(value)
+    return text if Place(text, "share").decimal() <= 1 else wrong("share", "at most 1")
+
+
+def flag(value: Json) -> bool:
+    """True or false; product files write it as a word."""
+    word = value.lower() if isinstance(value, str) else value
+    return Place(word == "true" if word in ("true", "false") else value, "flag").flag()
+
+
+def length(value: Json) -> str:
+    """A length of time such as P30D."""
+    place = Place(value, "length")
+    place.duration()
+    return place.text()
 
 
 def names(value: Json) -> Json:

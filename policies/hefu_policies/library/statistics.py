@@ -28,7 +28,7 @@ from hefu_policies.library.parameters import (
 )  # fmt: skip
 from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, Kind
 
-_PURPOSE = Parameter(
+PURPOSE = Parameter(
     "purpose", purpose, "a purpose such as dpv:ScientificResearch", "what for", "用途", "dpv:ScientificResearch"
 )
 _EPSILON = Parameter(
@@ -45,11 +45,11 @@ _BUDGET = Parameter(
 _MIN_GROUP = Parameter(
     "min_group", whole, "a whole number of at least 1, such as 20", "smallest group told", "最小分组人数", 20
 )
-_COLUMNS = Parameter(
+COLUMNS = Parameter(
     "columns", names, "a list of column names, such as [age, region]", "columns that may be used", "可使用的列"
 )
-_UNTIL = Parameter("until", instant, "a time such as 2027-11-21T00:00:00Z", "the end", "截止时间")
-_COUNT = Parameter(
+UNTIL = Parameter("until", instant, "a time such as 2027-11-21T00:00:00Z", "the end", "截止时间")
+COUNT = Parameter(
     "count", whole, "a whole number of at least 1, such as 200", "computations in all, at most", "计算次数上限"
 )
 _RECIPIENTS = Parameter(
@@ -153,7 +153,7 @@ def _fill(head: str, values: Values, language: Language) -> str:
 
 RESEARCH = Template(
     "research-statistics",
-    (_PURPOSE, _EPSILON, _BUDGET, _MIN_GROUP, _COLUMNS, _UNTIL, _COUNT),
+    (PURPOSE, _EPSILON, _BUDGET, _MIN_GROUP, COLUMNS, UNTIL, COUNT),
     _research,
     _research_text,
     "Private statistics for one purpose, not commercial, a limited number of times",
@@ -161,7 +161,7 @@ RESEARCH = Template(
 )
 OPEN = Template(
     "open-statistics",
-    (_EPSILON, _BUDGET, _MIN_GROUP, _COLUMNS, _UNTIL),
+    (_EPSILON, _BUDGET, _MIN_GROUP, COLUMNS, UNTIL),
     _open,
     _open_text,
     "Private statistics for any purpose",
@@ -169,7 +169,7 @@ OPEN = Template(
 )
 REGULATOR = Template(
     "regulator-statistics",
-    (_RECIPIENTS, _EPSILON, _BUDGET, _MIN_GROUP, _COLUMNS, _UNTIL),
+    (_RECIPIENTS, _EPSILON, _BUDGET, _MIN_GROUP, COLUMNS, UNTIL),
     _regulator,
     _regulator_text,
     "Private statistics for named regulators in their duties",
