@@ -7,8 +7,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -31,12 +32,12 @@ from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
-from hefu_broker.founding import ring_of
+from hefu_broker.founding import SPACE, folder_of, further, ring_of
 from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
-from hefu_broker.rooms import Rooms
+from hefu_broker.rooms import Rooms, Spaces
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
 from hefu_broker.standing import Standings
@@ -46,65 +47,104 @@ from hefu_broker.storage.database import Database
 from hefu_broker.storage.log import SqlLogStore
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
+from hefu_broker.storage.spaces import SqlSpaceStore
 from hefu_broker.trust import Trust
 
 log = logging.getLogger("hefu.broker")
 DATABASE = "broker.db"
 
 
-def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = False) -> Rooms:
-    """Wire the rooms over a broker's folder.
+def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = False, space: str = "") -> Rooms:
+    """Wire the rooms of one space of a broker.
 
     Args:
         serving: the caller runs the sequencer; otherwise what is queued wakes the process that does.
+        space: its id; empty for the one the broker was founded with.
 
     Raises:
         Malformed: there is no broker, or a file of it cannot be read.
+        NotFound: the broker has no such space.
         Untrusted: a kept statement does not hold.
     """
-    settings, clock = Settings.read(folder), clock or SystemClock()
-    space = SpaceFile.read(folder / "space.json")
-    database = Database(folder / DATABASE, settings.space, settings.node)
-    enrolment_store, registry_store = SqlEnrolmentStore(database), SqlRegistryStore(database)
-    talks, log_store, outbox, products = (
-        SqlTalkStore(database), SqlLogStore(database), SqlOutboxStore(database), SqlCatalogStore(database),
-    )  # fmt: skip
-    log_key = _log_key(folder)
-    sequencer = Sequencer(
-        log_store, outbox, VerifierKey.parse(space.log_key), log_key.sign, folder / settings.checkpoint
-    )
-    announce = sequencer.ring if serving else lambda: bell.ring(folder)
-    trust = Trust(Directory(settings.space, space.root), clock)
-    authority = _authority(folder, space, settings.certificate_life)
-    registry = Registry(trust, registry_store, registry_store, authority, announce)
-    registry.reload()
-    _admit_self(folder, registry, registry_store)
-    signer, changes = ring_of(folder).signer(), Changes()
-    notary = Notary(trust, products, settings.broker, signer, space.log_origin)
-    contracts = Contracts(trust, talks, notary, announce, changes)
-    sequencer.on_published(contracts.settle)
-    return Rooms(
-        folder=folder,
-        settings=settings,
-        space=space,
-        clock=clock,
-        database=database,
-        authority=authority,
-        registry=registry,
-        enrolments=Enrolments(
-            registry.directory, space.root, enrolment_store, registry_store, registry_store, clock, registry.changed
-        ),
-        standings=Standings(settings.broker, signer, registry, registry_store, registry_store, clock, announce),
-        catalog=Catalog(trust, products, announce),
-        contracts=contracts,
-        changes=changes,
-        sequencer=sequencer,
-        log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
-    )
+    ground = _Ground.of(folder, clock or SystemClock(), serving=serving)
+    return ground.rooms(space or ground.settings.space)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What all spaces of a broker stand on."""
+
+    folder: Path
+    settings: Settings
+    clock: Clock
+    database: Database
+    authority: Authority
+    serving: bool
+
+    @classmethod
+    def of(cls, folder: Path, clock: Clock, *, serving: bool) -> _Ground:
+        settings, space = Settings.read(folder), SpaceFile.read(folder / SPACE)
+        authority = _authority(folder, space, settings.certificate_life)
+        database = Database(folder / DATABASE, settings.space, settings.node)
+        return cls(folder, settings, clock, database, authority, serving)
+
+    def spaces(self) -> Spaces:
+        """All spaces that are there."""
+        found = Spaces(self.rooms(self.settings.space), SqlSpaceStore(self.database))
+        for each in further(self.folder):
+            found.add(self.rooms(each))
+        return found
+
+    def rooms(self, id_: str) -> Rooms:
+        """The rooms of one space; raises as `open_rooms`."""
+        first = id_ == self.settings.space
+        if not first and id_ not in further(self.folder):
+            raise NotFound("resource.not_found", what="space", name=id_[:64])
+        folder = folder_of(self.folder, self.settings, id_)
+        space = SpaceFile.read(folder / SPACE)
+        settings = self.settings if first else self.settings.of_space(space)
+        return self._wire(folder, settings, space, self.database if first else self.database.beside(id_))
+
+    def _wire(self, folder: Path, settings: Settings, space: SpaceFile, database: Database) -> Rooms:
+        clock = self.clock
+        enrolment_store, registry_store = SqlEnrolmentStore(database), SqlRegistryStore(database)
+        talks, log_store, outbox, products = (
+            SqlTalkStore(database), SqlLogStore(database), SqlOutboxStore(database), SqlCatalogStore(database),
+        )  # fmt: skip
+        sequencer = Sequencer(
+            log_store, outbox, VerifierKey.parse(space.log_key), _log_key(folder).sign, folder / settings.checkpoint
+        )
+        announce = sequencer.ring if self.serving else lambda: bell.ring(self.folder)
+        trust = Trust(Directory(space.space, space.root), clock)
+        registry = Registry(trust, registry_store, registry_store, self.authority, announce)
+        registry.reload()
+        _admit_self(folder, registry, registry_store)
+        signer, changes = ring_of(folder).signer(), Changes()
+        notary = Notary(trust, products, settings.broker, signer, space.log_origin)
+        contracts = Contracts(trust, talks, notary, announce, changes)
+        sequencer.on_published(contracts.settle)
+        return Rooms(
+            folder=folder,
+            settings=settings,
+            space=space,
+            clock=clock,
+            database=database,
+            authority=self.authority,
+            registry=registry,
+            enrolments=Enrolments(
+                registry.directory, space.root, enrolment_store, registry_store, registry_store, clock, registry.changed
+            ),
+            standings=Standings(settings.broker, signer, registry, registry_store, registry_store, clock, announce),
+            catalog=Catalog(trust, products, announce),
+            contracts=contracts,
+            changes=changes,
+            sequencer=sequencer,
+            log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
+        )
 
 
 class Server:
-    """A running broker: two ports, the sequencer, the status list's clockwork and the bell.
+    """A running broker: two ports for all its spaces, their sequencers and status lists, and the bell.
 
     Args:
         folder: the broker's.
@@ -114,7 +154,8 @@ class Server:
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._lock = _lock(folder)
         try:
-            self.rooms = open_rooms(folder, clock, serving=True)
+            self._ground = _Ground.of(folder, clock or SystemClock(), serving=True)
+            self.spaces = self._ground.spaces()
         except HefuError:
             os.close(self._lock)
             raise
@@ -123,6 +164,11 @@ class Server:
         self._running: list[Running] = []
         self._threads: list[threading.Thread] = []
         self._health: health.Port | None = None
+
+    @property
+    def rooms(self) -> Rooms:
+        """The rooms of the space that the broker was founded with."""
+        return self.spaces.first
 
     @property
     def ports(self) -> dict[str, int]:
@@ -136,84 +182,99 @@ class Server:
         return self._health.number if self._health else 0
 
     def start(self) -> None:
-        """Recover the log, sign a status list, then serve.
+        """Recover the log and sign a status list of every space, then serve.
 
         Raises:
-            Untrusted: the database is behind the newest signed checkpoint.
+            Untrusted: the database is behind the newest signed checkpoint of a space.
             Unavailable: an address is taken.
         """
-        rooms = self.rooms
-        rooms.sequencer.start()
-        rooms.standings.refresh()
-        self._repeat("status", rooms.settings.status_seconds, rooms.standings.refresh)
+        for rooms in self.spaces:
+            _open(rooms)
+        self._repeat("status", self._ground.settings.status_seconds, self._refresh)
         self._bell.start()
         self._serve()
         self._keep_ports()
-        if rooms.settings.http:
-            self._health = health.Port(rooms.settings.http, probes.of(rooms))
+        if self._ground.settings.http:
+            self._health = health.Port(self._ground.settings.http, probes.of(self.spaces))
 
     def stop(self, grace: float = 2.0) -> None:
         """Finish running calls within `grace` seconds, sequence what waits, close the database."""
         self._stopped.set()
         if self._health:
             self._health.stop()
-        self.rooms.changes.close()
+        for rooms in self.spaces:
+            rooms.changes.close()
         for each in self._running:
             each.stop(grace)
         self._bell.stop()
         for thread in self._threads:
             thread.join()
-        self.rooms.sequencer.stop()
-        self.rooms.database.close()
+        for rooms in self.spaces:
+            rooms.sequencer.stop()
+        self._ground.database.close()
         os.close(self._lock)
 
     def _serve(self) -> None:
         from hefu_broker.rpc import services
 
-        settings, registry = self.rooms.settings, self.rooms.registry
+        settings, spaces = self._ground.settings, self.spaces
         load = _Identity(self.rooms)
         roots = self.rooms.space.transport_ca.encode()
         self._running.append(
             transport.serve(
                 settings.address,
-                services.main(self.rooms, reflection=settings.reflection),
+                services.main(spaces, reflection=settings.reflection),
                 transport.server_credentials(load, roots),
-                registry.authenticate,
+                spaces.authenticate,
             )
         )
         self._running.append(
             transport.serve(
-                settings.enrolment, services.enrolment(self.rooms), transport.server_credentials(load, None), None
+                settings.enrolment, services.enrolment(spaces), transport.server_credentials(load, None), None
             )
         )
 
     def _keep_ports(self) -> None:
         """A port that was drawn stays: participants pin the space file, and a restart must serve where it says."""
-        settings, space = self.rooms.settings, self.rooms.space
+        settings = self._ground.settings
         main, enrolment = self.ports.values()
         kept = replace(
             settings, address=_drawn(settings.address, main), enrolment=_drawn(settings.enrolment, enrolment)
         )
-        if kept != settings:
-            kept.write(self.rooms.folder)
+        if kept == settings:
+            return
+        kept.write(self._ground.folder)
+        for rooms in self.spaces:
+            space = rooms.space
             told = replace(space, address=_drawn(space.address, main), enrolment=_drawn(space.enrolment, enrolment))
-            told.write(self.rooms.folder / "space.json")
+            told.write(rooms.folder / SPACE)
+
+    def _refresh(self) -> None:
+        for rooms in self.spaces:
+            _tolerant(f"the status list of {rooms.space.space}", rooms.standings.refresh)
 
     def _look(self) -> None:
-        """A command wrote something: take it in."""
+        """A command wrote something, or added a space: take it in."""
+        for each in further(self._ground.folder):
+            if each not in self.spaces:
+                _tolerant(f"the new space {each}", partial(self._take_in, each))
+        for rooms in self.spaces:
+            _tolerant(f"what a command wrote in {rooms.space.space}", rooms.registry.reload)
+            rooms.sequencer.ring()
+
+    def _take_in(self, space: str) -> None:
+        rooms = self._ground.rooms(space)
         try:
-            self.rooms.registry.reload()
-            self.rooms.sequencer.ring()
+            _open(rooms)
         except HefuError:
-            log.exception("what a command wrote could not be taken in")
+            rooms.sequencer.stop()
+            raise
+        self.spaces.add(rooms)
 
     def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         def run() -> None:
             while not self._stopped.wait(seconds):
-                try:
-                    work()
-                except HefuError:
-                    log.exception("%s failed and is tried again", name)
+                _tolerant(name, work)
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads.append(thread)
@@ -237,6 +298,19 @@ class _Identity:
                 broker = self._rooms.settings.broker
                 self._held = self._rooms.authority.issue(public, broker, broker, now)
             return self._ring.transport_pem(), transport.to_pem(self._held.der)
+
+
+def _open(rooms: Rooms) -> None:
+    rooms.sequencer.start()
+    rooms.standings.refresh()
+
+
+def _tolerant(what: str, work: Callable[[], object]) -> None:
+    """One space's trouble is told and leaves the others alone."""
+    try:
+        work()
+    except HefuError:
+        log.exception("%s failed and is tried again", what)
 
 
 def _drawn(address: str, port: int) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 import threading
@@ -23,24 +22,30 @@ from hefu.commands import Group, Output, common, pick
 from hefu.envelope import Statement
 from hefu.errors import Malformed
 
+from hefu_broker import space_commands
+from hefu_broker.space_commands import root_passphrase
+
 if TYPE_CHECKING:
     from hefu_broker.records import Enrolment
     from hefu_broker.rooms import Rooms
-
-_PASSPHRASE = "HEFU_ROOT_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, text: str, run: object, *, folder: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str, text: str, run: object, *, folder: bool = True, space: bool = True
+    ) -> argparse.ArgumentParser:
         made = common(commands.add_parser(name, help=text, description=text), run)  # type: ignore[arg-type]
         if folder:
             made.add_argument("--dir", type=Path, required=True, help="the broker's folder")
+        if folder and space:
+            made.add_argument("--space", default="", help="which of the broker's spaces (default: its first)")
         return made
 
-    _add_init(command("init", "found a space: the offline root, the broker's keys, the space file", _init))
-    serve = command("serve", "serve the space until SIGTERM or Ctrl-C", _serve)
+    _add_init(command("init", "found a space: the offline root, the broker's keys, the space file", _init, space=False))
+    space_commands.add(commands)
+    serve = command("serve", "serve all spaces until SIGTERM or Ctrl-C", _serve, space=False)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")
     _add_invite(command("invite", "write an invitation: one file that is enough to join", _invite))
     token = command("token", "make a one-time token for a new participant", _token)
@@ -117,7 +122,7 @@ def _init(arguments: argparse.Namespace) -> int:
         public_enrolment=arguments.public_enrolment,
         relay=arguments.relay,
         public_relay=arguments.public_relay,
-        passphrase=_passphrase(),
+        passphrase=root_passphrase(),
     )
     _, space = found(plan, SystemClock())
     output.say(
@@ -148,7 +153,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     server = Server(arguments.dir)
     try:
         server.start()
-        ready = {"ready": True, "space": server.rooms.settings.space, **server.ports}
+        spaces = [each.space.space for each in server.spaces]
+        ready = {"ready": True, "space": spaces[0], "spaces": spaces, **server.ports}
         if server.http:
             ready["http_port"] = server.http
         if arguments.json:
@@ -225,7 +231,7 @@ def _certify(arguments: argparse.Namespace) -> int:
 def _sign_here(arguments: argparse.Namespace, rooms: Rooms, id_: str) -> Statement:
     from hefu_broker.founding import read_root, sign_as_root
 
-    return sign_as_root(rooms.enrolments.draft(id_), read_root(arguments.root, _passphrase()), rooms.clock)
+    return sign_as_root(rooms.enrolments.draft(id_), read_root(arguments.root, root_passphrase()), rooms.clock)
 
 
 def _draft_certification(arguments: argparse.Namespace, rooms: Rooms, id_: str) -> int:
@@ -254,7 +260,7 @@ def _root_sign(arguments: argparse.Namespace) -> int:
     asked = identity.Participant.of(_read(arguments.request))
     keys = [each.key for each in asked.signing]
     output.say(f"Certifying {asked.id} as {', '.join(sorted(asked.roles))} with {', '.join(keys)}.")
-    signed = sign_as_root(_read(arguments.request), read_root(arguments.root, _passphrase()), SystemClock())
+    signed = sign_as_root(_read(arguments.request), read_root(arguments.root, root_passphrase()), SystemClock())
     arguments.statement_out.write_bytes(signed.to_bytes())
     output.data({"participant": asked.id, "roles": sorted(asked.roles), "keys": keys, "digest": signed.digest()})
     return 0
@@ -307,7 +313,7 @@ def _participants(arguments: argparse.Namespace) -> int:
 def _rooms(arguments: argparse.Namespace) -> Iterator[Rooms]:
     from hefu_broker.bootstrap import open_rooms
 
-    rooms = open_rooms(arguments.dir)
+    rooms = open_rooms(arguments.dir, space=arguments.space)
     try:
         yield rooms
     finally:
@@ -334,7 +340,3 @@ def _read(path: Path) -> Statement:
         return Statement.parse(path.read_bytes())
     except OSError as fault:
         raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None
-
-
-def _passphrase() -> bytes | None:
-    return os.environ.get(_PASSPHRASE, "").encode() or None

@@ -2,19 +2,24 @@
 
 The root's key comes into a folder of its own, which belongs on a machine that is never connected. The broker works
 without it; it is needed to certify participants only.
+
+The space that a broker is founded with lives in the broker's folder, each further one in ``spaces/<id>`` below it,
+with a root, keys, log and certification of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import identity, keys
 from hefu.enrolment import KeyRing
 from hefu.envelope import PublicKey, Statement, draft
-from hefu.errors import Malformed
+from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import Participant
 from hefu.keys import FileSigner
 from hefu.space import SpaceFile
@@ -27,12 +32,50 @@ from hefu_broker.settings import FILE, Settings
 
 BROKER = "broker"
 ROOT_KEY = "root.key"
+SPACE = "space.json"
+SPACES = "spaces"
+NAMES = {"en": "Broker", "zh": "运营平台"}
 _OPERATOR_LIFE = timedelta(days=3650)
+
+
+class SpacePlan(Protocol):
+    """What every space needs to be founded: `Plan` and `Addition` are such."""
+
+    @property
+    def root(self) -> Path:
+        """The folder of its offline root."""
+
+    @property
+    def space(self) -> str:
+        """Its id."""
+
+    @property
+    def log_origin(self) -> str:
+        """The name of its audit log."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the operator is called there, by language."""
+
+    @property
+    def passphrase(self) -> bytes | None:
+        """Protects the root's key, if given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A space to be added to a broker; members as in `SpacePlan`."""
+
+    root: Path
+    space: str
+    log_origin: str
+    names: dict[str, str] = field(default_factory=lambda: dict(NAMES))
+    passphrase: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be founded.
+    """A broker to be founded, with its first space.
 
     Attributes:
         folder: the broker's; new or empty. ``root`` is the offline root's.
@@ -50,8 +93,7 @@ class Plan:
     public_enrolment: str = ""
     relay: str = ""
     public_relay: str = ""
-    names_en: str = "Broker"
-    names_zh: str = "运营平台"
+    names: dict[str, str] = field(default_factory=lambda: dict(NAMES))
     passphrase: bytes | None = None
 
 
@@ -74,29 +116,76 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
     )
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.folder.chmod(0o700)  # it may have been there before
-    root = _make_root(plan)
-    ring = ring_of(plan.folder)
-    ring.make()
     authority = Authority.found(plan.space, clock.now(), settings.certificate_life)
-    keys.write_key(plan.folder / "keys" / "authority.key", authority.key)
-    log_key = Ed25519PrivateKey.generate()
-    keys.write_key(plan.folder / "keys" / "log.key", log_key)
-    certification = _certify_broker(ring, root, plan, clock)
-    (plan.folder / "operator.json").write_bytes(certification.to_bytes())
-    space = SpaceFile(
-        space=plan.space,
-        root=PublicKey(root.key, identity.ROOT, root.public),
-        broker=BROKER,
+    space = _make(
+        plan.folder,
+        plan,
+        clock,
         address=plan.public_address or plan.address,
         enrolment=plan.public_enrolment or plan.enrolment,
         transport_ca=authority.pem.decode(),
-        log_origin=plan.log_origin,
-        log_key=str(VerifierKey(plan.log_origin, note.ED25519, log_key.public_key().public_bytes_raw())),
         relay=plan.public_relay or plan.relay,
     )
-    space.write(plan.folder / "space.json")
+    keys.write_key(plan.folder / "keys" / "authority.key", authority.key)
     settings.write(plan.folder)  # last: a folder with settings is complete
     return settings, space
+
+
+def add(folder: Path, plan: SpacePlan, clock: Clock) -> SpaceFile:
+    """Make a further space in a broker's folder: whole at once, or not at all.
+
+    Raises:
+        Conflict: the broker has a space of this name, or a log of this origin.
+        Malformed: there is no broker.
+    """
+    settings, first = Settings.read(folder), SpaceFile.read(folder / SPACE)
+    taken = [first, *(SpaceFile.read(folder_of(folder, settings, each) / SPACE) for each in further(folder))]
+    if plan.space in {each.space for each in taken} or plan.log_origin in {each.log_origin for each in taken}:
+        raise Conflict("space.taken", space=plan.space)
+    home = folder_of(folder, settings, plan.space)
+    home.parent.mkdir(mode=0o700, exist_ok=True)
+    making = home.with_name(f".{plan.space}-{secrets.token_hex(4)}")
+    making.mkdir(mode=0o700)
+    space = _make(
+        making,
+        plan,
+        clock,
+        address=first.address,
+        enrolment=first.enrolment,
+        transport_ca=first.transport_ca,
+        relay=first.relay,
+    )
+    making.rename(home)
+    return space
+
+
+def further(folder: Path) -> list[str]:
+    """The ids of the spaces that were added to a broker, in order."""
+    homes = (folder / SPACES).glob("*/" + SPACE)
+    return sorted(each.parent.name for each in homes if not each.parent.name.startswith("."))
+
+
+def homes(folder: Path) -> list[Path]:
+    """The folders of all spaces of a broker, the first space's first. Raises Malformed where there is no broker."""
+    settings = Settings.read(folder)
+    return [folder_of(folder, settings, each) for each in (settings.space, *further(folder))]
+
+
+def home_of(folder: Path, space: str) -> Path:
+    """The folder of one space of a broker; empty names the first.
+
+    Raises:
+        NotFound: the broker has no such space.
+    """
+    settings = Settings.read(folder)
+    if space not in ("", settings.space, *further(folder)):
+        raise NotFound("resource.not_found", what="space", name=space[:64])
+    return folder_of(folder, settings, space)
+
+
+def folder_of(folder: Path, settings: Settings, space: str) -> Path:
+    """Where a space of a broker lives."""
+    return folder if space in ("", settings.space) else folder / SPACES / space
 
 
 def ring_of(folder: Path) -> KeyRing:
@@ -114,7 +203,25 @@ def sign_as_root(statement: Statement, root: FileSigner, clock: Clock) -> Statem
     return statement.expect(identity.CERTIFIED).sign(root, clock.now())
 
 
-def _make_root(plan: Plan) -> FileSigner:
+def _make(folder: Path, plan: SpacePlan, clock: Clock, **told: str) -> SpaceFile:
+    """A space's own keys, certification and file; `told` is what it shares with the broker's other spaces."""
+    root, ring, log_key = _make_root(plan), ring_of(folder), Ed25519PrivateKey.generate()
+    ring.make()
+    keys.write_key(folder / "keys" / "log.key", log_key)
+    (folder / "operator.json").write_bytes(_certify_broker(ring, root, plan, clock).to_bytes())
+    space = SpaceFile(
+        space=plan.space,
+        root=PublicKey(root.key, identity.ROOT, root.public),
+        broker=BROKER,
+        log_origin=plan.log_origin,
+        log_key=str(VerifierKey(plan.log_origin, note.ED25519, log_key.public_key().public_bytes_raw())),
+        **told,
+    )
+    space.write(folder / SPACE)
+    return space
+
+
+def _make_root(plan: SpacePlan) -> FileSigner:
     plan.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.root.chmod(0o700)
     private = Ed25519PrivateKey.generate()
@@ -122,11 +229,11 @@ def _make_root(plan: Plan) -> FileSigner:
     return FileSigner(identity.ROOT, private)
 
 
-def _certify_broker(ring: KeyRing, root: FileSigner, plan: Plan, clock: Clock) -> Statement:
+def _certify_broker(ring: KeyRing, root: FileSigner, plan: SpacePlan, clock: Clock) -> Statement:
     signer, now = ring.signer(), clock.now()
     operator = Participant(
         id=BROKER,
-        names={"en": plan.names_en, "zh": plan.names_zh},
+        names=dict(plan.names),
         roles=frozenset({"operator"}),
         signing=(PublicKey(signer.key, BROKER, signer.public),),
         sealing=ring.sealing().public_key().public_bytes_raw(),

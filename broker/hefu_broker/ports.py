@@ -41,8 +41,25 @@ __all__ = [
     "LookupStore",
     "OutboxStore",
     "RegistryStore",
+    "SpaceStore",
     "TalkStore",
 ]
+
+
+class SpaceStore(Protocol):
+    """Which space something belongs to, over all spaces of the broker."""
+
+    def of_certificate(self, fingerprint: str) -> str | None:
+        """The space that a transport certificate was issued for, if it was issued here; it never changes."""
+        ...
+
+    def of_token(self, digest: str) -> str | None:
+        """The space that a one-time token invites to, if there is such a token."""
+        ...
+
+    def of_enrolment(self, id_: str) -> str | None:
+        """The space of an enrolment, if there is one of this id."""
+        ...
 
 
 class EnrolmentStore(Protocol):

@@ -1,43 +1,62 @@
-"""What the broker's health port shows: whether it can do its work, and how much waits."""
+"""What the broker's health port shows: whether it can do its work in every space, and how much waits."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from hefu.errors import Unavailable
 from hefu.health import Check, Probes
 
-from hefu_broker.rooms import Rooms
+from hefu_broker.rooms import Rooms, Spaces
 
 _STALE = 3  # status lists that may be missed
 
 
-def of(rooms: Rooms) -> Probes:
-    """Checks and gauges of a serving broker."""
-
-    def log() -> str:
-        ended = rooms.sequencer.ended
-        if ended:
-            return f"the sequencer has stopped ({ended}): see the log of this process, and docs/running.md"
-        return "" if rooms.sequencer.is_open else "no checkpoint is published yet"
+def of(spaces: Spaces) -> Probes:
+    """Checks and gauges of a serving broker: a check fails where it fails in any space."""
 
     def store() -> str:
-        with rooms.database.reading() as session:
+        with spaces.first.database.reading() as session:
             session.connection().exec_driver_sql("SELECT 1")
         return ""
 
-    def age() -> float:
-        return (rooms.clock.now() - rooms.standings.newest().time).total_seconds()
-
-    def status() -> str:
-        late = age() > _STALE * rooms.settings.status_seconds
-        return f"the newest status list is {age():.0f} s old: connectors will refuse work" if late else ""
-
-    def size() -> float:
-        try:
-            return rooms.sequencer.newest[0]
-        except Unavailable:
-            return 0
-
     return Probes(
-        (Check("log", log), Check("store", store), Check("status", status)),
-        {"hefu_log_size": size, "hefu_outbox_waiting": rooms.sequencer.waiting, "hefu_status_age_seconds": age},
+        (Check("log", _over(spaces, _log)), Check("store", store), Check("status", _over(spaces, _status))),
+        {
+            "hefu_log_size": lambda: sum(map(_size, spaces)),
+            "hefu_outbox_waiting": lambda: sum(each.sequencer.waiting() for each in spaces),
+            "hefu_status_age_seconds": lambda: max(map(_age, spaces)),
+        },
     )
+
+
+def _over(spaces: Spaces, check: Callable[[Rooms], str]) -> Callable[[], str]:
+    def run() -> str:
+        found = [(rooms.space.space, check(rooms)) for rooms in spaces]
+        named = len(found) > 1
+        return "; ".join(f"{space}: {why}" if named else why for space, why in found if why)
+
+    return run
+
+
+def _log(rooms: Rooms) -> str:
+    ended = rooms.sequencer.ended
+    if ended:
+        return f"the sequencer has stopped ({ended}): see the log of this process, and docs/running.md"
+    return "" if rooms.sequencer.is_open else "no checkpoint is published yet"
+
+
+def _status(rooms: Rooms) -> str:
+    late = _age(rooms) > _STALE * rooms.settings.status_seconds
+    return f"the newest status list is {_age(rooms):.0f} s old: connectors will refuse work" if late else ""
+
+
+def _age(rooms: Rooms) -> float:
+    return (rooms.clock.now() - rooms.standings.newest().time).total_seconds()
+
+
+def _size(rooms: Rooms) -> float:
+    try:
+        return rooms.sequencer.newest[0]
+    except Unavailable:
+        return 0

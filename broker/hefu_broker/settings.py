@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 
 from hefu import identity
 from hefu.errors import HefuError, Malformed
+from hefu.space import SpaceFile
 
 API_VERSION = "hefu/v1"
 FILE = "broker.json"
@@ -19,7 +20,7 @@ class Settings:
     """How one broker runs.
 
     Attributes:
-        space: id of the space it serves.
+        space: id of the space it was founded with; more of them stand in ``spaces`` in its folder.
         broker: its own participant id, with the role operator.
         node: id of this node.
         address: ``host:port`` to listen on for services over mutual TLS; port 0 draws one.
@@ -61,6 +62,12 @@ class Settings:
     def certificate_life(self) -> timedelta:
         """How long an issued transport certificate lasts."""
         return timedelta(hours=self.certificate_hours)
+
+    def of_space(self, space: SpaceFile) -> Settings:
+        """The same settings for a further space of this broker; its checkpoints never share a file with another's."""
+        path = Path(self.checkpoint)
+        apart = str(path.with_name(f"{path.name}.{space.space}")) if path.is_absolute() else self.checkpoint
+        return replace(self, space=space.space, log_origin=space.log_origin, checkpoint=apart)
 
     @classmethod
     def read(cls, folder: Path) -> Settings:

@@ -119,6 +119,10 @@ _GROUND: dict[str, Message] = {
         "The invitation {path} can be read by others, and so can its token. Run: chmod 600 {path}",
         "邀请文件 {path} 可被他人读取，其中的令牌亦然。请执行：chmod 600 {path}",
     ),
+    "space.taken": _m(
+        "This broker serves {space} already, or a log of the same name. Give another --space or --log-origin.",
+        "该平台已有空间 {space} 或同名日志。请换一个 --space 或 --log-origin。",
+    ),
     "enrolment.rejected": _m(
         "The enrolment of {participant} was rejected. Ask the operator why.",
         "{participant} 的接入申请被拒绝。请向运营者查询。",

@@ -6,53 +6,51 @@ import grpc
 from hefu import transport
 from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2
 
-from hefu_broker.log import AuditLog
-from hefu_broker.registry import Registry
+from hefu_broker.rooms import Spaces
 from hefu_broker.rpc import answers
 
 
 class LogServicer(audit_pb2_grpc.LogServiceServicer):
     """Serves the audit log to members."""
 
-    def __init__(self, registry: Registry, log: AuditLog) -> None:
-        self._registry = registry
-        self._log = log
+    def __init__(self, spaces: Spaces) -> None:
+        self._spaces = spaces
 
     def AppendStatements(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.AppendStatementsRequest, context: grpc.ServicerContext
     ) -> audit_pb2.AppendStatementsResponse:
         """See the service."""
-        caller = self._registry.member(transport.caller(context))
-        accepted = self._log.append(caller, [each.envelope for each in request.statements])
+        rooms, caller = self._spaces.member(transport.caller(context))
+        accepted = rooms.log.append(caller, [each.envelope for each in request.statements])
         return audit_pb2.AppendStatementsResponse(accepted=accepted)
 
     def GetCheckpoint(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.GetCheckpointRequest, context: grpc.ServicerContext
     ) -> audit_pb2.Checkpoint:
         """See the service."""
-        self._registry.member(transport.caller(context))
-        return audit_pb2.Checkpoint(note=self._log.checkpoint())
+        rooms, _ = self._spaces.member(transport.caller(context))
+        return audit_pb2.Checkpoint(note=rooms.log.checkpoint())
 
     def GetInclusionProof(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.GetInclusionProofRequest, context: grpc.ServicerContext
     ) -> common_pb2.LogProof:
         """See the service."""
-        self._registry.member(transport.caller(context))
-        return answers.proof(self._log.proof(request.leaf_hash))
+        rooms, _ = self._spaces.member(transport.caller(context))
+        return answers.proof(rooms.log.proof(request.leaf_hash))
 
     def GetConsistencyProof(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.GetConsistencyProofRequest, context: grpc.ServicerContext
     ) -> audit_pb2.ConsistencyProof:
         """See the service."""
-        self._registry.member(transport.caller(context))
-        return audit_pb2.ConsistencyProof(hashes=self._log.consistency(request.old_size, request.new_size))
+        rooms, _ = self._spaces.member(transport.caller(context))
+        return audit_pb2.ConsistencyProof(hashes=rooms.log.consistency(request.old_size, request.new_size))
 
     def ListEntries(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.ListEntriesRequest, context: grpc.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:
         """See the service. A page ends early where its envelopes would not fit into one message."""
-        caller = self._registry.member(transport.caller(context))
-        found, size = self._log.entries(caller, request.first_index, request.page_size)
+        rooms, caller = self._spaces.member(transport.caller(context))
+        found, size = rooms.log.entries(caller, request.first_index, request.page_size)
         listed = [
             audit_pb2.LogEntry(index=each.index, leaf_hash=each.leaf_hash, envelope=each.envelope) for each in found
         ]

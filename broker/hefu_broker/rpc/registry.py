@@ -8,9 +8,8 @@ from hefu.v1 import common_pb2, registry_pb2, registry_pb2_grpc
 
 from hefu_broker import pages
 from hefu_broker.pages import Pages
-from hefu_broker.registry import Registry
+from hefu_broker.rooms import Spaces
 from hefu_broker.rpc import answers
-from hefu_broker.standing import Standings
 
 _QUESTION = "participants"
 
@@ -18,49 +17,49 @@ _QUESTION = "participants"
 class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
     """Serves the registry over mutual TLS. Only `BindTransport` answers a certificate that is not bound yet."""
 
-    def __init__(self, registry: Registry, standings: Standings) -> None:
-        self._registry = registry
-        self._standings = standings
+    def __init__(self, spaces: Spaces) -> None:
+        self._spaces = spaces
         self._pages = Pages()
 
     def RenewCertificate(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.RenewCertificateRequest, context: grpc.ServicerContext
     ) -> registry_pb2.RenewCertificateResponse:
         """See the service."""
-        caller = self._registry.member(transport.caller(context))
-        issued = self._registry.renew(caller, request.csr)
+        rooms, caller = self._spaces.member(transport.caller(context))
+        issued = rooms.registry.renew(caller, request.csr)
         return registry_pb2.RenewCertificateResponse(transport_certificate=issued.der)
 
     def BindTransport(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.BindTransportRequest, context: grpc.ServicerContext
     ) -> registry_pb2.Participant:
         """See the service."""
-        binding = self._registry.bind(transport.caller(context), request.binding.envelope)
-        return answers.participant(self._registry, binding.participant)
+        rooms = self._spaces.of(transport.caller(context))
+        binding = rooms.registry.bind(transport.caller(context), request.binding.envelope)
+        return answers.participant(rooms.registry, binding.participant)
 
     def GetParticipant(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.GetParticipantRequest, context: grpc.ServicerContext
     ) -> registry_pb2.Participant:
         """See the service."""
-        self._registry.member(transport.caller(context))
-        return answers.participant(self._registry, answers.named(request.name, "participants"))
+        rooms, _ = self._spaces.member(transport.caller(context))
+        return answers.participant(rooms.registry, answers.named(request.name, "participants"))
 
     def ListParticipants(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.ListParticipantsRequest, context: grpc.ServicerContext
     ) -> registry_pb2.ListParticipantsResponse:
         """See the service."""
-        caller = self._registry.member(transport.caller(context))
-        start = self._pages.position(request.page_token, _QUESTION, caller.participant) or 0
-        all_ = [each.id for each in self._registry.directory.participants()]
+        rooms, caller = self._spaces.member(transport.caller(context))
+        start = self._pages.position(request.page_token, _QUESTION, rooms.space.space, caller.participant) or 0
+        all_ = [each.id for each in rooms.registry.directory.participants()]
         end = start + pages.size(request.page_size)
-        more = self._pages.token(end, _QUESTION, caller.participant) if end < len(all_) else ""
+        more = self._pages.token(end, _QUESTION, rooms.space.space, caller.participant) if end < len(all_) else ""
         return registry_pb2.ListParticipantsResponse(
-            participants=[answers.participant(self._registry, each) for each in all_[start:end]], next_page_token=more
+            participants=[answers.participant(rooms.registry, each) for each in all_[start:end]], next_page_token=more
         )
 
     def GetStatusList(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.GetStatusListRequest, context: grpc.ServicerContext
     ) -> common_pb2.Statement:
         """See the service."""
-        self._registry.member(transport.caller(context))
-        return answers.statement(self._standings.newest())
+        rooms, _ = self._spaces.member(transport.caller(context))
+        return answers.statement(rooms.standings.newest())

@@ -25,16 +25,14 @@ from hefu_broker.rpc.log import LogServicer
 from hefu_broker.rpc.registry import RegistryServicer
 
 if TYPE_CHECKING:
-    from hefu_broker.rooms import Rooms
+    from hefu_broker.rooms import Spaces
 
 Add = Callable[[grpc.Server], None]
 
 
-def main(rooms: Rooms, *, reflection: bool) -> list[Add]:
-    """The services over mutual TLS."""
-    registry, log = rooms.registry, rooms.log
-    registrar = RegistryServicer(registry, rooms.standings)
-    contracts = ContractServicer(registry, rooms.contracts, log, rooms.changes)
+def main(spaces: Spaces, *, reflection: bool) -> list[Add]:
+    """The services over mutual TLS; the caller's certificate decides the space."""
+    registry, contracts = RegistryServicer(spaces), ContractServicer(spaces)
     names = [
         _full_name(audit_pb2, "LogService"),
         _full_name(catalog_pb2, "CatalogService"),
@@ -42,20 +40,18 @@ def main(rooms: Rooms, *, reflection: bool) -> list[Add]:
         _full_name(registry_pb2, "RegistryService"),
     ]
     added: list[Add] = [
-        lambda server: registry_pb2_grpc.add_RegistryServiceServicer_to_server(registrar, server),
-        lambda server: catalog_pb2_grpc.add_CatalogServiceServicer_to_server(
-            CatalogServicer(registry, rooms.catalog, log), server
-        ),
+        lambda server: registry_pb2_grpc.add_RegistryServiceServicer_to_server(registry, server),
+        lambda server: catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(spaces), server),
         lambda server: contract_pb2_grpc.add_ContractServiceServicer_to_server(contracts, server),
-        lambda server: audit_pb2_grpc.add_LogServiceServicer_to_server(LogServicer(registry, log), server),
+        lambda server: audit_pb2_grpc.add_LogServiceServicer_to_server(LogServicer(spaces), server),
         _health(names),
     ]
     return [*added, _reflection(names)] if reflection else added
 
 
-def enrolment(rooms: Rooms) -> list[Add]:
-    """The services for callers without a certificate."""
-    servicer = EnrollmentServicer(rooms.enrolments, rooms.registry)
+def enrolment(spaces: Spaces) -> list[Add]:
+    """The services for callers without a certificate; the token decides the space."""
+    servicer = EnrollmentServicer(spaces)
     return [
         lambda server: registry_pb2_grpc.add_EnrollmentServiceServicer_to_server(servicer, server),
         _health([_full_name(registry_pb2, "EnrollmentService")]),

@@ -11,6 +11,7 @@ from hefu_policies.lifecycle import ProductState
 from hefu_policies.product import Description
 from sqlalchemy import ColumnElement, Float, Integer, and_, exists, func, or_, text
 from sqlmodel import Session, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from hefu_broker.records import Card, Found, Listing, Outgoing, ResourceRecord, Search
 from hefu_broker.storage import kept
@@ -73,8 +74,7 @@ class SqlCatalogStore:
             row = _product(session, product, self._database.space)
             if description is None:
                 return _listing(row, _newest(session, row))
-            wanted = select(VersionRow).where(VersionRow.product == product, VersionRow.digest == description)
-            version = session.exec(wanted).first()
+            version = session.exec(_versions(row).where(VersionRow.digest == description)).first()
             if version is None:
                 raise NotFound("resource.not_found", what="description", name=description[:80])
             return _listing(row, version)
@@ -85,7 +85,11 @@ class SqlCatalogStore:
             select(ProductRow.id, ProductRow.provider, VersionRow.statement)
             .join(
                 VersionRow,
-                and_(col(VersionRow.product) == ProductRow.id, col(VersionRow.version) == ProductRow.version),
+                and_(
+                    col(VersionRow.space_id) == ProductRow.space_id,
+                    col(VersionRow.product) == ProductRow.id,
+                    col(VersionRow.version) == ProductRow.version,
+                ),
             )
             .where(*_conditions(query, self._database.space))
         )
@@ -108,7 +112,7 @@ class SqlCatalogStore:
 
 def _move(session: Session, listing: Listing, previous: str | None, space: str) -> None:
     """Make the product's row point at the new version, if the one before is still the newest."""
-    row = session.get(ProductRow, listing.product)
+    row = session.get(ProductRow, (space, listing.product))
     if row is None and previous is None:
         kind, state = listing.description.kind, ProductState.LISTED
         session.add(
@@ -116,7 +120,7 @@ def _move(session: Session, listing: Listing, previous: str | None, space: str) 
         )
         session.flush()
         return
-    if row is None or row.space_id != space or row.provider != listing.provider:
+    if row is None or row.provider != listing.provider:
         raise Conflict("product.taken", product=listing.product)
     newest = _newest(session, row)
     if row.state != ProductState.LISTED:
@@ -210,15 +214,18 @@ def _conditions(query: Search, space: str) -> list[ColumnElement[bool]]:
 
 
 def _product(session: Session, id_: str, space: str) -> ProductRow:
-    row = session.get(ProductRow, id_)
-    if row is None or row.space_id != space:
+    row = session.get(ProductRow, (space, id_))
+    if row is None:
         raise NotFound("resource.not_found", what="product", name=id_[:64])
     return row
 
 
 def _newest(session: Session, row: ProductRow) -> VersionRow:
-    wanted = select(VersionRow).where(VersionRow.product == row.id, VersionRow.version == row.version)
-    return session.exec(wanted).one()
+    return session.exec(_versions(row).where(VersionRow.version == row.version)).one()
+
+
+def _versions(row: ProductRow) -> SelectOfScalar[VersionRow]:
+    return select(VersionRow).where(VersionRow.space_id == row.space_id, VersionRow.product == row.id)
 
 
 def _listing(product: ProductRow, version: VersionRow) -> Listing:

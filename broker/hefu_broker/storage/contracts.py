@@ -9,7 +9,7 @@ from hefu.times import read_time, write_time
 from hefu_policies.contract import Agreement
 from hefu_policies.lifecycle import AgreementState
 from hefu_policies.negotiation import State
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, and_, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from hefu_broker.records import Outgoing, Talk
@@ -31,17 +31,17 @@ class SqlTalkStore:
         """See the port."""
         space = self._database.space
         with self._database.writing() as session:
-            row = session.get(NegotiationRow, talk.id)
+            row = session.get(NegotiationRow, (space, talk.id))
             if (row.revision if row else None) != expected:
                 raise Conflict("negotiation.moved", negotiation=talk.id)
             if row is None:
                 row = _new_row(talk, space)
-            _claim_agreement(session, talk)
+            _claim_agreement(session, talk, space)
             row.revision = _next_revision(session, space)
             _fill(row, talk)
             session.add(row)
             session.flush()
-            _add_messages(session, talk)
+            _add_messages(session, talk, space)
             if talk.state is State.FINALIZED:
                 _keep_agreement(session, talk, space)
             queue(session, space, outgoing)
@@ -78,7 +78,13 @@ class SqlTalkStore:
         space = self._database.space
         wanted = (
             select(NegotiationRow, EntryRow.index)
-            .join(EntryRow, col(EntryRow.digest) == NegotiationRow.countersignature_digest)
+            .join(
+                EntryRow,
+                and_(
+                    col(EntryRow.space_id) == NegotiationRow.space_id,
+                    col(EntryRow.digest) == NegotiationRow.countersignature_digest,
+                ),
+            )
             .where(NegotiationRow.space_id == space, col(NegotiationRow.proof_index).is_(None), EntryRow.index < size)
         )
         with self._database.reading() as session:
@@ -131,21 +137,25 @@ def _fill(row: NegotiationRow, talk: Talk) -> None:
         row.countersignature_digest = Outgoing.of(talk.countersignature).digest
 
 
-def _claim_agreement(session: Session, talk: Talk) -> None:
+def _claim_agreement(session: Session, talk: Talk, space: str) -> None:
     if talk.agreement is None:
         return
     taken = select(NegotiationRow.id).where(
-        NegotiationRow.agreement_id == str(talk.agreement.body["agreement"]), NegotiationRow.id != talk.id
+        NegotiationRow.space_id == space,
+        NegotiationRow.agreement_id == str(talk.agreement.body["agreement"]),
+        NegotiationRow.id != talk.id,
     )
     if session.exec(taken).first() is not None:
         raise Conflict("agreement.taken")
 
 
-def _add_messages(session: Session, talk: Talk) -> None:
-    held = len(session.exec(select(MessageRow.position).where(MessageRow.negotiation == talk.id)).all())
+def _add_messages(session: Session, talk: Talk, space: str) -> None:
+    known = select(MessageRow.position).where(MessageRow.space_id == space, MessageRow.negotiation == talk.id)
+    held = len(session.exec(known).all())
     for position, message in enumerate(talk.messages[held:], held):
         session.add(
             MessageRow(
+                space_id=space,
                 negotiation=talk.id,
                 position=position,
                 digest=message.digest(),
@@ -160,7 +170,7 @@ def _keep_agreement(session: Session, talk: Talk, space: str) -> None:
     if talk.agreement is None:
         return
     agreed = Agreement.of(talk.agreement.body)
-    row = session.get(AgreementRow, agreed.id)
+    row = session.get(AgreementRow, (space, agreed.id))
     if row is None:
         signed = {each.key.partition("#")[0]: write_time(each.time) for each in talk.agreement.signatures}
         session.add(
@@ -180,6 +190,7 @@ def _keep_agreement(session: Session, talk: Talk, space: str) -> None:
             at = signed.get(each.participant, "")
             session.add(
                 PartyRow(
+                    space_id=space,
                     agreement=agreed.id,
                     participant=each.participant,
                     role=each.role,
@@ -193,9 +204,15 @@ def _keep_agreement(session: Session, talk: Talk, space: str) -> None:
 
 def _talk(session: Session, row: NegotiationRow) -> Talk:
     messages = session.exec(
-        select(MessageRow.statement).where(MessageRow.negotiation == row.id).order_by(col(MessageRow.position))
+        select(MessageRow.statement)
+        .where(MessageRow.space_id == row.space_id, MessageRow.negotiation == row.id)
+        .order_by(col(MessageRow.position))
     )
-    ended = session.exec(select(AgreementRow.termination).where(AgreementRow.negotiation == row.id)).first()
+    ended = session.exec(
+        select(AgreementRow.termination).where(
+            AgreementRow.space_id == row.space_id, AgreementRow.negotiation == row.id
+        )
+    ).first()
     return Talk(
         id=row.id,
         consumer=row.consumer,

@@ -6,6 +6,7 @@ instead of in SQLite's retries; other processes (the commands) wait up to ten se
 
 from __future__ import annotations
 
+import copy
 import io
 import threading
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """The broker's database of one space, migrated to the newest schema when it is opened.
+    """The broker's database as one space sees it, migrated to the newest schema when it is opened.
 
     Args:
         path: the file; made if absent.
@@ -37,13 +38,19 @@ class Database:
 
     def __init__(self, path: Path, space: str, node: str) -> None:
         self.space = space
+        self.node = node
         self._lock = threading.Lock()
         self.engine = _engine(path)
         self._writer = self.engine.execution_options(**{_WRITES: True})
         migrate(self.engine)
-        with self.writing() as session:
-            if session.get(SpaceRow, space) is None:
-                session.add(SpaceRow(id=space, node=node))
+        self._keep_space()
+
+    def beside(self, space: str) -> Database:
+        """The same database as another space sees it: other rows, the same connections and the same writer's lock."""
+        found = copy.copy(self)
+        found.space = space
+        found._keep_space()
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -71,6 +78,11 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def _keep_space(self) -> None:
+        with self.writing() as session:
+            if session.get(SpaceRow, self.space) is None:
+                session.add(SpaceRow(id=self.space, node=self.node))
 
 
 def migrate(engine: Engine) -> None:

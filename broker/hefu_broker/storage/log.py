@@ -15,8 +15,6 @@ from hefu_broker.records import Entry, Head, Outgoing
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.models import CheckpointRow, EntryRow, HeadRow, OutboxRow, TileRow
 
-_ONLY = 1
-
 
 class SqlLogStore:
     """`hefu_broker.ports.LogStore` and `EntryStore` in SQLite."""
@@ -27,51 +25,56 @@ class SqlLogStore:
     def head(self) -> Head:
         """See the port."""
         with self._database.reading() as session:
-            return _head(session)
+            return _head(session, self._database.space)
 
     def append(
         self, old_size: int, rows: Sequence[int], entries: Sequence[Entry], tiles: Sequence[Tile], head: Head
     ) -> None:
         """See the port."""
+        space = self._database.space
         with self._database.writing() as session:
-            if _head(session).size != old_size:
+            if _head(session, space).size != old_size:
                 raise Conflict("log.moved")
             session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(rows)))
-            session.execute(insert(EntryRow), [_entry_values(each, self._database.space) for each in entries])
+            session.execute(insert(EntryRow), [_entry_values(each, space) for each in entries])
             for tile in tiles:
-                session.merge(TileRow(level=tile.level, index=tile.index, hashes=tile.hashes))
-            session.merge(HeadRow(id=_ONLY, size=head.size, root=head.root))
+                session.merge(TileRow(space_id=space, level=tile.level, index=tile.index, hashes=tile.hashes))
+            session.merge(HeadRow(space_id=space, size=head.size, root=head.root))
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """See the port."""
         with self._database.reading() as session:
-            row = session.get(TileRow, (level, index))
+            row = session.get(TileRow, (self._database.space, level, index))
             return row.hashes if row else b""
 
     def keep_checkpoint(self, size: int, note: str) -> None:
         """See the port."""
         with self._database.writing() as session:
-            session.add(CheckpointRow(size=size, note=note))
+            session.add(CheckpointRow(space_id=self._database.space, size=size, note=note))
 
     def checkpoints(self) -> int:
         """See the port."""
         with self._database.reading() as session:
-            return session.exec(select(func.count()).select_from(CheckpointRow)).one()
+            wanted = select(func.count()).where(CheckpointRow.space_id == self._database.space)
+            return session.exec(wanted).one()
 
     def index_of(self, leaf_hash: bytes) -> int | None:
         """See the port."""
         with self._database.reading() as session:
-            return session.exec(select(EntryRow.index).where(EntryRow.leaf_hash == leaf_hash)).first()
+            wanted = select(EntryRow.index).where(
+                EntryRow.space_id == self._database.space, EntryRow.leaf_hash == leaf_hash
+            )
+            return session.exec(wanted).first()
 
     def entries(self, first: int, most: int) -> list[Entry]:
         """See the port."""
         with self._database.reading() as session:
-            wanted = select(EntryRow).where(col(EntryRow.index) >= first).order_by(col(EntryRow.index)).limit(most)
-            return [_entry(row) for row in session.exec(wanted)]
+            wanted = select(EntryRow).where(EntryRow.space_id == self._database.space, col(EntryRow.index) >= first)
+            return [_entry(row) for row in session.exec(wanted.order_by(col(EntryRow.index)).limit(most))]
 
 
-def _head(session: Session) -> Head:
-    row = session.get(HeadRow, _ONLY)
+def _head(session: Session, space: str) -> Head:
+    row = session.get(HeadRow, space)
     return Head(row.size, row.root) if row else Head(0, EMPTY_ROOT)
 
 

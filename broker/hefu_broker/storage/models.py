@@ -7,7 +7,7 @@ stay empty for now (fulfilment, data elements) hold facts that no later migratio
 from __future__ import annotations
 
 from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel, UniqueConstraint
+from sqlmodel import Field, ForeignKeyConstraint, SQLModel, UniqueConstraint
 
 
 class Table(SQLModel, registry=registry()):
@@ -119,6 +119,15 @@ class StatusRow(Table, table=True):
     statement: bytes
 
 
+class CharterRow(Table, table=True):
+    """A version of a space's charter, as the root signed it."""
+
+    __tablename__ = "charter"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    version: int = Field(primary_key=True)
+    statement: bytes
+
+
 class ResourceRow(Table, table=True):
     """An asset: its owner, privacy unit, neighbouring relation and total for life; none of them ever changes."""
 
@@ -138,8 +147,8 @@ class ProductRow(Table, table=True):
     """An entry of the catalog; ``version`` is the newest description version."""
 
     __tablename__ = "product"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
     id: str = Field(primary_key=True)
-    space_id: str = Field(foreign_key="space.id")
     provider: str = Field(index=True)
     kind: str
     state: str
@@ -151,10 +160,13 @@ class VersionRow(Table, table=True):
     """A description version; ``id`` is also its row in the full-text index."""
 
     __tablename__ = "product_version"
-    __table_args__ = (UniqueConstraint("product", "version"),)
+    __table_args__ = (
+        ForeignKeyConstraint(["space_id", "product"], ["product.space_id", "product.id"]),
+        UniqueConstraint("space_id", "product", "version"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     space_id: str = Field(foreign_key="space.id")
-    product: str = Field(foreign_key="product.id")
+    product: str
     version: int
     digest: str = Field(unique=True)
     previous: str | None
@@ -232,20 +244,21 @@ class NegotiationRow(Table, table=True):
     """A contract negotiation; ``proof_index`` is set once its countersignature stands under a checkpoint."""
 
     __tablename__ = "negotiation"
+    __table_args__ = (UniqueConstraint("space_id", "agreement_id"), UniqueConstraint("space_id", "revision"))
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
     id: str = Field(primary_key=True)
-    space_id: str = Field(foreign_key="space.id")
     provider: str = Field(index=True)
     consumer: str = Field(index=True)
     product: str = Field(index=True)
     description: str
     offer: str
     state: str
-    agreement_id: str | None = Field(default=None, unique=True)
+    agreement_id: str | None = None
     agreement: bytes | None = None
     countersignature: bytes | None = None
     countersignature_digest: str | None = Field(default=None, index=True)
     proof_index: int | None = None
-    revision: int = Field(unique=True)
+    revision: int
     updated: str
 
 
@@ -253,7 +266,9 @@ class MessageRow(Table, table=True):
     """A message of a negotiation."""
 
     __tablename__ = "negotiation_message"
-    negotiation: str = Field(primary_key=True, foreign_key="negotiation.id")
+    __table_args__ = (ForeignKeyConstraint(["space_id", "negotiation"], ["negotiation.space_id", "negotiation.id"]),)
+    space_id: str = Field(primary_key=True)
+    negotiation: str = Field(primary_key=True)
     position: int = Field(primary_key=True)
     digest: str = Field(unique=True)
     type: str
@@ -265,9 +280,13 @@ class AgreementRow(Table, table=True):
     """A finalized agreement, as exact bytes; its state is active, suspended or ended."""
 
     __tablename__ = "agreement"
+    __table_args__ = (
+        ForeignKeyConstraint(["space_id", "negotiation"], ["negotiation.space_id", "negotiation.id"]),
+        UniqueConstraint("space_id", "negotiation"),
+    )
+    space_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
-    space_id: str = Field(foreign_key="space.id")
-    negotiation: str = Field(foreign_key="negotiation.id", unique=True)
+    negotiation: str
     digest: str = Field(unique=True)
     envelope: bytes
     state: str
@@ -280,7 +299,9 @@ class PartyRow(Table, table=True):
     """A party of an agreement: role, connector, and when it signed."""
 
     __tablename__ = "agreement_party"
-    agreement: str = Field(primary_key=True, foreign_key="agreement.id")
+    __table_args__ = (ForeignKeyConstraint(["space_id", "agreement"], ["agreement.space_id", "agreement.id"]),)
+    space_id: str = Field(primary_key=True)
+    agreement: str = Field(primary_key=True)
     participant: str = Field(primary_key=True, index=True)
     role: str = Field(primary_key=True)
     connector: str
@@ -291,9 +312,10 @@ class FulfilmentRow(Table, table=True):
     """A transfer process under an agreement, in the Dataspace Protocol's states."""
 
     __tablename__ = "fulfilment"
+    __table_args__ = (ForeignKeyConstraint(["space_id", "agreement"], ["agreement.space_id", "agreement.id"]),)
+    space_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
-    space_id: str = Field(foreign_key="space.id")
-    agreement: str = Field(foreign_key="agreement.id", index=True)
+    agreement: str = Field(index=True)
     operation: str
     state: str
     updated: str
@@ -322,11 +344,11 @@ class OutboxRow(Table, table=True):
 
 
 class EntryRow(Table, table=True):
-    """A leaf of the audit log."""
+    """A leaf of a space's audit log."""
 
     __tablename__ = "log_entry"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
     index: int = Field(primary_key=True)
-    space_id: str = Field(foreign_key="space.id")
     digest: str = Field(unique=True)
     leaf_hash: bytes = Field(unique=True)
     type: str
@@ -336,19 +358,20 @@ class EntryRow(Table, table=True):
 
 
 class TileRow(Table, table=True):
-    """A tile of the log's tree."""
+    """A tile of a log's tree."""
 
     __tablename__ = "log_tile"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
     level: int = Field(primary_key=True)
     index: int = Field(primary_key=True)
     hashes: bytes
 
 
 class HeadRow(Table, table=True):
-    """The committed head of the log: one row."""
+    """The committed head of a space's log."""
 
     __tablename__ = "log_head"
-    id: int = Field(primary_key=True)
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
     size: int
     root: bytes
 
@@ -358,5 +381,6 @@ class CheckpointRow(Table, table=True):
 
     __tablename__ = "log_checkpoint"
     id: int | None = Field(default=None, primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
     size: int = Field(index=True)
     note: str

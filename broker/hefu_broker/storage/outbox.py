@@ -45,7 +45,8 @@ class SqlOutboxStore:
         """See the port."""
         with self._database.reading() as session:
             # All rows that are there, never "id above a watermark": an id says nothing about when it was committed.
-            rows = session.exec(select(OutboxRow).order_by(col(OutboxRow.id)).limit(most))
+            wanted = select(OutboxRow).where(OutboxRow.space_id == self._database.space)
+            rows = session.exec(wanted.order_by(col(OutboxRow.id)).limit(most))
             return [Pending(row.id or 0, _outgoing(row)) for row in rows]
 
 

@@ -201,7 +201,9 @@ class SqlRegistryStore:
         """See the port."""
         with self._database.reading() as session:
             wanted = select(EnrolmentRow.participant).where(
-                EnrolmentRow.connector == connector, EnrolmentRow.state != EnrolmentState.REJECTED
+                EnrolmentRow.space_id == self._database.space,
+                EnrolmentRow.connector == connector,
+                EnrolmentRow.state != EnrolmentState.REJECTED,
             )
             return session.exec(wanted).first()
 
