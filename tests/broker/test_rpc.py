@@ -35,7 +35,7 @@ from hefu.v1 import (
 )
 from hefu_broker.authority import Authority
 from hefu_broker.bootstrap import Server, open_rooms
-from hefu_broker.founding import Plan, found, read_root, sign_as_root
+from hefu_broker.founding import Plan, found, home_of, read_root, sign_as_root
 
 from tests.broker.world import Deal, Person, description
 
@@ -45,22 +45,28 @@ CLOCK = SystemClock()
 class Member:
     """A participant on the far side of the wire."""
 
-    def __init__(self, base: Path, name: str, *roles: str) -> None:
-        self.base, self.name, self.roles = base, name, frozenset(roles)
-        self.space = SpaceFile.read(base / "broker" / "space.json")
-        self.ring = KeyRing(name, f"{name}-conn", base / f"keys-{name}")
+    def __init__(self, base: Path, name: str, *roles: str, space: str = "") -> None:
+        self.base, self.name, self.roles, self.root = (
+            base,
+            name,
+            frozenset(roles),
+            base / f"root{space and '-' + space}",
+        )
+        self.space = SpaceFile.read(home_of(base / "broker", space) / "space.json")
+        self.ring = KeyRing(name, f"{name}-conn", base / f"keys-{name}{space and '-' + space}")
         self.ring.make()
         self.certificate = b""
         self.channel: grpc.Channel | None = None
 
     def enroll(self) -> Member:
-        rooms = open_rooms(self.base / "broker")  # as the command does, in another process than the server's
+        # As the command does, in another process than the server's.
+        rooms = open_rooms(self.base / "broker", space=self.space.space)
         token = rooms.enrolments.invite(self.name, self.roles)
         asked = enrolment.request(self.ring, self.space, {"en": self.name}, self.roles, CLOCK)
         name = enrolment.submit(self.space, token, asked, self.ring.csr())
         assert enrolment.poll(self.space, name, self.ring) is None
         id_ = name.removeprefix("enrollments/")
-        signed = sign_as_root(rooms.enrolments.draft(id_), read_root(self.base / "root"), CLOCK)
+        signed = sign_as_root(rooms.enrolments.draft(id_), read_root(self.root), CLOCK)
         rooms.enrolments.certify(id_, signed.to_bytes())
         rooms.database.close()
         certified = enrolment.poll(self.space, name, self.ring)

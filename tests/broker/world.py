@@ -238,7 +238,7 @@ class Deal:
             at=self.world.clock.now(),
         )
         body = agreed.body() | changes
-        made = draft(AGREEMENT, body, space="demo", issuer=self.provider.id, at=self.world.clock.now())
+        made = draft(AGREEMENT, body, space=self.provider.space, issuer=self.provider.id, at=self.world.clock.now())
         return self.provider.signs(made)
 
     def agreed(self, agreement: Statement | None = None, **changes: Any) -> bytes:
