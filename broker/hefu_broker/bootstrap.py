@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import health, keys, transport
 from hefu.changes import Changes
 from hefu.directory import Directory
+from hefu.enrolment import KeyRing
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound
 from hefu.identity import Participant
@@ -32,7 +33,7 @@ from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
-from hefu_broker.founding import SPACE, folder_of, further, ring_of
+from hefu_broker.founding import SPACE, folder_of, further, ring_of, unlock
 from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
@@ -84,8 +85,10 @@ class _Ground:
     @classmethod
     def of(cls, folder: Path, clock: Clock, *, serving: bool) -> _Ground:
         settings, space = Settings.read(folder), SpaceFile.read(folder / SPACE)
-        authority = _authority(folder, space, settings.certificate_life)
-        database = Database(folder / DATABASE, settings.space, settings.node)
+        opened = unlock(folder, settings) if serving else settings.lock(folder).open()
+        authority = _authority(ring_of(folder), space, settings.certificate_life)
+        key = opened.derive("database") if opened else None
+        database = Database(folder / DATABASE, settings.space, settings.node, key)
         return cls(folder, settings, clock, database, authority, serving)
 
     def spaces(self) -> Spaces:
@@ -111,15 +114,16 @@ class _Ground:
         talks, log_store, outbox, products = (
             SqlTalkStore(database), SqlLogStore(database), SqlOutboxStore(database), SqlCatalogStore(database),
         )  # fmt: skip
+        ring = ring_of(self.folder, folder)
         sequencer = Sequencer(
-            log_store, outbox, VerifierKey.parse(space.log_key), _log_key(folder).sign, folder / settings.checkpoint
+            log_store, outbox, VerifierKey.parse(space.log_key), _log_key(ring).sign, folder / settings.checkpoint
         )
         announce = sequencer.ring if self.serving else lambda: bell.ring(self.folder)
         trust = Trust(Directory(space.space, space.root), clock)
         registry = Registry(trust, registry_store, registry_store, self.authority, announce)
         registry.reload()
         _admit_self(folder, registry, registry_store)
-        signer, changes = ring_of(folder).signer(), Changes()
+        signer, changes = ring.signer(), Changes()
         notary = Notary(trust, products, settings.broker, signer, space.log_origin)
         contracts = Contracts(trust, talks, notary, announce, changes)
         sequencer.on_published(contracts.settle)
@@ -328,17 +332,17 @@ def _admit_self(folder: Path, registry: Registry, store: SqlRegistryStore) -> No
         store.certify(operator, Outgoing.of(certification, EVERYBODY), None)
 
 
-def _authority(folder: Path, space: SpaceFile, life: timedelta) -> Authority:
-    path = folder / "keys" / "authority.key"
-    key = keys.read_key(path)
+def _authority(ring: KeyRing, space: SpaceFile, life: timedelta) -> Authority:
+    path = ring.folder / "authority.key"
+    key = keys.read_key(path, ring.passphrase)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Malformed("key.unreadable", path=str(path), why="not a P-256 key")
     return Authority(key, x509.load_pem_x509_certificate(space.transport_ca.encode()), life)
 
 
-def _log_key(folder: Path) -> Ed25519PrivateKey:
-    path = folder / "keys" / "log.key"
-    key = keys.read_key(path)
+def _log_key(ring: KeyRing) -> Ed25519PrivateKey:
+    path = ring.folder / "log.key"
+    key = keys.read_key(path, ring.passphrase)
     if not isinstance(key, Ed25519PrivateKey):
         raise Malformed("key.unreadable", path=str(path), why="not an Ed25519 key")
     return key

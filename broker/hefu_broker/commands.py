@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from hefu import faults, identity, logs, telemetry
 from hefu.commands import Group, Output, common, pick
 from hefu.envelope import Statement
 from hefu.errors import Malformed
+from hefu.hardening import keep_memory_private
 
 from hefu_broker import space_commands
 from hefu_broker.space_commands import root_passphrase
@@ -73,6 +75,13 @@ def _add(parser: argparse.ArgumentParser) -> None:
     reinstate = command("reinstate", "let a suspended participant act again", _reinstate)
     reinstate.add_argument("participant")
     command("participants", "list participants, their roles and standing", _participants)
+    text = "what this broker's database and keys are encrypted under"
+    secrets = commands.add_parser("secret", help=text, description=text).add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    change = common(secrets.add_parser("change", help="keep everything under another secret from now on"), _change)
+    change.add_argument("--dir", type=Path, required=True, help="the broker's folder")
+    _add_secret(change, "--to")
 
 
 BROKER = Group("broker", "run the centre of a space: registry, catalog, contracts, audit log", _add)
@@ -86,6 +95,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-origin", help="the audit log's name (default: hefu.example/SPACE)")
     parser.add_argument("--public-address", default="", help="HOST:PORT participants dial, where it is another")
     parser.add_argument("--public-enrolment", default="", help="the same for enrolment")
+    _add_secret(parser, "--secret")
     parser.add_argument("--relay", default="", help="HOST:PORT to relay on, for connectors that nobody can dial")
     parser.add_argument("--public-relay", default="", help="the same as --public-address for the relay")
 
@@ -97,6 +107,14 @@ def _add_invite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="", help="the participant's name for people (default: its id)")
     parser.add_argument("--title-zh", default="", help="the same in Chinese")
     parser.add_argument("--hours", type=float, default=24.0, help="how long it may be used (default 24)")
+
+
+def _add_secret(parser: argparse.ArgumentParser, name: str) -> None:
+    text = (
+        "file:PATH (drawn if it is not there), env:NAME or passphrase: what database and keys are encrypted under "
+        "(default: a new file below ~/.config/hefu/secrets)"
+    )
+    parser.add_argument(name, dest="secret", default="", metavar="SECRET", help=text)
 
 
 def _add_certify(parser: argparse.ArgumentParser) -> None:
@@ -126,19 +144,33 @@ def _init(arguments: argparse.Namespace) -> int:
         relay=arguments.relay,
         public_relay=arguments.public_relay,
         passphrase=root_passphrase(),
+        secret=arguments.secret,
     )
-    _, space = found(plan, SystemClock())
+    settings, space = found(plan, SystemClock())
     output.say(
-        f"Founded the space {space.space} in {folder}.\n"
+        f"Founded the space {space.space} in {folder}; it opens with the secret {settings.secret}.\n"
         f"  Give {folder / 'space.json'} to every participant, over a channel you both trust.\n"
         f"  Move {root} to a machine that is never connected: whoever has it decides who takes part.\n"
         f"Next: hefu broker serve --dir {folder}",
-        f"已在 {folder} 创建空间 {space.space}。\n"
+        f"已在 {folder} 创建空间 {space.space}，由口令 {settings.secret} 保护。\n"
         f"  请经由双方信任的途径，把 {folder / 'space.json'} 交给每个参与方。\n"
         f"  请把 {root} 移至永不联网的机器：持有它者决定谁能加入。\n"
         f"下一步：hefu broker serve --dir {folder}",
     )
-    output.data({"dir": str(folder), "root": str(root), "space": space.document()})
+    output.data({"dir": str(folder), "root": str(root), "space": space.document(), "secret": settings.secret})
+    return 0
+
+
+def _change(arguments: argparse.Namespace) -> int:
+    from hefu_broker.settings import Settings
+
+    output, folder, settings = Output.of(arguments), arguments.dir, Settings.read(arguments.dir)
+    kept = settings.lock(folder).change(arguments.secret, lambda new: replace(settings, secret=new).write(folder))
+    output.say(
+        f"{folder} opens with {kept} from its next start on. The old secret opens nothing any more: destroy it.",
+        f"自下次启动起，{folder} 由 {kept} 打开。旧口令已失效，请销毁。",
+    )
+    output.data({"dir": str(folder), "secret": kept})
     return 0
 
 
@@ -150,6 +182,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     faults.arm(test=settings.test)
     logs.configure(settings.logs)
     telemetry.start("hefu-broker", settings.node)
+    keep_memory_private()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

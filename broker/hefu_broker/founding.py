@@ -10,7 +10,7 @@ with a root, keys, log and certification of its own.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from hefu.space import SpaceFile
 from hefu.times import Clock
 from hefu.tlog import note
 from hefu.tlog.note import VerifierKey
+from hefu.vault import Vault
 
 from hefu_broker.authority import Authority
 from hefu_broker.settings import FILE, Settings
@@ -81,6 +82,8 @@ class Plan:
         folder: the broker's; new or empty. ``root`` is the offline root's.
         address: ``host:port`` to listen on, and the one participants are told unless `public_address` is given.
         passphrase: protects the root's key, if given.
+        secret: what the broker's own keys and database are encrypted under, as in `Settings`; a file that is not there
+            is drawn, and by default one outside of the folder.
     """
 
     folder: Path
@@ -95,6 +98,7 @@ class Plan:
     public_relay: str = ""
     names: dict[str, str] = field(default_factory=lambda: dict(NAMES))
     passphrase: bytes | None = None
+    secret: str = ""
 
 
 def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
@@ -116,17 +120,21 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
     )
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.folder.chmod(0o700)  # it may have been there before
+    lock = replace(settings, secret=plan.secret).lock(plan.folder).found()
+    settings, opened = replace(settings, secret=lock.setting), lock.open()
+    ring = KeyRing(BROKER, BROKER, lock.keys, opened.passphrase if opened else None)
     authority = Authority.found(plan.space, clock.now(), settings.certificate_life)
     space = _make(
         plan.folder,
         plan,
+        ring,
         clock,
         address=plan.public_address or plan.address,
         enrolment=plan.public_enrolment or plan.enrolment,
         transport_ca=authority.pem.decode(),
         relay=plan.public_relay or plan.relay,
     )
-    keys.write_key(plan.folder / "keys" / "authority.key", authority.key)
+    keys.write_key(plan.folder / "keys" / "authority.key", authority.key, ring.passphrase)
     settings.write(plan.folder)  # last: a folder with settings is complete
     return settings, space
 
@@ -149,6 +157,7 @@ def add(folder: Path, plan: SpacePlan, clock: Clock) -> SpaceFile:
     space = _make(
         making,
         plan,
+        ring_of(folder, making),
         clock,
         address=first.address,
         enrolment=first.enrolment,
@@ -188,9 +197,20 @@ def folder_of(folder: Path, settings: Settings, space: str) -> Path:
     return folder if space in ("", settings.space) else folder / SPACES / space
 
 
-def ring_of(folder: Path) -> KeyRing:
-    """The broker's own keys."""
-    return KeyRing(BROKER, BROKER, folder / "keys")
+def ring_of(folder: Path, home: Path | None = None) -> KeyRing:
+    """The broker's own keys in one of its spaces; raises as `hefu.unlocking.Lock.open`.
+
+    Args:
+        folder: the broker's, whose one vault is for all spaces.
+        home: the space's folder; by default the first's.
+    """
+    opened = Settings.read(folder).lock(folder).open()
+    return KeyRing(BROKER, BROKER, (home or folder) / "keys", opened.passphrase if opened else None)
+
+
+def unlock(folder: Path, settings: Settings) -> Vault | None:
+    """The broker's vault, once no key of any space lies in the clear that the settings want encrypted."""
+    return settings.lock(folder).take_over(others=[each / "keys" for each in homes(folder)[1:]])
 
 
 def read_root(folder: Path, passphrase: bytes | None = None) -> FileSigner:
@@ -203,11 +223,11 @@ def sign_as_root(statement: Statement, root: FileSigner, clock: Clock) -> Statem
     return statement.expect(identity.CERTIFIED).sign(root, clock.now())
 
 
-def _make(folder: Path, plan: SpacePlan, clock: Clock, **told: str) -> SpaceFile:
+def _make(folder: Path, plan: SpacePlan, ring: KeyRing, clock: Clock, **told: str) -> SpaceFile:
     """A space's own keys, certification and file; `told` is what it shares with the broker's other spaces."""
-    root, ring, log_key = _make_root(plan), ring_of(folder), Ed25519PrivateKey.generate()
+    root, log_key = _make_root(plan), Ed25519PrivateKey.generate()
     ring.make()
-    keys.write_key(folder / "keys" / "log.key", log_key)
+    keys.write_key(folder / "keys" / "log.key", log_key, ring.passphrase)
     (folder / "operator.json").write_bytes(_certify_broker(ring, root, plan, clock).to_bytes())
     space = SpaceFile(
         space=plan.space,

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 
-from hefu import identity
+from hefu import identity, secret
 from hefu.errors import HefuError, Malformed
 from hefu.space import SpaceFile
+from hefu.unlocking import Lock
 
 API_VERSION = "hefu/v1"
 FILE = "broker.json"
@@ -31,6 +32,8 @@ class Settings:
         reflection: whether gRPC reflection answers.
         relay: ``host:port`` to listen on for connections to connectors that nobody can dial; port 0 draws one; empty
             where there is no relay.
+        secret: what database and keys are encrypted under: ``file:PATH``, ``env:NAME`` or ``passphrase`` (asked for, or
+            in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
         checkpoint: file of the newest signed checkpoint, relative to the folder; best on other storage.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
@@ -47,12 +50,14 @@ class Settings:
     status_seconds: int = 20
     reflection: bool = False
     checkpoint: str = "checkpoint.latest"
+    secret: str = ""
     relay: str = ""
     test: bool = False
     http: str = ""
     logs: str = "text"
 
     def __post_init__(self) -> None:
+        secret.check(self.secret)
         for name in (self.space, self.broker, self.node):
             identity.check_name(name, "A name in the settings")
         if not 1 <= self.certificate_hours <= 24 * 30 or not 1 <= self.status_seconds <= 60:
@@ -90,10 +95,16 @@ class Settings:
         except (KeyError, TypeError, ValueError) as fault:
             raise Malformed("broker.settings", path=str(path), why=str(fault)) from None
 
+    def lock(self, folder: Path) -> Lock:
+        """What opens the keys and the database of a broker's folder."""
+        return Lock(folder, folder / "keys", self.secret)
+
     def write(self, folder: Path) -> None:
-        """Write them into a broker's folder."""
+        """Write them into a broker's folder, in one step."""
         document = {"apiVersion": API_VERSION, "kind": "Broker", **asdict(self)}
-        (folder / FILE).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        beside = folder / f"{FILE}.new"
+        beside.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        beside.replace(folder / FILE)
 
     @classmethod
     def _of(cls, document: dict[str, object]) -> Settings:

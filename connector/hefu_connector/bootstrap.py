@@ -57,6 +57,7 @@ from hefu_connector.storage.marks import SqlMarks
 from hefu_connector.storage.products import SqlProducts
 from hefu_connector.storage.requests import SqlRequests
 from hefu_connector.storage.sources import SqlSources
+from hefu_connector.unlocking import unlock
 from hefu_connector.workers.pool import Limits, Pool
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
@@ -157,11 +158,11 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
 
 def _ground(home: Home, clock: Clock) -> _Ground:
-    settings = Settings.read(home)
+    settings, opened = unlock(home)
     space, ring = SpaceFile.read(home.space), settings.ring(home)
     signer = ring.signer()
     home.spool.mkdir(mode=0o700, exist_ok=True)
-    database = Database.at(home.database)
+    database = Database.at(home.database, opened.derive("database") if opened else None)
     shelves = _Shelves(
         database, SqlMarks(database), SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database),

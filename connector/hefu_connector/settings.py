@@ -6,9 +6,11 @@ import json
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
+from hefu import secret
 from hefu.enrolment import KeyRing
-from hefu.errors import Malformed, Untrusted
+from hefu.errors import Malformed
 from hefu.identity import check_name
+from hefu.unlocking import Lock
 
 API_VERSION = "hefu/v1"
 KIND = "Connector"
@@ -74,7 +76,9 @@ class Settings:
         relay: be reached through the space's relay too, where it has one and this connector serves others.
         http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
         logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
-        passphrase_file: of the signing and sealing keys; empty where they are not encrypted.
+        secret: what database and keys are encrypted under: ``file:PATH``, ``env:NAME`` or ``passphrase`` (asked for, or
+            in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
+        passphrase_file: of version 0.1.0, which encrypted keys only; the next start makes it the secret.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
     """
 
@@ -91,6 +95,7 @@ class Settings:
     diagnostics: bool = False
     http: str = ""
     logs: str = "text"
+    secret: str = ""
     passphrase_file: str = ""
     relay: bool = True
     test: bool = False
@@ -98,6 +103,7 @@ class Settings:
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")
         check_name(self.connector, "connector")
+        secret.check(self.secret)
         for name, least, most in (
             ("workers", 1, 64),
             ("quantum_ms", 0, 60_000),
@@ -150,14 +156,31 @@ class Settings:
         """Write the file, readable by people."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         document = {"apiVersion": API_VERSION, "kind": KIND, **values}
-        home.settings.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        beside = home.settings.with_name(f"{home.settings.name}.new")
+        beside.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        beside.replace(home.settings)
 
     def ring(self, home: Home) -> KeyRing:
-        """The keys; raises Malformed where the passphrase file cannot be read, Untrusted where others can read it."""
-        passphrase = None
-        if self.passphrase_file:
-            passphrase = _read_passphrase(home.directory / self.passphrase_file)
-        return KeyRing(self.participant, self.connector, home.keys, passphrase)
+        """The keys.
+
+        Raises:
+            Malformed: the secret cannot be read, or is not set though they were made under one.
+            Untrusted: others can read it, or it is not theirs.
+        """
+        opened = self.lock(home).open()
+        if opened is not None:
+            return KeyRing(self.participant, self.connector, home.keys, opened.passphrase)
+        old = secret.read(f"{secret.FILE}{self.passphrase_file}", home.directory) if self.passphrase_file else None
+        return KeyRing(self.participant, self.connector, home.keys, old)
+
+    def lock(self, home: Home) -> Lock:
+        """What opens the keys and the database."""
+        return Lock(home.directory, home.keys, self.kept_under)
+
+    @property
+    def kept_under(self) -> str:
+        """The secret's setting, in the spelling of this version."""
+        return self.secret or (self.passphrase_file and f"{secret.FILE}{self.passphrase_file}")
 
 
 _WORDS = {"str": "a text", "int": "a whole number", "bool": "true or false"}
@@ -166,12 +189,3 @@ _WORDS = {"str": "a text", "int": "a whole number", "bool": "true or false"}
 def _is_address(text: str) -> bool:
     host, colon, port = text.rpartition(":")
     return not text or (bool(host and colon) and port.isdigit() and int(port) < 65_536)
-
-
-def _read_passphrase(path: Path) -> bytes:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise Untrusted("key.loose_file", path=str(path))
-        return path.read_bytes().strip()
-    except OSError as fault:
-        raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None

@@ -6,13 +6,15 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hefu import logs, telemetry
 from hefu.errors import Malformed
+from hefu.hardening import keep_memory_private
 from hefu.invitation import Invitation
 from hefu.space import SpaceFile
+from hefu.unlocking import Lock
 
 from hefu_connector.membership.enrolling import Enrolment, write_notes
 from hefu_connector.settings import Home, Settings
@@ -29,6 +31,8 @@ class Plan:
         names: the participant's, by language.
         listen: ``host:port``; port 0 is drawn once, since others are told the address. None: a provider is reached
             through the space's relay if it has one and else at the usual address; nobody reaches a mere consumer.
+        secret: what everything is encrypted under, as in `Settings`; a file that is not there is drawn, and by default
+            one outside of the directory.
     """
 
     participant: str
@@ -37,11 +41,11 @@ class Plan:
     roles: frozenset[str]
     listen: str | None = None
     endpoint: str = ""
-    passphrase_file: str = ""
+    secret: str = ""
 
 
-def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> None:
-    """Make a connector's directory: space file, settings, keys, notes for the enrolment.
+def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> Settings:
+    """Make a connector's directory: space file, settings, keys, notes for the enrolment; returns the settings.
 
     Raises:
         Malformed: there is a connector already, or a name, role or address is not well formed.
@@ -56,14 +60,15 @@ def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> None:
         connector=plan.connector,
         listen=listen,
         endpoint=endpoint,
-        passphrase_file=str(Path(plan.passphrase_file).absolute()) if plan.passphrase_file else "",
     )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
+    settings = replace(settings, secret=Lock(directory, home.keys, plan.secret).found().setting)
     settings.ring(home).make()
     pinned.write(home.space)
     write_notes(directory, {"names": dict(plan.names), "roles": sorted(plan.roles)})
     settings.write(home)
+    return settings
 
 
 def join(directory: Path, invitation: Invitation, plan: Plan) -> Enrolment:
@@ -98,6 +103,7 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
     Raises:
         Malformed: the connector is not enrolled yet.
     """
+    keep_memory_private()
     if not Enrolment(directory).finished:
         raise Malformed("command.not_enrolled", directory=str(directory))
     from hefu_connector.bootstrap import build

@@ -42,7 +42,8 @@ class Operator:
         """
         from hefu_broker.founding import Plan, found
 
-        plan = Plan(self._folder, self._root, space, address, enrolment, f"hefu.example/{space}")
+        secret = f"file:{self._folder.parent / 'secrets' / self._folder.name}"
+        plan = Plan(self._folder, self._root, space, address, enrolment, f"hefu.example/{space}", secret=secret)
         settings, _ = found(plan, SystemClock())
         if test:
             replace(settings, test=True).write(self._folder)

@@ -78,7 +78,7 @@ class Space:
     """A space in a folder.
 
     Args:
-        folder: new or empty; holds ``broker/``, ``broker-root/``, one folder a participant and ``logs/``.
+        folder: new or empty; holds ``broker/``, ``broker-root/``, one folder a participant, ``secrets/`` and ``logs/``.
         environment: for all processes; with ``HEFU_TEST=1`` the space is made for tests.
         settings: for all connectors, in place of what ``hefu connector init`` writes.
     """
@@ -105,6 +105,11 @@ class Space:
     def root_folder(self) -> Path:
         """The offline root's folder; the broker's process never opens it."""
         return self.folder / "broker-root"
+
+    @property
+    def secrets(self) -> Path:
+        """What the folders are encrypted under; on separate machines it would lie where no copy of them goes."""
+        return self.folder / "secrets"
 
     @property
     def space_file(self) -> Path:
@@ -173,6 +178,7 @@ class Space:
             names={"en": member.titles[0], "zh": member.titles[1]},
             roles=roles,
             listen=f"{LOCAL}:{port}" if "provider" in roles else "",
+            secret=f"file:{self.secrets / member.name}",
         )
         setup.init(node.folder, self.space_file, plan)
         self._settle(node.folder)

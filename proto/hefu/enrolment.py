@@ -7,7 +7,7 @@ certified its keys; then the new participant verifies that certification under t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -34,12 +34,16 @@ REQUESTED = "enrollment.requested"
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """A participant's keys in its own folder: ``keys/{signing,sealing,transport}.key``, mode 0600."""
+    """A participant's keys in its own folder: ``keys/{signing,sealing,transport}.key``, mode 0600.
+
+    Attributes:
+        passphrase: of the key files, see `hefu.vault.Vault.passphrase`; None where they lie in the clear.
+    """
 
     participant: str
     connector: str
     folder: Path
-    passphrase: bytes | None = None
+    passphrase: bytes | None = field(default=None, repr=False)
 
     def make(self) -> None:
         """Make the three keys.
@@ -50,8 +54,7 @@ class KeyRing:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keys.write_key(self.folder / "signing.key", Ed25519PrivateKey.generate(), self.passphrase)
         keys.write_key(self.folder / "sealing.key", X25519PrivateKey.generate(), self.passphrase)
-        # The transport key is short-lived by its certificate and gRPC needs it in the clear.
-        keys.write_key(self.folder / "transport.key", ec.generate_private_key(ec.SECP256R1()))
+        keys.write_key(self.folder / "transport.key", ec.generate_private_key(ec.SECP256R1()), self.passphrase)
 
     def signer(self) -> FileSigner:
         """The signing key; raises as `hefu.keys.read_key`."""
@@ -66,13 +69,13 @@ class KeyRing:
 
     def transport(self) -> ec.EllipticCurvePrivateKey:
         """The key of the transport certificate; raises as `hefu.keys.read_key`."""
-        key = keys.read_key(self.folder / "transport.key")
+        key = keys.read_key(self.folder / "transport.key", self.passphrase)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise Malformed("key.unreadable", path=str(self.folder / "transport.key"), why="not a P-256 key")
         return key
 
     def transport_pem(self) -> bytes:
-        """The transport key as gRPC wants it: PEM in the clear."""
+        """The transport key as gRPC wants it: PEM in the clear, in memory only."""
         return self.transport().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def csr(self) -> bytes:

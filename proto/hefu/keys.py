@@ -1,4 +1,4 @@
-"""Private keys in files: made, written with mode 0600 or encrypted, and refused where others can read them."""
+"""Private keys in files: made, written with mode 0600, encrypted, and refused where others can read them."""
 
 from __future__ import annotations
 
@@ -103,8 +103,73 @@ def write_private(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Put a file with mode 0600 in the place of one, durably: after a crash there is the old one or the new one."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    write_private(beside, data)
+    os.replace(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def shred(path: Path) -> None:
+    """Overwrite a file and remove it.
+
+    LIMIT: a disk that writes elsewhere (flash, btrfs, a snapshot) keeps the old bytes until it needs the room.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        overwrite(handle)
+    finally:
+        os.close(handle)
+    path.unlink(missing_ok=True)
+
+
+def protect(path: Path, passphrase: bytes, before: bytes | None = None) -> None:
+    """Encrypt a key that lies in the clear, or under another passphrase; nothing changes where it is done already.
+
+    Raises:
+        Untrusted, Malformed: as `read_key`, where neither passphrase opens it.
+    """
+    if b"ENCRYPTED" in path.read_bytes():
+        try:
+            read_key(path, passphrase)
+            return
+        except Malformed:
+            if before is None:
+                raise
+    key = read_key(path, before)
+    protection = serialization.BestAvailableEncryption(passphrase)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+    old = os.open(path, os.O_RDWR)  # the bytes themselves, whatever the name then means
+    try:
+        replace_private(path, pem)
+        overwrite(old)
+    finally:
+        os.close(old)
+
+
+def overwrite(handle: int) -> None:
+    """Put random bytes in the place of a file's own, durably; `shred` says where that does not help."""
+    os.lseek(handle, 0, os.SEEK_SET)
+    left = os.fstat(handle).st_size
+    while left > 0:
+        left -= os.write(handle, os.urandom(min(left, 1 << 20)))
+    os.fsync(handle)
+
+
 def read_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
     """Read a private key.
+
+    Args:
+        passphrase: of an encrypted one; not needed for one in the clear.
 
     Raises:
         Untrusted: others may read the file and it is not encrypted.
@@ -118,7 +183,7 @@ def read_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
     if loose and b"ENCRYPTED" not in data:
         raise Untrusted("key.loose_file", path=str(path))
     try:
-        key = serialization.load_pem_private_key(data, passphrase or None)
+        key = serialization.load_pem_private_key(data, passphrase if b"ENCRYPTED" in data else None)
     except (ValueError, TypeError):
         raise Malformed("key.unreadable", path=str(path), why="not a key, or a wrong passphrase") from None
     if not isinstance(key, Ed25519PrivateKey | X25519PrivateKey | ec.EllipticCurvePrivateKey):

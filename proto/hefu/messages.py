@@ -54,6 +54,22 @@ _GROUND: dict[str, Message] = {
         "私钥文件 {path} 可被他人读取。请执行：chmod 600 {path}",
     ),
     "key.unreadable": _m("The key file {path} cannot be read: {why}.", "无法读取密钥文件 {path}：{why}。"),
+    "secret.unreadable": _m(
+        "The secret {where} cannot be read: {why}. See docs/at-rest.md",
+        "无法读取密钥口令 {where}：{why}。参见 docs/at-rest.md",
+    ),
+    "secret.wrong": _m(
+        "The secret does not open {path}. Give the one that it was made with, or restore both from one backup.",
+        "该口令无法打开 {path}。请提供建立时所用的口令，或从同一备份恢复两者。",
+    ),
+    "secret.needed": _m(
+        "{path} was made under a secret, and the setting secret is empty. Set it to file:PATH, env:NAME or passphrase.",
+        "{path} 受口令保护，而设置项 secret 为空。请设为 file:路径、env:变量名 或 passphrase。",
+    ),
+    "store.other_key": _m(
+        "The database {path} was encrypted under another store key. Restore keys and database from one backup.",
+        "数据库 {path} 由另一存储密钥加密。请从同一备份恢复密钥与数据库。",
+    ),
     "identity.unknown": _m(
         "The caller's certificate is not registered in this space. Enrol first: hefu connector enroll.",
         "调用方证书未在本空间登记。请先执行 hefu connector enroll。",

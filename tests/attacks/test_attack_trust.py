@@ -307,7 +307,8 @@ class BrokenInto:
 
     def forked(self, leaf: bytes, *others: bytes) -> LogProof:
         """A proof in a tree of the attacker's own, under a checkpoint that the real log key signed."""
-        private = keys.read_key(self.pair.space.broker_folder / "keys" / "log.key")
+        ring = ring_of(self.pair.space.broker_folder)
+        private = keys.read_key(ring.folder / "log.key", ring.passphrase)
         assert isinstance(private, Ed25519PrivateKey)
         key = VerifierKey.parse(self.pair.space.file.log_key)
         leaves = [tree.leaf_hash(each) for each in (leaf, *others)]

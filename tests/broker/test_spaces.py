@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import enrolment
+from hefu import enrolment, sqlcipher
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Untrusted
 from hefu.tlog import checkpoint, tree
@@ -240,14 +240,16 @@ def test_checkpoints_outside_the_folder_are_kept_apart(world: World, second: Wor
 # The released schema
 
 
-def test_a_broker_of_version_0_1_0_goes_on_as_the_first_space(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [None, bytes(range(32))], ids=["plain", "encrypted"])
+def test_a_broker_of_version_0_1_0_goes_on_as_the_first_space(tmp_path: Path, key: bytes | None) -> None:
     """Every table whose key changed, with rows in it; full-text search and the number of a version still meet."""
     path = tmp_path / "broker.db"
     with sqlite3.connect(path) as connection:
         _to_first_schema(path)
         connection.executescript(_ROWS)
-    database = Database(path, "demo", "demo-broker")
-    with sqlite3.connect(path) as connection:
+    database = Database(path, "demo", "demo-broker", key)
+    assert sqlcipher.is_plain(path) is (key is None)
+    with sqlcipher.connect(path, key) if key else sqlite3.connect(path) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (newest_version(),)
         found: dict[str, Any] = {
             table: connection.execute(f"SELECT * FROM {table}").fetchall()

@@ -11,7 +11,8 @@ from hefu_connector.storage import Database, SqlJournal, SqlLedger
 
 from tests.contracts.memory import MemoryJournal, MemoryLedger
 
-ADAPTERS = ("memory", "sqlite")
+ADAPTERS = ("memory", "sqlite", "sqlcipher")
+KEY = bytes(range(32))
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,14 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of the newest schema, made once; copying it is cheaper than migrating again."""
     path = tmp_path_factory.mktemp("migrated") / "connector.db"
     Database.at(path).close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, encrypted."""
+    path = tmp_path_factory.mktemp("sealed") / "connector.db"
+    Database.at(path, KEY).close()
     return path
 
 
@@ -30,15 +39,23 @@ def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
     found.close()
 
 
+@pytest.fixture
+def encrypted(tmp_path: Path, sealed: Path) -> Iterator[Database]:
+    shutil.copy(sealed, tmp_path / "encrypted.db")
+    found = Database.at(tmp_path / "encrypted.db", KEY)
+    yield found
+    found.close()
+
+
 @pytest.fixture(params=ADAPTERS)
 def ledger(request: pytest.FixtureRequest) -> MemoryLedger | SqlLedger:
     if request.param == "memory":
         return MemoryLedger()
-    return SqlLedger(request.getfixturevalue("database"))
+    return SqlLedger(request.getfixturevalue("encrypted" if request.param == "sqlcipher" else "database"))
 
 
 @pytest.fixture(params=ADAPTERS)
 def journal(request: pytest.FixtureRequest) -> MemoryJournal | SqlJournal:
     if request.param == "memory":
         return MemoryJournal()
-    return SqlJournal(request.getfixturevalue("database"))
+    return SqlJournal(request.getfixturevalue("encrypted" if request.param == "sqlcipher" else "database"))

@@ -11,9 +11,11 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from hefu import faults
+from hefu import faults, sqlcipher
 from hefu.errors import Unavailable
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
@@ -34,13 +36,15 @@ class Database:
         path: the file; made if absent.
         space: id of the space whose rows the stores read and write.
         node: id of this broker's node, kept at first opening.
+        key: 32 bytes that the file is encrypted with (`hefu.sqlcipher`), whatever it was before; without one it lies
+            in the clear.
     """
 
-    def __init__(self, path: Path, space: str, node: str) -> None:
+    def __init__(self, path: Path, space: str, node: str, key: bytes | None = None) -> None:
         self.space = space
         self.node = node
         self._lock = threading.Lock()
-        self.engine = _engine(path)
+        self.engine = _engine(path, key)
         self._writer = self.engine.execution_options(**{_WRITES: True})
         migrate(self.engine)
         self._keep_space()
@@ -119,13 +123,13 @@ def _version(engine: Engine) -> str | None:
         return version
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-        pool_size=32,
-        max_overflow=96,
-    )
+def _engine(path: Path, key: bytes | None = None) -> Engine:
+    opening: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
+    if key is not None:
+        sqlcipher.encrypt(path, key)
+        sqlcipher.check(path, key)
+        opening = {"module": sqlcipher.module(), "creator": partial(sqlcipher.connect, path, key, _BUSY_SECONDS)}
+    engine = create_engine(f"sqlite:///{path}", pool_size=32, max_overflow=96, **opening)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     reached = "where other connectors reach this one; a provider needs it (port 0 draws one)"
     one.add_argument("--listen", default=None, metavar="HOST:PORT", help=reached)
     one.add_argument("--endpoint", default="", metavar="HOST:PORT", help="what others dial, where it is not --listen")
-    one.add_argument("--passphrase-file", default="", help="file with a passphrase that the keys are encrypted with")
+    _add_secret(one, "--secret")
     _add_join(
         command(group, "join", "join a space with an invitation from its operator: all that init and enroll do", _join)
     )
@@ -46,6 +46,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     one = command(group, "serve", "run the connector in the foreground", _serve)
     one.add_argument("--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)")
     command(group, "status", "show who this connector is and everything that waits", _status)
+    text = "what this connector's database and keys are encrypted under"
+    secrets = commands(group.add_parser("secret", help=text, description=text))
+    _add_secret(command(secrets, "change", "keep everything under another secret from now on", _change), "--to")
+
+
+def _add_secret(parser: argparse.ArgumentParser, name: str) -> None:
+    text = (
+        "file:PATH (drawn if it is not there), env:NAME or passphrase: what database and keys are encrypted under "
+        "(default: a new file below ~/.config/hefu/secrets)"
+    )
+    parser.add_argument(name, dest="secret", default="", metavar="SECRET", help=text)
 
 
 def _add_join(one: argparse.ArgumentParser) -> None:
@@ -56,7 +67,7 @@ def _add_join(one: argparse.ArgumentParser) -> None:
     reached = "where other connectors dial this one; not needed where the space has a relay (port 0 draws one)"
     one.add_argument("--listen", default=None, metavar="HOST:PORT", help=reached)
     one.add_argument("--endpoint", default="", metavar="HOST:PORT", help="what others dial, where it is not --listen")
-    one.add_argument("--passphrase-file", default="", help="file with a passphrase that the keys are encrypted with")
+    _add_secret(one, "--secret")
     one.add_argument("--no-wait", action="store_true", help="do not wait for the holder of the root key")
 
 
@@ -75,7 +86,7 @@ def _join(arguments: argparse.Namespace) -> int:
         roles=invitation.roles,
         listen=arguments.listen,
         endpoint=arguments.endpoint,
-        passphrase_file=arguments.passphrase_file,
+        secret=arguments.secret,
     )
     enrolment = join(folder, invitation, plan)
     if enrolment.finished or enrolment.poll():
@@ -105,14 +116,15 @@ def _init(arguments: argparse.Namespace) -> int:
         roles=frozenset(arguments.role),
         listen=arguments.listen,
         endpoint=arguments.endpoint,
-        passphrase_file=arguments.passphrase_file,
+        secret=arguments.secret,
     )
-    init(folder, Path(arguments.space), plan)
-    output.data({"directory": str(folder), "participant": plan.participant, "connector": plan.connector})
+    secret = init(folder, Path(arguments.space), plan).secret
+    made = {"participant": plan.participant, "connector": plan.connector, "secret": secret}
+    output.data({"directory": str(folder), **made})
     output.say(
-        f"Made {folder}. Keep a copy of its keys in a safe place.\n"
+        f"Made {folder}; it opens with the secret {secret}. Keep copies of both, in two safe places.\n"
         f"Next: hefu connector enroll --dir {folder} --token TOKEN --wait   (the token comes from the operator)",
-        f"已建立 {folder}。请妥善备份其密钥。\n"
+        f"已建立 {folder}，由口令 {secret} 保护。请将两者分别妥善备份。\n"
         f"下一步：hefu connector enroll --dir {folder} --token 令牌 --wait （令牌由运营者发放）",
     )
     return 0
@@ -212,6 +224,19 @@ def _status(arguments: argparse.Namespace) -> int:
         for each in found.waiting
     ]
     output.table(heads, rows, word(output, "Nothing waits.", "没有等待中的事项。"))
+    return 0
+
+
+def _change(arguments: argparse.Namespace) -> int:
+    from hefu_connector.unlocking import change
+
+    output, folder = Output.of(arguments), directory(arguments)
+    kept = change(folder, arguments.secret)
+    output.data({"directory": str(folder), "secret": kept})
+    output.say(
+        f"{folder} opens with {kept} from its next start on. The old secret opens nothing any more: destroy it.",
+        f"自下次启动起，{folder} 由 {kept} 打开。旧口令已失效，请销毁。",
+    )
     return 0
 
 

@@ -4,7 +4,7 @@ SQLite now: WAL, synchronous=FULL (a commit is on disk when it returns), foreign
 IMMEDIATE, so that what it reads cannot change under it; threads of one process queue at a lock, other processes wait
 up to ten seconds. Statements are portable: where another database lets several write at once, `lock` orders them.
 
-LIMIT: the file is readable by its owner only (0600), and not encrypted by itself; keep it on an encrypted disk.
+With a key the file is encrypted (`hefu.sqlcipher`); a plain one of an earlier version is taken over when it is opened.
 LIMIT: a copy of the file put back later would forget charges; the broker's log shows such a fork, this room cannot.
 """
 
@@ -15,10 +15,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu import faults
+from hefu import faults, sqlcipher
 from hefu.errors import Conflict, Unavailable
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -43,14 +44,15 @@ class Database:
 
     Args:
         url: an SQLAlchemy URL, for example ``sqlite:////var/lib/hefu/connector.db``; see `at`.
+        key: 32 bytes that the file is encrypted with; without one it lies in the clear.
 
     Raises:
-        Conflict: the schema is newer than this version of hefu, or the database is somebody else's.
+        Conflict: the schema is newer than this version of hefu, the database is somebody else's, or of another key.
         Unavailable: it cannot be opened.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: str, key: bytes | None = None) -> None:
+        self.engine = _engine(url, key)
         self._writer = self.engine.execution_options(**{_WRITES: True})
         one_writer = self.engine.dialect.name == "sqlite"
         self._turn = threading.Lock() if one_writer else nullcontext()
@@ -61,9 +63,9 @@ class Database:
             undo.pop_all()
 
     @classmethod
-    def at(cls, path: Path) -> Database:
+    def at(cls, path: Path, key: bytes | None = None) -> Database:
         """The SQLite database of this file; made, with mode 0600, if absent."""
-        return cls(f"sqlite:///{path.absolute()}")
+        return cls(f"sqlite:///{path.absolute()}", key)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -137,22 +139,27 @@ def _migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, key: bytes | None) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, hide_parameters=True)
     if parsed.database:
         _make_private(Path(parsed.database))
-    engine = create_engine(
-        parsed,
-        hide_parameters=True,  # no value of a row may stand in an error
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-        pool_size=8,
-        max_overflow=120,
-    )
+    opening: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
+    if key is not None:
+        opening = _sealed(Path(parsed.database or ""), key)
+    # No value of a row may stand in an error.
+    engine = create_engine(parsed, hide_parameters=True, pool_size=8, max_overflow=120, **opening)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _sealed(path: Path, key: bytes) -> dict[str, Any]:
+    """How SQLAlchemy opens an encrypted file, once what lay in the clear is encrypted and the key is known to fit."""
+    sqlcipher.encrypt(path, key)
+    sqlcipher.check(path, key)
+    return {"module": sqlcipher.module(), "creator": partial(sqlcipher.connect, path, key, _BUSY_SECONDS)}
 
 
 def _make_private(path: Path) -> None:

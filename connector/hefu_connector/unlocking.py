@@ -1,0 +1,36 @@
+"""What a connector keeps, opened; what an earlier version left in the clear is encrypted first.
+
+A directory of version 0.1.0 lies in the clear. As soon as its settings name a secret, the next start encrypts the keys
+(here) and the database (`hefu_connector.storage.database`), and destroys what was readable. Each step may be cut off
+by a crash and is done again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from hefu.vault import Vault
+
+from hefu_connector.settings import Home, Settings
+
+
+def unlock(home: Home) -> tuple[Settings, Vault | None]:
+    """The settings and the vault, once nothing lies in the clear that the settings want encrypted.
+
+    Raises:
+        Malformed, Untrusted: as `Settings.ring`.
+    """
+    settings = Settings.read(home)
+    opened = settings.lock(home).take_over(settings.ring(home).passphrase)
+    if settings.passphrase_file:
+        settings = replace(settings, secret=settings.kept_under, passphrase_file="")
+        settings.write(home)
+    return settings, opened
+
+
+def change(directory: Path, setting: str) -> str:
+    """Keep everything under another secret; see `hefu.unlocking.Lock.change`."""
+    home = Home(directory)
+    settings = Settings.read(home)
+    return settings.lock(home).change(setting, lambda kept: replace(settings, secret=kept).write(home))
