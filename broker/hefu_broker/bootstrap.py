@@ -38,6 +38,8 @@ from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
+from hefu_broker.relay import Relay
+from hefu_broker.relay_port import RelayPort
 from hefu_broker.rooms import Rooms, Spaces
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
@@ -148,14 +150,14 @@ class _Ground:
 
 
 class Server:
-    """A running broker: two ports for all its spaces, their sequencers and status lists, and the bell.
+    """A running broker: two or three ports for all its spaces, their sequencers and status lists, and the bell.
 
     Args:
         folder: the broker's.
         clock: for tests; the system's by default.
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None, http: str | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._lock = _lock(folder)
         try:
             self._ground = _Ground.of(folder, clock or SystemClock(), serving=True)
@@ -163,12 +165,14 @@ class Server:
         except HefuError:
             os.close(self._lock)
             raise
+        relaying = self._ground.settings.relay
+        self._relay = Relay(self._ground.clock) if relaying else None
+        self._relay_port = RelayPort(relaying, self._relay) if self._relay else None
         self._stopped = threading.Event()
         self._bell = Bell(folder, self._look)
         self._running: list[Running] = []
         self._threads: list[threading.Thread] = []
         self._health: health.Port | None = None
-        self._http = self._ground.settings.http if http is None else http
 
     @property
     def rooms(self) -> Rooms:
@@ -177,9 +181,10 @@ class Server:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports of the services and of enrolment."""
+        """The ports of the services, of enrolment and, where there is one, of the relay."""
         main, enrolment = self._running
-        return {"port": main.port, "enrolment_port": enrolment.port}
+        relay = {"relay_port": self._relay_port.port} if self._relay_port else {}
+        return {"port": main.port, "enrolment_port": enrolment.port, **relay}
 
     @property
     def http(self) -> int:
@@ -199,8 +204,8 @@ class Server:
         self._bell.start()
         self._serve()
         self._keep_ports()
-        if self._http:
-            self._health = health.Port(self._http, probes.of(self.spaces))
+        if self._ground.settings.http:
+            self._health = health.Port(self._ground.settings.http, probes.of(self.spaces))
 
     def stop(self, grace: float = 2.0) -> None:
         """Finish running calls within `grace` seconds, sequence what waits, close the database."""
@@ -209,6 +214,9 @@ class Server:
             self._health.stop()
         for rooms in self.spaces:
             rooms.changes.close()
+        if self._relay is not None and self._relay_port is not None:
+            self._relay.stop()
+            self._relay_port.stop()
         for each in self._running:
             each.stop(grace)
         self._bell.stop()
@@ -225,10 +233,12 @@ class Server:
         settings, spaces = self._ground.settings, self.spaces
         load = _Identity(self.rooms)
         roots = self.rooms.space.transport_ca.encode()
+        if self._relay_port is not None:
+            self._relay_port.start()
         self._running.append(
             transport.serve(
                 settings.address,
-                services.main(spaces, reflection=settings.reflection),
+                services.main(spaces, self._relay, reflection=settings.reflection),
                 transport.server_credentials(load, roots),
                 spaces.authenticate,
             )
@@ -241,17 +251,25 @@ class Server:
 
     def _keep_ports(self) -> None:
         """A port that was drawn stays: participants pin the space file, and a restart must serve where it says."""
-        settings = self._ground.settings
-        main, enrolment = self.ports.values()
+        settings, ports = self._ground.settings, self.ports
+        main, enrolment, relay = ports["port"], ports["enrolment_port"], ports.get("relay_port", 0)
         kept = replace(
-            settings, address=_drawn(settings.address, main), enrolment=_drawn(settings.enrolment, enrolment)
+            settings,
+            address=_drawn(settings.address, main),
+            enrolment=_drawn(settings.enrolment, enrolment),
+            relay=_drawn(settings.relay, relay),
         )
         if kept == settings:
             return
         kept.write(self._ground.folder)
         for rooms in self.spaces:
             space = rooms.space
-            told = replace(space, address=_drawn(space.address, main), enrolment=_drawn(space.enrolment, enrolment))
+            told = replace(
+                space,
+                address=_drawn(space.address, main),
+                enrolment=_drawn(space.enrolment, enrolment),
+                relay=_drawn(space.relay, relay),
+            )
             told.write(rooms.folder / SPACE)
 
     def _refresh(self) -> None:

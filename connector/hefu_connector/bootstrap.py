@@ -25,6 +25,7 @@ from hefu_connector.background import Loop
 from hefu_connector.brokerage import Progress
 from hefu_connector.clients.broker import CatalogClient, Link, LogClient, NegotiationsClient, RegistryClient
 from hefu_connector.clients.peer import PeerClient
+from hefu_connector.clients.relay import Inward, RelayClient
 from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.estimates import Estimates
@@ -61,7 +62,7 @@ from hefu_connector.unlocking import unlock
 from hefu_connector.workers.pool import Limits, Pool
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
-SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME = 1.0, 2.0, 0.5, 2.0, 30.0, 20.0
+SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class _Broker:
     catalog: CatalogClient
     negotiations: NegotiationsClient
     log: LogClient
+    relay: RelayClient | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +139,22 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
     loops = [*_loops(ground, roles), flushing, Loop("standing", enforcement.sweep, SWEEP)]
+    inward = _inward(ground)
+    if inward is not None:
+        loops.append(Loop("relay", inward.step, AT_ONCE, ground.identity.bound))
     servicer = ComputationServicer(enforcement, Estimates(ground.shelves.products, engines).estimate)
     # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
     closing = [
         *(loop.end for loop in loops),
         ground.broker.link.close,
         roles.peers.close,
+        *((inward.close,) if inward is not None else ()),
         *(loop.join for loop in loops),
         enforcement.close,
         pool.close,
         ground.shelves.database.close,
     ]
-    public = _public(ground, servicer) if settings.listen else None
+    public = _public(ground, servicer, inward) if settings.listen else None
     clearing = partial(spool.sweep, ground.home.spool)
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
@@ -170,7 +176,8 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     reissue = Enrolment(home.directory, clock).reissue
     identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, shelves.marks, clock, reissue)
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
-    broker = _Broker(link, RegistryClient(link), CatalogClient(link), NegotiationsClient(link), LogClient(link))
+    relay = RelayClient(link, space.relay) if space.relay else None
+    broker = _Broker(link, RegistryClient(link), CatalogClient(link), NegotiationsClient(link), LogClient(link), relay)
     trust = SpaceTrust(space, broker.registry, shelves.marks, clock)
     trust.load()
     if home.certification.exists():
@@ -195,7 +202,7 @@ def _roles(ground: _Ground) -> _Roles:
     pen = Pen(author, broker.negotiations, marks)
     provider = Provider(author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin)
     consumer = Consumer(author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin)
-    peers = PeerClient(trust, ground.identity.credentials)
+    peers = PeerClient(trust, ground.identity.credentials, relay=broker.relay)
 
     def provider_of(product: str) -> str:
         for held in agreements.all():
@@ -290,7 +297,13 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook) -> Desk:
     )  # fmt: skip
 
 
-def _public(ground: _Ground, servicer: ComputationServicer) -> Callable[[], transport.Running]:
+def _inward(ground: _Ground) -> Inward | None:
+    """Connections through the relay, where the space has one and this connector serves others."""
+    relay, settings = ground.broker.relay, ground.settings
+    return Inward(relay, settings.listen) if relay and settings.relay and settings.listen else None
+
+
+def _public(ground: _Ground, servicer: ComputationServicer, inward: Inward | None) -> Callable[[], transport.Running]:
     def serve() -> transport.Running:
         credentials = transport.server_credentials(ground.identity.credentials, ground.space.transport_ca.encode())
         services: list[Callable[[grpc.Server], None]] = [servicer.add]
@@ -298,6 +311,9 @@ def _public(ground: _Ground, servicer: ComputationServicer) -> Callable[[], tran
             from hefu_connector.rpc import diagnostics
 
             services.append(diagnostics.add)
-        return transport.serve(ground.settings.listen, services, credentials, ground.trust.authenticate)
+        running = transport.serve(ground.settings.listen, services, credentials, ground.trust.authenticate)
+        if inward is not None:
+            inward.open(running.port)
+        return running
 
     return serve

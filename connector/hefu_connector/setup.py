@@ -93,12 +93,11 @@ def join(directory: Path, invitation: Invitation, plan: Plan) -> Enrolment:
     return enrolment
 
 
-def serve(directory: Path, ready: Callable[[str, int], None], http: str | None = None) -> None:
+def serve(directory: Path, ready: Callable[[str, int], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         ready: called with the endpoint and the port of `hefu.health` (0 for none) once everything serves.
-        http: ``host:port`` of the health port, in place of the settings'.
 
     Raises:
         Malformed: the connector is not enrolled yet.
@@ -116,7 +115,7 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
         signal.signal(number, lambda *_: stop.set())
     connector = build(directory)
     try:
-        connector.start(http)
+        connector.start()
         ready(connector.settings.endpoint, connector.http)
         stop.wait()
     finally:

@@ -163,6 +163,14 @@ class Directory:
             raise NotFound("resource.not_found", what="connector of", name=participant)
         return max(found, key=lambda each: each.not_after)
 
+    def bindings(self, participant: str, at: datetime) -> list[Binding]:
+        """The bindings of a participant that are valid now, whether with an endpoint or not: of each transport key the
+        newest, the newest first."""
+        with self._lock:
+            held = [each for each in self._bindings.values() if each.participant == participant]
+        valid = sorted((each for each in held if each.not_after >= at), key=lambda each: each.not_after)
+        return list({each.key: each for each in valid}.values())[::-1]
+
     def check_active(self, participant: str, at: datetime, *subjects: str) -> None:
         """Check rule 6 for a participant, and for keys or certificates it uses.
 

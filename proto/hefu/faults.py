@@ -82,12 +82,16 @@ POINTS = (
     Point("peer.call", _CONNECTOR, "A call to another connector is about to be made.", "即将呼叫另一连接器。"),
     Point("peer.answer", _CONNECTOR, "It has answered.", "对方已应答。"),
     Point("peer.heard", _CONNECTOR, "An item of its stream has come.", "收到对方数据流的一项。"),
+    Point("relay.asked", _CONNECTOR, "The relay has given a ticket for a connection.", "中继已给出一张连接票据。"),
+    Point("relay.incoming", _CONNECTOR, "A caller was announced by the relay.", "中继通知有来电。"),
     Point(
         "flush.sent", _CONNECTOR, "The broker has journal entries not yet struck here.", "日志已送达平台，本地未划去。"
     ),
     # ---- calls that either takes
     Point("call.taken", _BOTH, "A call has come and its caller is known.", "收到呼叫，来者已认证。"),
     Point("call.answered", _BOTH, "Its answer is about to be sent.", "应答即将发出。"),
+    # ---- the broker's relay
+    Point("relay.told", _BROKER, "A ticket is out; the one who listens is to hear of it.", "票据已发，即将通知对方。"),
     # ---- the broker's database and log
     Point(
         "broker.before_commit", _BROKER, "Any transaction of the broker is about to be committed.",

@@ -11,6 +11,10 @@ import base64
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hefu import canonical
 from hefu.canonical import Json, Object
@@ -120,6 +124,11 @@ class Binding:
         """``sha256:`` of the certificate: what a call is tied to."""
         return canonical.digest(self.certificate)
 
+    @property
+    def key(self) -> str:
+        """``sha256:`` of the certificate's public key: the same over renewals, and another in each process."""
+        return _public_key(self.certificate) or self.fingerprint
+
     def body(self) -> Object:
         """The body of the `transport.bound` statement."""
         return {
@@ -211,6 +220,15 @@ def read_bytes(text: str, length: int | None = None) -> bytes:
     if write_bytes(data) != text or (length is not None and len(data) != length):
         raise Malformed("statement.malformed", why="bytes of a wrong length")
     return data
+
+
+@lru_cache(4096)
+def _public_key(certificate: bytes) -> str:
+    try:
+        public = x509.load_der_x509_certificate(certificate).public_key()
+    except ValueError:
+        return ""
+    return canonical.digest(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _signing_key(participant: str, value: Json) -> PublicKey:

@@ -453,6 +453,18 @@ _BROKER: dict[str, Message] = {
         "A broker of this folder is running already. Stop it first.", "此文件夹的平台已在运行。请先停止。"
     ),
     "broker.settings": _m("The settings file {path} cannot be read: {why}.", "无法读取设置文件 {path}：{why}。"),
+    "relay.not_listening": _m(
+        "The connector of {participant} does not listen at the relay. Is it running, with relay set to true?",
+        "{participant} 的连接器未在中继上等候。它是否在运行，且 relay 设为 true？",
+    ),
+    "relay.full": _m(
+        "The relay carries as many connections as it may: of this caller, to that connector, or in all. Try again in a "
+        "moment.",
+        "中继的连接数已达上限（本调用方、对方连接器或全部）。请稍后重试。",
+    ),
+    "relay.ticket": _m(
+        "The ticket is unknown, used or expired. Ask for a new one.", "该票据未知、已用或已过期。请重新申请。"
+    ),
 }
 _CONNECTOR: dict[str, Message] = {
     "contract.ended": _m(

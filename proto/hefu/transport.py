@@ -33,6 +33,8 @@ log = logging.getLogger("hefu.transport")
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Authenticate = Callable[[str], Binding]
+Behaviour = TypeVar("Behaviour", bound=Callable[..., Any])
+Send = Callable[[Any], None]
 
 _DOMAIN = "hefu"
 _CODES = {
@@ -46,6 +48,9 @@ _CODES = {
     "unavailable": (code_pb2.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE),
     "defect": (code_pb2.INTERNAL, grpc.StatusCode.INTERNAL),
 }
+_HELD = "experimental_non_blocking"  # grpcio's own word for a stream that holds no thread
+# A first connection over a slow line takes some round trips; through the relay the other side has to dial, too.
+_CONNECT_MS, _RELAYED_CONNECT_MS = 3_000, 12_000
 _CALLER: contextvars.ContextVar[Binding] = contextvars.ContextVar("hefu_caller")
 
 
@@ -71,6 +76,14 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """A way through a relay: its ``host:port``, and the ticket that opens one connection there (RFC 9110, CONNECT)."""
+
+    relay: str
+    ticket: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +155,16 @@ def server_credentials(load: Callable[[], tuple[bytes, bytes]], client_roots: by
     )
 
 
+def held(behaviour: Behaviour) -> Behaviour:
+    """Marks a method of a servicer whose stream is kept open for long: it takes no thread while nothing is to be sent.
+
+    The method takes a third argument, `Send`: it is called with each message, and with None to end the stream well. It
+    may be kept after the method returned; `context.add_callback` tells when the stream is over.
+    """
+    setattr(behaviour, _HELD, True)
+    return behaviour
+
+
 def caller(context: grpc.ServicerContext) -> Binding:
     """The verified binding of whoever makes this call; inside a servicer only.
 
@@ -161,6 +184,7 @@ def connect(
     certificate_pem: bytes | None = None,
     key_pem: bytes | None = None,
     server_name: str = "",
+    via: Via | None = None,
 ) -> grpc.Channel:
     """A channel to a peer. The connection is made at the first call.
 
@@ -168,19 +192,26 @@ def connect(
         root_pem: the only trust anchor: the peer's own bound certificate, or the transport authority for the broker;
             None for a Unix socket.
         server_name: the name in the peer's certificate.
+        via: a relay to go through; TLS then runs to the peer inside, and `address` is not used. The channel connects
+            once: when that connection is over, a new channel with a new ticket is needed.
     """
-    options = [
+    options: list[tuple[str, str | int]] = [
         ("grpc.max_receive_message_length", DEFAULT_LIMITS.message_bytes),
         ("grpc.max_send_message_length", DEFAULT_LIMITS.message_bytes),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # Core's name misleads: it is the time that one attempt to connect may take.
+        ("grpc.min_reconnect_backoff_ms", _RELAYED_CONNECT_MS if via else _CONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.enable_http_proxy", 0),
         ("grpc.use_local_subchannel_pool", 1),
     ]
+    if via is not None:
+        address = via.relay
+        options += [("grpc.http_connect_server", f"{server_name}:443")]
+        options += [("grpc.http_connect_headers", f"Proxy-Authorization: Bearer {via.ticket}")]
     if root_pem is None:
         return grpc.insecure_channel(address, options)
     credentials = grpc.ssl_channel_credentials(root_pem, key_pem, certificate_pem)
@@ -249,6 +280,8 @@ class _Guard(grpc.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(self._streaming(name, handler.stream_stream), *form)
         if handler.stream_unary:
             return grpc.stream_unary_rpc_method_handler(self._unary(name, handler.stream_unary), *form)
+        if handler.unary_stream and getattr(handler.unary_stream, _HELD, False):
+            return grpc.unary_stream_rpc_method_handler(self._held(name, handler.unary_stream), *form)
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._streaming(name, handler.unary_stream), *form)
         return grpc.unary_unary_rpc_method_handler(self._unary(name, handler.unary_unary), *form)
@@ -293,10 +326,29 @@ class _Guard(grpc.ServerInterceptor):
             except Exception as fault:  # noqa: BLE001 - this is the edge
                 _abort(context, fault)
             finally:
-                with self._lock:
-                    self._streams.pop(context, None)
+                self._let_go(context)
 
         return run
+
+    def _held(self, name: str, behaviour: Callable[[Any, grpc.ServicerContext, Send], None]) -> Callable[..., Any]:
+        @held
+        def run(request: Any, context: grpc.ServicerContext, send: Send) -> None:
+            try:
+                if context.add_callback(lambda: self._let_go(context)):
+                    with telemetry.streamed(name, self._metadata(context)):  # only while it is begun
+                        self._hold(context, self._identify(context))
+                        faults.point("call.taken")
+                        behaviour(request, context, send)
+                if not context.is_active():  # it may have ended before it was held
+                    self._let_go(context)
+            except Exception as fault:  # noqa: BLE001 - this is the edge
+                _abort(context, fault)
+
+        return run
+
+    def _let_go(self, context: grpc.ServicerContext) -> None:
+        with self._lock:
+            self._streams.pop(context, None)
 
     def _hold(self, context: grpc.ServicerContext, mark: str) -> None:
         with self._lock:

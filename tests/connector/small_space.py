@@ -39,10 +39,12 @@ class Space:
 
     Attributes:
         server: the broker; None while it is down.
+        relay: where the broker relays; empty for a space without.
     """
 
     folder: Path
     server: Server | None = None
+    relay: str = ""
     connectors: dict[str, Connector] = field(default_factory=dict)
 
     @property
@@ -58,6 +60,7 @@ class Space:
             address="127.0.0.1:0",
             enrolment="127.0.0.1:0",
             log_origin="example.org/demo",
+            relay=self.relay,
         )
         found(founding, SystemClock())
         self.start_broker()
@@ -73,11 +76,11 @@ class Space:
             self.server.stop(0.1)
             self.server = None
 
-    def enrol(self, name: str, *roles: str, **settings: object) -> Path:
+    def enrol(self, name: str, *roles: str, listen: str | None = "127.0.0.1:0", **settings: object) -> Path:
         """A connector's directory, enrolled and certified, not yet running."""
         assert self.server is not None
         directory, rooms = self.folder / name, self.server.rooms
-        plan = setup.Plan(name, f"{name}-c1", {"en": name}, frozenset(roles), "127.0.0.1:0")
+        plan = setup.Plan(name, f"{name}-c1", {"en": name}, frozenset(roles), listen)
         setup.init(directory, self.broker_folder / "space.json", plan)
         if settings:
             home = Home(directory)
@@ -101,9 +104,9 @@ class Space:
     def stop(self, name: str) -> None:
         self.connectors.pop(name).stop(0.2)
 
-    def member(self, name: str, *roles: str, **settings: object) -> Connector:
+    def member(self, name: str, *roles: str, listen: str | None = "127.0.0.1:0", **settings: object) -> Connector:
         """Enrol a participant and run its connector."""
-        self.enrol(name, *roles, **settings)
+        self.enrol(name, *roles, listen=listen, **settings)
         return self.start(name)
 
     @property

@@ -117,7 +117,7 @@ def end_of(who: Connector, computation: str) -> Computed:
 
 
 def stub(town: Town, who: Connector) -> computation_pb2_grpc.ComputationServiceStub:
-    return peers(who)._stub("hospital-a")
+    return computation_pb2_grpc.ComputationServiceStub(next(peers(who)._ways("hospital-a")))
 
 
 # ---------------------------------------------------------------- who is let in
@@ -166,9 +166,9 @@ def test_a_client_talks_to_no_other_certificate_than_the_one_the_provider_bound(
     wrong = town.consumer.trust.endpoint("mallory")
 
     class Elsewhere:
-        def endpoint(self, participant: str, *, anew: bool = False) -> Binding:
+        def bindings(self, participant: str, *, anew: bool = False) -> list[Binding]:
             del participant, anew
-            return replace(right, endpoint=wrong.endpoint)
+            return [replace(right, endpoint=wrong.endpoint)]
 
     client = PeerClient(Elsewhere(), peers(town.consumer)._credentials)
     with pytest.raises(Unavailable):
@@ -193,7 +193,8 @@ def test_the_authority_of_the_space_alone_does_not_vouch_for_a_provider(town: To
     """A broker that was broken into issues another certificate of the provider's name, and listens with it."""
     assert town.space.server is not None
     right, rooms = town.consumer.trust.endpoint("hospital-a"), town.space.server.rooms
-    ring = KeyRing("mallory", "mallory-c1", town.space.folder / "mallory" / "keys")
+    home = Home(town.space.folder / "mallory")
+    ring = Settings.read(home).ring(home)
     again = rooms.authority.issue(ring.transport().public_key(), "hospital-a", "hospital-a-c1", SystemClock().now())
     credentials = transport.server_credentials(
         lambda: (ring.transport_pem(), transport.to_pem(again.der)), rooms.space.transport_ca.encode()
@@ -203,9 +204,9 @@ def test_the_authority_of_the_space_alone_does_not_vouch_for_a_provider(town: To
     imposter = transport.serve("127.0.0.1:0", add, credentials, lambda _: right)
 
     class Elsewhere:
-        def endpoint(self, participant: str, *, anew: bool = False) -> Binding:
+        def bindings(self, participant: str, *, anew: bool = False) -> list[Binding]:
             del participant, anew
-            return replace(right, endpoint=f"127.0.0.1:{imposter.port}")
+            return [replace(right, endpoint=f"127.0.0.1:{imposter.port}")]
 
     client = PeerClient(Elsewhere(), peers(town.consumer)._credentials)
     try:
@@ -421,8 +422,7 @@ def test_reflection_and_health_do_not_answer_unless_the_settings_ask(town: Town)
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     assert town.provider.settings.diagnostics is False
-    peers(town.consumer)._stub("hospital-a")
-    channel = peers(town.consumer)._channels["hospital-a"][1]
+    channel = next(peers(town.consumer)._ways("hospital-a"))
     with pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
     assert isinstance(caught.value, grpc.Call)

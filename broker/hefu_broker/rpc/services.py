@@ -16,6 +16,8 @@ from hefu.v1 import (
     contract_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
+    relay_pb2,
+    relay_pb2_grpc,
 )
 
 from hefu_broker.rpc.catalog import CatalogServicer
@@ -23,15 +25,17 @@ from hefu_broker.rpc.contract import ContractServicer
 from hefu_broker.rpc.enrollment import EnrollmentServicer
 from hefu_broker.rpc.log import LogServicer
 from hefu_broker.rpc.registry import RegistryServicer
+from hefu_broker.rpc.relay import RelayServicer
 
 if TYPE_CHECKING:
+    from hefu_broker.relay import Relay
     from hefu_broker.rooms import Spaces
 
 Add = Callable[[grpc.Server], None]
 
 
-def main(spaces: Spaces, *, reflection: bool) -> list[Add]:
-    """The services over mutual TLS; the caller's certificate decides the space."""
+def main(spaces: Spaces, relay: Relay | None, *, reflection: bool) -> list[Add]:
+    """The services over mutual TLS, the relay's where there is one; the caller's certificate decides the space."""
     registry, contracts = RegistryServicer(spaces), ContractServicer(spaces)
     names = [
         _full_name(audit_pb2, "LogService"),
@@ -44,8 +48,12 @@ def main(spaces: Spaces, *, reflection: bool) -> list[Add]:
         lambda server: catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(spaces), server),
         lambda server: contract_pb2_grpc.add_ContractServiceServicer_to_server(contracts, server),
         lambda server: audit_pb2_grpc.add_LogServiceServicer_to_server(LogServicer(spaces), server),
-        _health(names),
     ]
+    if relay is not None:
+        relaying = RelayServicer(spaces, relay)
+        added.append(lambda server: relay_pb2_grpc.add_RelayServiceServicer_to_server(relaying, server))
+        names.append(_full_name(relay_pb2, "RelayService"))
+    added.append(_health(names))
     return [*added, _reflection(names)] if reflection else added
 
 

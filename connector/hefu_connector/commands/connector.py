@@ -43,8 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one = command(group, "enroll", "ask to be certified, with the operator's one-time token", _enroll)
     one.add_argument("--token", default="", help="the one-time token; not needed to ask again how it stands")
     one.add_argument("--wait", action="store_true", help="wait until the holder of the root key has certified it")
-    one = command(group, "serve", "run the connector in the foreground", _serve)
-    one.add_argument("--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)")
+    command(group, "serve", "run the connector in the foreground", _serve)
     command(group, "status", "show who this connector is and everything that waits", _status)
     text = "what this connector's database and keys are encrypted under"
     secrets = commands(group.add_parser("secret", help=text, description=text))
@@ -74,6 +73,7 @@ def _add_join(one: argparse.ArgumentParser) -> None:
 def _join(arguments: argparse.Namespace) -> int:
     from hefu.invitation import Invitation
 
+    from hefu_connector.settings import Home, Settings
     from hefu_connector.setup import Plan, join
 
     output = Output.of(arguments)
@@ -91,10 +91,12 @@ def _join(arguments: argparse.Namespace) -> int:
     enrolment = join(folder, invitation, plan)
     if enrolment.finished or enrolment.poll():
         return _enrolled(output, folder)
+    secret = Settings.read(Home(folder)).secret
     output.progress(
-        f"Joined {invitation.space.space} as {enrolment.participant} in {folder}. Keep a copy of its keys in a safe "
-        f"place.\nWaits for the operator to certify the key {enrolment.key}; tell it to them, for comparison.",
-        f"已在 {folder} 以 {enrolment.participant} 之名申请加入 {invitation.space.space}。请妥善备份其密钥。\n"
+        f"Joining {invitation.space.space} as {enrolment.participant} in {folder}, which opens with the secret {secret}: "
+        f"keep copies of both, in two safe places.\n"
+        f"Waits for the operator to certify the key {enrolment.key}; tell it to them, for comparison.",
+        f"正以 {enrolment.participant} 之名在 {folder} 加入 {invitation.space.space}，由口令 {secret} 保护：请分别妥善备份。\n"
         f"等待运营者认证密钥 {enrolment.key}；请告知对方以便核对。",
     )
     if not arguments.no_wait:
@@ -178,7 +180,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             f"Serving {folder} ({where}). Stop with Ctrl-C.", f"连接器已运行：{folder}（{where}）。按 Ctrl-C 停止。"
         )
 
-    serve(folder, ready, arguments.http)
+    serve(folder, ready)
     return 0
 
 

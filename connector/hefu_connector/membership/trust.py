@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hefu.directory import Directory
@@ -185,6 +186,24 @@ class SpaceTrust:
         self._directory.check_active(participant, now, found.fingerprint)
         return found
 
+    def bindings(self, participant: str, *, anew: bool = False) -> list[Binding]:
+        """The verified bindings of a participant that may act now, the newest of each process, with an address or
+        without; those that may be used, newest first.
+
+        Raises:
+            NotFound: there is none.
+            Unauthenticated: the participant may not act.
+        """
+        if anew:
+            self._look_up(participant)
+        self.check(participant)
+        found = self._bindings(participant)
+        if not found and self._look_up(participant):
+            found = self._bindings(participant)
+        if not found:
+            raise NotFound("resource.not_found", what="connector of", name=participant)
+        return found
+
     def participant(self, id_: str) -> Participant:
         """A certified participant, whatever its standing; raises NotFound."""
         try:
@@ -222,6 +241,14 @@ class SpaceTrust:
             if each.subject == participant:
                 return each.state
         return "active"
+
+    def _bindings(self, participant: str) -> list[Binding]:
+        now, found = self._clock.now(), []
+        for each in self._directory.bindings(participant, now):
+            with suppress(Unauthenticated):  # this one certificate may be revoked
+                self._directory.check_active(participant, now, each.fingerprint)
+                found.append(each)
+        return found
 
     def _still_bound(self, mark: Mark) -> bool:
         """Take up a kept binding; one under a key that was replaced since opens nothing more."""
