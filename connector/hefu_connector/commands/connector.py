@@ -93,10 +93,11 @@ def _join(arguments: argparse.Namespace) -> int:
         return _enrolled(output, folder)
     secret = Settings.read(Home(folder)).secret
     output.progress(
-        f"Joining {invitation.space.space} as {enrolment.participant} in {folder}, which opens with the secret {secret}: "
+        f"Joining {invitation.space.space} as {enrolment.participant} in {folder}, opened by the secret {secret}: "
         f"keep copies of both, in two safe places.\n"
         f"Waits for the operator to certify the key {enrolment.key}; tell it to them, for comparison.",
-        f"正以 {enrolment.participant} 之名在 {folder} 加入 {invitation.space.space}，由口令 {secret} 保护：请分别妥善备份。\n"
+        f"正以 {enrolment.participant} 之名加入 {invitation.space.space}。\n"
+        f"{folder} 由口令 {secret} 保护：请分别妥善备份。\n"
         f"等待运营者认证密钥 {enrolment.key}；请告知对方以便核对。",
     )
     if not arguments.no_wait:
