@@ -31,6 +31,7 @@ from hefu_broker import bell, probes
 from hefu_broker.authority import Authority
 from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
+from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.founding import SPACE, folder_of, further, ring_of, unlock
@@ -45,6 +46,7 @@ from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
 from hefu_broker.standing import Standings
 from hefu_broker.storage.catalog import SqlCatalogStore
+from hefu_broker.storage.charters import SqlCharterStore
 from hefu_broker.storage.contracts import SqlTalkStore
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.log import SqlLogStore
@@ -122,7 +124,8 @@ class _Ground:
         )
         announce = sequencer.ring if self.serving else lambda: bell.ring(self.folder)
         trust = Trust(Directory(space.space, space.root), clock)
-        registry = Registry(trust, registry_store, registry_store, self.authority, announce)
+        charters = SqlCharterStore(database)
+        registry = Registry(trust, registry_store, registry_store, charters, self.authority, announce)
         registry.reload()
         _admit_self(folder, registry, registry_store)
         signer, changes = ring.signer(), Changes()
@@ -141,6 +144,7 @@ class _Ground:
                 registry.directory, space.root, enrolment_store, registry_store, registry_store, clock, registry.changed
             ),
             standings=Standings(settings.broker, signer, registry, registry_store, registry_store, clock, announce),
+            charters=Charters(registry.directory, space.root, charters, clock, registry.changed),
             catalog=Catalog(trust, products, announce),
             contracts=contracts,
             changes=changes,

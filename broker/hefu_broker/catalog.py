@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import Binding
+from hefu_policies import charter
 from hefu_policies.contract import PUBLISHED, Description
 from hefu_policies.lifecycle import ProductState
 
@@ -34,7 +35,8 @@ class Catalog:
         """List a product, or a new version of it. The same statement again changes nothing.
 
         Raises:
-            Refused: the caller is no provider; a resource is another's or promised something else before.
+            Refused: the caller is no provider; a resource is another's or promised something else before; an offer is
+                not as the space's charter allows.
             Conflict: not the next version, retired, or another provider's.
             Malformed, Untrusted: as `Trust.read` and `Description.of`.
         """
@@ -42,6 +44,7 @@ class Catalog:
         statement = self._trust.read(data, caller, PUBLISHED)
         listing = Listing(statement, Description.of(statement.body))
         _check_ids(listing.description)
+        charter.check(self._trust.directory.charter, listing.description)
         held = self._held(listing.product)
         if held is not None and held.digest == listing.digest:
             return held

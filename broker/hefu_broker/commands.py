@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hefu import faults, identity, logs, telemetry
+from hefu.charter import CHARTERED, Charter
 from hefu.commands import Group, Output, common, pick
 from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.hardening import keep_memory_private
 
-from hefu_broker import space_commands
+from hefu_broker import charter_commands, space_commands
 from hefu_broker.space_commands import root_passphrase
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
     _add_init(command("init", "found a space: the offline root, the broker's keys, the space file", _init, space=False))
     space_commands.add(commands)
+    charter_commands.add(commands)
     serve = command("serve", "serve all spaces until SIGTERM or Ctrl-C", _serve, space=False)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")
     _add_invite(command("invite", "write an invitation: one file that is enough to join", _invite))
@@ -58,7 +60,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     _add_certify(command("certify", "certify an enrolment with the root's key", _certify))
     reject = command("reject", "close an enrolment for good", _reject)
     reject.add_argument("enrolment")
-    sign = command("root-sign", "sign a certification on the root's own machine", _root_sign, folder=False)
+    sign = command("root-sign", "sign a certification or charter on the root's own machine", _root_sign, folder=False)
     sign.add_argument("--root", type=Path, required=True, help="the root's folder")
     sign.add_argument("--request", type=Path, required=True, help="what certify --request-out wrote")
     sign.add_argument("--statement-out", type=Path, required=True, help="where to write the signed statement")
@@ -254,7 +256,11 @@ def _certify(arguments: argparse.Namespace) -> int:
     with _rooms(arguments) as rooms:
         if arguments.request_out is not None:
             return _draft_certification(arguments, rooms, id_)
-        signed = _read(arguments.statement_in) if arguments.statement_in else _sign_here(arguments, rooms, id_)
+        signed = (
+            charter_commands.read(arguments.statement_in)
+            if arguments.statement_in
+            else _sign_here(arguments, rooms, id_)
+        )
         participant = rooms.enrolments.certify(id_, signed.to_bytes())
     output = Output.of(arguments)
     output.say(f"Certified {participant.id} ({', '.join(sorted(participant.roles))}).", f"已认证 {participant.id}。")
@@ -290,13 +296,18 @@ def _root_sign(arguments: argparse.Namespace) -> int:
 
     from hefu_broker.founding import read_root, sign_as_root
 
-    output = Output.of(arguments)
-    asked = identity.Participant.of(_read(arguments.request))
-    keys = [each.key for each in asked.signing]
-    output.say(f"Certifying {asked.id} as {', '.join(sorted(asked.roles))} with {', '.join(keys)}.")
-    signed = sign_as_root(_read(arguments.request), read_root(arguments.root, root_passphrase()), SystemClock())
+    output, request = Output.of(arguments), charter_commands.read(arguments.request)
+    told: dict[str, Any]
+    if request.type == CHARTERED:
+        told = {"charter": Charter.of(request).body()}
+        output.say(f"Signing charter {told['charter']['version']} of {request.space}: {told['charter']}")
+    else:
+        asked = identity.Participant.of(request)
+        told = {"participant": asked.id, "roles": sorted(asked.roles), "keys": [each.key for each in asked.signing]}
+        output.say(f"Certifying {asked.id} as {', '.join(told['roles'])} with {', '.join(told['keys'])}.")
+    signed = sign_as_root(request, read_root(arguments.root, root_passphrase()), SystemClock())
     arguments.statement_out.write_bytes(signed.to_bytes())
-    output.data({"participant": asked.id, "roles": sorted(asked.roles), "keys": keys, "digest": signed.digest()})
+    output.data({**told, "digest": signed.digest()})
     return 0
 
 
@@ -367,10 +378,3 @@ def _row(found: Enrolment) -> dict[str, Any]:
 
 def _cell(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _read(path: Path) -> Statement:
-    try:
-        return Statement.parse(path.read_bytes())
-    except OSError as fault:
-        raise Malformed("key.unreadable", path=str(path), why=fault.strerror or "no such file") from None

@@ -14,7 +14,7 @@ from hefu import canonical, identity
 from hefu.canonical import Json, Object
 from hefu.directory import Directory
 from hefu.envelope import ED25519, PublicKey, Statement, draft, new_id
-from hefu.errors import Conflict, Malformed, Unauthenticated, Untrusted
+from hefu.errors import Conflict, Malformed, Refused, Unauthenticated, Untrusted
 from hefu.identity import Participant
 from hefu.keys import key_id
 from hefu.times import Clock, write_time
@@ -63,11 +63,13 @@ class Enrolments:
 
         Raises:
             Malformed: the name or a role is not well formed.
+            Refused: the space's charter does not allow it a role.
             Conflict: the name is certified already.
         """
         identity.check_name(participant)
         if not roles or roles - {*identity.ROLES}:
             raise Malformed("request.malformed", why=f"roles are some of {', '.join(identity.ROLES)}")
+        self._check_charter(participant, roles)
         self._check_free(participant)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._store.issue(Token(_digest(token), participant, roles, self._clock.now() + life))
@@ -110,6 +112,7 @@ class Enrolments:
     def draft(self, id_: str, life: timedelta = MEMBERSHIP_LIFE) -> Statement:
         """The `participant.certified` statement that the root's holder is asked to sign. Raises NotFound."""
         found = self._store.enrolment(id_)
+        self._check_charter(found.participant, found.roles)
         asked, now = Statement.parse(found.request).body, self._clock.now()
         body: Object = {name: asked[name] for name in ("participant", "names", "keys", "sealing", "external_ids")}
         body |= {"roles": [*sorted(found.roles)], "not_before": write_time(now), "not_after": write_time(now + life)}
@@ -131,6 +134,7 @@ class Enrolments:
         same = all(statement.body[name] == asked[name] for name in ("participant", "names", "keys", "sealing"))
         if not same or participant.roles != found.roles:
             raise Untrusted("certification.differs", participant=found.participant)
+        self._check_charter(participant.id, participant.roles)
         self._registry.certify(participant, Outgoing.of(statement, EVERYBODY), id_)
         self._changed()
         return participant
@@ -154,6 +158,11 @@ class Enrolments:
         key = _only_key(body["keys"], participant)
         asked.verify({key.key: key})
         return asked
+
+    def _check_charter(self, participant: str, roles: frozenset[str]) -> None:
+        charter = self._directory.charter
+        for role in sorted(roles - charter.honours(participant, roles) if charter else ()):
+            raise Refused("charter.role", participant=participant, role=role)
 
     def _check_free(self, participant: str) -> None:
         if participant in self._directory_names():

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import identity, keys
+from hefu.charter import CHARTERED, Charter
 from hefu.enrolment import KeyRing
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound
@@ -219,8 +220,16 @@ def read_root(folder: Path, passphrase: bytes | None = None) -> FileSigner:
 
 
 def sign_as_root(statement: Statement, root: FileSigner, clock: Clock) -> Statement:
-    """A drafted certification with the root's signature."""
-    return statement.expect(identity.CERTIFIED).sign(root, clock.now())
+    """A drafted certification or charter with the root's signature.
+
+    Raises:
+        Malformed: it is anything else.
+    """
+    if statement.type == CHARTERED:
+        Charter.of(statement)
+    else:
+        statement.expect(identity.CERTIFIED)
+    return statement.sign(root, clock.now())
 
 
 def _make(folder: Path, plan: SpacePlan, ring: KeyRing, clock: Clock, **told: str) -> SpaceFile:

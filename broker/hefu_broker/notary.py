@@ -16,6 +16,7 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Signer, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
 from hefu.identity import Binding
+from hefu_policies import charter
 from hefu_policies.contract import AGREEMENT, ContractRequest, check_agreement
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import Move, Role, advance
@@ -97,6 +98,7 @@ class Notary:
             raise Conflict("product.unlisted", product=request.product)
         if listing.digest != request.description:
             raise Conflict("product.version", product=request.product, version=listing.description.version)
+        charter.check_offer(self._trust.directory.charter, offer)  # it may be newer than the listing
 
     def step(self, message: Statement, caller: Binding, move: Move, held: Talk | None) -> Talk:
         """The negotiation after a party's verified message.
@@ -125,6 +127,9 @@ class Notary:
             self._trust.directory.check_active(party, now)
         if self._catalog.listing(held.product).state is not ProductState.LISTED:
             raise Conflict("product.unlisted", product=held.product)
+        offer = self._catalog.listing(held.product, held.description).description.offer(held.offer)
+        if offer is not None:
+            charter.check_offer(self._trust.directory.charter, offer)
 
     def _agree(self, held: Talk, message: Statement, caller: Binding) -> Talk:
         body = members(message.body, "negotiation", "previous", "agreement")

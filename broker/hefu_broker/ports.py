@@ -34,6 +34,7 @@ from hefu_broker.records import (
 
 __all__ = [
     "CatalogStore",
+    "CharterStore",
     "Clock",
     "EnrolmentStore",
     "EntryStore",
@@ -59,6 +60,22 @@ class SpaceStore(Protocol):
 
     def of_enrolment(self, id_: str) -> str | None:
         """The space of an enrolment, if there is one of this id."""
+        ...
+
+
+class CharterStore(Protocol):
+    """The charter of a space, in versions."""
+
+    def newest(self) -> bytes | None:
+        """The statement of the newest version; None where the space has no charter."""
+        ...
+
+    def keep(self, version: int, statement: Outgoing) -> None:
+        """Keep a version.
+
+        Raises:
+            Conflict: it is not the one after the newest.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from hefu.errors import Refused, Unauthenticated
 from hefu.identity import BOUND, CERTIFIED, STATUS, Binding
 
 from hefu_broker.authority import Authority, requested_key
-from hefu_broker.ports import Announce, LookupStore, RegistryStore
+from hefu_broker.ports import Announce, CharterStore, LookupStore, RegistryStore
 from hefu_broker.records import Certificate, Outgoing
 from hefu_broker.trust import Trust
 
@@ -25,15 +25,23 @@ class Registry:
 
     Args:
         trust: holds the directory.
+        charters: the space's charter comes from there.
         announce: called after something was queued for the log.
     """
 
     def __init__(
-        self, trust: Trust, store: RegistryStore, lookups: LookupStore, authority: Authority, announce: Announce
+        self,
+        trust: Trust,
+        store: RegistryStore,
+        lookups: LookupStore,
+        charters: CharterStore,
+        authority: Authority,
+        announce: Announce,
     ) -> None:
         self._trust = trust
         self._store = store
         self._lookups = lookups
+        self._charters = charters
         self._authority = authority
         self._announce = announce
         self._lock = threading.Lock()
@@ -56,6 +64,9 @@ class Registry:
             Untrusted: a kept statement does not hold: the database was altered.
         """
         with self._lock:
+            charter = self._charters.newest()
+            if charter is not None:
+                self.directory.adopt(Statement.parse(charter))
             for data in self._store.statements(self._trust.clock.now()):
                 mark = canonical.digest(data)
                 if mark in self._taken:

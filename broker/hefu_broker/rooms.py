@@ -20,6 +20,7 @@ from hefu.times import Clock
 
 from hefu_broker.authority import Authority
 from hefu_broker.catalog import Catalog
+from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.log import AuditLog
@@ -52,6 +53,7 @@ class Rooms:
     registry: Registry
     enrolments: Enrolments
     standings: Standings
+    charters: Charters
     catalog: Catalog
     contracts: Contracts
     changes: Changes

@@ -73,13 +73,13 @@ class Trust:
             Refused: it has none of them.
         """
         found = self.directory.participant(caller.participant)
-        if roles and not found.roles & {*roles}:
+        if roles and not self.directory.roles(found.id) & {*roles}:
             raise Refused("permission.role", role=" / ".join(roles))
         return found
 
     def oversees(self, caller: Binding) -> bool:
         """Whether the caller reads everything: a regulator or an operator."""
-        return bool(self.directory.participant(caller.participant).roles & OVERSEERS)
+        return bool(self.directory.roles(caller.participant) & OVERSEERS)
 
 
 def members(body: Object, *names: str) -> Object:

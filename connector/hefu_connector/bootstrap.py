@@ -23,7 +23,14 @@ from hefu.tlog.note import VerifierKey
 from hefu_connector import probes
 from hefu_connector.background import Loop
 from hefu_connector.brokerage import Progress
-from hefu_connector.clients.broker import CatalogClient, Link, LogClient, NegotiationsClient, RegistryClient
+from hefu_connector.clients.broker import (
+    CatalogClient,
+    ChartersClient,
+    Link,
+    LogClient,
+    NegotiationsClient,
+    RegistryClient,
+)
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.clients.relay import Inward, RelayClient
 from hefu_connector.computing.asking import Asking
@@ -87,6 +94,7 @@ class _Broker:
     catalog: CatalogClient
     negotiations: NegotiationsClient
     log: LogClient
+    charters: ChartersClient
     relay: RelayClient | None
 
 
@@ -177,7 +185,15 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, shelves.marks, clock, reissue)
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     relay = RelayClient(link, space.relay) if space.relay else None
-    broker = _Broker(link, RegistryClient(link), CatalogClient(link), NegotiationsClient(link), LogClient(link), relay)
+    broker = _Broker(
+        link,
+        RegistryClient(link),
+        CatalogClient(link),
+        NegotiationsClient(link),
+        LogClient(link),
+        ChartersClient(link),
+        relay,
+    )
     trust = SpaceTrust(space, broker.registry, shelves.marks, clock)
     trust.load()
     if home.certification.exists():
@@ -200,8 +216,12 @@ def _roles(ground: _Ground) -> _Roles:
         author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, described
     )
     pen = Pen(author, broker.negotiations, marks)
-    provider = Provider(author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin)
-    consumer = Consumer(author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin)
+    provider = Provider(
+        author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin, trust.charter
+    )
+    consumer = Consumer(
+        author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin, trust.charter
+    )
     peers = PeerClient(trust, ground.identity.credentials, relay=broker.relay)
 
     def provider_of(product: str) -> str:
@@ -254,6 +274,7 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
     return [
         Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),
+        Loop("charter", lambda: trust.adopt(broker.charters.charter()), settings.members_seconds, bound),
         Loop("status list", trust.refresh_status, settings.status_seconds, bound),
         Loop("negotiations", watch.follow, 0.1, bound),
         Loop("negotiations again", watch.try_again, AGAIN, bound),

@@ -98,6 +98,14 @@ class Registry(Protocol):
         ...
 
 
+class Charters(Protocol):
+    """The space's charter. Threads and errors as in `Registry`."""
+
+    def charter(self) -> Statement | None:
+        """The newest charter; None where the broker knows of none."""
+        ...
+
+
 class Catalog(Protocol):
     """Data products. Threads and errors as in `Registry`."""
 

@@ -6,7 +6,7 @@ else. Plain values cross these ports: no database row, protobuf message or conne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hefu.canonical import Object
+from hefu.charter import Charter
 from hefu.envelope import Statement
 from hefu_policies.budget import Budget, Charge
 from hefu_policies.contract import Agreement
@@ -422,6 +423,9 @@ class Standing:
     """
 
     age: float
+
+
+Chartered = Callable[[], Charter | None]  # the newest verified charter of the space; Unavailable where one is due
 
 
 class Trust(Protocol):

@@ -64,6 +64,24 @@ class Visibility:
 
 
 @dataclass(frozen=True, slots=True)
+class FromTemplate:
+    """The template of the library that an offer's policy was made from, and its parameters: so anybody can check it."""
+
+    name: str
+    parameters: Object
+
+    def body(self) -> Object:
+        """``{name, parameters}``."""
+        return {"name": self.name, "parameters": dict(self.parameters)}
+
+    @classmethod
+    def of(cls, body: Json, where: str = "template") -> FromTemplate:
+        """Read what `body` wrote; raises as `Visibility.of`."""
+        found = Place(body, where).members(("name", "parameters"))
+        return cls(found["name"].text(60), found["parameters"].object())
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Terms on which a product may be used.
 
@@ -75,6 +93,7 @@ class Offer:
         valid_days: how long an agreement lasts.
         offline_window_seconds: how old the newest status list may be; 0 where none may be stale.
         offline_share_percent: the part of the budget that may be spent with a stale one.
+        template: what the policy was made from; None where it was written by hand.
     """
 
     id: str
@@ -85,6 +104,7 @@ class Offer:
     valid_days: int = 365
     offline_window_seconds: int = 3600
     offline_share_percent: int = 10
+    template: FromTemplate | None = None
 
     def __post_init__(self) -> None:
         where = f"offer {self.id}"
@@ -101,7 +121,8 @@ class Offer:
 
     def body(self) -> Object:
         """The offer as it stands in a description."""
-        return {
+        made: Object = {} if self.template is None else {"template": self.template.body()}
+        return made | {
             "offer": self.id,
             "policy": self.policy,
             "visibility": self.visibility.body(),
@@ -117,8 +138,10 @@ class Offer:
         """Read what `body` wrote; raises as `Visibility.of`."""
         found = Place(body, where).members(
             ("offer", "policy", "visibility", "approval", "budget", "valid_days", "offline_window_seconds",
-             "offline_share_percent")
+             "offline_share_percent"),
+            ("template",),
         )  # fmt: skip
+        made = found.get("template")
         return cls(
             id=found["offer"].text(),
             policy=found["policy"].object(),
@@ -128,6 +151,7 @@ class Offer:
             valid_days=found["valid_days"].integer(),
             offline_window_seconds=found["offline_window_seconds"].integer(),
             offline_share_percent=found["offline_share_percent"].integer(),
+            template=None if made is None else FromTemplate.of(made.value, made.where),
         )
 
 

@@ -10,7 +10,8 @@ Rules, in order:
 5. A status list is admitted under a key of a participant with the role operator, and only if its sequence is not
    lower than that of the list already held. Suspension narrows rights and acts at first verified sight; revocation is
    final: a list that leaves out a revoked subject of the list held is refused.
-6. A participant may act while it is certified, within its validity, under a key of its newest certification, and no
+6. The newest charter under the root's key counts: roles that it does not allow are as if they were not certified.
+7. A participant may act while it is certified, within its validity, under a key of its newest certification, and no
    standing names it, its key or its certificate.
 """
 
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hefu import identity
+from hefu.charter import Charter
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import NotFound, Unauthenticated, Untrusted
 from hefu.identity import Binding, Participant, StatusList
@@ -44,6 +46,7 @@ class Directory:
         self._bindings: dict[str, Binding] = {}
         self._bound: dict[str, datetime] = {}  # fingerprint -> when it was said
         self._status: StatusList | None = None
+        self._charter: tuple[Statement, Charter] | None = None
 
     @property
     def keys(self) -> Mapping[str, PublicKey]:
@@ -55,6 +58,34 @@ class Directory:
     def status(self) -> StatusList | None:
         """The newest verified status list."""
         return self._status
+
+    @property
+    def charter(self) -> Charter | None:
+        """The newest verified charter of the space; None where it has none."""
+        held = self._charter
+        return held[1] if held else None
+
+    def adopt(self, statement: Statement) -> Charter:
+        """Take over a charter (rule 6). An older one changes nothing.
+
+        Raises:
+            Untrusted: not signed by the root, of another space, or another charter of the version held.
+        """
+        self._of_this_space(statement)
+        statement.verify(self._root, identity.ROOT)
+        charter = Charter.of(statement)
+        with self._lock:
+            held = self._charter
+            if held is not None and held[1].version == charter.version and held[0].payload != statement.payload:
+                raise Untrusted("charter.forked", version=charter.version)
+            if held is None or held[1].version < charter.version:
+                self._charter = (statement, charter)
+            return self._charter[1] if self._charter else charter
+
+    def roles(self, id_: str) -> frozenset[str]:
+        """The roles of a participant that count in this space (rules 2, 6); raises as `participant`."""
+        certified, charter = self.participant(id_).roles, self.charter
+        return charter.honours(id_, certified) if charter else certified
 
     def certify(self, statement: Statement) -> Participant:
         """Admit a participant (rules 2, 3).
@@ -133,7 +164,7 @@ class Directory:
             return sorted((each for _, each in self._participants.values()), key=lambda one: one.id)
 
     def caller(self, fingerprint: str, at: datetime) -> Binding:
-        """The binding of a transport certificate, if its participant may act now (rules 4, 6).
+        """The binding of a transport certificate, if its participant may act now (rules 4, 7).
 
         Raises:
             Unauthenticated: the certificate is not bound, expired, suspended or revoked.
@@ -172,7 +203,7 @@ class Directory:
         return list({each.key: each for each in valid}.values())[::-1]
 
     def check_active(self, participant: str, at: datetime, *subjects: str) -> None:
-        """Check rule 6 for a participant, and for keys or certificates it uses.
+        """Check rule 7 for a participant, and for keys or certificates it uses.
 
         Raises:
             Unauthenticated: it is not certified, not valid at that time, suspended or revoked.

@@ -135,6 +135,33 @@ _GROUND: dict[str, Message] = {
         "The invitation {path} can be read by others, and so can its token. Run: chmod 600 {path}",
         "邀请文件 {path} 可被他人读取，其中的令牌亦然。请执行：chmod 600 {path}",
     ),
+    "charter.role": _m(
+        "The charter of this space does not allow {participant} the role {role}. Change the charter first, with the "
+        "root's key: hefu broker charter.",
+        "本空间章程不允许 {participant} 担任 {role}。请先以根密钥修改章程：hefu broker charter。",
+    ),
+    "charter.template": _m(
+        "The charter of this space does not allow the policy of offer {offer}. Use one of its templates: {known}.",
+        "本空间章程不允许报价 {offer} 的策略。请使用章程所列模板：{known}。",
+    ),
+    "charter.altered": _m(
+        "The policy of offer {offer} is not what the template {template} gives with its parameters. Publish the "
+        "product again from its file.",
+        "报价 {offer} 的策略与模板 {template} 及其参数所得不一致。请由产品文件重新发布。",
+    ),
+    "charter.forked": _m(
+        "There is another charter of version {version}, or a newer one. Ask the operator which one the root signed.",
+        "已有另一份第 {version} 版章程，或更新的版本。请向运营者核实根所签署的版本。",
+    ),
+    "charter.version": _m(
+        "The next charter of this space has version {version}. Draft it again: hefu broker charter set.",
+        "本空间的下一份章程应为第 {version} 版。请重新起草：hefu broker charter set。",
+    ),
+    "charter.unknown": _m(
+        "This space has a charter, of version {version} at least, and the broker has not shown it yet. Try again; if "
+        "it stays so, ask the operator.",
+        "本空间设有章程（至少第 {version} 版），而平台尚未出示。请稍后重试；如仍如此，请联系运营者。",
+    ),
     "space.taken": _m(
         "This broker serves {space} already, or a log of the same name. Give another --space or --log-origin.",
         "该平台已有空间 {space} 或同名日志。请换一个 --space 或 --log-origin。",

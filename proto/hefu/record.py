@@ -12,6 +12,8 @@ A pure pass over entries in log order. Rules, in order:
 7. Only that operator signs status lists. A participant or key that the newest list before names signs nothing that is
    dated later than that by over a minute, the time in which standing must be known everywhere (promise, T-b).
 
+8. Charters are the root's, each of a higher version than the one before.
+
 What breaks a rule is a fault with its entry's number, and is used no further.
 """
 
@@ -24,6 +26,7 @@ from datetime import datetime, timedelta
 from hefu import canonical, identity
 from hefu.bundle import BundleEntry
 from hefu.canonical import Json
+from hefu.charter import CHARTERED, Charter
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import HefuError, Malformed, Untrusted
 from hefu.identity import Participant, Standing, StatusList
@@ -74,6 +77,7 @@ class Record:
     _retired: dict[str, datetime] = field(default_factory=dict)
     _standing: dict[str, Standing] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
+    _chartered: int = 0
 
     def add(self, entry: BundleEntry) -> None:
         """Take the next entry."""
@@ -107,12 +111,7 @@ class Record:
             raise Untrusted("space.other", found=statement.space, expected=self.space.space)
         if statement.id in self._seen:
             raise Malformed("statement.malformed", why="a statement of this id stands in the log already")
-        if statement.type == identity.CERTIFIED:
-            self._certify(statement)
-        elif statement.type == ENROLLED:
-            statement.verify(_own_keys(statement))  # 3
-        else:
-            self._verify(statement, *parties(statement))
+        self._check_signed(statement)
         if statement.type in _CARRIERS:  # 6
             inner = carried(statement)
             self._verify(inner, inner.issuer)
@@ -121,6 +120,16 @@ class Record:
         if statement.type == identity.STATUS:  # 7
             self._standing = {each.subject: each for each in StatusList.of(statement).standings}
         self._seen.add(statement.id)
+
+    def _check_signed(self, statement: Statement) -> None:
+        if statement.type == identity.CERTIFIED:
+            self._certify(statement)
+        elif statement.type == CHARTERED:  # 8
+            self._adopt(statement)
+        elif statement.type == ENROLLED:
+            statement.verify(_own_keys(statement))  # 3
+        else:
+            self._verify(statement, *parties(statement))
 
     def _certify(self, statement: Statement) -> None:
         statement.verify({self.root.key: self.root}, identity.ROOT)
@@ -135,6 +144,13 @@ class Record:
                 self._retired.setdefault(key.key, statement.time)
         self._participants[participant.id] = participant
         self._keys.update({key.key: key for key in participant.signing})  # 1
+
+    def _adopt(self, statement: Statement) -> None:
+        statement.verify({self.root.key: self.root}, identity.ROOT)
+        charter = Charter.of(statement)
+        if charter.version <= self._chartered:
+            raise Untrusted("charter.forked", version=charter.version)
+        self._chartered = charter.version
 
     def _verify(self, statement: Statement, *signers: str) -> None:
         statement.verify(self._keys, *signers)  # 3

@@ -7,6 +7,7 @@ it is ever replaced by what a message says.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hefu.envelope import PublicKey
 from hefu.errors import Malformed
 
 API_VERSION = "hefu/v1"
-_OPTIONAL = {"relay"}
+_OPTIONAL = {"relay", "charter"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class SpaceFile:
         log_key: the audit log's verifier key (a C2SP vkey).
         relay: ``host:port`` where connectors that nobody can dial are reached; empty where the space has none. Only
             sealed bytes go there, so a wrong one can hinder and do no more.
+        charter: the version of the space's charter when the file was written, as digits; whoever pins it does nothing
+            until it has seen that one or a newer. Empty where the space had none.
     """
 
     space: str
@@ -44,6 +47,7 @@ class SpaceFile:
     log_origin: str
     log_key: str
     relay: str = ""
+    charter: str = ""
 
     @classmethod
     def read(cls, path: Path) -> SpaceFile:
@@ -70,6 +74,8 @@ class SpaceFile:
         if not all(isinstance(value, str) for value in document.values()):
             raise Malformed("space.unreadable", path=where, why="every member must be a text")
         values = {name: document[name] for name in cls.__slots__ if name != "root" and name in document}
+        if not re.fullmatch("[1-9][0-9]{0,8}|", values.get("charter", "")):
+            raise Malformed("space.unreadable", path=where, why="charter must be a number")
         raw = identity.read_bytes(document["root"], 32)
         return cls(root=PublicKey(keys.key_id(identity.ROOT, raw), identity.ROOT, raw), **values)
 

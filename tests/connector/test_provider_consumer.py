@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hefu.canonical import Object
+from hefu.charter import Charter
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
 from hefu.tlog.tree import leaf_hash
@@ -194,6 +195,7 @@ class Sides:
     provider: Provider
     consumer: Consumer
     pair: Pair
+    charters: list[Charter]
 
     def ask(self, offer_id: str = "off-research") -> Progress:
         return self.consumer.request(self.pair.product, offer_id, PURPOSE)
@@ -222,18 +224,25 @@ class Sides:
 @pytest.fixture
 def sides(pair: Pair) -> Sides:
     broker, provider, consumer = GullibleBroker(), pair.provider.provider, pair.consumer.consumer
+    charters: list[Charter] = []
+
+    def chartered() -> Charter | None:
+        return charters[-1] if charters else None
+
     return Sides(
         broker,
         Provider(
             provider._author, provider._trust, provider._products, provider._catalog, broker,
             Pen(provider._author, broker, provider._pen._marks), provider._agreements, provider._origin,
+            chartered,
         ),
         Consumer(
             consumer._author, consumer._trust, consumer._catalog, broker,
             Pen(consumer._author, broker, consumer._pen._marks), consumer._agreements, consumer._marks,
-            consumer._origin,
+            consumer._origin, chartered,
         ),
         pair,
+        charters,
     )  # fmt: skip
 
 
@@ -444,3 +453,32 @@ def test_with_the_broker_down_work_goes_on_also_after_a_restart_and_is_logged_af
     eventually(lambda: pair.consumer.agreements.load(agreement).termination)
     with pytest.raises(Refused):
         pair.consumer.asking.ask(plan(pair.product), agreement, PURPOSE, "rui")
+
+
+# ---------------------------------------------------------------- the charter, where the broker does not care
+
+
+def test_a_consumer_asks_for_nothing_that_the_charter_forbids(sides: Sides) -> None:
+    sides.charters.append(Charter(1, templates=("open-statistics",)))
+    with pytest.raises(Refused) as refused:
+        sides.ask()
+    assert refused.value.code == "charter.template"
+    assert sides.broker.sent == []
+
+
+def test_a_provider_neither_offers_nor_agrees_to_what_the_charter_forbids(sides: Sides) -> None:
+    asked = sides.ask()
+    sides.charters.append(Charter(1, templates=("open-statistics",)))
+    sides.provider.react(asked)
+    assert types(sides.broker) == ["requested", "terminated"]
+    with pytest.raises(Refused):
+        sides.provider.publish(description(sides.pair.resource, "prd-forbidden"))
+    assert sides.pair.provider.provider._products.find("prd-forbidden") is None
+
+
+def test_a_consumer_does_not_sign_what_a_newer_charter_forbids(sides: Sides) -> None:
+    asked = sides.ask()
+    sides.provider.react(asked)
+    sides.charters.append(Charter(1, templates=("open-statistics",)))
+    sides.consumer.react(sides.broker.negotiation(asked.id))
+    assert types(sides.broker) == ["requested", "agreed", "terminated"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import enrolment, identity, transport
+from hefu.charter import CHARTERED, Charter
 from hefu.enrolment import KeyRing
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import Conflict, HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
@@ -393,3 +394,43 @@ def test_a_private_key_that_others_can_read_stops_the_start(setting: Setting) ->
 def test_marks_never_go_back(setting: Setting) -> None:
     with pytest.raises(Conflict):
         setting.marks.advance(Mark("status", 0, ""))
+
+
+# ---------------------------------------------------------------- the charter
+
+
+def chartered(setting: Setting, charter: Charter, root: FileSigner | None = None) -> Statement:
+    at = setting.clock.now()
+    made = draft(CHARTERED, charter.body(), space="demo", issuer=identity.ROOT, at=at)
+    return made.sign(root or setting.root, at)
+
+
+def test_the_newest_charter_of_the_root_counts_and_outlives_a_restart(setting: Setting) -> None:
+    setting.join("overseer", "regulator", "consumer")
+    setting.trust.refresh_members()
+    assert setting.trust.roles("overseer") == {"regulator", "consumer"}
+    first, second = (chartered(setting, Charter(number, templates=("open-statistics",))) for number in (1, 2))
+    for each in (second, first, None):
+        setting.trust.adopt(each)
+    for trust in (setting.trust, setting.restart()):
+        found = trust.charter()
+        assert found is not None
+        assert found.version == 2
+        assert trust.roles("overseer") == {"consumer"}  # the charter names it not among the regulators
+    forged = chartered(setting, Charter(3), root=setting.ring("overseer").signer())
+    with pytest.raises(Untrusted):
+        setting.trust.adopt(forged)
+    with pytest.raises(Untrusted):
+        setting.trust.adopt(chartered(setting, Charter(2, roles=frozenset({"consumer"}))))
+
+
+def test_a_pinned_charter_that_the_broker_withholds_stops_the_connector(setting: Setting) -> None:
+    space = replace(setting.space, charter="2")
+    trust = SpaceTrust(space, setting.registry, setting.marks, setting.clock)
+    trust.adopt(None)
+    for newest in (None, chartered(setting, Charter(1))):
+        trust.adopt(newest)
+        with pytest.raises(Unavailable):
+            trust.charter()
+    trust.adopt(chartered(setting, Charter(3)))
+    assert trust.charter() == Charter(3)

@@ -63,3 +63,10 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         """See the service."""
         rooms, _ = self._spaces.member(transport.caller(context))
         return answers.statement(rooms.standings.newest())
+
+    def GetCharter(  # noqa: N802 - the name in the protocol
+        self, request: registry_pb2.GetCharterRequest, context: grpc.ServicerContext
+    ) -> common_pb2.Statement:
+        """See the service."""
+        rooms, _ = self._spaces.member(transport.caller(context))
+        return answers.statement(rooms.charters.newest())

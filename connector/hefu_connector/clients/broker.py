@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import grpc
 from hefu import faults, transport
 from hefu.envelope import Statement
-from hefu.errors import Malformed
+from hefu.errors import Malformed, NotFound
 from hefu.space import SpaceFile
 from hefu.tlog.proof import LogProof
 from hefu.v1 import (
@@ -127,6 +127,21 @@ class RegistryClient:
 
     def _stub(self) -> registry_pb2_grpc.RegistryServiceStub:
         return registry_pb2_grpc.RegistryServiceStub(self._link.channel())
+
+
+class ChartersClient:
+    """`brokerage.Charters` over gRPC."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def charter(self) -> Statement | None:
+        """As in the port."""
+        stub = registry_pb2_grpc.RegistryServiceStub(self._link.channel())
+        try:
+            return _read(_call(self._link, stub.GetCharter, registry_pb2.GetCharterRequest()))
+        except NotFound:
+            return None
 
 
 class CatalogClient:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
+from hefu_policies import charter
 from hefu_policies.contract import PUBLISHED, ContractRequest, check_agreement
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description
@@ -22,7 +23,7 @@ from hefu_connector.contracting import negotiating
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
-from hefu_connector.ports import Trust
+from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import Mark, Marks
 
 SKEW = timedelta(minutes=5)  # between the clocks of two participants
@@ -56,6 +57,7 @@ class Consumer:
 
     Args:
         origin: the log in which agreements must stand, as pinned.
+        chartered: gives the newest verified charter of the space, or None where it has none.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Consumer:
         agreements: Agreements,
         marks: Marks,
         origin: str,
+        chartered: Chartered,
     ) -> None:
         self._author = author
         self._trust = trust
@@ -77,6 +80,7 @@ class Consumer:
         self._agreements = agreements
         self._marks = marks
         self._origin = origin
+        self._chartered = chartered
 
     # ------------------------------------------------------------ products
 
@@ -125,6 +129,7 @@ class Consumer:
         Raises:
             NotFound: no such product or offer.
             Conflict: the product is retired, or the offer is not named and there are several.
+            Refused: the offer is not as the space's charter allows.
             Unauthenticated: the provider or its key may not act.
             Unavailable: the broker is away.
         """
@@ -143,6 +148,7 @@ class Consumer:
             offer=self._offer(found.description, offer),
             purpose=purpose,
         )
+        self._check_charter(found.description, request.offer)
         self._marks.advance(Mark(_DESCRIPTION + request.description, 1, statement.to_bytes().decode()))
         return self._pen.begin(request, user)
 
@@ -202,9 +208,16 @@ class Consumer:
         self._trust.verify(agreement, negotiation.request.provider)
         self._trust.check(negotiation.request.provider, *(each.key for each in agreement.signatures))
         derived = check_agreement(agreement, description, negotiation.requested, log=self._origin)
+        self._check_charter(Description.of(description.body), derived.offer)
         earliest, latest = negotiation.requested.time - SKEW, self._author.clock.now() + SKEW
         if not earliest <= derived.not_before <= latest:
             raise Untrusted("agreement.differs", where="not_before")
+
+    def _check_charter(self, description: Description, offer: str) -> None:
+        found = description.offer(offer)
+        if found is None:
+            raise NotFound("offer.not_found", product=description.product, offer=offer)
+        charter.check_offer(self._chartered(), found)
 
     def _countersign(self, agreement: Statement) -> Object:
         return {"agreement": embedded(agreement.sign(self._author.signer, self._author.clock.now()))}

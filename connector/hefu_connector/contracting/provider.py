@@ -13,6 +13,7 @@ from dataclasses import replace
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
+from hefu_policies import charter
 from hefu_policies.contract import AGREEMENT, PUBLISHED, agreement_from
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description, Offer
@@ -22,7 +23,7 @@ from hefu_connector.contracting import negotiating
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
-from hefu_connector.ports import Trust
+from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import OwnProduct, Products, ProductState
 
 RETIRED = "product.retired"
@@ -33,6 +34,7 @@ class Provider:
 
     Args:
         origin: the log in which agreements must stand, as pinned.
+        chartered: gives the newest verified charter of the space, or None where it has none.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Provider:
         pen: Pen,
         agreements: Agreements,
         origin: str,
+        chartered: Chartered,
     ) -> None:
         self._author = author
         self._trust = trust
@@ -54,6 +57,7 @@ class Provider:
         self._pen = pen
         self._agreements = agreements
         self._origin = origin
+        self._chartered = chartered
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------ products
@@ -65,9 +69,11 @@ class Provider:
             description: its version and previous digest are set here.
 
         Raises:
+            Refused: an offer is not as the space's charter allows.
             Conflict: the product is retired, or a resource contradicts what was promised for it before.
             Unavailable: the broker is away; the description is kept as a draft, and `publish` may be called again.
         """
+        charter.check(self._chartered(), description)
         with self._lock:
             try:
                 return self._publish(description, user)
@@ -147,6 +153,7 @@ class Provider:
         found = self._read(negotiating.find(self._negotiations, negotiation))
         if found.state is not State.REQUESTED:
             raise Conflict("negotiation.not_waiting", negotiation=negotiation, state=found.state.value)
+        self._offer(found)
         return self._agree(found)
 
     def refuse(self, negotiation: str, reason: str) -> Progress:
@@ -208,6 +215,7 @@ class Provider:
         offer = description.description.offer(negotiation.request.offer)
         if offer is None or not offer.visibility.allows(negotiation.request.consumer):
             raise NotFound("offer.not_found", product=description.product, offer=negotiation.request.offer)
+        charter.check_offer(self._chartered(), offer)
         return offer
 
     def _current(self, negotiation: Negotiation) -> OwnProduct:

@@ -159,18 +159,19 @@ def _offer(reader: Reader, node: Node, known: Mapping[str, Column], kept: Privac
     members = reader.members(node, ("name", "policy", "budget"), ("visibility", "approval", "valid_days", "offline"))
     name = reader.text(members.get("name"), 64)
     granted = budget(reader, members.get("budget"))
-    policy = templates.offer(reader, members.get("policy"), known, granted)
+    made = templates.offer(reader, members.get("policy"), known, granted)
     visibility = _visibility(reader, members.get("visibility"))
     approval = reader.choice(members["approval"], "automatic", "manual") if "approval" in members else "automatic"
     days = reader.integer(members["valid_days"], 1, 3660) if "valid_days" in members else 365
     window, share = _offline(reader, members.get("offline"))
     if granted is not None and kept is not None and not granted.fits(kept.lifetime):
         reader.fault(members["budget"], "product.budget_lifetime")
-    if None in (name, granted, policy, visibility, approval, days):
+    if made is None or None in (name, granted, visibility, approval, days):
         return None
+    policy, template = made
     return reader.build(
         node,
-        lambda: Offer(name, policy, granted, visibility, approval, days, window, share),  # type: ignore[arg-type]
+        lambda: Offer(name, policy, granted, visibility, approval, days, window, share, template),  # type: ignore[arg-type]
     )
 
 

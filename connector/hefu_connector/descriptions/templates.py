@@ -12,6 +12,7 @@ from hefu_policies import library, odrl
 from hefu_policies.budget import Budget
 from hefu_policies.library import Parameter, Template
 from hefu_policies.policy import Policy, Rule, Value
+from hefu_policies.product import FromTemplate
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import Column
 
@@ -22,8 +23,10 @@ from hefu_connector.descriptions.reader import DECIDE, Reader
 _SET_HERE = frozenset({"columns", "budget", "count"})
 
 
-def offer(reader: Reader, node: Node | None, known: Mapping[str, Column], granted: Budget | None) -> Object | None:
-    """The ODRL Offer of ``{template: …, parameters}``; every wrong parameter is reported.
+def offer(
+    reader: Reader, node: Node | None, known: Mapping[str, Column], granted: Budget | None
+) -> tuple[Object, FromTemplate] | None:
+    """The ODRL Offer of ``{template: …, parameters}`` and what it was made from; every wrong parameter is reported.
 
     Args:
         known: the described columns; ``columns`` may be left out and then names them all.
@@ -54,7 +57,7 @@ def offer(reader: Reader, node: Node | None, known: Mapping[str, Column], grante
     _check_columns(reader, members.get("columns"), known)
     if not clean or not known or granted is None:
         return None
-    return reader.build(node, lambda: library.template(name, values))
+    return reader.build(node, lambda: (library.template(name, values), FromTemplate(name, values)))
 
 
 def parameters(name: str) -> dict[str, str | None]:

@@ -12,6 +12,7 @@ from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from hefu.charter import Charter
 from hefu.directory import Directory
 from hefu.envelope import Statement
 from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
@@ -25,7 +26,7 @@ from hefu_connector.shelves import STATUS, Mark, Marks
 
 log = logging.getLogger("hefu.trust")
 
-_PARTICIPANT, _BINDING = "participant/", "binding/"
+_PARTICIPANT, _BINDING, _CHARTER = "participant/", "binding/", "charter"
 AHEAD = timedelta(minutes=5)  # how far the operator's clock may be before ours
 _KEEP_STATUS_EVERY = 30  # seconds; a restart believes the list to be at most this much older than it is
 # So that a stranger who calls again and again cannot make this connector flood the broker.
@@ -49,6 +50,7 @@ class SpaceTrust:
         self._lock = threading.Lock()
         self._lookups: deque[datetime] = deque()
         self._status_kept: datetime | None = None
+        self._pinned = int(space.charter or "0")
 
     def load(self) -> None:
         """Take up what was kept before, verified anew.
@@ -62,6 +64,9 @@ class SpaceTrust:
         for mark in self._marks.all(_BINDING):
             if mark.number < now.timestamp() or not self._still_bound(mark):
                 self._marks.remove(mark.name)
+        charter = self._marks.find(_CHARTER)
+        if charter is not None:
+            self._directory.adopt(Statement.parse(charter.text.encode()))
         status = self._marks.find(STATUS)
         if status is not None:
             self._directory.apply(Statement.parse(status.text.encode()))
@@ -94,6 +99,25 @@ class SpaceTrust:
         """Ask for all participants and their bindings; raises Unavailable."""
         for member in self._registry.members():
             self._admit(member)
+
+    def adopt(self, statement: Statement | None) -> None:
+        """Take over and keep the space's charter, if there is a newer one; raises Untrusted."""
+        if statement is None:
+            return
+        version, kept = self._directory.adopt(statement).version, self._marks.find(_CHARTER)
+        if kept is None or kept.number < version:
+            self._marks.advance(Mark(_CHARTER, version, statement.to_bytes().decode()))
+
+    def charter(self) -> Charter | None:
+        """The newest verified charter; None where the space has none.
+
+        Raises:
+            Unavailable: the space file says that there is one, and it or a newer one was not seen yet.
+        """
+        found = self._directory.charter
+        if (found.version if found else 0) < self._pinned:
+            raise Unavailable("charter.unknown", version=self._pinned)
+        return found
 
     def learn(self, participant: str) -> None:
         """Ask for one participant; raises NotFound, Unavailable, Untrusted."""
@@ -136,7 +160,8 @@ class SpaceTrust:
 
     def roles(self, participant: str) -> frozenset[str]:
         """As in the port."""
-        return self.participant(participant).roles
+        self.participant(participant)
+        return self._directory.roles(participant)
 
     def verify(self, statement: Statement, *parties: str) -> None:
         """As in the port."""

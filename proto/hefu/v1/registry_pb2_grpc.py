@@ -181,6 +181,11 @@ class RegistryServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_registry__pb2.GetStatusListRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_common__pb2.Statement.FromString,
                 _registered_method=True)
+        self.GetCharter = channel.unary_unary(
+                '/hefu.v1.RegistryService/GetCharter',
+                request_serializer=hefu_dot_v1_dot_registry__pb2.GetCharterRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_common__pb2.Statement.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer(object):
@@ -222,6 +227,13 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCharter(self, request, context):
+        """The newest charter of the space, signed by the root; NOT_FOUND where it has none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -248,6 +260,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             'GetStatusList': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatusList,
                     request_deserializer=hefu_dot_v1_dot_registry__pb2.GetStatusListRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_common__pb2.Statement.SerializeToString,
+            ),
+            'GetCharter': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCharter,
+                    request_deserializer=hefu_dot_v1_dot_registry__pb2.GetCharterRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_common__pb2.Statement.SerializeToString,
             ),
     }
@@ -386,6 +403,33 @@ class RegistryService(object):
             target,
             '/hefu.v1.RegistryService/GetStatusList',
             hefu_dot_v1_dot_registry__pb2.GetStatusListRequest.SerializeToString,
+            hefu_dot_v1_dot_common__pb2.Statement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCharter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.RegistryService/GetCharter',
+            hefu_dot_v1_dot_registry__pb2.GetCharterRequest.SerializeToString,
             hefu_dot_v1_dot_common__pb2.Statement.FromString,
             options,
             channel_credentials,

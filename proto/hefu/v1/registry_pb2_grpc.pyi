@@ -87,6 +87,8 @@ class RegistryServiceStub:
     """All participants of the space, by id."""
     GetStatusList: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetStatusListRequest, _common_pb2.Statement]
     """The newest signed status list."""
+    GetCharter: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetCharterRequest, _common_pb2.Statement]
+    """The newest charter of the space, signed by the root; NOT_FOUND where it has none."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -103,6 +105,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """All participants of the space, by id."""
     GetStatusList: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetStatusListRequest, _common_pb2.Statement]  # type: ignore[assignment]
     """The newest signed status list."""
+    GetCharter: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetCharterRequest, _common_pb2.Statement]  # type: ignore[assignment]
+    """The newest charter of the space, signed by the root; NOT_FOUND where it has none."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Served over mutual TLS to registered participants."""
@@ -146,5 +150,13 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Statement, _abc.Awaitable[_common_pb2.Statement]]:
         """The newest signed status list."""
+
+    @_abc_1.abstractmethod
+    def GetCharter(
+        self,
+        request: _registry_pb2.GetCharterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Statement, _abc.Awaitable[_common_pb2.Statement]]:
+        """The newest charter of the space, signed by the root; NOT_FOUND where it has none."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

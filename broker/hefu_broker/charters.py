@@ -1,0 +1,87 @@
+"""The charter of a space at the broker: drafted here, signed by the offline root, kept in versions, and logged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from hefu import identity
+from hefu.charter import CHARTERED, Charter
+from hefu.directory import Directory
+from hefu.envelope import PublicKey, Statement, draft
+from hefu.errors import Conflict, Malformed, NotFound
+from hefu.times import Clock
+from hefu_policies.library import TEMPLATES
+
+from hefu_broker.ports import CharterStore
+from hefu_broker.records import EVERYBODY, Outgoing
+
+
+class Charters:
+    """The charter of one space.
+
+    Args:
+        root: the pinned root key.
+        changed: called after a charter was kept.
+    """
+
+    def __init__(
+        self, directory: Directory, root: PublicKey, store: CharterStore, clock: Clock, changed: Callable[[], None]
+    ) -> None:
+        self._directory = directory
+        self._root = root
+        self._store = store
+        self._clock = clock
+        self._changed = changed
+
+    def newest(self) -> Statement:
+        """The newest charter. Raises NotFound where the space has none."""
+        data = self._store.newest()
+        if data is None:
+            raise NotFound("resource.not_found", what="charter", name=self._directory.space)
+        return Statement.parse(data)
+
+    def draft(
+        self,
+        names: Mapping[str, str],
+        roles: frozenset[str],
+        templates: tuple[str, ...] | None,
+        regulators: tuple[str, ...],
+    ) -> Statement:
+        """The next version, to be signed by the root's holder.
+
+        Args:
+            roles: empty for all.
+            templates: None for any policy.
+
+        Raises:
+            Malformed: a name, a role or a template is not known.
+        """
+        for each in {*(templates or ())} - {*TEMPLATES}:
+            raise Malformed("template.unknown", name=each[:60], known=", ".join(TEMPLATES))
+        made = Charter(self._next(), dict(names), templates=templates, regulators=regulators)
+        made = replace(made, roles=roles) if roles else made
+        space, now = self._directory.space, self._clock.now()
+        return draft(CHARTERED, made.body(), space=space, issuer=identity.ROOT, at=now)
+
+    def adopt(self, data: bytes) -> Charter:
+        """Keep, log and serve a charter that the root signed; it acts at once. Repeating it changes nothing.
+
+        Raises:
+            Untrusted: not the root's, or of another space.
+            Conflict: it is not the next version.
+        """
+        held, statement = self._store.newest(), Statement.parse(data)
+        # Not in the directory that is in use: nothing may act before it is kept.
+        charter = Directory(self._directory.space, self._root).adopt(statement)
+        if data == held:
+            return charter
+        if charter.version != self._next():
+            raise Conflict("charter.version", version=self._next())
+        self._store.keep(charter.version, Outgoing.of(statement, EVERYBODY))
+        self._changed()
+        return charter
+
+    def _next(self) -> int:
+        held = self._store.newest()
+        return Charter.of(Statement.parse(held)).version + 1 if held else 1

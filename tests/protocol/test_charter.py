@@ -1,0 +1,59 @@
+"""The charter: the root's word, in versions; and which roles count under it."""
+
+from __future__ import annotations
+
+import pytest
+from hefu.bundle import BundleEntry
+from hefu.charter import CHARTERED, Charter
+from hefu.directory import Directory
+from hefu.envelope import Statement, draft
+from hefu.errors import Malformed, Untrusted
+from hefu.keys import FileSigner
+from hefu.record import Record
+from hefu.space import SpaceFile
+
+from tests.protocol.small_log import BROKER, START, public, signer
+
+ROOT = signer("root")
+
+
+def said(charter: Charter, by: FileSigner = ROOT, space: str = "demo") -> Statement:
+    return draft(CHARTERED, charter.body(), space=space, issuer="root", at=START).sign(by, START)
+
+
+def test_the_root_charters_and_nobody_else() -> None:
+    directory = Directory("demo", public(ROOT))
+    for other in (said(Charter(1), by=signer(BROKER)), said(Charter(1), space="other")):
+        with pytest.raises(Untrusted):
+            directory.adopt(other)
+    assert directory.charter is None
+    directory.adopt(said(Charter(2)))
+    assert directory.adopt(said(Charter(1))) == Charter(2)
+    with pytest.raises(Untrusted):
+        directory.adopt(said(Charter(2, regulators=("overseer",))))
+
+
+def test_what_is_not_allowed_does_not_count() -> None:
+    charter = Charter(1, roles=frozenset({"provider", "regulator"}), regulators=("overseer",))
+    assert charter.honours("overseer", frozenset({"regulator", "consumer"})) == {"regulator"}
+    assert charter.honours("hospital-a", frozenset({"regulator", "provider"})) == {"provider"}
+    assert charter.honours("broker", frozenset({"operator"})) == {"operator"}
+
+
+def test_a_charter_reads_as_it_was_written_and_nothing_else_does() -> None:
+    whole = Charter(3, {"zh": "医疗空间"}, frozenset({"provider"}), ("open-statistics",), ("overseer",))
+    assert Charter.of(said(whole)) == whole
+    for changes in ({"roles": ["operator"]}, {"roles": []}, {"version": 0}, {"version": True}, {"more": 1}):
+        body = whole.body() | changes
+        with pytest.raises(Malformed):
+            Charter.of(draft(CHARTERED, body, space="demo", issuer="root", at=START))
+
+
+def test_charters_in_a_log_grow_and_are_the_roots() -> None:
+    space = SpaceFile("demo", public(ROOT), BROKER, "a:1", "a:2", "", "example.org/demo", "")
+    record = Record(space, public(ROOT))
+    told = [said(Charter(1)), said(Charter(2), by=signer(BROKER)), said(Charter(1)), said(Charter(3))]
+    for index, each in enumerate(told):
+        record.add(BundleEntry.whole(index, each.to_bytes()))
+    assert [each.index for each in record.of(CHARTERED)] == [0, 3]
+    assert len(record.faults) == 2
