@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="on the disk to be measured; a temporary one by default")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        database = Database.at(Path(folder) / "connector.db")
+        database = Database.at(Path(folder) / "connector.db", "demo")
         names = count()
         sync = fsync(Path(folder) / "fsync")
         marks, ledger, journal = SqlMarks(database), SqlLedger(database), SqlJournal(database)

@@ -176,7 +176,8 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     space, ring = SpaceFile.read(home.space), settings.ring(home)
     signer = ring.signer()
     home.spool.mkdir(mode=0o700, exist_ok=True)
-    database = Database.at(home.database, opened.derive("database") if opened else None)
+    database = Database(settings.store(home), space.space, opened.derive("database") if opened else None)
+    database.claim(settings.participant, settings.connector)
     shelves = _Shelves(
         database, SqlMarks(database), SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database),

@@ -257,6 +257,8 @@ class Run:
         receipt: bytes of the receipt, refusal or failure; None until the end.
         parts: how many sealed parts can be fetched.
         release_at: not to be told before this time (the release quantum); None until the end.
+        owner: the process that carries it out (`Fleet`); empty where only one ever works on the journal.
+        stop: the code with which another process asks the owner to end it; empty if nobody does.
     """
 
     id: str
@@ -271,6 +273,8 @@ class Run:
     created: datetime
     updated: datetime
     release_at: datetime | None = None
+    owner: str = ""
+    stop: str = ""
 
 
 class Journal(Protocol):

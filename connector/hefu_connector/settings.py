@@ -80,6 +80,8 @@ class Settings:
             in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
         passphrase_file: of version 0.1.0, which encrypted keys only; the next start makes it the secret.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
+        database: URL of ledger, journal and contracts, ``postgresql://…`` or ``sqlite:////…``; empty: a SQLite file in
+            the directory. Replicas of a connector, and a participant's connectors in other spaces, share one.
     """
 
     participant: str
@@ -99,6 +101,7 @@ class Settings:
     passphrase_file: str = ""
     relay: bool = True
     test: bool = False
+    database: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")
@@ -159,6 +162,10 @@ class Settings:
         beside = home.settings.with_name(f"{home.settings.name}.new")
         beside.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
         beside.replace(home.settings)
+
+    def store(self, home: Home) -> str:
+        """The URL of the database."""
+        return self.database or f"sqlite:///{home.database.absolute()}"
 
     def ring(self, home: Home) -> KeyRing:
         """The keys.

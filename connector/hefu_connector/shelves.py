@@ -42,7 +42,8 @@ class SourceRecord:
 
 
 class Sources(Protocol):
-    """The registry of sources. A place that was once one asset stays that asset, even after removal (Q-e)."""
+    """The registry of sources. A place that was once one asset stays that asset, even after removal (Q-e). It is one
+    registry for all spaces of this store."""
 
     def add(self, source: SourceRecord) -> None:
         """Register a source.
@@ -130,7 +131,8 @@ class Products(Protocol):
         ...
 
     def all(self, resource: str = "") -> Sequence[OwnProduct]:
-        """What `find` gives for every own product, or for those that have this resource; by product id."""
+        """What `find` gives for every own product of this space; or for those of all spaces of this store that have
+        this resource. By product id."""
         ...
 
 

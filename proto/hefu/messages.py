@@ -530,6 +530,12 @@ _CONNECTOR: dict[str, Message] = {
         "The database was made by a newer version of hefu (schema {found}). Install that version; do not use this one.",
         "数据库由更新版本的 hefu 创建（模式 {found}）。请安装该版本，勿用本版本打开。",
     ),
+    "store.other": _m(
+        "The database belongs to connector {connector} of {participant}. Each participant needs a database of its own, "
+        "and in one space one connector uses it: make a replica of that connector, or set another `database`.",
+        "该数据库属于 {participant} 的连接器 {connector}。每个参与方须使用自己的数据库，且每个空间只能由一个连接器使用："
+        "请为该连接器建立副本，或另设 `database`。",
+    ),
     "store.mixed": _m(
         "The database at {path} was not made by a hefu connector. Give another path.",
         "{path} 处的数据库并非由 hefu 连接器创建。请另给路径。",

@@ -84,7 +84,7 @@ def setting(tmp_path: Path) -> Iterator[Setting]:
         "demo", PublicKey(root.key, identity.ROOT, root.public), "broker", "broker.test:1", "broker.test:2",
         authority.pem.decode(), "example.org/demo", "unused",
     )  # fmt: skip
-    database = Database.at(tmp_path / "connector.db")
+    database = Database.at(tmp_path / "connector.db", "demo")
     marks, registry = SqlMarks(database), MemoryRegistry(authority, clock)  # type: ignore[arg-type]
     trust = SpaceTrust(space, registry, marks, clock)
     made = Setting(tmp_path, clock, root, space, registry, marks, trust)  # type: ignore[arg-type]

@@ -157,7 +157,7 @@ def setting(tmp_path: Path) -> Iterator[Setting]:
         log_origin="example.org/demo",
         log_key="unused",
     )
-    database = Database.at(tmp_path / "connector.db")
+    database = Database.at(tmp_path / "connector.db", "demo")
     marks, registry = SqlMarks(database), MemoryRegistry(authority, clock)
     made = Setting(tmp_path, clock, root, space, registry, marks, SpaceTrust(space, registry, marks, clock))
     made.join("broker", "operator")

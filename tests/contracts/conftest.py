@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
 
+from tests import postgres
 from tests.contracts.memory import MemoryJournal, MemoryLedger
 
-ADAPTERS = ("memory", "sqlite", "sqlcipher")
+STORES = ("sqlite", "postgresql")
+ADAPTERS = ("memory", "sqlcipher", *STORES)
 KEY = bytes(range(32))
 
 
@@ -19,7 +21,7 @@ KEY = bytes(range(32))
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of the newest schema, made once; copying it is cheaper than migrating again."""
     path = tmp_path_factory.mktemp("migrated") / "connector.db"
-    Database.at(path).close()
+    Database.at(path, "demo").close()
     return path
 
 
@@ -27,35 +29,79 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, encrypted."""
     path = tmp_path_factory.mktemp("sealed") / "connector.db"
-    Database.at(path, KEY).close()
+    Database.at(path, "demo", KEY).close()
     return path
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    with postgres.server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def prepared(server: postgres.Server) -> str:
+    """The name of an empty PostgreSQL database of the newest schema."""
+    url = server.make()
+    Database(url, "demo").close()
+    return postgres.name_of(url)
+
+
 @pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+def sqlite_url(tmp_path: Path, migrated: Path) -> str:
     shutil.copy(migrated, tmp_path / "connector.db")
-    found = Database.at(tmp_path / "connector.db")
-    yield found
-    found.close()
+    return f"sqlite:///{tmp_path}/connector.db"
 
 
 @pytest.fixture
-def encrypted(tmp_path: Path, sealed: Path) -> Iterator[Database]:
+def sqlcipher_url(tmp_path: Path, sealed: Path) -> str:
     shutil.copy(sealed, tmp_path / "encrypted.db")
-    found = Database.at(tmp_path / "encrypted.db", KEY)
-    yield found
-    found.close()
+    return f"sqlite:///{tmp_path}/encrypted.db"
+
+
+@pytest.fixture
+def postgresql_url(server: postgres.Server, prepared: str) -> Iterator[str]:
+    url = server.make(prepared)
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest) -> str:
+    """Where an empty store is; every kind of it."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Database]]:
+    """Opens a store as a space sees it, and closes it after the test."""
+    found: list[Database] = []
+
+    def open_one(url: str, space: str = "demo") -> Database:
+        found.append(Database(url, space, KEY if url.endswith("/encrypted.db") else None))
+        return found[-1]
+
+    yield open_one
+    for each in found:
+        each.close()
+
+
+@pytest.fixture
+def database(url: str, opened: Callable[..., Database]) -> Database:
+    return opened(url)
 
 
 @pytest.fixture(params=ADAPTERS)
-def ledger(request: pytest.FixtureRequest) -> MemoryLedger | SqlLedger:
-    if request.param == "memory":
-        return MemoryLedger()
-    return SqlLedger(request.getfixturevalue("encrypted" if request.param == "sqlcipher" else "database"))
+def store(request: pytest.FixtureRequest, opened: Callable[..., Database]) -> Database | None:
+    """A store of every kind; None is memory."""
+    return None if request.param == "memory" else opened(request.getfixturevalue(f"{request.param}_url"))
 
 
-@pytest.fixture(params=ADAPTERS)
-def journal(request: pytest.FixtureRequest) -> MemoryJournal | SqlJournal:
-    if request.param == "memory":
-        return MemoryJournal()
-    return SqlJournal(request.getfixturevalue("encrypted" if request.param == "sqlcipher" else "database"))
+@pytest.fixture
+def ledger(store: Database | None) -> MemoryLedger | SqlLedger:
+    return MemoryLedger() if store is None else SqlLedger(store)
+
+
+@pytest.fixture
+def journal(store: Database | None) -> MemoryJournal | SqlJournal:
+    return MemoryJournal() if store is None else SqlJournal(store)

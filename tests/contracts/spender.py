@@ -62,7 +62,7 @@ def release(ledger: SqlLedger, journal: SqlJournal, id_: str) -> None:
 if __name__ == "__main__":
     kind, path, name, threads, *rest = sys.argv[1:]
     faults.arm(test=True)
-    opened = Database.at(Path(path))
+    opened = Database.at(Path(path), "demo")
     print("ready", flush=True)
     sys.stdin.readline()
     if kind == "race":

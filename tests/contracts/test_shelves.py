@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hefu.envelope import Statement
@@ -44,11 +43,9 @@ def halves() -> Halves:
 
 
 @pytest.fixture
-def again(tmp_path: Path) -> Iterator[Database]:
-    """The same file, as after a restart."""
-    found = Database.at(tmp_path / "connector.db")
-    yield found
-    found.close()
+def again(url: str, opened: Callable[..., Database]) -> Database:
+    """The same store, as after a restart."""
+    return opened(url)
 
 
 # ---------------------------------------------------------------- sources

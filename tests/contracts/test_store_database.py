@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from tests.contracts.stories import NOW, account, charge, entry, run
+
+
+@pytest.fixture
+def database(sqlite_url: str, opened: Callable[..., Database]) -> Database:
+    """What is SQLite's own; the suites of the ports run on every kind of store."""
+    return opened(sqlite_url)
 
 
 def limit_pages(database: Database, pages: int) -> None:
@@ -45,7 +52,7 @@ def test_a_commit_is_synced_before_it_returns(database: Database) -> None:
 
 
 def test_nobody_else_may_read_the_files(tmp_path: Path) -> None:
-    database = Database.at(tmp_path / "connector.db")
+    database = Database.at(tmp_path / "connector.db", "demo")
     SqlLedger(database).reserve("cmp-1", [account("asset/res-a")], charge())
     files = list(tmp_path.iterdir())
     assert {each.suffix for each in files} == {".db", ".db-wal", ".db-shm"}
@@ -60,7 +67,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(database: Database
 
 def test_opening_again_changes_nothing(database: Database, tmp_path: Path) -> None:
     SqlLedger(database).reserve("cmp-1", [account("asset/res-a")], charge())
-    again = Database.at(tmp_path / "connector.db")
+    again = Database.at(tmp_path / "connector.db", "demo")
     assert SqlLedger(again).charged("cmp-1") == charge()
     again.close()
 
@@ -69,7 +76,7 @@ def test_a_database_of_a_newer_schema_is_refused(database: Database, tmp_path: P
     with database.writing() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = 'connector_9999'")
     with pytest.raises(Conflict, match=r"newer version of hefu \(schema connector_9999\)"):
-        Database.at(tmp_path / "connector.db")
+        Database.at(tmp_path / "connector.db", "demo")
 
 
 def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -79,7 +86,7 @@ def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path) ->
     other.close()
     before = path.read_bytes()
     with pytest.raises(Conflict, match="not made by a hefu connector"):
-        Database.at(path)
+        Database.at(path, "demo")
     assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("patients",)]
     assert len(path.read_bytes()) == len(before)
 
@@ -88,9 +95,9 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("these are notes, not a database " * 100)
     with pytest.raises(Unavailable, match="cannot be read"):
-        Database.at(path)
+        Database.at(path, "demo")
     with pytest.raises(Unavailable):
-        Database.at(tmp_path / "absent" / "connector.db")
+        Database.at(tmp_path / "absent" / "connector.db", "demo")
 
 
 def test_a_migration_that_runs_out_of_disk_leaves_an_empty_database(
@@ -101,12 +108,12 @@ def test_a_migration_that_runs_out_of_disk_leaves_an_empty_database(
         "hefu_connector.storage.database._PRAGMAS", ("journal_mode=WAL", "synchronous=FULL", "max_page_count=12")
     )
     with pytest.raises(Unavailable, match="disk is full"):
-        Database.at(path)
+        Database.at(path, "demo")
     monkeypatch.undo()
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     connection.close()
-    Database.at(path).close()
+    Database.at(path, "demo").close()
 
 
 def test_a_full_disk_leaves_no_charge_half_written(database: Database, tmp_path: Path) -> None:

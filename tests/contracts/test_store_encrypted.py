@@ -35,7 +35,7 @@ def readable(folder: Path) -> list[bytes]:
 def test_nothing_of_a_store_can_be_read_without_its_key(tmp_path: Path) -> None:
     for name, key in (("plain", None), ("sealed", KEY)):
         (tmp_path / name).mkdir()
-        database = Database.at(tmp_path / name / "connector.db", key)
+        database = Database.at(tmp_path / name / "connector.db", "demo", key)
         fill(database)
         assert {each.suffix for each in (tmp_path / name).iterdir()} == {".db", ".db-wal", ".db-shm"}
         found = readable(tmp_path / name)  # while its log is full
@@ -45,18 +45,18 @@ def test_nothing_of_a_store_can_be_read_without_its_key(tmp_path: Path) -> None:
 
 def test_another_key_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "connector.db"
-    Database.at(path, KEY).close()
+    Database.at(path, "demo", KEY).close()
     before = path.read_bytes()
     with pytest.raises(Conflict, match="another store key"):
-        Database.at(path, KEY[::-1])
+        Database.at(path, "demo", KEY[::-1])
     with pytest.raises(Unavailable):
-        Database.at(path)
+        Database.at(path, "demo")
     assert path.read_bytes() == before
 
 
 def test_an_altered_page_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "connector.db"
-    database = Database.at(path, KEY)
+    database = Database.at(path, "demo", KEY)
     fill(database)
     database.close()
     data = bytearray(path.read_bytes())
@@ -64,13 +64,13 @@ def test_an_altered_page_is_noticed(tmp_path: Path) -> None:
         data[page * 4096 + 100] ^= 1
     path.write_bytes(data)
     with pytest.raises((Unavailable, Conflict)):
-        SqlLedger(Database.at(path, KEY)).balances()
+        SqlLedger(Database.at(path, "demo", KEY)).balances()
 
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_plain_store_is_taken_over_with_what_its_log_still_held(tmp_path: Path, killed: bool) -> None:
     path = tmp_path / "connector.db"
-    database = Database.at(path)
+    database = Database.at(path, "demo")
     fill(database)
     if killed:  # the log is left behind, as after a power cut; its own process holds the file no more
         for end in ("", "-wal", "-shm"):
@@ -81,7 +81,7 @@ def test_a_plain_store_is_taken_over_with_what_its_log_still_held(tmp_path: Path
             (tmp_path / f"connector.db{end}").unlink(missing_ok=True)
             os.replace(tmp_path / f"copy.db{end}", tmp_path / f"connector.db{end}")
     with path.open("rb") as watched:
-        opened = Database.at(path, KEY)
+        opened = Database.at(path, "demo", KEY)
         assert SqlLedger(opened).charged("cmp-1") == charge()
         assert SqlJournal(opened).part("cmp-1", 0) == b"sealed part"
         opened.close()
@@ -96,7 +96,7 @@ def test_a_take_over_that_is_cut_off_is_finished_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     path = tmp_path / "connector.db"
-    database = Database.at(path)
+    database = Database.at(path, "demo")
     fill(database)
     database.close()
     real = getattr(os, call)
@@ -108,9 +108,9 @@ def test_a_take_over_that_is_cut_off_is_finished_at_the_next_start(
 
     monkeypatch.setattr(sqlcipher.os, call, cut)
     with pytest.raises(KeyboardInterrupt):
-        Database.at(path, KEY)
+        Database.at(path, "demo", KEY)
     monkeypatch.undo()
-    opened = Database.at(path, KEY)
+    opened = Database.at(path, "demo", KEY)
     assert SqlLedger(opened).charged("cmp-1") == charge()
     opened.close()
     assert readable(tmp_path) == []
@@ -119,7 +119,7 @@ def test_a_take_over_that_is_cut_off_is_finished_at_the_next_start(
 
 def test_a_store_that_another_process_holds_is_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "connector.db"
-    Database.at(path).close()
+    Database.at(path, "demo").close()
     hold = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM accounts').close()"
     hold += "; print('held', flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", hold, str(path)]
@@ -127,6 +127,6 @@ def test_a_store_that_another_process_holds_is_not_taken_over(tmp_path: Path) ->
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(Unavailable, match="another process"):
-            Database.at(path, KEY)
+            Database.at(path, "demo", KEY)
     assert path.read_bytes()[:6] == b"SQLite"
-    Database.at(path, KEY).close()
+    Database.at(path, "demo", KEY).close()

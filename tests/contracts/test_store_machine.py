@@ -138,13 +138,13 @@ class SqlStory(Story):
     def open(self) -> tuple[Any, Any]:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "connector.db"
-        self.database = Database.at(self.path)
+        self.database = Database.at(self.path, "demo")
         return SqlLedger(self.database), SqlJournal(self.database)
 
     @rule()
     def open_again(self) -> None:
         self.database.close()
-        self.database = Database.at(self.path)
+        self.database = Database.at(self.path, "demo")
         self.ledger, self.journal = SqlLedger(self.database), SqlJournal(self.database)
 
     def teardown(self) -> None:

@@ -57,7 +57,7 @@ def test_four_processes_together_spend_the_budget_exactly(tmp_path: Path) -> Non
     succeeded = [int(finish(each)[0]) for each in processes]
     assert [each.returncode for each in processes] == [0] * 4
     assert sum(succeeded) == budget
-    database = Database.at(path)
+    database = Database.at(path, "demo")
     agreement = account("agreement/agr-a", budget * 3, 0, 10**6)
     assert SqlLedger(database).balance(agreement).charged == charge(3 * budget, 0, budget)
     assert SqlLedger(database).balance(account("asset/res-a")).charged == charge(3 * budget, 0, budget)
@@ -87,7 +87,7 @@ def test_a_process_killed_at_any_instant_leaves_charged_at_least_what_was_releas
     told += [each for each in finish(process) if each.count("-") == 3]
     assert process.returncode == -signal.SIGKILL
     assert told
-    database = Database.at(path)
+    database = Database.at(path, "demo")
     assert_consistent(database, told)
     # Life goes on: the store takes the next computation, and the chain goes on where it was.
     release(SqlLedger(database), SqlJournal(database), "cmp-after-0-0")

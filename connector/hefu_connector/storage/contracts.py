@@ -37,7 +37,7 @@ class SqlContracts:
     def load(self, agreement: str) -> Contract:
         """As in the port."""
         with self._database.reading() as connection:
-            row = _row(connection, agreement)
+            row = _row(connection, self._database.space, agreement)
         return self._verify(row)
 
     def keep(self, contract: Contract) -> None:
@@ -49,13 +49,13 @@ class SqlContracts:
         """
         papers = Papers.of(contract)
         verified = verify_contract(papers, self._trust, self._pins)
-        id_, digest = verified.agreement.id, verified.statement.digest()
+        id_, digest, space = verified.agreement.id, verified.statement.digest(), self._database.space
         with self._database.writing() as connection:
             new = insert_new(
                 connection,
                 AGREEMENTS,
                 id=id_,
-                space=verified.statement.space,
+                space=space,
                 digest=digest,
                 agreement=papers.agreement,
                 countersignature=papers.countersignature,
@@ -63,11 +63,11 @@ class SqlContracts:
                 proof=papers.proof,
                 termination=papers.termination,
             )
-            kept = _row(connection, id_)
+            kept = _row(connection, space, id_)
             if kept["digest"] != digest:
                 raise Conflict("contract.other", agreement=id_)
             if not new and papers.termination is not None:
-                _end(connection, id_, papers.termination)
+                _end(connection, space, id_, papers.termination)
 
     def terminate(self, agreement: str, termination: Statement) -> None:
         """As in the port. It is verified before it is kept.
@@ -80,12 +80,13 @@ class SqlContracts:
         contract = self.load(agreement)
         verify_termination(envelope, contract.statement, contract.agreement, self._trust, self._pins)
         with self._database.writing() as connection:
-            _end(connection, agreement, envelope)
+            _end(connection, self._database.space, agreement, envelope)
 
     def all(self) -> Sequence[Contract]:
         """As in the port. What no longer verifies is left out and logged; `load` says why."""
+        query = select(AGREEMENTS).where(AGREEMENTS.c.space == self._database.space)
         with self._database.reading() as connection:
-            rows = connection.execute(select(AGREEMENTS).order_by(AGREEMENTS.c.position.desc())).mappings().all()
+            rows = connection.execute(query.order_by(AGREEMENTS.c.position.desc())).mappings().all()
         found = []
         for row in rows:
             try:
@@ -135,14 +136,16 @@ class _Verified:
                 self._held.popitem(last=False)
 
 
-def _end(connection: Connection, agreement: str, envelope: bytes) -> None:
+def _end(connection: Connection, space: str, agreement: str, envelope: bytes) -> None:
     # The first end stands.
-    running = update(AGREEMENTS).where(AGREEMENTS.c.id == agreement, AGREEMENTS.c.termination.is_(None))
+    mine = update(AGREEMENTS).where(AGREEMENTS.c.space == space, AGREEMENTS.c.id == agreement)
+    running = mine.where(AGREEMENTS.c.termination.is_(None))
     connection.execute(running.values(termination=envelope))
 
 
-def _row(connection: Connection, agreement: str) -> RowMapping:
-    row = connection.execute(select(AGREEMENTS).where(AGREEMENTS.c.id == agreement)).mappings().one_or_none()
+def _row(connection: Connection, space: str, agreement: str) -> RowMapping:
+    mine = select(AGREEMENTS).where(AGREEMENTS.c.space == space, AGREEMENTS.c.id == agreement)
+    row = connection.execute(mine).mappings().one_or_none()
     if row is None:
         raise NotFound("resource.not_found", what="agreement", name=agreement)
     return row

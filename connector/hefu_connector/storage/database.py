@@ -1,8 +1,9 @@
-"""One database of the connector: opened, migrated, and its two kinds of transaction.
+"""One database of the connector, as one space sees it: opened, migrated, and its two kinds of transaction.
 
-SQLite now: WAL, synchronous=FULL (a commit is on disk when it returns), foreign keys on. A writer begins with BEGIN
+SQLite: WAL, synchronous=FULL (a commit is on disk when it returns), foreign keys on. A writer begins with BEGIN
 IMMEDIATE, so that what it reads cannot change under it; threads of one process queue at a lock, other processes wait
-up to ten seconds. Statements are portable: where another database lets several write at once, `lock` orders them.
+up to ten seconds. PostgreSQL lets several write at once: there rows are locked before they are judged, and `lock`
+orders whoever writes to one thing; a reader sees one snapshot.
 
 With a key the file is encrypted (`hefu.sqlcipher`); a plain one of an earlier version is taken over when it is opened.
 LIMIT: a copy of the file put back later would forget charges; the broker's log shows such a fork, this room cannot.
@@ -20,20 +21,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hefu import faults, sqlcipher
-from hefu.errors import Conflict, Unavailable
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select
+from hefu.errors import Conflict, Malformed, Unavailable
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, inspect, literal, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from hefu_connector.storage.models import LOCKS
+from hefu_connector.storage.models import LOCKS, MEMBERSHIPS
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "hefu_connector_version"
 _WRITES = "hefu_writes"
+_MIGRATING = 0x68656675  # the name of PostgreSQL's lock around migrations
+_STATES = {  # of PostgreSQL: lock not available, deadlock, serialization failure; disk full
+    **dict.fromkeys(("55P03", "40P01", "40001"), "another process holds it too long"),
+    "53100": "the disk is full",
+}
 _BUSY_SECONDS = 10
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,34 +49,54 @@ class Database:
     """The connector's database, migrated to the newest schema when it is opened. Safe to use from many threads.
 
     Args:
-        url: an SQLAlchemy URL, for example ``sqlite:////var/lib/hefu/connector.db``; see `at`.
-        key: 32 bytes that the file is encrypted with; without one it lies in the clear.
+        url: ``sqlite:////var/lib/hefu/connector.db`` or ``postgresql://user@host/name``; see `at`.
+        space: whose rows are read and written here; sources, assets and their accounts are everybody's.
+        key: 32 bytes that a SQLite file is encrypted with; without one it lies in the clear.
 
     Raises:
         Conflict: the schema is newer than this version of hefu, the database is somebody else's, or of another key.
         Unavailable: it cannot be opened.
     """
 
-    def __init__(self, url: str, key: bytes | None = None) -> None:
+    def __init__(self, url: str, space: str, key: bytes | None = None) -> None:
+        self.space = space
         self.engine = _engine(url, key)
         self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._reader = self.engine
         one_writer = self.engine.dialect.name == "sqlite"
+        if not one_writer:
+            view = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._reader = self.engine.execution_options(**view)
         self._turn = threading.Lock() if one_writer else nullcontext()
         with ExitStack() as undo:
             undo.callback(self.close)
             with self.writing() as connection:
-                _migrate(connection)
+                _migrate(connection, space)
             undo.pop_all()
 
     @classmethod
-    def at(cls, path: Path, key: bytes | None = None) -> Database:
+    def at(cls, path: Path, space: str, key: bytes | None = None) -> Database:
         """The SQLite database of this file; made, with mode 0600, if absent."""
-        return cls(f"sqlite:///{path.absolute()}", key)
+        return cls(f"sqlite:///{path.absolute()}", space, key)
+
+    def claim(self, participant: str, connector: str) -> None:
+        """Keep whose store this is: one participant's, and in each space one connector's with its replicas.
+
+        Raises:
+            Conflict: it is another participant's, or another connector works on it in this space.
+        """
+        with self.writing() as connection:
+            lock(connection, "memberships")
+            insert_new(connection, MEMBERSHIPS, space=self.space, participant=participant, connector=connector)
+            rows = connection.execute(select(MEMBERSHIPS)).all()
+            for row in rows:
+                if row.participant != participant or (row.space == self.space and row.connector != connector):
+                    raise Conflict("store.other", participant=row.participant, connector=row.connector)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view; raises Unavailable."""
-        with _translated(), self.engine.connect() as connection, connection.begin():
+        with _translated(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -93,12 +119,19 @@ class Database:
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there; whether it was inserted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    # What was inserted is returned; the count of rows of an INSERT is not told by every driver.
+    new = insert(table).values(**values).on_conflict_do_nothing().returning(literal(1))
+    return connection.execute(new).first() is not None
 
 
 def lock(connection: Connection, name: str) -> None:
     """Wait until no other transaction holds this name; held until the transaction's end."""
-    connection.execute(select(LOCKS.c.name).where(LOCKS.c.name == name).with_for_update()).one()
+    if connection.dialect.name == "sqlite":
+        return  # whoever writes holds the whole database
+    wanted = select(LOCKS.c.name).where(LOCKS.c.name == name).with_for_update()
+    if connection.execute(wanted).one_or_none() is None:
+        insert_new(connection, LOCKS, name=name)
+        connection.execute(wanted).one()
 
 
 def write_instant(instant: datetime) -> int:
@@ -122,12 +155,15 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, space: str) -> None:
     from alembic import command
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
+    if connection.dialect.name == "postgresql":  # of processes that start together, one migrates
+        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
     config = configuration(connection)
+    config.attributes["space"] = space
     tables = set(inspect(connection).get_table_names())
     if tables and VERSION_TABLE not in tables:
         raise Conflict("store.mixed", path=connection.engine.url.database or "")
@@ -141,8 +177,12 @@ def _migrate(connection: Connection) -> None:
 
 def _engine(url: str, key: bytes | None) -> Engine:
     parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True)
+        raise Malformed(
+            "settings.value", name="database", expected="a URL that begins with sqlite:/// or postgresql://"
+        )
     if parsed.database:
         _make_private(Path(parsed.database))
     opening: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
@@ -160,6 +200,31 @@ def _sealed(path: Path, key: bytes) -> dict[str, Any]:
     sqlcipher.encrypt(path, key)
     sqlcipher.check(path, key)
     return {"module": sqlcipher.module(), "creator": partial(sqlcipher.connect, path, key, _BUSY_SECONDS)}
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,  # no value of a row may stand in an error
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=24,
+        connect_args={
+            "connect_timeout": _BUSY_SECONDS,
+            "application_name": "hefu connector",
+            "options": f"-c lock_timeout={_BUSY_SECONDS}s -c timezone=UTC {url.query.get('options', '')}",
+        },
+    )
+    event.listen(engine, "connect", _make_durable)
+    return engine
+
+
+def _make_durable(connection: Any, _: ConnectionPoolEntry) -> None:
+    """A commit must be on disk when it returns, whatever the server's usual setting is."""
+    with connection.cursor() as cursor:
+        if cursor.execute("SHOW synchronous_commit").fetchone() == ("off",):
+            cursor.execute("SET synchronous_commit = on")
+    connection.commit()
 
 
 def _make_private(path: Path) -> None:
@@ -193,7 +258,10 @@ def _translated() -> Iterator[None]:
             "store.unavailable", why=fault.strerror or "it cannot be written", detail=str(fault)
         ) from None
     except (DBAPIError, PoolTimeout) as fault:
-        detail = str(getattr(fault, "orig", None) or fault)
-        words = {"locked": "another process holds it too long", "full": "the disk is full"}
+        cause = getattr(fault, "orig", None)
+        state = getattr(cause, "sqlstate", None)
+        # PostgreSQL's own words may quote a row.
+        detail = f"{type(cause).__name__} {state}" if state else str(cause or fault)
+        words = {"locked": "another process holds it too long", "full": "the disk is full"} | _STATES
         why = next((said for word, said in words.items() if word in detail), "it cannot be read or written")
         raise Unavailable("store.unavailable", why=why, detail=detail) from None

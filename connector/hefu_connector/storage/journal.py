@@ -2,6 +2,8 @@
 
 INVARIANT: a state, its receipt, its sealed parts, its link in the chain and its place in the outbox are one commit.
 INVARIANT: sequences count from 0 without a gap, and each entry names the digest of the one before.
+
+One chain a space: it is read and judged there, and ids of computations were chosen by participants of that space.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from hefu import canonical, faults
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Defect, NotFound
 from hefu_policies.budget import Charge, PrivacyLoss
-from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, insert, select, update
 
 from hefu_connector.ports import FINAL, ComputationState, Entry, Run
 from hefu_connector.storage.database import Database, insert_new, lock, read_instant, write_instant
@@ -29,6 +31,7 @@ class SqlJournal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._space = database.space
 
     # ---- Journal
 
@@ -37,10 +40,10 @@ class SqlJournal:
         if run.state in FINAL:
             raise Defect("internal", reference="journal", detail="a computation is admitted before it ends")
         with self._database.writing() as connection:
-            new = insert_new(connection, COMPUTATIONS, **_new_row(run))
+            new = insert_new(connection, COMPUTATIONS, space=self._space, **_new_row(run))
             if new:
-                _note(connection, run.id, run.state, run.updated)
-            kept = _need(connection, run.id)
+                self._note(connection, run.id, run.state, run.updated)
+            kept = self._need(connection, run.id)
         if (kept.request, kept.consumer) != (run.request, run.consumer):
             raise Conflict("computation.other", computation=run.id)
         return kept, new
@@ -53,14 +56,14 @@ class SqlJournal:
             Conflict: it is final already, or started with another charge.
         """
         with self._database.writing() as connection:
-            run = _need_open(connection, computation)
+            run = self._need_open(connection, computation)
             if run.charge is not None:
                 if run.charge != charge:
                     raise Conflict("budget.charged", computation=computation)
                 return
             loss = charge.loss
             values = {"epsilon_nano": loss.epsilon_nano, "delta_femto": loss.delta_femto, "releases": charge.releases}
-            _change(connection, computation, ComputationState.RUNNING, at, **values)
+            self._change(connection, computation, ComputationState.RUNNING, at, **values)
 
     def close(
         self, computation: str, state: ComputationState, entry: Entry, parts: Sequence[bytes], at: datetime
@@ -74,17 +77,18 @@ class SqlJournal:
         if state not in FINAL or (parts and state is not ComputationState.RELEASED):
             raise Defect("internal", reference="journal", detail=f"{len(parts)} parts cannot end as {state}")
         with self._database.writing() as connection:
-            lock(connection, "journal")
-            run = _need_open(connection, computation)
+            lock(connection, f"journal/{self._space}")
+            run = self._need_open(connection, computation)
             if state is ComputationState.RELEASED and run.charge is None:
                 raise Conflict("computation.uncharged", computation=computation)
-            sequence = _append(connection, entry)
-            sealed = [{"computation": computation, "number": i, "sealed": each} for i, each in enumerate(parts)]
+            sequence = _append(connection, self._space, entry)
+            whose = {"space": self._space, "computation": computation}
+            sealed = [{**whose, "number": number, "sealed": each} for number, each in enumerate(parts)]
             if sealed:
                 connection.execute(insert(PARTS), sealed)
             due = write_instant(entry.release_at)
-            _change(connection, computation, state, at, entry=sequence, parts=len(parts), release_at=due)
-            ended = _need(connection, computation)
+            self._change(connection, computation, state, at, entry=sequence, parts=len(parts), release_at=due)
+            ended = self._need(connection, computation)
             faults.point("journal.before_commit")
         faults.point("journal.closed")
         return ended
@@ -92,11 +96,13 @@ class SqlJournal:
     def find(self, computation: str) -> Run | None:
         """As in the port."""
         with self._database.reading() as connection:
-            return _find(connection, computation)
+            return self._find(connection, computation)
 
     def part(self, computation: str, index: int) -> bytes:
         """As in the port."""
-        query = select(PARTS.c.sealed).where(PARTS.c.computation == computation, PARTS.c.number == index)
+        columns = PARTS.c
+        mine = columns.space == self._space, columns.computation == computation, columns.number == index
+        query = select(columns.sealed).where(*mine)
         with self._database.reading() as connection:
             sealed: bytes | None = connection.execute(query).scalar_one_or_none()
         if sealed is None:
@@ -107,36 +113,71 @@ class SqlJournal:
 
     def runs(self, limit: int, before: str = "") -> Sequence[Run]:
         """As in the port; nothing where `before` is not known."""
-        query = _runs().order_by(COMPUTATIONS.c.position.desc()).limit(limit)
+        columns = COMPUTATIONS.c
+        query = _runs().where(columns.space == self._space).order_by(columns.position.desc()).limit(limit)
         if before:
-            place = select(COMPUTATIONS.c.position).where(COMPUTATIONS.c.id == before).scalar_subquery()
-            query = query.where(COMPUTATIONS.c.position < place)
+            place = select(columns.position).where(columns.space == self._space, columns.id == before)
+            query = query.where(columns.position < place.scalar_subquery())
         return self._runs(query)
 
     def unfinished(self) -> Sequence[Run]:
         """As in the port; oldest first."""
-        return self._runs(_runs().where(COMPUTATIONS.c.state.in_(_OPEN)).order_by(COMPUTATIONS.c.position))
+        columns = COMPUTATIONS.c
+        unfinished = _runs().where(columns.space == self._space, columns.state.in_(_OPEN))
+        return self._runs(unfinished.order_by(columns.position))
 
     def outbox(self, limit: int) -> Sequence[bytes]:
         """As in the port."""
-        query = select(JOURNAL.c.envelope).join(OUTBOX, OUTBOX.c.sequence == JOURNAL.c.sequence)
+        same = and_(OUTBOX.c.space == JOURNAL.c.space, OUTBOX.c.sequence == JOURNAL.c.sequence)
+        query = select(JOURNAL.c.envelope).join(OUTBOX, same).where(JOURNAL.c.space == self._space)
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(JOURNAL.c.sequence).limit(limit)).scalars())
 
     def sent(self, digests: Sequence[str]) -> None:
         """As in the port."""
-        taken = select(JOURNAL.c.sequence).where(JOURNAL.c.digest.in_(list(digests)))
+        taken = select(JOURNAL.c.sequence).where(JOURNAL.c.space == self._space, JOURNAL.c.digest.in_(list(digests)))
         with self._database.writing() as connection:
-            connection.execute(delete(OUTBOX).where(OUTBOX.c.sequence.in_(taken)))
+            connection.execute(delete(OUTBOX).where(OUTBOX.c.space == self._space, OUTBOX.c.sequence.in_(taken)))
 
     def head(self) -> tuple[int, str]:
         """As in the port."""
         with self._database.reading() as connection:
-            return _head(connection)
+            return _head(connection, self._space)
 
     def _runs(self, query: Select[Any]) -> Sequence[Run]:
         with self._database.reading() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
+
+    def _change(
+        self, connection: Connection, computation: str, state: ComputationState, at: datetime, **values: Any
+    ) -> None:
+        columns = COMPUTATIONS.c
+        still = columns.space == self._space, columns.id == computation, columns.state.in_(_OPEN)
+        changed = update(COMPUTATIONS).where(*still).values(state=state.value, updated=write_instant(at), **values)
+        if connection.execute(changed).rowcount != 1:
+            self._need_open(connection, computation)
+        self._note(connection, computation, state, at)
+
+    def _note(self, connection: Connection, computation: str, state: ComputationState, at: datetime) -> None:
+        row = {"space": self._space, "computation": computation, "state": state.value, "at": write_instant(at)}
+        connection.execute(insert(TRANSITIONS).values(**row))
+
+    def _need_open(self, connection: Connection, computation: str) -> Run:
+        run = self._need(connection, computation, _LOCKED)
+        if run.state in FINAL:
+            raise Conflict("computation.final", computation=computation, state=run.state.value)
+        return run
+
+    def _need(self, connection: Connection, computation: str, query: Select[Any] | None = None) -> Run:
+        run = self._find(connection, computation, query)
+        if run is None:
+            raise NotFound("resource.not_found", what="computation", name=computation)
+        return run
+
+    def _find(self, connection: Connection, computation: str, query: Select[Any] | None = None) -> Run | None:
+        named = {"space": self._space, "computation": computation}
+        row = connection.execute(_RUN if query is None else query, named).mappings().one_or_none()
+        return None if row is None else _run(row)
 
 
 def check_place(statement: Statement, sequence: int, previous: str) -> None:
@@ -150,61 +191,35 @@ def check_place(statement: Statement, sequence: int, previous: str) -> None:
         raise Defect("internal", reference="journal", detail="an entry does not name its place in the chain")
 
 
-def _append(connection: Connection, entry: Entry) -> int:
-    sequence, previous = _head(connection)
+def _append(connection: Connection, space: str, entry: Entry) -> int:
+    sequence, previous = _head(connection, space)
     statement = entry.sign(sequence, previous)
     check_place(statement, sequence, previous)
+    if statement.space != space:
+        raise Defect("internal", reference="journal", detail="an entry is of another space than its chain")
     envelope = statement.to_bytes()
     values = {"sequence": sequence, "digest": canonical.digest(envelope), "previous": previous}
-    connection.execute(insert(JOURNAL).values(**values, space=statement.space, envelope=envelope))
-    connection.execute(insert(OUTBOX).values(sequence=sequence))
+    connection.execute(insert(JOURNAL).values(**values, space=space, envelope=envelope))
+    connection.execute(insert(OUTBOX).values(space=space, sequence=sequence))
     return sequence
 
 
-def _head(connection: Connection) -> tuple[int, str]:
-    last = connection.execute(_LAST).one_or_none()
+def _head(connection: Connection, space: str) -> tuple[int, str]:
+    last = connection.execute(_LAST, {"space": space}).one_or_none()
     return (0, "") if last is None else (last.sequence + 1, last.digest)
 
 
-def _change(connection: Connection, computation: str, state: ComputationState, at: datetime, **values: Any) -> None:
-    still = update(COMPUTATIONS).where(COMPUTATIONS.c.id == computation, COMPUTATIONS.c.state.in_(_OPEN))
-    changed = connection.execute(still.values(state=state.value, updated=write_instant(at), **values)).rowcount
-    if changed != 1:
-        _need_open(connection, computation)
-    _note(connection, computation, state, at)
-
-
-def _note(connection: Connection, computation: str, state: ComputationState, at: datetime) -> None:
-    connection.execute(insert(TRANSITIONS).values(computation=computation, state=state.value, at=write_instant(at)))
-
-
-def _need_open(connection: Connection, computation: str) -> Run:
-    run = _need(connection, computation)
-    if run.state in FINAL:
-        raise Conflict("computation.final", computation=computation, state=run.state.value)
-    return run
-
-
-def _need(connection: Connection, computation: str) -> Run:
-    run = _find(connection, computation)
-    if run is None:
-        raise NotFound("resource.not_found", what="computation", name=computation)
-    return run
-
-
-def _find(connection: Connection, computation: str) -> Run | None:
-    row = connection.execute(_RUN, {"computation": computation}).mappings().one_or_none()
-    return None if row is None else _run(row)
-
-
 def _runs() -> Select[Any]:
-    joined = COMPUTATIONS.outerjoin(JOURNAL, JOURNAL.c.sequence == COMPUTATIONS.c.entry)
+    same = and_(JOURNAL.c.space == COMPUTATIONS.c.space, JOURNAL.c.sequence == COMPUTATIONS.c.entry)
+    joined = COMPUTATIONS.outerjoin(JOURNAL, same)
     return select(COMPUTATIONS, JOURNAL.c.envelope.label("receipt")).select_from(joined)
 
 
 # Built once: an expression costs more than its execution.
-_RUN = _runs().where(COMPUTATIONS.c.id == bindparam("computation"))
-_LAST = select(JOURNAL.c.sequence, JOURNAL.c.digest).order_by(JOURNAL.c.sequence.desc()).limit(1)
+_RUN = _runs().where(COMPUTATIONS.c.space == bindparam("space"), COMPUTATIONS.c.id == bindparam("computation"))
+_LOCKED = _RUN.with_for_update(of=COMPUTATIONS)
+_CHAIN = select(JOURNAL.c.sequence, JOURNAL.c.digest).where(JOURNAL.c.space == bindparam("space"))
+_LAST = _CHAIN.order_by(JOURNAL.c.sequence.desc()).limit(1)
 
 
 def _run(row: RowMapping) -> Run:
@@ -224,6 +239,8 @@ def _run(row: RowMapping) -> Run:
         created=read_instant(row["created"]),
         updated=read_instant(row["updated"]),
         release_at=None if row["release_at"] is None else read_instant(row["release_at"]),
+        owner=row["owner"],
+        stop=row["stop"],
     )
 
 
@@ -238,4 +255,6 @@ def _new_row(run: Run) -> dict[str, Any]:
         "parts": 0,
         "created": write_instant(run.created),
         "updated": write_instant(run.updated),
+        "owner": run.owner,
+        "stop": "",
     }

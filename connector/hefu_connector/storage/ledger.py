@@ -3,6 +3,8 @@
 INVARIANT: charged never falls, and never passes the limit that held when it was charged.
 INVARIANT: no sum wraps around in 64 bits: limits are below 2^53 (`Budget`), sums are checked in Python's integers
 first, and so only a charge that ends at or below its limit reaches the database.
+INVARIANT: an asset has one account for all spaces and processes of this store; every other account, and a computation's
+id, belongs to the space it came from, so that nobody elsewhere can answer for it.
 """
 
 from __future__ import annotations
@@ -40,13 +42,13 @@ class SqlLedger:
         if not accounts:
             raise Defect("internal", reference="ledger", detail="a charge without an account would be free")
         with self._database.writing() as connection:
-            if _charged_before(connection, computation, charge):
+            if self._charged_before(connection, computation, charge):
                 return
             in_order = sorted(accounts, key=lambda each: each.name)  # so that no two wait for each other
-            balances = {each.name: _settle_limit(connection, each) for each in in_order}
+            balances = {each.name: _settle_limit(connection, self._of(each.name), each) for each in in_order}
             short = [each for each in balances.values() if would_exceed(each.charged, charge, each.account.limit)]
             if not short:
-                _charge_all(connection, computation, list(balances), charge)
+                self._charge_all(connection, computation, list(balances), charge)
             faults.point("ledger.before_commit")
         if short:
             raise _refusal(charge, short)
@@ -54,18 +56,47 @@ class SqlLedger:
     def balance(self, account: Account) -> Balance:
         """As in the port. The limit is the one that is kept, if there is one."""
         with self._database.reading() as connection:
-            found = _find(connection, account.name, _ACCOUNT)
+            found = _find(connection, self._of(account.name), account.name, _ACCOUNT)
         return found or Balance(account, NOTHING)
 
     def balances(self) -> Sequence[Balance]:
         """As in the port."""
+        query = select(ACCOUNTS).where(ACCOUNTS.c.space.in_(["", self._database.space]))
         with self._database.reading() as connection:
-            return [_balance(row) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name)).mappings()]
+            found = [_balance(row) for row in connection.execute(query).mappings()]
+        return sorted(found, key=lambda each: each.account.name)
 
     def charged(self, computation: str) -> Charge | None:
         """As in the port."""
         with self._database.reading() as connection:
-            return _charged(connection, computation)
+            return self._charged(connection, computation)
+
+    def _of(self, name: str) -> str:
+        """The space that an account belongs to; none for an asset's."""
+        return "" if name.startswith(ASSET) else self._database.space
+
+    def _charged(self, connection: Connection, computation: str) -> Charge | None:
+        named = {"space": self._database.space, "id": computation}
+        row = connection.execute(_RESERVATION, named).mappings().one_or_none()
+        return None if row is None else _charge_of(row)
+
+    def _charged_before(self, connection: Connection, computation: str, charge: Charge) -> bool:
+        before = self._charged(connection, computation)
+        if before is not None and before != charge:
+            raise Conflict("budget.charged", computation=computation)
+        return before is not None
+
+    def _charge_all(self, connection: Connection, computation: str, names: Sequence[str], charge: Charge) -> None:
+        whose = {"space": self._database.space, "computation": computation}
+        if not insert_new(connection, RESERVATIONS, **whose, **_columns(charge)):
+            self._charged_before(connection, computation, charge)  # another process was first, with the same charge
+            return
+        for name in names:
+            # The rows are locked and the sums were checked; the condition holds the invariant against our own mistakes.
+            account = {"of": self._of(name), "account": name, **_columns(charge, "add_")}
+            if connection.execute(_CHARGE, account).rowcount != 1:
+                raise Defect("internal", reference="ledger", detail=f"{name} changed under a lock")
+        connection.execute(insert(CHARGES), [{**whose, "of": self._of(name), "account": name} for name in names])
 
 
 def settled(kept: Account, given: Account) -> Budget:
@@ -97,44 +128,23 @@ def _refusal(charge: Charge, short: Sequence[Balance]) -> BudgetExceeded:
     return BudgetExceeded("budget.exhausted", account=short[0].account.name, reasons=reasons)
 
 
-def _charged(connection: Connection, computation: str) -> Charge | None:
-    row = connection.execute(_RESERVATION, {"id": computation}).mappings().one_or_none()
-    return None if row is None else _charge_of(row)
-
-
-def _charged_before(connection: Connection, computation: str, charge: Charge) -> bool:
-    before = _charged(connection, computation)
-    if before is not None and before != charge:
-        raise Conflict("budget.charged", computation=computation)
-    return before is not None
-
-
-def _settle_limit(connection: Connection, account: Account) -> Balance:
-    kept = _find(connection, account.name, _LOCKED)
+def _settle_limit(connection: Connection, space: str, account: Account) -> Balance:
+    kept = _find(connection, space, account.name, _LOCKED)
     if kept is None:
         amounts = _limit_columns(account.limit) | _columns(NOTHING, "charged_")
-        insert_new(connection, ACCOUNTS, name=account.name, currency=account.limit.currency, **amounts)
-        kept = _find(connection, account.name, _LOCKED)
+        insert_new(connection, ACCOUNTS, space=space, name=account.name, currency=account.limit.currency, **amounts)
+        kept = _find(connection, space, account.name, _LOCKED)
     if kept is None:
         raise Defect("internal", reference="ledger", detail=f"{account.name} cannot be opened")
     limit = settled(kept.account, account)
     if limit != kept.account.limit:
-        connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == account.name).values(**_limit_columns(limit)))
+        mine = update(ACCOUNTS).where(ACCOUNTS.c.space == space, ACCOUNTS.c.name == account.name)
+        connection.execute(mine.values(**_limit_columns(limit)))
     return replace(kept, account=account)
 
 
-def _charge_all(connection: Connection, computation: str, names: Sequence[str], charge: Charge) -> None:
-    if not insert_new(connection, RESERVATIONS, computation=computation, **_columns(charge)):
-        return
-    for name in names:
-        # The rows are locked and the sums were checked; the condition holds the invariant against our own mistakes.
-        if connection.execute(_CHARGE, {"account": name, **_columns(charge, "add_")}).rowcount != 1:
-            raise Defect("internal", reference="ledger", detail=f"{name} changed under a lock")
-    connection.execute(insert(CHARGES), [{"computation": computation, "account": name} for name in names])
-
-
 def _charge_one() -> Update:
-    statement = update(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("account"))
+    statement = update(ACCOUNTS).where(ACCOUNTS.c.space == bindparam("of"), ACCOUNTS.c.name == bindparam("account"))
     values = {}
     for unit in _UNITS:
         total = ACCOUNTS.c[f"charged_{unit}"] + bindparam(f"add_{unit}", type_=BigInteger)
@@ -144,14 +154,16 @@ def _charge_one() -> Update:
 
 
 # Built once: an expression costs more than its execution.
-_RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.computation == bindparam("id"))
-_ACCOUNT = select(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("account"))
+_RESERVATION = select(RESERVATIONS).where(
+    RESERVATIONS.c.space == bindparam("space"), RESERVATIONS.c.computation == bindparam("id")
+)
+_ACCOUNT = select(ACCOUNTS).where(ACCOUNTS.c.space == bindparam("of"), ACCOUNTS.c.name == bindparam("account"))
 _LOCKED = _ACCOUNT.with_for_update()
 _CHARGE = _charge_one()
 
 
-def _find(connection: Connection, name: str, query: Select[Any]) -> Balance | None:
-    row = connection.execute(query, {"account": name}).mappings().one_or_none()
+def _find(connection: Connection, space: str, name: str, query: Select[Any]) -> Balance | None:
+    row = connection.execute(query, {"of": space, "account": name}).mappings().one_or_none()
     return None if row is None else _balance(row)
 
 

@@ -1,11 +1,11 @@
-"""Small durable values whose number never falls: the newest status list, the last revision seen."""
+"""Small durable values of a space whose number never falls: the newest status list, the last revision seen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from hefu.errors import Conflict
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from hefu_connector.shelves import Mark
 from hefu_connector.storage.database import Database, insert_new
@@ -21,31 +21,37 @@ class SqlMarks:
     def advance(self, mark: Mark) -> None:
         """As in the port."""
         with self._database.writing() as connection:
-            if insert_new(connection, MARKS, name=mark.name, number=mark.number, text=mark.text):
+            if insert_new(
+                connection, MARKS, space=self._database.space, name=mark.name, number=mark.number, text=mark.text
+            ):
                 return
-            forward = update(MARKS).where(MARKS.c.name == mark.name, MARKS.c.number <= mark.number)
+            forward = update(MARKS).where(*self._mine(mark.name), MARKS.c.number <= mark.number)
             if connection.execute(forward.values(number=mark.number, text=mark.text)).rowcount != 1:
                 raise Conflict("mark.rollback", name=mark.name)
 
     def find(self, name: str) -> Mark | None:
         """As in the port."""
         with self._database.reading() as connection:
-            return _find(connection, name)
+            return _read(connection, *self._mine(name))
 
     def all(self, prefix: str = "") -> Sequence[Mark]:
         """As in the port."""
-        query = select(MARKS).where(MARKS.c.name.startswith(prefix, autoescape=True)).order_by(MARKS.c.name)
+        begins = MARKS.c.name.startswith(prefix, autoescape=True)
+        query = select(MARKS).where(MARKS.c.space == self._database.space, begins)
         with self._database.reading() as connection:
             marks = [Mark(row.name, row.number, row.text) for row in connection.execute(query)]
-        # LIKE may not mind the case of letters; names do.
-        return [each for each in marks if each.name.startswith(prefix)]
+        # LIKE may not mind the case of letters, and an order not the one of names; names do.
+        return sorted((each for each in marks if each.name.startswith(prefix)), key=lambda each: each.name)
 
     def remove(self, name: str) -> None:
         """As in the port."""
         with self._database.writing() as connection:
-            connection.execute(delete(MARKS).where(MARKS.c.name == name))
+            connection.execute(delete(MARKS).where(*self._mine(name)))
+
+    def _mine(self, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return MARKS.c.space == self._database.space, MARKS.c.name == name
 
 
-def _find(connection: Connection, name: str) -> Mark | None:
-    row = connection.execute(select(MARKS).where(MARKS.c.name == name)).one_or_none()
+def _read(connection: Connection, *mine: ColumnElement[bool]) -> Mark | None:
+    row = connection.execute(select(MARKS).where(*mine)).one_or_none()
     return None if row is None else Mark(row.name, row.number, row.text)

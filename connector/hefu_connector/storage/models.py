@@ -2,11 +2,24 @@
 
 Instants are whole microseconds since 1970 (UTC), privacy loss is in the integer units of `hefu_policies.budget`, and
 statements are the exact bytes that were signed. Every number fits in 64 bits.
+
+One store may serve one participant in several spaces. A row with a `space` belongs to that space alone; sources,
+places, assets and the accounts of assets are shared by all of them (promise Q-e).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -30,6 +43,11 @@ def _big() -> int:
     return field
 
 
+def _space() -> str:
+    field: str = Field(primary_key=True)
+    return field
+
+
 def _position() -> int | None:
     field: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
     return field
@@ -39,13 +57,17 @@ def _position() -> int | None:
 
 
 class AccountRow(Rows, table=True):
-    """A limit and what is charged against it. ``charged`` may exceed a limit only where the limit fell afterwards."""
+    """A limit and what is charged against it. ``charged`` may exceed a limit only where the limit fell afterwards.
+
+    The space of an asset's account is empty: its lifetime total holds over all of them.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = (
         CheckConstraint("charged_epsilon_nano >= 0 AND charged_delta_femto >= 0 AND charged_releases >= 0", "charged"),
         CheckConstraint("limit_epsilon_nano >= 0 AND limit_delta_femto >= 0 AND limit_releases >= 0", "limit"),
     )
+    space: str = _space()
     name: str = Field(primary_key=True)
     currency: str
     limit_epsilon_nano: int = _big()
@@ -60,6 +82,7 @@ class ReservationRow(Rows, table=True):
     """A computation was charged once, with this."""
 
     __tablename__ = "reservations"
+    space: str = _space()
     computation: str = Field(primary_key=True)
     epsilon_nano: int = _big()
     delta_femto: int = _big()
@@ -67,34 +90,54 @@ class ReservationRow(Rows, table=True):
 
 
 class ChargeRow(Rows, table=True):
-    """A reservation went against this account."""
+    """A reservation went against this account; `of` is the account's own space."""
 
     __tablename__ = "charges"
-    computation: str = Field(primary_key=True, foreign_key="reservations.computation")
-    account: str = Field(primary_key=True, foreign_key="accounts.name", index=True)
+    __table_args__ = (
+        ForeignKeyConstraint(["space", "computation"], ["reservations.space", "reservations.computation"]),
+        ForeignKeyConstraint(["of", "account"], ["accounts.space", "accounts.name"]),
+        Index("ix_charges_account", "account"),
+    )
+    space: str = _space()
+    computation: str = Field(primary_key=True)
+    of: str = _space()
+    account: str = Field(primary_key=True)
 
 
 # ---------------------------------------------------------------- computations and their journal
 
 
 class JournalRow(Rows, table=True):
-    """One entry of the chain. Both unique columns together make a fork impossible."""
+    """One entry of a space's chain. Both unique constraints together make a fork impossible."""
 
     __tablename__ = "journal"
-    __table_args__ = (CheckConstraint("sequence >= 0", "sequence"),)
+    __table_args__ = (
+        CheckConstraint("sequence >= 0", "sequence"),
+        UniqueConstraint("space", "digest", name="uq_journal_digest"),
+        UniqueConstraint("space", "previous", name="uq_journal_previous"),
+    )
+    space: str = _space()
     sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
-    digest: str = Field(unique=True)
-    previous: str = Field(unique=True)
-    space: str
+    digest: str
+    previous: str
     envelope: bytes
 
 
 class ComputationRow(Rows, table=True):
-    """A computation that another participant asked for."""
+    """A computation that another participant asked for. Its id was chosen there, so it names nothing elsewhere.
+
+    `owner` is the process that carries it out, `stop` the code with which another process asks it to end it.
+    """
 
     __tablename__ = "computations"
+    __table_args__ = (
+        UniqueConstraint("space", "id", name="uq_computations_id"),
+        UniqueConstraint("space", "entry", name="uq_computations_entry"),
+        ForeignKeyConstraint(["space", "entry"], ["journal.space", "journal.sequence"]),
+    )
     position: int | None = _position()
-    id: str = Field(unique=True)
+    space: str
+    id: str
     request: str
     envelope: bytes
     consumer: str = Field(index=True)
@@ -103,19 +146,26 @@ class ComputationRow(Rows, table=True):
     epsilon_nano: int | None = Field(default=None, sa_type=BigInteger)
     delta_femto: int | None = Field(default=None, sa_type=BigInteger)
     releases: int | None = Field(default=None, sa_type=BigInteger)
-    entry: int | None = Field(default=None, foreign_key="journal.sequence", unique=True, sa_type=BigInteger)
+    entry: int | None = Field(default=None, sa_type=BigInteger)
     parts: int = 0
     created: int = _big()
     updated: int = _big()
     release_at: int | None = Field(default=None, sa_type=BigInteger)
+    owner: str = ""
+    stop: str = ""
 
 
 class TransitionRow(Rows, table=True):
     """When a computation came into a state."""
 
     __tablename__ = "transitions"
+    __table_args__ = (
+        ForeignKeyConstraint(["space", "computation"], ["computations.space", "computations.id"]),
+        Index("ix_transitions_computation", "space", "computation"),
+    )
     position: int | None = _position()
-    computation: str = Field(foreign_key="computations.id", index=True)
+    space: str
+    computation: str
     state: str
     at: int = _big()
 
@@ -124,7 +174,9 @@ class PartRow(Rows, table=True):
     """A sealed part of a release, numbered from 0."""
 
     __tablename__ = "parts"
-    computation: str = Field(primary_key=True, foreign_key="computations.id")
+    __table_args__ = (ForeignKeyConstraint(["space", "computation"], ["computations.space", "computations.id"]),)
+    space: str = _space()
+    computation: str = Field(primary_key=True)
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     sealed: bytes
 
@@ -133,9 +185,9 @@ class OutboxRow(Rows, table=True):
     """A journal entry that the broker's log has not yet taken."""
 
     __tablename__ = "outbox"
-    sequence: int = Field(
-        primary_key=True, foreign_key="journal.sequence", sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
-    )
+    __table_args__ = (ForeignKeyConstraint(["space", "sequence"], ["journal.space", "journal.sequence"]),)
+    space: str = _space()
+    sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
 
 
 class LockRow(Rows, table=True):
@@ -145,6 +197,38 @@ class LockRow(Rows, table=True):
     name: str = Field(primary_key=True)
 
 
+# ---------------------------------------------------------------- who works on this store
+
+
+class MembershipRow(Rows, table=True):
+    """Who this store belongs to in a space: one participant, and one connector (with its replicas) a space."""
+
+    __tablename__ = "memberships"
+    space: str = _space()
+    participant: str
+    connector: str
+
+
+class OwnerRow(Rows, table=True):
+    """A process that works on this store, for as long as its beat moves. The row goes when it ends or is given up."""
+
+    __tablename__ = "owners"
+    id: str = Field(primary_key=True)
+    space: str
+    home: str
+    beat: int = _big()
+
+
+class LeaseRow(Rows, table=True):
+    """Which owner does what only one may do in a space; the epoch grows whenever another takes over."""
+
+    __tablename__ = "leases"
+    space: str = _space()
+    name: str = Field(primary_key=True)
+    holder: str
+    epoch: int = _big()
+
+
 # ---------------------------------------------------------------- contracts, products, sources
 
 
@@ -152,8 +236,9 @@ class AgreementRow(Rows, table=True):
     """A contract's papers, as exact bytes."""
 
     __tablename__ = "agreements"
+    __table_args__ = (UniqueConstraint("space", "id", name="uq_agreements_id"),)
     position: int | None = _position()
-    id: str = Field(unique=True)
+    id: str
     space: str
     digest: str
     agreement: bytes
@@ -199,8 +284,9 @@ class ProductRow(Rows, table=True):
     """A version of an own product; rows are never deleted, as agreements name them by digest."""
 
     __tablename__ = "products"
+    __table_args__ = (UniqueConstraint("space", "digest", name="uq_products_digest"),)
     position: int | None = _position()
-    digest: str = Field(unique=True)
+    digest: str
     space: str
     product: str = Field(index=True)
     version: int = _big()
@@ -216,8 +302,10 @@ class RequestRow(Rows, table=True):
     """A computation this connector asked another for."""
 
     __tablename__ = "requests"
+    __table_args__ = (UniqueConstraint("space", "id", name="uq_requests_id"),)
     position: int | None = _position()
-    id: str = Field(unique=True)
+    space: str
+    id: str
     peer: str
     agreements: str = Field(sa_type=Text)
     envelope: bytes
@@ -235,7 +323,9 @@ class ReceivedRow(Rows, table=True):
     """A sealed part that came back, numbered from 0."""
 
     __tablename__ = "received"
-    computation: str = Field(primary_key=True, foreign_key="requests.id")
+    __table_args__ = (ForeignKeyConstraint(["space", "computation"], ["requests.space", "requests.id"]),)
+    space: str = _space()
+    computation: str = Field(primary_key=True)
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     sealed: bytes
 
@@ -244,6 +334,7 @@ class MarkRow(Rows, table=True):
     """A small durable value whose number never falls."""
 
     __tablename__ = "marks"
+    space: str = _space()
     name: str = Field(primary_key=True)
     number: int = _big()
     text: str = Field(sa_type=Text)
@@ -258,6 +349,7 @@ def _table(row: type[Rows]) -> Table:
 
 ACCOUNTS, RESERVATIONS, CHARGES = _table(AccountRow), _table(ReservationRow), _table(ChargeRow)
 COMPUTATIONS, TRANSITIONS, PARTS = _table(ComputationRow), _table(TransitionRow), _table(PartRow)
+MEMBERSHIPS, OWNERS, LEASES = _table(MembershipRow), _table(OwnerRow), _table(LeaseRow)
 JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
 AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
 ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)

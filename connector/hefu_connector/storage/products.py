@@ -1,4 +1,4 @@
-"""Own products: every version that was ever signed, and what each asset keeps for life."""
+"""Own products of a space: every version that was ever signed; and what each asset keeps for life, in all spaces."""
 
 from __future__ import annotations
 
@@ -31,33 +31,36 @@ class SqlProducts:
         with self._database.writing() as connection:
             lock(connection, "products")
             if state is ProductState.RETIRED:
-                return _retire(connection, statement.expect(RETIRED))
-            return _keep(connection, statement.expect(PUBLISHED), state)
+                return _retire(connection, self._database.space, statement.expect(RETIRED))
+            return _keep(connection, self._database.space, statement.expect(PUBLISHED), state)
 
     def find(self, product: str) -> OwnProduct | None:
         """As in the port."""
         with self._database.reading() as connection:
-            return _find(connection, product)
+            return _find(connection, self._database.space, product)
 
     def described(self, digest: str) -> OwnProduct | None:
         """As in the port."""
         with self._database.reading() as connection:
-            return _first(connection, select(PRODUCTS).where(PRODUCTS.c.digest == digest))
+            return _first(connection, _version(self._database.space, digest))
 
     def draft(self, product: str) -> OwnProduct | None:
         """As in the port."""
         with self._database.reading() as connection:
-            published = _published(connection, product)
-            newest = _first(connection, _drafts(product))
+            published = _published(connection, self._database.space, product)
+            newest = _first(connection, _drafts(self._database.space, product))
         if newest is None or (published is not None and not _follows(published, newest.description)):
             return None
         return newest
 
     def all(self, resource: str = "") -> Sequence[OwnProduct]:
         """As in the port."""
+        query = select(PRODUCTS.c.product, PRODUCTS.c.space).distinct()
+        if not resource:
+            query = query.where(PRODUCTS.c.space == self._database.space)
         with self._database.reading() as connection:
-            names = connection.execute(select(PRODUCTS.c.product).distinct().order_by(PRODUCTS.c.product)).scalars()
-            found = [_find(connection, name) for name in names.all()]
+            names = sorted((row.product, row.space) for row in connection.execute(query))
+            found = [_find(connection, space, name) for name, space in names]
         return [
             each
             for each in found
@@ -65,13 +68,13 @@ class SqlProducts:
         ]
 
 
-def _keep(connection: Connection, statement: Statement, state: ProductState) -> OwnProduct:
+def _keep(connection: Connection, space: str, statement: Statement, state: ProductState) -> OwnProduct:
     description = Description.of(statement.body)
     digest = statement.digest()
-    kept = _first(connection, select(PRODUCTS).where(PRODUCTS.c.digest == digest))
+    kept = _first(connection, _version(space, digest))
     if kept is not None and (kept.state is state or kept.state is not ProductState.DRAFTED):
         return kept
-    published = _published(connection, description.product)
+    published = _published(connection, space, description.product)
     if published is not None and published.state is ProductState.RETIRED:
         raise Conflict("product.retired", product=description.product)
     if not _follows(published, description):
@@ -79,16 +82,16 @@ def _keep(connection: Connection, statement: Statement, state: ProductState) -> 
     for resource in description.resources:
         _check_asset(connection, resource, fix=state is ProductState.PUBLISHED)
     if kept is None:
-        row = {"digest": digest, "space": statement.space, "product": description.product, "state": state.value}
+        row = {"digest": digest, "space": space, "product": description.product, "state": state.value}
         connection.execute(insert(PRODUCTS).values(**row, version=description.version, statement=statement.to_bytes()))
     else:
-        connection.execute(update(PRODUCTS).where(PRODUCTS.c.digest == digest).values(state=state.value))
+        _change(connection, space, digest, state=state.value)
     return OwnProduct(description.product, description.version, state, statement, description)
 
 
-def _retire(connection: Connection, retirement: Statement) -> OwnProduct:
+def _retire(connection: Connection, space: str, retirement: Statement) -> OwnProduct:
     product = str(retirement.body.get("product"))
-    published = _published(connection, product)
+    published = _published(connection, space, product)
     if published is None:
         raise NotFound("resource.not_found", what="product", name=product)
     if published.retirement is not None:
@@ -98,8 +101,7 @@ def _retire(connection: Connection, retirement: Statement) -> OwnProduct:
     digest = published.statement.digest()
     if retirement.body.get("description") != digest:
         raise Conflict("product.order", product=product, version=published.version)
-    values = {"state": ProductState.RETIRED.value, "retirement": retirement.to_bytes()}
-    connection.execute(update(PRODUCTS).where(PRODUCTS.c.digest == digest).values(values))
+    _change(connection, space, digest, state=ProductState.RETIRED.value, retirement=retirement.to_bytes())
     description, version = published.description, published.version
     return OwnProduct(product, version, ProductState.RETIRED, published.statement, description, retirement)
 
@@ -145,18 +147,28 @@ def _asset(resource: Resource) -> dict[str, Any]:
     }
 
 
-def _find(connection: Connection, product: str) -> OwnProduct | None:
-    return _published(connection, product) or _first(connection, _drafts(product))
+def _change(connection: Connection, space: str, digest: str, **values: Any) -> None:
+    mine = update(PRODUCTS).where(PRODUCTS.c.space == space, PRODUCTS.c.digest == digest)
+    connection.execute(mine.values(**values))
 
 
-def _published(connection: Connection, product: str) -> OwnProduct | None:
-    mine = select(PRODUCTS).where(PRODUCTS.c.product == product, PRODUCTS.c.state != ProductState.DRAFTED.value)
-    return _first(connection, mine.order_by(PRODUCTS.c.version.desc()))
+def _find(connection: Connection, space: str, product: str) -> OwnProduct | None:
+    return _published(connection, space, product) or _first(connection, _drafts(space, product))
 
 
-def _drafts(product: str) -> Select[Any]:
-    mine = select(PRODUCTS).where(PRODUCTS.c.product == product, PRODUCTS.c.state == ProductState.DRAFTED.value)
-    return mine.order_by(PRODUCTS.c.position.desc())
+def _version(space: str, digest: str) -> Select[Any]:
+    return select(PRODUCTS).where(PRODUCTS.c.space == space, PRODUCTS.c.digest == digest)
+
+
+def _published(connection: Connection, space: str, product: str) -> OwnProduct | None:
+    mine = select(PRODUCTS).where(PRODUCTS.c.space == space, PRODUCTS.c.product == product)
+    listed = mine.where(PRODUCTS.c.state != ProductState.DRAFTED.value)
+    return _first(connection, listed.order_by(PRODUCTS.c.version.desc()))
+
+
+def _drafts(space: str, product: str) -> Select[Any]:
+    mine = select(PRODUCTS).where(PRODUCTS.c.space == space, PRODUCTS.c.product == product)
+    return mine.where(PRODUCTS.c.state == ProductState.DRAFTED.value).order_by(PRODUCTS.c.position.desc())
 
 
 def _first(connection: Connection, query: Select[Any]) -> OwnProduct | None:

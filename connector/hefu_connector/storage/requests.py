@@ -27,8 +27,8 @@ class SqlRequests:
     def keep(self, request: OwnRequest) -> OwnRequest:
         """As in the port."""
         with self._database.writing() as connection:
-            insert_new(connection, REQUESTS, **_new_row(request))
-            kept = _need(connection, request.id)
+            insert_new(connection, REQUESTS, space=self._database.space, **_new_row(request))
+            kept = self._need(connection, request.id)
         if (kept.envelope, kept.peer) != (request.envelope, request.peer):
             raise Conflict("computation.other", computation=request.id)
         return kept
@@ -36,30 +36,30 @@ class SqlRequests:
     def advance(self, computation: str, state: ComputationState | None, at: datetime, *, fault: str = "") -> OwnRequest:
         """As in the port."""
         with self._database.writing() as connection:
-            lock(connection, "requests")
-            kept = _need(connection, computation)
+            lock(connection, f"requests/{self._database.space}")
+            kept = self._need(connection, computation)
             late = kept.state in FINAL and state is not None and state not in FINAL and not fault
             if late or (kept.state, kept.fault) == (state, fault):
                 return kept
             _need_open(kept)
-            return _change(connection, computation, at, state=state.value if state else None, fault=fault)
+            return self._change(connection, computation, at, state=state.value if state else None, fault=fault)
 
     def find(self, computation: str) -> OwnRequest | None:
         """As in the port."""
         with self._database.reading() as connection:
-            return _find(connection, computation)
+            return self._find(connection, computation)
 
     def unfinished(self) -> Sequence[OwnRequest]:
         """As in the port."""
         columns = REQUESTS.c
         waiting = or_(columns.receipt.is_(None), columns.held != columns.parts)
-        return self._all(select(REQUESTS).where(columns.fault == "", waiting).order_by(columns.position))
+        return self._all(self._mine().where(columns.fault == "", waiting).order_by(columns.position))
 
     def all(self, limit: int, before: str = "") -> Sequence[OwnRequest]:
         """As in the port; nothing where `before` is not known."""
-        query = select(REQUESTS).order_by(REQUESTS.c.position.desc()).limit(limit)
+        query = self._mine().order_by(REQUESTS.c.position.desc()).limit(limit)
         if before:
-            place = select(REQUESTS.c.position).where(REQUESTS.c.id == before).scalar_subquery()
+            place = self._mine(before).with_only_columns(REQUESTS.c.position).scalar_subquery()
             query = query.where(REQUESTS.c.position < place)
         return self._all(query)
 
@@ -70,46 +70,71 @@ class SqlRequests:
     ) -> OwnRequest:
         """As in the port."""
         with self._database.writing() as connection:
-            lock(connection, "requests")
-            kept = _need(connection, computation)
+            lock(connection, f"requests/{self._database.space}")
+            kept = self._need(connection, computation)
             if (kept.state, kept.receipt, kept.parts) == (state, receipt, parts):
                 return kept
             if kept.receipt is not None or state not in FINAL:
                 raise Conflict("release.other", computation=computation)
             if kept.state is not state:
                 _need_open(kept)
-            return _change(connection, computation, at, state=state.value, receipt=receipt, parts=parts)
+            return self._change(connection, computation, at, state=state.value, receipt=receipt, parts=parts)
 
     def add(self, computation: str, index: int, sealed: bytes) -> None:
         """As in the port."""
         with self._database.writing() as connection:
-            lock(connection, "requests")
-            kept = _need(connection, computation)
+            lock(connection, f"requests/{self._database.space}")
+            kept = self._need(connection, computation)
             if not 0 <= index < (kept.parts or 0):
                 raise NotFound("resource.not_found", what="release part", name=f"{computation}/{index}")
             if index > kept.held:
                 raise Conflict("release.other", computation=computation)
-            if not insert_new(connection, RECEIVED, computation=computation, number=index, sealed=sealed):
-                if _part(connection, computation, index) != sealed:
+            space = self._database.space
+            place = {"space": space, "computation": computation, "number": index}
+            if not insert_new(connection, RECEIVED, **place, sealed=sealed):
+                if _part(connection, space, computation, index) != sealed:
                     raise Conflict("release.other", computation=computation)
                 return
-            connection.execute(update(REQUESTS).where(REQUESTS.c.id == computation).values(held=index + 1))
+            self._set(connection, computation, held=index + 1)
 
     def parts(self, computation: str) -> Sequence[bytes]:
         """As in the port."""
-        query = select(RECEIVED.c.sealed).where(RECEIVED.c.computation == computation).order_by(RECEIVED.c.number)
+        columns = RECEIVED.c
+        mine = select(columns.sealed).where(columns.space == self._database.space, columns.computation == computation)
         with self._database.reading() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(mine.order_by(columns.number)).scalars())
 
     def opened(self, computation: str, path: str) -> None:
         """As in the port."""
         with self._database.writing() as connection:
-            _need(connection, computation)
-            connection.execute(update(REQUESTS).where(REQUESTS.c.id == computation).values(answer=path))
+            self._need(connection, computation)
+            self._set(connection, computation, answer=path)
 
     def _all(self, query: Select[Any]) -> Sequence[OwnRequest]:
         with self._database.reading() as connection:
             return [_read(row) for row in connection.execute(query).mappings()]
+
+    def _mine(self, computation: str = "") -> Select[Any]:
+        mine = select(REQUESTS).where(REQUESTS.c.space == self._database.space)
+        return mine.where(REQUESTS.c.id == computation) if computation else mine
+
+    def _find(self, connection: Connection, computation: str) -> OwnRequest | None:
+        row = connection.execute(self._mine(computation)).mappings().one_or_none()
+        return None if row is None else _read(row)
+
+    def _need(self, connection: Connection, computation: str) -> OwnRequest:
+        kept = self._find(connection, computation)
+        if kept is None:
+            raise NotFound("resource.not_found", what="computation", name=computation)
+        return kept
+
+    def _change(self, connection: Connection, computation: str, at: datetime, **values: Any) -> OwnRequest:
+        self._set(connection, computation, updated=write_instant(at), **values)
+        return self._need(connection, computation)
+
+    def _set(self, connection: Connection, computation: str, **values: Any) -> None:
+        mine = update(REQUESTS).where(REQUESTS.c.space == self._database.space, REQUESTS.c.id == computation)
+        connection.execute(mine.values(**values))
 
 
 def _need_open(kept: OwnRequest) -> None:
@@ -118,28 +143,11 @@ def _need_open(kept: OwnRequest) -> None:
         raise Conflict("computation.final", computation=kept.id, state=ended)
 
 
-def _change(connection: Connection, computation: str, at: datetime, **values: Any) -> OwnRequest:
-    mine = update(REQUESTS).where(REQUESTS.c.id == computation)
-    connection.execute(mine.values(updated=write_instant(at), **values))
-    return _need(connection, computation)
-
-
-def _part(connection: Connection, computation: str, index: int) -> bytes | None:
-    query = select(RECEIVED.c.sealed).where(RECEIVED.c.computation == computation, RECEIVED.c.number == index)
-    sealed: bytes | None = connection.execute(query).scalar_one_or_none()
+def _part(connection: Connection, space: str, computation: str, number: int) -> bytes | None:
+    columns = RECEIVED.c
+    mine = columns.space == space, columns.computation == computation, columns.number == number
+    sealed: bytes | None = connection.execute(select(columns.sealed).where(*mine)).scalar_one_or_none()
     return sealed
-
-
-def _need(connection: Connection, computation: str) -> OwnRequest:
-    kept = _find(connection, computation)
-    if kept is None:
-        raise NotFound("resource.not_found", what="computation", name=computation)
-    return kept
-
-
-def _find(connection: Connection, computation: str) -> OwnRequest | None:
-    row = connection.execute(select(REQUESTS).where(REQUESTS.c.id == computation)).mappings().one_or_none()
-    return None if row is None else _read(row)
 
 
 def _new_row(request: OwnRequest) -> dict[str, Any]:

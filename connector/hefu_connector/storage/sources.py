@@ -1,4 +1,4 @@
-"""The registry of sources, and the memory of which place is which asset."""
+"""The registry of sources, and the memory of which place is which asset: the same in all spaces of this store."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class SqlSources:
     def all(self) -> Sequence[SourceRecord]:
         """As in the port."""
         with self._database.reading() as connection:
-            return [_read(row) for row in connection.execute(select(SOURCES).order_by(SOURCES.c.name)).mappings()]
+            found = [_read(row) for row in connection.execute(select(SOURCES)).mappings()]
+        return sorted(found, key=lambda each: each.name)
 
 
 def _claim(connection: Connection, source: SourceRecord) -> None:
