@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +32,7 @@ class Table:
 
     Attributes:
         path: the exact bytes that `snapshot` names; nobody writes to them while they are held.
-        form: ``csv``, ``parquet`` or ``arrow``.
+        form: ``csv``, ``parquet`` or ``arrow``; ``file`` for what is delivered whole and never looked into.
         snapshot: ``sha256:`` of the bytes.
         size: bytes.
         layout: how to read it: ``delimiter`` and ``encoding`` of a CSV; ``names``, schema name to the file's name.
@@ -76,6 +77,23 @@ class Mechanism:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivering:
+    """How rows, or a file, are delivered: what was agreed, and the form that the guard holds them to.
+
+    Attributes:
+        processing: ``raw``, ``masked``, ``sampled`` or ``anonymised``.
+        types: of each heading: a type of the schema, or what its treatment makes of it (`engines.treatments`).
+        quasi: places of the headings whose combinations must not single anybody out.
+        share: of the privacy units, for a sample; None otherwise.
+    """
+
+    processing: str
+    types: tuple[str, ...]
+    quasi: tuple[int, ...] = ()
+    share: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan that was validated against a provider's schema: everything is known before any data is touched.
 
@@ -86,9 +104,10 @@ class Prepared:
         reads: every column that the worker reads: those, and the privacy unit.
         functions: the aggregate functions used, for example ``count``.
         kind: the output kind, for example ``NoisyAggregate`` or ``Histogram``.
-        cells: how many rows the answer has; public.
+        cells: how many rows the answer has, of a delivery at most; public.
         headings: the answer's columns in order; the first `keys` of them are public group keys.
         minimum_group: cells whose noised count is lower are marked suppressed; None where no rule asks for it.
+        delivery: set where rows or a file are delivered. Then the worker gets a secret of the agreement, too.
     """
 
     parameters: Object
@@ -103,23 +122,28 @@ class Prepared:
     max_contribution: int
     keys: int = 0
     minimum_group: int | None = None
+    delivery: Delivering | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What an engine returns: noised values only.
+    """What an engine returns: noised values, or what is delivered.
 
     Attributes:
         rows: as many as `Prepared.cells`, each as long as `Prepared.headings`; texts, or None where suppressed.
-        half_widths: of the 95 % interval, same shape as `rows`; None for keys and where suppressed.
-        group_counts: the noised count of each row where a minimum group is asked; the guard judges it again.
+        half_widths: of the 95 % interval, same shape as `rows`; None for keys and where suppressed; empty for a
+            delivery.
+        group_counts: of each row where a minimum group is asked, the noised count, or for a delivery the number of
+            privacy units in its class; the guard judges it again. Never released.
         rows_read: for the meter of the provider; never released.
+        units: of a sample: privacy units taken, and all there are; never released.
     """
 
     rows: tuple[tuple[str | None, ...], ...]
     half_widths: tuple[tuple[str | None, ...], ...]
     group_counts: tuple[int, ...] | None
     rows_read: int
+    units: tuple[int, int] | None = None
 
 
 class Engine(Protocol):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from hefu import delivery
 from hefu.canonical import Json, Object
 from hefu.errors import HefuError
 from hefu.members import digest, exactly, many, mapping, reading, text, whole
@@ -45,6 +46,7 @@ class Contract:
     provider: str
     connector: str
     consumer: str
+    recipient: str  # the consumer's connector
     product: str
     description: str
     resources: tuple[str, ...]
@@ -71,6 +73,7 @@ class Contract:
                 provider=text(parties["provider"]["participant"]),
                 connector=text(parties["provider"]["connector"]),
                 consumer=text(parties["consumer"]["participant"]),
+                recipient=text(parties["consumer"]["connector"]),
                 product=text(body["product"]),
                 description=digest(body["description"]),
                 resources=many(body["resources"], text),
@@ -91,6 +94,7 @@ class Facts:
     descriptions: dict[str, tuple[Logged, dict[str, Spent]]] = field(default_factory=dict)
     ended: list[tuple[Logged, Ended]] = field(default_factory=list)
     refused: list[tuple[Logged, Refusal]] = field(default_factory=list)
+    told: list[tuple[Logged, delivery.Told]] = field(default_factory=list)  # what recipients say of deliveries
     journals: dict[tuple[str, str], list[tuple[Link, Logged]]] = field(default_factory=lambda: defaultdict(list))
     forms: Findings = field(default_factory=Findings)
 
@@ -117,12 +121,13 @@ class Facts:
                 self.countersigned.setdefault(digest(logged.statement.body["envelope"]), logged.index)
         elif logged.type == PUBLISHED:
             self.descriptions[logged.statement.digest()] = logged, lifetimes(logged.statement.body)
-        elif logged.type == SEALED:
-            self.ended.append((logged, Receipt.of(logged.statement)))
-        elif logged.type == FAILED:
-            self.ended.append((logged, Failure.of(logged.statement)))
+        elif logged.type in (SEALED, FAILED):
+            read = Receipt.of if logged.type == SEALED else Failure.of
+            self.ended.append((logged, read(logged.statement)))
         elif logged.type == REFUSED:
             self.refused.append((logged, Refusal.of(logged.statement)))
+        elif logged.type in delivery.READERS:
+            self.told.append((logged, delivery.READERS[logged.type](logged.statement)))
 
     def _read_agreement(self, logged: Logged) -> None:
         contract = Contract.of(logged)
@@ -319,6 +324,18 @@ def check_terminations(facts: Facts) -> Findings:
     from the newest time that others had entered before it, if that is later: dating it back accuses nobody.
     """
     findings = Findings()
+    ended = endings(facts, findings)
+    for logged, end in facts.ended:
+        for id_ in under(end):
+            if isinstance(end, Receipt) and id_ in ended and logged.statement.time > ended[id_][1]:
+                findings.faults.append(
+                    f"entry {logged.index}: released under agreement {id_}, which entry {ended[id_][0].index} had ended"
+                )
+    return findings
+
+
+def endings(facts: Facts, findings: Findings) -> dict[str, tuple[Logged, datetime]]:
+    """The agreements that a party ended, each with the entry, and the time after which nothing may happen under it."""
     ended: dict[str, tuple[Logged, datetime]] = {}
     for logged in facts.record.of(TERMINATED):
         findings.seen += 1
@@ -333,13 +350,7 @@ def check_terminations(facts: Facts) -> Findings:
         else:
             latest = _told(facts, logged) + max(contract.window, SIGHT)
             ended[id_] = min(ended.get(id_, (logged, latest)), (logged, latest), key=lambda each: each[1])
-    for logged, end in facts.ended:
-        for id_ in under(end):
-            if isinstance(end, Receipt) and id_ in ended and logged.statement.time > ended[id_][1]:
-                findings.faults.append(
-                    f"entry {logged.index}: released under agreement {id_}, which entry {ended[id_][0].index} had ended"
-                )
-    return findings
+    return ended
 
 
 def _told(facts: Facts, ended: Logged) -> datetime:

@@ -731,6 +731,26 @@ _PRODUCT: dict[str, Message] = {
     ),
 }
 _ENGINE: dict[str, Message] = {
+    # deliveries
+    "delivery.nothing": _m(
+        "None of the columns may be delivered {processing}: all of them name persons. Ask for others.",
+        "所求各列均直接标识个人，无法以 {processing} 方式交付。请改求其他列。",
+    ),
+    "delivery.no_group": _m(
+        "The contract names no smallest group, so no rows can be delivered anonymised. Ask for another contract.",
+        "合约未写明最小分组，无法以匿名化方式交付。请另立合约。",
+    ),
+    "delivery.no_file": _m(
+        "The product is no file, so it is not delivered whole. Ask for rows and name the columns.",
+        "该产品不是文件，不能整体交付。请改求数据行并写明各列。",
+    ),
+    "delivery.too_large": _m(
+        "The delivery is too large. Ask for fewer rows or columns.", "交付内容过大。请减少行数或列数。"
+    ),
+    "delivery.over": _m(
+        "What was delivered had to be deleted by {due}. Ask for a new delivery.",
+        "所交付的数据须在 {due} 前删除。请重新申请交付。",
+    ),
     # plans
     "plan.literal": _m(
         "A constant is not a {type} as plans write it: 5, 0.5, 'text', TRUE, DATE '2026-11-21' or "

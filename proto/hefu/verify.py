@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hefu import checks, identity, keys
+from hefu import checks, custody, identity, keys
 from hefu.bundle import Bundle, open_bundle
 from hefu.canonical import Object
 from hefu.checks import Facts, Findings
@@ -41,6 +41,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "journals": ("each connector's journal is gapless and chained", "每个连接器的日志链连续无缺"),
     "terminations": ("nothing was released under a contract that had ended", "合约终止后没有数据发布"),
     "once": ("no computation was released twice", "没有任何计算被重复发布"),
+    "deliveries": ("what was delivered was used and deleted as agreed", "交付的数据均按约使用与删除"),
 }  # fmt: skip
 _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("agreements", checks.check_agreements),
@@ -50,6 +51,7 @@ _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("journals", checks.check_journals),
     ("terminations", checks.check_terminations),
     ("once", checks.check_once),
+    ("deliveries", custody.check_deliveries),
 )
 
 

@@ -240,7 +240,7 @@ def test_a_real_worker_counts(spool: Path, tmp_path: Path) -> None:
     prepared = prepare(plan(by=("region",)))
     with Pool(spool, Limits(ready=1)) as pool:
         hello = pool.hello()
-        assert hello["engines"] == ["inspect", "statistics"]
+        assert hello["engines"] == ["delivery", "inspect", "statistics"]
         output = pool.run("statistics", prepared.parameters, Table(path, "parquet", "", 0), job="j", deadline=60)
         assert [row[1] for row in Statistics().read(output, prepared).rows] == ["40", "0", "0"]
         moved = Table(spool / "table", "parquet", "", 0)

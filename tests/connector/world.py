@@ -21,7 +21,8 @@ from hefu.keys import FileSigner
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
-from hefu_connector.engines import counting
+from hefu_connector.engines import counting, delivering
+from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Contract, Standing, Table
 from hefu_connector.sources.files import FileSource
@@ -33,6 +34,7 @@ from hefu_policies.resource import Bounds, Column, Privacy, Resource
 
 from tests.contracts.memory import MemoryJournal, MemoryLedger
 
+ENGINES = {"statistics": counting, "delivery": delivering}
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 SPACE, PROVIDER, CONSUMER = "demo", "hospital-a", "pharma-b"
 ROWS = "patient,age,region\n" + "".join(f"p{i},{20 + i % 50},{'north' if i % 3 else 'south'}\n" for i in range(300))
@@ -105,14 +107,14 @@ class InlineWorkers:
         self.cancelled: set[str] = set()
 
     def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
-        assert engine == "statistics"
+        assert engine in ENGINES
         self.started.set()
         self.gate.wait(deadline)
         if self.dies:
             raise Unavailable("worker.failed")
         if job in self.cancelled:
             raise Unavailable("cancelled")
-        found = counting.run(parameters, table.path, table.form, table.layout)
+        found = ENGINES[engine].run(parameters, table.path, table.form, table.layout)
         assert isinstance(found, dict)
         return found
 
@@ -128,9 +130,11 @@ class Space:
     """Root, two participants and one agreement between them, all with real keys."""
 
     def __init__(
-        self, folder: Path, *, budget: str = "1", releases: int = 100, lifetime: str = "10", count: int = 200
-    ) -> None:
+        self, folder: Path, *, budget: str = "1", releases: int = 100, lifetime: str = "10", count: int = 200,
+        policy: Object | None = None,
+    ) -> None:  # fmt: skip
         self.count = count
+        self.policy = policy
         self.clock = SetClock()
         self.root = FileSigner(ROOT, Ed25519PrivateKey.generate())
         self.directory = Directory(SPACE, _public(self.root))
@@ -151,13 +155,14 @@ class Space:
         source = FileSource(self.file, "csv", self.spool)
         world = World(
             PROVIDER, "hospital-a-main", SPACE, self.signers[PROVIDER], self.clock, self.trust, self.contracts,
-            self.ledger, self.journal, self.journal, lambda _: source, {Statistics.action: Statistics()}, self.workers,
-            Rules(quantum_seconds=0, deadline_seconds=20, jobs=2),
+            self.ledger, self.journal, self.journal, lambda _: source,
+            {Statistics.action: Statistics(), Delivery.action: Delivery()}, self.workers,
+            Rules(quantum_seconds=0, deadline_seconds=20, jobs=2), secret=lambda agreement: agreement.encode() * 4,
         )  # fmt: skip
         return Enforcement(world)
 
     def agree(self, budget: str, releases: int, lifetime: str, agreement: str = "agr-one") -> Contract:
-        description = _description(budget, releases, lifetime, self.count)
+        description = _description(budget, releases, lifetime, self.count, self.policy)
         described = self._sign(draft(PUBLISHED, description.body(), space=SPACE, issuer=PROVIDER, at=START), PROVIDER)
         asked = ContractRequest(
             negotiation="neg-one", provider=PROVIDER, consumer=CONSUMER, connector="pharma-b-main",
@@ -212,8 +217,8 @@ def _public(signer: FileSigner) -> PublicKey:
     return PublicKey(signer.key, signer.participant, signer.public)
 
 
-def _description(budget: str, releases: int, lifetime: str, count: int) -> Description:
-    policy = template(
+def _description(budget: str, releases: int, lifetime: str, count: int, policy: Object | None = None) -> Description:
+    policy = policy or template(
         "research-statistics",
         {
             "purpose": "dpv:ScientificResearch", "epsilon": "0.5", "min_group": 20, "columns": ["age", "region"],
@@ -222,8 +227,14 @@ def _description(budget: str, releases: int, lifetime: str, count: int) -> Descr
     )  # fmt: skip
     schema = (
         Column("patient", "text", sensitivity="personal"),
-        Column("age", "integer", unit="a", bounds=Bounds(Decimal(0), Decimal(120), Decimal(1))),
-        Column("region", "text", categories=("north", "south")),
+        Column(
+            "age",
+            "integer",
+            unit="a",
+            bounds=Bounds(Decimal(0), Decimal(120), Decimal(1)),
+            sensitivity="quasi-identifier",
+        ),
+        Column("region", "text", categories=("north", "south"), sensitivity="public"),
         Column("weight", "integer", bounds=Bounds(Decimal(0), Decimal(300), Decimal(1))),
     )
     privacy = Privacy("patient", 1, Budget.of_text(lifetime, releases=10_000))

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from hefu import canonical, receipt
 from hefu.canonical import Object
+from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused
 from hefu.times import write_time
@@ -26,6 +27,7 @@ from hefu_policies.policy import Compiled, compile_policy
 from hefu_policies.resource import Resource
 from hefu_policies.terms import LOG, Phase
 
+from hefu_connector.computing.delivery import operation
 from hefu_connector.computing.guard import Passed
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.ports import Account, BudgetLedger, Contract, Contracts, Engine, Prepared, Standing, Table
@@ -76,13 +78,15 @@ def decide(
     offline = check_offline(contract, standing)
     if request.plan.get("product") != agreement.product:
         raise Malformed("request.malformed", why=f"the plan must ask the agreement's product, {agreement.product}")
-    engine = _engine(contract, engines)
+    engine = _engine(contract, engines, operation(request.plan))
     resource = _resource(contract, request.plan)
     strategies = [each for each in agreement.strategies if each.enforced_by == connector]
     prepared = engine.prepare(request.plan, resource, _minimum_group(strategies, engine.action))
     facts = _facts(request, engine, prepared, ledger, _agreement_account(contract), now)
     asked = Request(engine.action, agreement.product, request.recipient)
     strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION)
+    if prepared.delivery is not None and delete_by(contract, now) <= now:
+        raise Refused("delivery.over", due=write_time(delete_by(contract, now)))
     under = receipt.Under(agreement.id, contract.statement.digest(), strategy.id, decision.clause)
     held = [*accounts(contract, resource, ledger, offline=offline), *_clause_account(contract, decision)]
     return Admitted(statement, request, contract, resource, engine, prepared, tuple(held), under, facts)
@@ -109,7 +113,44 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
     # The charge was held to the clause that permitted the request; another clause may have a limit of its own.
     if decision.clause != admitted.under.clause:
         raise Refused("contract.clause", clause=admitted.under.clause)
+    if admitted.prepared.delivery is not None:
+        facts["deadline"] = delete_by(admitted.contract, now)
     return replay.write_facts(facts)
+
+
+def delete_by(contract: Contract, since: datetime) -> datetime:
+    """When what is delivered under a contract now must be deleted at the latest, by all of its strategies."""
+    agreement, since = contract.agreement, since.replace(microsecond=0)
+    policies = [_compiled(canonical.encode(each.policy)).policy for each in agreement.strategies]
+    return min(each.delete_by(since, agreement.not_after) for each in policies)
+
+
+def check_kept(made: receipt.Receipt, contracts: Contracts, now: datetime) -> None:
+    """Check that a release may still be handed over or used; only a delivery's time is ever over.
+
+    Raises:
+        Refused: it must have been deleted by now, or its contract has ended.
+    """
+    delivered = Delivered.of(made)
+    if delivered is None:
+        return
+    check_in_force(contracts.load(made.agreements[0].agreement), made.consumer, now)
+    if now >= delivered.delete_by:
+        raise Refused("delivery.over", due=write_time(delivered.delete_by))
+
+
+def decide_use(
+    contract: Contract, action: str, consumer: str, facts: Mapping[str, object]
+) -> tuple[Strategy, Decision]:
+    """Decide on a use of what was delivered, in its recipient's connector; here nothing may stay undecided.
+
+    The duty to log is performed by the transaction that journals the use.
+
+    Raises:
+        Refused: a rule says no.
+    """
+    asked = Request(action, contract.agreement.product, consumer, frozenset({LOG}))
+    return _permit([*contract.agreement.strategies], asked, facts, Phase.RELEASE)
 
 
 def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> Contract:
@@ -218,12 +259,10 @@ def _share(budget: Budget, percent: int) -> Budget:
     return replace(budget, loss=loss, releases=budget.releases * percent // 100)
 
 
-def _engine(contract: Contract, engines: Mapping[str, Engine]) -> Engine:
-    for action in contract.agreement.computations:
-        if action in engines:
-            return engines[action]
-    permitted = ", ".join(contract.agreement.computations)
-    raise Refused("contract.nothing", asked=", ".join(sorted(engines)), permitted=permitted)
+def _engine(contract: Contract, engines: Mapping[str, Engine], action: str) -> Engine:
+    if action in contract.agreement.computations and action in engines:
+        return engines[action]
+    raise Refused("contract.nothing", asked=action, permitted=", ".join(contract.agreement.computations))
 
 
 def _resource(contract: Contract, plan: Object) -> Resource:
@@ -244,7 +283,7 @@ def _facts(
 ) -> dict[str, object]:
     balance = ledger.balance(held).charged
     total = balance + prepared.charge
-    return {
+    facts: dict[str, object] = {
         "purpose": request.purpose,
         "operation": engine.action,
         "column": prepared.columns,
@@ -259,6 +298,10 @@ def _facts(
         "maxContribution": prepared.max_contribution,
         "recipient": request.recipient,
     }
+    if prepared.delivery is not None:
+        facts |= {"processing": prepared.delivery.processing, "outputRows": prepared.cells}
+        facts |= {} if prepared.delivery.share is None else {"share": prepared.delivery.share}
+    return facts
 
 
 def _permit(

@@ -10,15 +10,18 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu import canonical, keys, receipt
-from hefu.canonical import Json
+from hefu.canonical import Json, Object
+from hefu.delivery import CONTENT, Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
 from hefu.identity import read_bytes
 from hefu.receipt import Failure, Receipt, Refusal, Spent
 
-from hefu_connector.computing import guard
+from hefu_connector.computing import guard, rows
 from hefu_connector.computing.computation import Plan
+from hefu_connector.computing.delivery import DeliveryPlan, read_plan
 from hefu_connector.computing.request import ComputationRequest
+from hefu_connector.computing.rows import Rows
 from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Trust
 
 _SEAL_OVERHEAD = 48  # bytes a part; `hefu.keys.seal`
@@ -68,7 +71,7 @@ def check_end(end: Statement, state: ComputationState, request: Statement, contr
     if isinstance(body, Receipt):
         _check_receipt(body, asked, contract)
     if isinstance(body, Receipt | Failure):
-        loss = Plan.of(asked.plan).loss
+        loss = read_plan(asked.plan).loss
         limit = Spent(loss.epsilon_nano, loss.delta_femto, 1)
         _hold(asked, "charge", body.charge.within(limit))
     return body
@@ -96,21 +99,47 @@ def open_release(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKe
         Untrusted: a part was altered or is missing, or the answer is another than the receipt says.
         Malformed: not a release.
     """
+    answer, openings = guard.read(_unsealed(made, parts, private), made.computation)
+    _check_openings(made, openings)
+    told = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in answer.mechanisms]
+    sealed_as = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in made.mechanisms]
+    if told != sealed_as or len(answer.rows) != made.output.cells or answer.headings != plan.headings():
+        raise Untrusted("release.differs", computation=made.computation)
+    return answer
+
+
+def open_delivery(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKey, plan: DeliveryPlan) -> Rows:
+    """What was delivered, out of its sealed parts. For `hefu_connector.computing.custody` and nobody else.
+
+    Raises:
+        Untrusted: a part was altered or is missing, or it is not what the receipt commits to.
+        Malformed: not a delivery.
+    """
+    found, openings = rows.read(_unsealed(made, parts, private), made.computation)
+    values = _check_openings(made, openings)
+    right = values.get(CONTENT) == rows.digest(found) and found.processing == plan.processing
+    if not right or len(found.rows) != made.output.cells or not {*found.headings} <= {*plan.columns}:
+        raise Untrusted("release.differs", computation=made.computation)
+    return found
+
+
+def _unsealed(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKey) -> bytes:
     under, pieces = made.agreements[0].agreement, []
     if len(parts) != len(made.parts):
         raise Untrusted("release.part", computation=made.computation, part=len(parts))
     for index, sealed in enumerate(parts):
         check_part(made.computation, made, index, sealed)
         pieces.append(keys.unseal(sealed, private, guard.info(made.computation, under, index)))
-    answer, openings = guard.read(b"".join(pieces), made.computation)
+    return b"".join(pieces)
+
+
+def _check_openings(made: Receipt, openings: Object) -> dict[str, Json]:
+    """The values that the receipt commits to, each checked."""
+    values: dict[str, Json] = {}
     for name, commitment in made.commitments.items():
-        salt, value = _opening(openings.get(name))
-        receipt.check_opening(commitment, name, value, salt)
-    told = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in answer.mechanisms]
-    sealed_as = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in made.mechanisms]
-    if told != sealed_as or len(answer.rows) != made.output.cells or answer.headings != plan.headings():
-        raise Untrusted("release.differs", computation=made.computation)
-    return answer
+        salt, values[name] = _opening(openings.get(name))
+        receipt.check_opening(commitment, name, values[name], salt)
+    return values
 
 
 def _check_receipt(made: Receipt, asked: ComputationRequest, contract: Contract) -> None:
@@ -121,6 +150,12 @@ def _check_receipt(made: Receipt, asked: ComputationRequest, contract: Contract)
     _hold(asked, "resource", made.resource in agreement.resources)
     if agreement.snapshot_rule != "latest":
         _hold(asked, "snapshot", agreement.snapshot_rule == f"pinned:{made.snapshot}")
+    plan, told = read_plan(asked.plan), Delivered.of(made)
+    _hold(asked, "kind", isinstance(plan, DeliveryPlan) is (told is not None))
+    if isinstance(plan, DeliveryPlan) and told is not None:
+        _hold(asked, "processing", (told.processing, made.output.kind) == (plan.processing, plan.form))
+        _hold(asked, "rows", told.rows == made.output.cells <= plan.rows)
+        _hold(asked, "deadline", told.delete_by <= agreement.not_after)
     sizes = [each.size for each in made.parts]
     _hold(asked, "parts", 0 < len(sizes) <= _MOST_PARTS)
     _hold(asked, "parts", all(0 < size <= guard.PART_BYTES + _SEAL_OVERHEAD for size in sizes))

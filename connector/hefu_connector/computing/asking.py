@@ -23,6 +23,7 @@ from hefu.times import write_time
 
 from hefu_connector.computing import answers
 from hefu_connector.computing.computation import Plan
+from hefu_connector.computing.delivery import read_plan
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
@@ -43,7 +44,7 @@ class Outcome:
 
     Attributes:
         end: the provider's verified last word; None while there is none.
-        answer: of a release that is here whole.
+        answer: of a release that is here whole; never of a delivery.
     """
 
     own: OwnRequest
@@ -89,7 +90,7 @@ class Asking:
 
     def estimate(self, product: str, plan: Object) -> Estimate:
         """Cost and expected error of a plan under a product; needs no agreement and charges nothing."""
-        Plan.of(plan)
+        read_plan(plan)
         return self._peers.estimate(self._provider_of(product), product, plan)
 
     def ask(self, plan: Object, agreement: str, purpose: str, user: str) -> OwnRequest:
@@ -105,8 +106,8 @@ class Asking:
             HefuError: whatever the provider raised; the request is over then.
         """
         contract = self._contract(agreement)
-        if Plan.of(plan).product != contract.agreement.product:
-            raise NotFound("resource.not_found", what="product under this agreement", name=Plan.of(plan).product)
+        if (product := read_plan(plan).product) != contract.agreement.product:
+            raise NotFound("resource.not_found", what="product under this agreement", name=product)
         if contract.termination is not None:
             since = write_time(contract.termination.time)
             raise Refused("contract.ended", agreement=agreement, since=since)
@@ -182,7 +183,9 @@ class Asking:
         end = answers.check_end(kept, own.state, statement, contract, self._trust)
         if not isinstance(end, Receipt) or own.held < len(end.parts):
             return Outcome(own, request, end, kept)
-        plan = Plan.of(request.plan)
+        plan = read_plan(request.plan)
+        if not isinstance(plan, Plan):  # what was delivered is opened by `computing.custody` alone
+            return Outcome(own, request, end, kept)
         answer = answers.open_release(end, self._releases.parts(computation), self._private, plan)
         return Outcome(own, request, end, kept, answer)
 

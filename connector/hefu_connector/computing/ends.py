@@ -78,9 +78,9 @@ def receipt_of(
         mechanisms=tuple(
             receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in prepared.mechanisms
         ),
-        output=receipt.Released(prepared.kind, prepared.cells, passed.suppressed),
+        output=receipt.Released(prepared.kind, len(passed.values.rows), passed.suppressed),
         parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
-        meters=receipt.Meters(1, prepared.cells, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
+        meters=receipt.Meters(1, len(passed.values.rows), sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
         admitted=run.created,
     )
 

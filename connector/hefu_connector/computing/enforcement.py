@@ -30,7 +30,6 @@ from hefu import faults, receipt, telemetry
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
-from hefu.identity import write_bytes
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
 
@@ -74,12 +73,18 @@ class Rules:
     each: int = 64
 
 
+def _no_secret(agreement: str) -> bytes:
+    raise Unavailable("store.unavailable", why="it keeps no secrets of agreements", detail=agreement)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything the enforcement point holds; put together by `bootstrap.py` and handed to nobody else.
 
     Attributes:
         executor: carries computations out; None for a pool of as many threads as the rules' jobs.
+        secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
+            them.
     """
 
     participant: str
@@ -97,6 +102,7 @@ class World:
     workers: Workers
     rules: Rules
     executor: Executor | None = None
+    secret: Callable[[str], bytes] = _no_secret
 
 
 class Enforcement:
@@ -200,6 +206,9 @@ class Enforcement:
         run = self.view(computation, consumer)
         if run.state is not ComputationState.RELEASED:
             raise NotFound("resource.not_found", what="release of", name=computation)
+        if run.receipt is not None:
+            made = receipt.Receipt.of(Statement.parse(run.receipt))
+            admission.check_kept(made, self._world.contracts, self._world.clock.now())
         data = self._world.journal.part(computation, index)
         faults.point("release.sent")
         return data
@@ -325,11 +334,18 @@ class Enforcement:
             if job in self._stopped:
                 raise Unavailable("cancelled")
             output = world.workers.run(
-                admitted.engine.name, admitted.prepared.parameters, table,
+                admitted.engine.name, self._parameters(admitted), table,
                 job=job, deadline=world.rules.deadline_seconds,
             )  # fmt: skip
         faults.point("worker.returned")
         return output, table
+
+    def _parameters(self, admitted: Admitted) -> Object:
+        """What the worker gets; for a delivery with the agreement's secret, which pseudonyms and samples hang on."""
+        parameters = admitted.prepared.parameters
+        if admitted.prepared.delivery is None:
+            return parameters
+        return {**parameters, "key": self._world.secret(admitted.under.agreement).hex()}
 
     def _release(self, admitted: Admitted, run: Run, output: Object, table: Table) -> None:
         world = self._world
@@ -338,14 +354,12 @@ class Enforcement:
         self._check_standing(admitted)
         facts = admission.decide_release(admitted, passed, world.clock.now())
         faults.point("guard.passed")
-        salt = secrets.token_bytes(receipt.SALT_SIZE)
         user = user_of(admitted.statement)
-        openings: Object = {"user": {"salt": write_bytes(salt), "value": user}}
-        data = guard.payload(run.id, passed, admitted.prepared, openings)
+        data, commitments = guard.release(run.id, passed, admitted.prepared, user, secrets.token_bytes)
         recipient = world.trust.sealing(admitted.request.recipient)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
         made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table)
-        made = replace(made, facts=facts, commitments={"user": receipt.commit("user", user, salt)})
+        made = replace(made, facts=facts, commitments=commitments)
         if run.id in self._stopped:
             raise Unavailable("cancelled")
         self._end(run, ComputationState.RELEASED, made, parts)  # step 8 follows when its time has come

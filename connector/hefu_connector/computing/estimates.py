@@ -9,9 +9,8 @@ from hefu.errors import NotFound
 from hefu_policies import odrl
 from hefu_policies.product import Description, Offer
 from hefu_policies.resource import Resource
-from hefu_policies.terms import DP_QUERY
 
-from hefu_connector.computing.computation import Plan
+from hefu_connector.computing.delivery import operation, read_plan
 from hefu_connector.ports import Engine, Prepared
 from hefu_connector.shelves import Products, ProductState
 
@@ -38,19 +37,20 @@ class Estimates:
         if held is None or held.state is not ProductState.PUBLISHED:
             raise NotFound("resource.not_found", what="product", name=product)
         offers = [each for each in held.description.offers if each.visibility.allows(caller)]
-        if not offers or Plan.of(plan).product != product:
+        asked, action = read_plan(plan), operation(plan)
+        if not offers or asked.product != product:
             raise NotFound("resource.not_found", what="product", name=product)
-        return self._engines[DP_QUERY].prepare(plan, _resource(held.description, plan), _minimum_group(offers))
+        resource = _resource(held.description, asked.resource)
+        return self._engines[action].prepare(plan, resource, _minimum_group(offers, action))
 
 
-def _resource(description: Description, plan: Object) -> Resource:
-    named = Plan.of(plan).resource
+def _resource(description: Description, named: str) -> Resource:
     for each in description.resources:
         if named in {"", each.id}:
             return each
     raise NotFound("resource.not_found", what="resource", name=named)
 
 
-def _minimum_group(offers: list[Offer]) -> int | None:
-    asked = [odrl.load(each.policy).least(DP_QUERY, "minGroup") for each in offers]
+def _minimum_group(offers: list[Offer], action: str) -> int | None:
+    asked = [odrl.load(each.policy).least(action, "minGroup") for each in offers]
     return max((each for each in asked if each is not None), default=None)

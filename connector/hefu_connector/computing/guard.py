@@ -1,21 +1,25 @@
 """The release gate: the only way by which values leave. It judges values; it computes nothing from data.
 
 A value passes if it has the shape that was announced before the data was touched, lies on a decimal grid, and belongs
-to a cell whose noised count reaches the contract's minimum group. What leaves is cut into parts and sealed for the
+to a cell whose noised count reaches the contract's minimum group. Delivered rows are judged by
+`hefu_connector.computing.rows`. What leaves is cut into parts and sealed for the
 one recipient, so that whoever carries or stores it learns its size only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from hefu import canonical, keys
+from hefu import canonical, keys, receipt
 from hefu.canonical import Json, Object
+from hefu.delivery import CONTENT
 from hefu.errors import Untrusted
+from hefu.identity import write_bytes
 from hefu_policies.reading import Place
 
+from hefu_connector.computing import rows
 from hefu_connector.ports import Answer, Mechanism, Prepared, Values
 
 PART_BYTES = 3 << 20
@@ -45,12 +49,36 @@ def check(values: Values, prepared: Prepared) -> Passed:
     Raises:
         Untrusted: a value is not of the announced shape; nothing leaves and the charge stays.
     """
+    if prepared.delivery is not None:
+        rows.check(values, prepared, prepared.delivery)
+        return Passed(replace(values, group_counts=None, units=None), 0)
     _check_shape(values, prepared)
     for row, widths in zip(values.rows, values.half_widths, strict=True):
         for cell in (*row[prepared.keys :], *widths[prepared.keys :]):
             if cell is not None and not _NUMBER.match(cell):
                 raise Untrusted("guard.shape", detail="a cell is not a decimal number")
     return _suppress(values, prepared)
+
+
+def release(
+    computation: str, passed: Passed, prepared: Prepared, user: str, draw: Callable[[int], bytes]
+) -> tuple[bytes, dict[str, str]]:
+    """The bytes of a release before they are sealed, and the commitments that its receipt makes.
+
+    Args:
+        user: who asked; empty where that is not known.
+        draw: random bytes.
+    """
+    told = rows.delivered(passed.values, prepared, prepared.delivery) if prepared.delivery is not None else None
+    values: dict[str, Json] = {"user": user}
+    if told is not None:
+        values[CONTENT] = rows.digest(told)
+    salts = {name: draw(receipt.SALT_SIZE) for name in values}
+    openings: Object = {name: {"salt": write_bytes(salts[name]), "value": value} for name, value in values.items()}
+    commitments = {name: receipt.commit(name, value, salts[name]) for name, value in values.items()}
+    if told is not None:
+        return fitting(rows.payload(computation, told, openings)), commitments
+    return payload(computation, passed, prepared, openings), commitments
 
 
 def payload(computation: str, passed: Passed, prepared: Prepared, openings: Object) -> bytes:
@@ -77,7 +105,15 @@ def payload(computation: str, passed: Passed, prepared: Prepared, openings: Obje
         "mechanisms": mechanisms,
         "openings": openings,
     }
-    data = canonical.encode(document)
+    return fitting(canonical.encode(document))
+
+
+def fitting(data: bytes) -> bytes:
+    """The bytes of a release, if they are not too many.
+
+    Raises:
+        Untrusted: they are.
+    """
     if len(data) > LARGEST_RELEASE:
         raise Untrusted("guard.shape", detail="the release is too large")
     return data
@@ -114,11 +150,11 @@ def read(data: bytes, computation: str) -> tuple[Answer, Object]:
         raise Untrusted("guard.other", computation=computation)
     mechanisms = tuple(_mechanism(each) for each in found["mechanisms"].items())
     headings = found["headings"].texts()
-    rows = tuple(_row(each, len(headings)) for each in found["rows"].items())
+    told = tuple(_row(each, len(headings)) for each in found["rows"].items())
     widths = tuple(_row(each, len(headings)) for each in found["half_widths"].items())
-    if len(rows) != len(widths):
+    if len(told) != len(widths):
         raise Untrusted("guard.shape")
-    return Answer(headings, rows, widths, mechanisms), found["openings"].object()
+    return Answer(headings, told, widths, mechanisms), found["openings"].object()
 
 
 def _check_shape(values: Values, prepared: Prepared) -> None:
@@ -138,10 +174,10 @@ def _suppress(values: Values, prepared: Prepared) -> Passed:
     if least is None or counts is None:
         return Passed(replace(values, group_counts=None), 0)
     small = [count < least for count in counts]
-    rows = _blank(values.rows, small, prepared.keys)
+    shown = _blank(values.rows, small, prepared.keys)
     widths = _blank(values.half_widths, small, prepared.keys)
     hidden = sum(small) * (len(prepared.headings) - prepared.keys)
-    return Passed(replace(values, rows=rows, half_widths=widths, group_counts=None), hidden)
+    return Passed(replace(values, rows=shown, half_widths=widths, group_counts=None), hidden)
 
 
 Rows = tuple[tuple[str | None, ...], ...]

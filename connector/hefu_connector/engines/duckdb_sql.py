@@ -109,8 +109,8 @@ def aggregate(shape: Shape, salt: int) -> tuple[str, dict[str, Value]]:
     """
     binder = Binder()
     inner = {name: f"c{index}" for index, name in enumerate(shape.columns)}
-    typed = ", ".join(
-        f"{(_named if name == shape.unit else _typed)(quote(name), kind)} AS {inner[name]}"
+    columns = ", ".join(
+        f"{(unit_of if name == shape.unit else typed)(quote(name), kind)} AS {inner[name]}"
         for name, kind in shape.columns.items()
     )
     steps = "".join(
@@ -120,7 +120,7 @@ def aggregate(shape: Shape, salt: int) -> tuple[str, dict[str, Value]]:
     bound = _bound(shape, salt, binder)
     found = ", ".join(_measure(each, index) for index, each in enumerate(shape.measures))
     statement = (
-        f"WITH typed AS (SELECT {typed or '1 AS nothing'} FROM {SOURCE}), "  # noqa: S608
+        f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {SOURCE}), "  # noqa: S608
         f"stepped AS (SELECT *{steps} FROM typed), kept AS ({kept}), "
         f"bounded AS (SELECT * FROM kept{bound}) SELECT cell, {found} FROM bounded GROUP BY cell"
     )
@@ -135,19 +135,20 @@ def declared(table: str, kind: str) -> str:
     )
 
 
-def _typed(name: str, kind: str) -> str:
+def typed(name: str, kind: str) -> str:
+    """A quoted column as a value of its declared type; NULL where it is none."""
     cast = f"TRY_CAST({name} AS {_PHYSICAL[kind]})"
     if kind in ("integer", "text", "boolean"):
         return cast
     return f"CASE WHEN isfinite({cast}) THEN {cast} END"
 
 
-def _named(name: str, kind: str) -> str:
+def unit_of(name: str, kind: str) -> str:
     """The privacy unit of a row, or NULL where two units could be taken for one: together they would have one bound.
 
     A text that was not readable has U+FFFD in it, whatever it was; a number that is no integer would be rounded.
     """
-    cast = _typed(name, kind)
+    cast = typed(name, kind)
     if kind == "text":
         return f"CASE WHEN NOT contains({cast}, chr(65533)) THEN {cast} END"
     return f"CASE WHEN TRY_CAST({name} AS DOUBLE) = {cast} THEN {cast} END" if kind == "integer" else cast

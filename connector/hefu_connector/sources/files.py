@@ -12,7 +12,7 @@ from hefu.canonical import Object
 from hefu_connector.ports import Table
 from hefu_connector.sources import spool
 
-FORMS = ("csv", "parquet", "arrow")
+FORMS = ("csv", "parquet", "arrow", "file")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Malformed
 
-LARGEST = 16 << 20  # bytes: 10,000 groups of five noised measures, with room
+LARGEST = 72 << 20  # bytes: the largest delivery, with room
 _HEAD = 4
 
 

@@ -23,6 +23,7 @@ from hefu_connector.workers import confinement, frames
 Run = Callable[[Object, Path, str, Object], Object]
 ENGINES = {
     "statistics": "hefu_connector.engines.counting",
+    "delivery": "hefu_connector.engines.delivering",
     "inspect": "hefu_connector.engines.inspection",
 }
 # Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.
