@@ -6,6 +6,7 @@ workers too: for a look at names and types of columns, asked by the provider's o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -67,6 +68,8 @@ from hefu_connector.storage.requests import SqlRequests
 from hefu_connector.storage.sources import SqlSources
 from hefu_connector.unlocking import unlock
 from hefu_connector.workers.pool import Limits, Pool
+
+log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
 SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
@@ -140,10 +143,11 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     ground = _ground(home, clock or SystemClock())
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(),)}
-    pool = Pool(ground.home.spool, Limits(ready=settings.workers, most=settings.workers + 2))
+    snapshots = _spool(ground.home, settings)
+    pool = Pool(snapshots, Limits(ready=settings.workers, most=settings.workers + 2))
     flush = Flush(ground.shelves.journal, ground.broker.log)
     flushing = Loop("journal to log", flush.step, FLUSH, ground.identity.bound)
-    look = SourceLook(pool, ground.home.spool)
+    look = SourceLook(pool, snapshots)
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
     loops = [*_loops(ground, roles), flushing, Loop("standing", enforcement.sweep, SWEEP)]
@@ -163,7 +167,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         ground.shelves.database.close,
     ]
     public = _public(ground, servicer, inward) if settings.listen else None
-    clearing = partial(spool.sweep, ground.home.spool)
+    clearing = partial(spool.sweep, snapshots or ground.home.spool)
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
@@ -175,7 +179,6 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     settings, opened = unlock(home)
     space, ring = SpaceFile.read(home.space), settings.ring(home)
     signer = ring.signer()
-    home.spool.mkdir(mode=0o700, exist_ok=True)
     database = Database(settings.store(home), space.space, opened.derive("database") if opened else None)
     database.claim(settings.participant, settings.connector)
     shelves = _Shelves(
@@ -203,6 +206,16 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key))
     contracts = SqlContracts(database, trust, pins)
     return _Ground(home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins)
+
+
+def _spool(home: Home, settings: Settings) -> Path | None:
+    """The folder of snapshots; None where they stay in memory."""
+    if not settings.spool:
+        return None
+    folder = home.directory / settings.spool
+    if not spool.lies_in_memory(folder):
+        log.warning("snapshots of sources lie in %s, on a disk, in the clear, while a worker reads them", folder)
+    return folder
 
 
 def _roles(ground: _Ground) -> _Roles:

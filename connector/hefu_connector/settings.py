@@ -54,7 +54,7 @@ class Home:
 
     @property
     def spool(self) -> Path:
-        """``spool/``: tables that a worker is reading."""
+        """``spool/``: where version 0.1.0 kept tables while a worker read them."""
         return self.directory / "spool"
 
 
@@ -78,6 +78,8 @@ class Settings:
         logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
         secret: what database and keys are encrypted under: ``file:PATH``, ``env:NAME`` or ``passphrase`` (asked for, or
             in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
+        spool: folder for snapshots of sources that do not fit into memory; empty keeps them there. A folder on a disk
+            holds them in the clear while a worker reads them, and is warned of.
         passphrase_file: of version 0.1.0, which encrypted keys only; the next start makes it the secret.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         database: URL of ledger, journal and contracts, ``postgresql://…`` or ``sqlite:////…``; empty: a SQLite file in
@@ -98,6 +100,7 @@ class Settings:
     http: str = ""
     logs: str = "text"
     secret: str = ""
+    spool: str = ""
     passphrase_file: str = ""
     relay: bool = True
     test: bool = False

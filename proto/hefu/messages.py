@@ -829,6 +829,10 @@ _ENGINE: dict[str, Message] = {
         "of another type. The provider must mend it or publish a new version.",
         "数据源与产品描述不符：不存在、无法读取，或缺少列、列类型已变。提供方须修复或发布新版本。",
     ),
+    "spool.full": _m(
+        "The source's table does not fit into half of the free memory. Free some, or set spool to a folder.",
+        "数据源的表无法放入可用内存的一半。请释放内存，或将设置项 spool 设为文件夹。",
+    ),
     "source.changing": _m(
         "The data source changed while it was being read. Try again in a moment.",
         "数据源在读取过程中发生变化。请稍后重试。",

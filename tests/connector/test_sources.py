@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,30 @@ from tests.connector.engine_world import plan, prepare, run, write
 SECRET = "alice-4711"
 
 
-@pytest.fixture(scope="module")
-def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("spool")
+@pytest.fixture(scope="module", params=["memory", "folder"])
+def spool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    return None if request.param == "memory" else tmp_path_factory.mktemp("spool")
 
 
 @pytest.fixture(scope="module")
-def workers(spool: Path) -> Iterator[Pool]:
+def workers(spool: Path | None) -> Iterator[Pool]:
     with Pool(spool, Limits(ready=2)) as pool:
         yield pool
 
 
 @pytest.fixture
-def look(workers: Pool, spool: Path) -> Iterator[SourceLook]:
+def look(workers: Pool, spool: Path | None) -> Iterator[SourceLook]:
     yield SourceLook(workers, spool, 60.0)
-    assert list(spool.iterdir()) == [], "a snapshot outlived its use"
+    assert not spool or list(spool.iterdir()) == [], "a snapshot outlived its use"
+    assert _held() == [], "a snapshot is still open"
+
+
+def _held() -> list[str]:
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # another thread's, closed meanwhile
+            found.append(os.readlink(each))
+    return [each for each in found if "snapshot" in each]
 
 
 def record(look: SourceLook, uri: Path | str, form: str = "", **options: Any) -> SourceRecord:
@@ -261,12 +270,40 @@ def test_settings_that_cannot_be_read_are_refused(uri: str, form: str, options: 
     assert "secret@" not in caught.value.public()
 
 
-def test_what_a_killed_connector_left_is_swept(tmp_path: Path) -> None:
-    with spools.place(tmp_path) as path:
-        os.close(spools.create(path))
-        (tmp_path / "other").touch()
-        assert spools.sweep(tmp_path) == 1
+def test_a_snapshot_has_no_name_and_cannot_be_written_once_it_is_measured(tmp_path: Path) -> None:
+    for spool in (tmp_path, None):
+        with spools.place(spool) as path:
+            with open(spools.create(path), "wb") as file:
+                file.write(b"4711")
+            assert spools.measure(path)[1] == 4
+            assert (list(tmp_path.iterdir()), path.read_bytes()) == ([], b"4711")
+            if spool is None:
+                writing = spools.create(path)
+                with pytest.raises(PermissionError):
+                    os.write(writing, b"x")
+                os.close(writing)
+
+
+def test_a_table_that_would_eat_the_memory_is_refused(
+    look: SourceLook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = record(SourceLook(look._workers, None), csv(tmp_path, "person,income\n" + "a,1\n" * 1000))
+    monkeypatch.setattr(spools, "_available", lambda: 4000)
+    with pytest.raises(Unavailable) as caught, SourceLook(look._workers, None).source(of).open([]):
+        pass
+    assert caught.value.code == "spool.full"
+
+
+def test_what_version_0_1_0_left_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "snapshot-1").touch()
+    (tmp_path / "other").touch()
+    assert spools.sweep(tmp_path) == 1
     assert [each.name for each in tmp_path.iterdir()] == ["other"]
+
+
+def test_memory_file_systems_are_told_from_disks(tmp_path: Path) -> None:
+    assert spools.lies_in_memory(Path("/dev/shm/absent"))
+    assert not spools.lies_in_memory(Path("/proc"))
 
 
 def test_a_source_and_a_worker_answer_together(look: SourceLook, workers: Pool, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hefu.canonical import Object
 from hefu.errors import Unavailable
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Table
+from hefu_connector.sources import spool as spools
 from hefu_connector.workers.pool import Limits, Pool
 
 from tests.connector.engine_world import plan, prepare, write
@@ -56,6 +57,7 @@ def reach(parameters, path, form, layout):
         "read": lambda: open(parameters["other"]),
         "write": lambda: os.write(os.open(str(path) + "-new", os.O_CREAT | os.O_WRONLY), b"x"),
         "table": lambda: open(path),
+        "another": lambda: open(parameters["another"]),
     }.items():
         try:
             attempt()
@@ -86,6 +88,7 @@ def pool(spool: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
 def ask(
     pool: Pool, engine: str, parameters: Object | None = None, *, job: str = "job", deadline: float = 30.0
 ) -> Object:
+    assert pool._spool is not None
     table = Table(pool._spool / "table", "parquet", "sha256:", 0)
     return pool.run(engine, parameters or {}, table, job=job, deadline=deadline)
 
@@ -199,14 +202,16 @@ def test_a_worker_reaches_no_network_and_no_file_but_the_table(pool: Pool, tmp_p
     reached = pool.hello()
     other = tmp_path / "key"
     other.write_text("secret")
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server, spools.place(None) as snapshot:
         port = server.getsockname()[1]
-        found = ask(pool, "reach", {"port": port, "other": str(other)})
+        another = f"/proc/{os.getpid()}/fd/{snapshot.name}"
+        found = ask(pool, "reach", {"port": port, "other": str(other), "another": another})
     assert found["table"] is True
     assert found["write"] is False
     # Where kernel or container deny namespaces or Landlock, the hello says so.
     assert found["network"] is (reached["network"] != "none")
     assert found["read"] is (reached["files"] != "few")
+    assert found["another"] is (reached["files"] != "few"), "another job's snapshot"
 
 
 def test_close_leaves_no_process(spool: Path) -> None:

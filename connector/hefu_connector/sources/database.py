@@ -36,13 +36,13 @@ class DatabaseSource:
     Attributes:
         url: an SQLAlchemy URL; it may hold a password and stands in no message.
         table: its name; ``schema.table`` where it is not in the default schema.
-        spool: folder of snapshots.
+        spool: folder of snapshots; None keeps them in memory.
         named: schema name to the table's column name, where they differ.
     """
 
     url: str = field(repr=False)
     table: str
-    spool: Path
+    spool: Path | None = None
     named: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -96,6 +96,7 @@ class DatabaseSource:
                     for rows in result.partitions(_BATCH):
                         texts = [[write(value) for value in column] for column in zip(*rows, strict=True)]
                         writer.write_table(pa.table(texts, schema=form))
+                        spool.check_room(path)
         finally:
             engine.dispose()
 

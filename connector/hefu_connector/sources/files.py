@@ -22,13 +22,13 @@ class FileSource:
     Attributes:
         path: the file; it may be replaced or rewritten at any time.
         form: one of `FORMS`.
-        spool: folder of snapshots.
+        spool: folder of snapshots; None keeps them in memory.
         layout: as in `Table`.
     """
 
     path: Path
     form: str
-    spool: Path
+    spool: Path | None = None
     layout: Object = field(default_factory=dict)
 
     @contextmanager

@@ -71,12 +71,13 @@ class SourceLook:
     """Reads records of sources. An adapter of `hefu_connector.desk.source_book.Look`; safe to use from many threads.
 
     Args:
-        spool: folder of snapshots, the same that the workers may read; made if it is not there.
+        spool: folder of snapshots, the same that the workers may read; None keeps them in memory.
         seconds: that one look may take.
     """
 
-    def __init__(self, workers: Workers, spool: Path, seconds: float = _SECONDS) -> None:
-        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, workers: Workers, spool: Path | None, seconds: float = _SECONDS) -> None:
+        if spool is not None:
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._workers = workers
         self._spool = spool
         self._seconds = seconds

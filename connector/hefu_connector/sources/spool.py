@@ -1,8 +1,11 @@
-"""The spool: private copies of what workers read, gone when the computation is.
+"""The spool: private copies of what workers read, gone when the computation is, or this process.
 
 A snapshot is a copy, so that the bytes whose digest stands in the receipt are the bytes that were read, whoever
-writes to the source meanwhile. Where the file system can (btrfs, XFS), a copy is a clone and costs nothing.
-LIMIT: copies lie unencrypted in a folder that only the connector's user can open; encrypt its disk.
+writes to the source meanwhile. It has no name that anybody could open: it is an open file that a worker is handed.
+By default it lies in memory, and cannot be written any more once it is measured. A table too large for that needs a
+folder: then its blocks are on a disk, in the clear, until the computation ends. Where the file system of source and
+folder can (btrfs, XFS), a copy is a clone and costs nothing.
+LIMIT: memory may be swapped; switch swap off or encrypt it.
 """
 
 from __future__ import annotations
@@ -22,28 +25,57 @@ from hefu.errors import Unavailable
 _PREFIX = "snapshot-"
 _CLONE = 0x40049409  # FICLONE of linux/fs.h
 _BLOCK = 1 << 20
+_OPEN = Path("/proc/self/fd")
+_FINAL = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+_MEMORY = {"tmpfs", "ramfs"}
+_GROUP = Path("/sys/fs/cgroup")
 
 
 @contextmanager
-def place(spool: Path) -> Iterator[Path]:
-    """The path of a new file in the spool, which is removed in the end. The caller creates it, by `create`."""
-    path = spool / f"{_PREFIX}{secrets.token_hex(16)}"
+def place(spool: Path | None) -> Iterator[Path]:
+    """A new, empty, nameless file; its path holds in this process and while the context is open.
+
+    Args:
+        spool: a folder of its own; None keeps the file in memory.
+    """
+    if spool is None:
+        descriptor = os.memfd_create("hefu-snapshot", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    else:
+        named = spool / f"{_PREFIX}{secrets.token_hex(16)}"
+        descriptor = os.open(named, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        named.unlink()
     try:
-        yield path
+        yield _OPEN / str(descriptor)
     finally:
-        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def create(path: Path) -> int:
-    """A descriptor of a new file that only this user can read."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """A descriptor to write what `place` made."""
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def check_room(path: Path, more: int = 0) -> None:
+    """Check that a snapshot in memory leaves others their half of it.
+
+    Args:
+        more: bytes that are still to be written.
+
+    Raises:
+        Unavailable: it does not; the kernel would end some process instead.
+    """
+    if not os.readlink(path).startswith("/memfd:"):
+        return
+    held = path.stat().st_size
+    if held + more > (_available() + held) // 2:
+        raise Unavailable("spool.full")
 
 
 def copy(source: Path, target: Path) -> None:
     """Clone or copy a file.
 
     Raises:
-        Unavailable: it is not there, is no regular file, or changed while it was copied.
+        Unavailable: it is not there, is no regular file, is too large, or changed while it was copied.
     """
     try:
         reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -54,6 +86,7 @@ def copy(source: Path, target: Path) -> None:
         before = _mark(reading)
         if not stat.S_ISREG(os.fstat(reading).st_mode):
             raise Unavailable("source.moved", detail="not a regular file")
+        check_room(target, os.fstat(reading).st_size)
         _fill(reading, writing)
         faults.point("spool.written")
         # INVARIANT: a file that was written to while we copied is no snapshot of any moment.
@@ -68,14 +101,16 @@ def copy(source: Path, target: Path) -> None:
 
 def measure(path: Path) -> tuple[str, int]:
     """``sha256:`` and size in bytes of a file in the spool, which from now on can only be read."""
-    path.chmod(0o400)
-    with path.open("rb") as file:
+    with open(create(path), "rb") as file:
+        os.fchmod(file.fileno(), 0o400)
+        with suppress(OSError):  # a file in a folder has no seals
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, _FINAL)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return f"sha256:{digest}", file.tell()
 
 
 def sweep(spool: Path) -> int:
-    """Remove what a killed connector left behind. Call it at the start, before anything else uses the spool.
+    """Remove what a connector of version 0.1.0 left behind when it was killed: its snapshots had names.
 
     Returns:
         How many files were removed.
@@ -84,6 +119,30 @@ def sweep(spool: Path) -> int:
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
+
+
+def lies_in_memory(folder: Path) -> bool:
+    """Whether what is written to a folder reaches no disk, by the kernel's list of mounts."""
+    best, kind = "", ""
+    with suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines():
+            place, _, rest = line.partition(" - ")
+            point = place.split(" ")[4].encode().decode("unicode_escape")
+            if folder.resolve().is_relative_to(point) and len(point) >= len(best):
+                best, kind = point, rest.split(" ")[0]
+    return kind in _MEMORY
+
+
+def _available() -> int:
+    """Bytes of memory that can still be had, by this machine and this container."""
+    found = [1 << 62]
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        found.append(next(int(each.split()[1]) << 10 for each in lines if each.startswith("MemAvailable:")))
+    with suppress(OSError, ValueError):
+        most, held = ((_GROUP / name).read_text("ascii").strip() for name in ("memory.max", "memory.current"))
+        found.append(int(most) - int(held))
+    return max(0, min(found))
 
 
 def _fill(reading: int, writing: int) -> None:

@@ -1,8 +1,13 @@
-"""Messages between a connector and its worker: a length of four bytes, then canonical JSON; capped at both ends."""
+"""Messages between a connector and its worker: a length of four bytes, then canonical JSON; capped at both ends.
+
+After a request the connector hands over the table, as an open file.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
+from pathlib import Path
 
 from hefu import canonical
 from hefu.canonical import Object
@@ -44,6 +49,38 @@ def receive(descriptor: int, limit: int = LARGEST) -> Object:
         return canonical.decode_object(_exactly(descriptor, size), limit)
     except Malformed:
         raise Closed from None
+
+
+def hand(door: socket.socket, table: Path) -> None:
+    """Hand over a file, open for reading.
+
+    Raises:
+        Closed: the other end is gone, or there is no such file.
+    """
+    try:
+        file = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            socket.send_fds(door, [b"\0"], [file])
+        finally:
+            os.close(file)
+    except OSError:
+        raise Closed from None
+
+
+def take(descriptor: int) -> Path:
+    """The path, in this process only, of the file that was handed over.
+
+    Raises:
+        Closed: the other end is gone, or handed over none.
+    """
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as door:
+            _, files, _, _ = socket.recv_fds(door, 1, 1)
+    except OSError:
+        raise Closed from None
+    if len(files) != 1:
+        raise Closed
+    return Path(f"/proc/self/fd/{files[0]}")
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

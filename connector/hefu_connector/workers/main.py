@@ -1,7 +1,7 @@
 """A worker: one process, one computation, then gone.
 
-It gives up what it does not need, imports the engines, says hello, and waits. It is given parameters and the path of
-a table; it answers values or one opaque word. Whatever else happens, it ends without a word, and the pool tells no
+It gives up what it does not need, imports the engines, says hello, and waits. It is given parameters and a table as an
+open file; it answers values or one opaque word. Whatever else happens, it ends without a word, and the pool tells no
 more than that: texts of libraries may hold data.
 """
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run a worker.
 
     Args:
-        arguments: memory in bytes, processor seconds, process id of the pool, the folder of tables.
+        arguments: memory in bytes, processor seconds, process id of the pool, the folder of tables or nothing.
     """
     requests, answers, reached = confine(arguments)
     sys.meta_path.insert(0, _Unwanted())
@@ -61,7 +61,7 @@ def confine(arguments: Sequence[str]) -> tuple[int, int, Object]:
     requests, answers = _take_pipes()
     network = confinement.isolate()
     confinement.die_with(int(parent))
-    files = confinement.see_only([*confinement.libraries(), Path(spool)])
+    files = confinement.see_only([*confinement.libraries(), *([Path(spool)] if spool else [])])
     confinement.limit(int(memory), int(seconds))
     return requests, answers, {"network": network, "files": files}
 
@@ -76,7 +76,7 @@ def serve(engines: Mapping[str, Run], requests: int, answers: int, reached: Obje
     """
     frames.send(answers, {"hello": 1, "engines": [*sorted(engines)], **reached})
     request = frames.receive(requests)
-    path = Path(str(request["path"]))
+    path = frames.take(requests)
     parameters, layout = request["parameters"], request["layout"]
     if not isinstance(parameters, dict) or not isinstance(layout, dict):
         os._exit(1)

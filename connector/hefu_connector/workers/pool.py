@@ -1,6 +1,7 @@
 """A pool of disposable processes: spawned ahead of need, used once, killed whatever happens.
 
-A worker is a new program, never a fork of this one, with an empty environment and pipes as its only contact. It
+A worker is a new program, never a fork of this one, with an empty environment and pipes as its only contact. It is
+handed its table as an open file, so that it cannot name anybody else's. It
 imports the engines while it waits, so that nobody waits for that. It is killed after its one answer; one that hangs,
 dies or talks nonsense is an opaque `Unavailable`.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -62,7 +64,7 @@ class Limits:
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
-    requests: int
+    door: socket.socket
     answers: int
     hello: Object = field(default_factory=dict)
 
@@ -76,10 +78,10 @@ class _Worker:
         """Kill and forget; called once, by the owner."""
         self.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
+        for end in (self.door, self.process.stdout):
+            if end is not None:
                 with suppress(OSError):
-                    pipe.close()
+                    end.close()
 
 
 @dataclass(slots=True, eq=False)
@@ -94,14 +96,15 @@ class Pool:
     May be used from any number of threads. `close` it: a `with` statement does.
     """
 
-    def __init__(self, spool: Path, limits: Limits | None = None, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(self, spool: Path | None, limits: Limits | None = None, program: Sequence[str] = PROGRAM) -> None:
         """Args:
-        spool: the folder of tables, the only files that workers may read beside their libraries.
+        spool: the folder of tables, of which workers may read what they are handed; None keeps tables in memory.
         program: what is started; tests start others.
         """
-        # It must be there before a worker starts, or the worker is bound to what is not it.
-        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._spool = spool.resolve()
+        if spool is not None:
+            # It must be there before a worker starts, or the worker is bound to what is not it.
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._spool = spool.resolve() if spool else None
         self._limits = limits or Limits()
         self._program = tuple(program)
         self._change = threading.Condition()
@@ -131,7 +134,7 @@ class Pool:
             with telemetry.step("worker.wait"):
                 worker = self._take(record, ends)
             with telemetry.step("worker.run", engine=engine):
-                return self._exchange(worker, record, _request(engine, parameters, table))
+                return self._exchange(worker, record, _request(engine, parameters, table), table.path)
         finally:
             timer.cancel()
             with self._change:
@@ -201,9 +204,10 @@ class Pool:
             self._change.notify_all()
             return worker
 
-    def _exchange(self, worker: _Worker, record: _Job, request: Object) -> Object:
+    def _exchange(self, worker: _Worker, record: _Job, request: Object, table: Path) -> Object:
         try:
-            frames.send(worker.requests, request)
+            frames.send(worker.door.fileno(), request)
+            frames.hand(worker.door, table)
             answer = frames.receive(worker.answers)
         except frames.Closed:
             with self._change:
@@ -245,11 +249,12 @@ class Pool:
             worker.bury()
 
     def _start(self) -> _Worker | None:
-        limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), str(self._spool))
+        limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), str(self._spool or ""))
+        ours, theirs = socket.socketpair()
         try:
             process = subprocess.Popen(
                 [*self._program, *limits],
-                stdin=subprocess.PIPE,
+                stdin=theirs.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=_ENVIRONMENT,
@@ -257,10 +262,13 @@ class Pool:
                 start_new_session=True,
             )
         except OSError:
+            ours.close()
             return None
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("pipes were asked for")
-        worker = _Worker(process, process.stdin.fileno(), process.stdout.fileno())
+        finally:
+            theirs.close()
+        if process.stdout is None:
+            raise AssertionError("a pipe was asked for")
+        worker = _Worker(process, ours, process.stdout.fileno())
         timer = threading.Timer(_START_SECONDS, worker.kill)
         timer.daemon = True
         timer.start()
@@ -278,7 +286,6 @@ def _request(engine: str, parameters: Object, table: Table) -> Object:
     return {
         "engine": engine,
         "parameters": parameters,
-        "path": str(table.path),
         "form": table.form,
         "layout": table.layout,
     }
