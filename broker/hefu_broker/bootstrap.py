@@ -161,7 +161,7 @@ class Server:
         clock: for tests; the system's by default.
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, http: str | None = None) -> None:
         self._lock = _lock(folder)
         try:
             self._ground = _Ground.of(folder, clock or SystemClock(), serving=True)
@@ -177,6 +177,7 @@ class Server:
         self._running: list[Running] = []
         self._threads: list[threading.Thread] = []
         self._health: health.Port | None = None
+        self._http = self._ground.settings.http if http is None else http
 
     @property
     def rooms(self) -> Rooms:
@@ -208,8 +209,8 @@ class Server:
         self._bell.start()
         self._serve()
         self._keep_ports()
-        if self._ground.settings.http:
-            self._health = health.Port(self._ground.settings.http, probes.of(self.spaces))
+        if self._http:
+            self._health = health.Port(self._http, probes.of(self.spaces))
 
     def stop(self, grace: float = 2.0) -> None:
         """Finish running calls within `grace` seconds, sequence what waits, close the database."""

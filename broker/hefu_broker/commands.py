@@ -51,6 +51,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
     charter_commands.add(commands)
     serve = command("serve", "serve all spaces until SIGTERM or Ctrl-C", _serve, space=False)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")
+    serve.add_argument(
+        "--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)"
+    )
     _add_invite(command("invite", "write an invitation: one file that is enough to join", _invite))
     token = command("token", "make a one-time token for a new participant", _token)
     token.add_argument("--name", required=True, help="the name of the participant it is for")
@@ -185,7 +188,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server = Server(arguments.dir)
+    server = Server(arguments.dir, http=arguments.http)
     try:
         server.start()
         spaces = [each.space.space for each in server.spaces]

@@ -83,8 +83,11 @@ class Connector:
         """The agreements of this participant."""
         return self.desk.agreements
 
-    def start(self) -> None:
+    def start(self, http: str | None = None) -> None:
         """Serve people and other connectors, and begin what goes on in the background; returns at once.
+
+        Args:
+            http: ``host:port`` of the health port, in place of the settings'.
 
         Raises:
             Unavailable: the address cannot be bound.
@@ -103,13 +106,16 @@ class Connector:
                 self.port = running.port
             for loop in self._loops:
                 loop.start()
-            if self.settings.http:
-                shown = health.Port(self.settings.http, self._probes)
-                self._servers.append(shown)
-                self.http = shown.number
+            self._show(self.settings.http if http is None else http)
         except HefuError:
             self.stop()
             raise
+
+    def _show(self, http: str) -> None:
+        if http:
+            shown = health.Port(http, self._probes)
+            self._servers.append(shown)
+            self.http = shown.number
 
     def stop(self, grace: float = 2.0) -> None:
         """Take no more calls, end what runs, and return when all is closed; a second call does nothing."""

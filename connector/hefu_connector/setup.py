@@ -93,11 +93,12 @@ def join(directory: Path, invitation: Invitation, plan: Plan) -> Enrolment:
     return enrolment
 
 
-def serve(directory: Path, ready: Callable[[str, int], None]) -> None:
+def serve(directory: Path, ready: Callable[[str, int], None], http: str | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         ready: called with the endpoint and the port of `hefu.health` (0 for none) once everything serves.
+        http: ``host:port`` of the health port, in place of the settings'.
 
     Raises:
         Malformed: the connector is not enrolled yet.
@@ -115,7 +116,7 @@ def serve(directory: Path, ready: Callable[[str, int], None]) -> None:
         signal.signal(number, lambda *_: stop.set())
     connector = build(directory)
     try:
-        connector.start()
+        connector.start(http)
         ready(connector.settings.endpoint, connector.http)
         stop.wait()
     finally:

@@ -43,7 +43,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     one = command(group, "enroll", "ask to be certified, with the operator's one-time token", _enroll)
     one.add_argument("--token", default="", help="the one-time token; not needed to ask again how it stands")
     one.add_argument("--wait", action="store_true", help="wait until the holder of the root key has certified it")
-    command(group, "serve", "run the connector in the foreground", _serve)
+    one = command(group, "serve", "run the connector in the foreground", _serve)
+    one.add_argument("--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)")
     command(group, "status", "show who this connector is and everything that waits", _status)
     text = "what this connector's database and keys are encrypted under"
     secrets = commands(group.add_parser("secret", help=text, description=text))
@@ -181,7 +182,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             f"Serving {folder} ({where}). Stop with Ctrl-C.", f"连接器已运行：{folder}（{where}）。按 Ctrl-C 停止。"
         )
 
-    serve(folder, ready)
+    serve(folder, ready, arguments.http)
     return 0
 
 
