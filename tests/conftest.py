@@ -1,12 +1,30 @@
-"""What holds for every test: secrets that nobody named are drawn in a folder of the run, not in somebody's home."""
+"""What every folder of tests may use."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.postgresql import PostgreSQL
 
 
 @pytest.fixture(scope="session", autouse=True)
 def secrets_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Secrets that nobody named are drawn in a folder of the run, not in somebody's home."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, started when the first test asks for it."""
+    # Not in the folder of pytest: a server does not run as root, and each pytest that starts shuts that to others.
+    folder = Path(tempfile.mkdtemp(prefix="hefu-postgresql-"))
+    server = PostgreSQL(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)

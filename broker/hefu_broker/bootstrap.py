@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -35,6 +36,8 @@ from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.founding import SPACE, folder_of, further, ring_of, unlock
+from hefu_broker.latest import Latest
+from hefu_broker.leadership import Leadership
 from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
@@ -49,14 +52,18 @@ from hefu_broker.storage.catalog import SqlCatalogStore
 from hefu_broker.storage.charters import SqlCharterStore
 from hefu_broker.storage.contracts import SqlTalkStore
 from hefu_broker.storage.database import Database
+from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
 from hefu_broker.storage.spaces import SqlSpaceStore
+from hefu_broker.storage.tidings import SqlTidings
+from hefu_broker.tidings import Tidings
 from hefu_broker.trust import Trust
 
 log = logging.getLogger("hefu.broker")
 DATABASE = "broker.db"
+LEASE = "sequencer"
 
 
 def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = False, space: str = "") -> Rooms:
@@ -92,7 +99,7 @@ class _Ground:
         opened = unlock(folder, settings) if serving else settings.lock(folder).open()
         authority = _authority(ring_of(folder), space, settings.certificate_life)
         key = opened.derive("database") if opened else None
-        database = Database(folder / DATABASE, settings.space, settings.node, key)
+        database = Database(settings.database or folder / DATABASE, settings.space, settings.node, key)
         return cls(folder, settings, clock, database, authority, serving)
 
     def spaces(self) -> Spaces:
@@ -119,8 +126,14 @@ class _Ground:
             SqlTalkStore(database), SqlLogStore(database), SqlOutboxStore(database), SqlCatalogStore(database),
         )  # fmt: skip
         ring = ring_of(self.folder, folder)
+        origin = VerifierKey.parse(space.log_key)
         sequencer = Sequencer(
-            log_store, outbox, VerifierKey.parse(space.log_key), _log_key(ring).sign, folder / settings.checkpoint
+            log_store,
+            outbox,
+            Leadership(SqlLeaseStore(database, LEASE), settings.node),
+            origin,
+            _log_key(ring).sign,
+            Latest(folder / settings.checkpoint, origin),
         )
         announce = sequencer.ring if self.serving else lambda: bell.ring(self.folder)
         trust = Trust(Directory(space.space, space.root), clock)
@@ -176,6 +189,7 @@ class Server:
         self._bell = Bell(folder, self._look)
         self._running: list[Running] = []
         self._threads: list[threading.Thread] = []
+        self._tidings: list[Tidings] = []
         self._health: health.Port | None = None
         self._http = self._ground.settings.http if http is None else http
 
@@ -204,7 +218,7 @@ class Server:
             Unavailable: an address is taken.
         """
         for rooms in self.spaces:
-            _open(rooms)
+            self._open(rooms)
         self._repeat("status", self._ground.settings.status_seconds, self._refresh)
         self._bell.start()
         self._serve()
@@ -225,6 +239,8 @@ class Server:
         for each in self._running:
             each.stop(grace)
         self._bell.stop()
+        for heard in self._tidings:
+            heard.stop()
         for thread in self._threads:
             thread.join()
         for rooms in self.spaces:
@@ -290,10 +306,17 @@ class Server:
             _tolerant(f"what a command wrote in {rooms.space.space}", rooms.registry.reload)
             rooms.sequencer.ring()
 
+    def _open(self, rooms: Rooms) -> None:
+        rooms.sequencer.start()
+        rooms.standings.refresh()
+        heard = Tidings(SqlTidings(rooms.database), rooms.registry.reload, rooms.sequencer.ring, rooms.changes.announce)
+        self._tidings.append(heard)
+        heard.start()
+
     def _take_in(self, space: str) -> None:
         rooms = self._ground.rooms(space)
         try:
-            _open(rooms)
+            self._open(rooms)
         except HefuError:
             rooms.sequencer.stop()
             raise
@@ -328,11 +351,6 @@ class _Identity:
             return self._ring.transport_pem(), transport.to_pem(self._held.der)
 
 
-def _open(rooms: Rooms) -> None:
-    rooms.sequencer.start()
-    rooms.standings.refresh()
-
-
 def _tolerant(what: str, work: Callable[[], object]) -> None:
     """One space's trouble is told and leaves the others alone."""
     try:
@@ -352,7 +370,8 @@ def _admit_self(folder: Path, registry: Registry, store: SqlRegistryStore) -> No
         registry.directory.participant(Participant.of(certification).id)
     except NotFound:
         operator = registry.directory.certify(certification)
-        store.certify(operator, Outgoing.of(certification, EVERYBODY), None)
+        with suppress(Conflict):  # another process on the same database was here a moment ago
+            store.certify(operator, Outgoing.of(certification, EVERYBODY), None)
 
 
 def _authority(ring: KeyRing, space: SpaceFile, life: timedelta) -> Authority:

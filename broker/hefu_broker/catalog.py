@@ -89,11 +89,11 @@ class Catalog:
         Raises:
             Malformed: the filter or the page token is not well formed, or the query has no word in it.
         """
-        match = words.match(query)
-        if query.strip() and not match:
+        phrases = words.phrases(query)
+        if query.strip() and not phrases:
             raise Malformed("search.empty")
         reader = None if self._trust.oversees(caller) else caller.participant
-        wanted = Search(match, **_read_filter(filter_), reader=reader)
+        wanted = Search(phrases, **_read_filter(filter_), reader=reader)
         question = [query, filter_, caller.participant]
         skip = self._pages.position(token, *question) or 0
         found = self._store.search(wanted, skip, pages.size(size))

@@ -72,7 +72,13 @@ class Contracts:
                 talk = self._notary.start(message, caller, held)
             else:
                 talk = self._notary.step(message, caller, move, held)
-            kept = self._store.record(talk, held.revision if held else None, _outgoing(talk, message))
+            try:
+                kept = self._store.record(talk, held.revision if held else None, _outgoing(talk, message))
+            except Conflict:
+                held = self._held(talk.id)  # the same message may have been taken by another process
+                if held is None or not self._repeated(held, message):
+                    raise
+                return held
         self._announce()
         self._changes.announce()
         return kept

@@ -83,8 +83,10 @@ class AuditLog:
         Raises:
             NotFound: it is not, or not yet.
         """
-        size, note = self._sequencer.newest
         index = self._entries.index_of(leaf_hash)
+        if index is not None and index >= self._sequencer.newest[0]:
+            self._sequencer.follow()  # another process may have published a moment ago
+        size, note = self._sequencer.newest
         if index is None or index >= size:
             raise NotFound("log.absent")
         path = tree.inclusion_proof(index, size, tiles.hashes(size, self._store.tile))

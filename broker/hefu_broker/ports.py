@@ -23,7 +23,10 @@ from hefu_broker.records import (
     Entry,
     Found,
     Head,
+    Kept,
+    Lease,
     Listing,
+    Marks,
     Outgoing,
     Pending,
     ResourceRecord,
@@ -38,12 +41,14 @@ __all__ = [
     "Clock",
     "EnrolmentStore",
     "EntryStore",
+    "LeaseStore",
     "LogStore",
     "LookupStore",
     "OutboxStore",
     "RegistryStore",
     "SpaceStore",
     "TalkStore",
+    "TidingsStore",
 ]
 
 
@@ -124,8 +129,12 @@ class EnrolmentStore(Protocol):
 class RegistryStore(Protocol):
     """Participants and what vouches for them."""
 
-    def statements(self, at: datetime) -> list[bytes]:
-        """What a directory is rebuilt from, in order: certifications, bindings valid at that time, the status list."""
+    def statements(self, at: datetime, after: int = -1) -> Kept:
+        """What a directory is rebuilt from, in order: certifications, bindings valid at that time, the status list.
+
+        Args:
+            after: only what was kept after this revision.
+        """
         ...
 
     def certify(self, participant: Participant, certification: Outgoing, enrolment: str | None) -> None:
@@ -257,19 +266,28 @@ class OutboxStore(Protocol):
 
 
 class LogStore(Protocol):
-    """The tree in tiles, its entries and its checkpoints. One sequencer writes."""
+    """The tree in tiles, its entries and its checkpoints. Who holds the lease writes."""
 
     def head(self) -> Head:
         """The newest committed state; an empty tree at first."""
         ...
 
     def append(
-        self, old_size: int, rows: Sequence[int], entries: Sequence[Entry], tiles: Sequence[Tile], head: Head
+        self,
+        lease: Lease,
+        before: Head,
+        rows: Sequence[int],
+        entries: Sequence[Entry],
+        tiles: Sequence[Tile],
+        head: Head,
     ) -> None:
-        """Delete outbox rows, insert entries, upsert tiles and move the head, all at once.
+        """Delete outbox rows, insert entries, upsert tiles and move the head, all at once; the lease beats once.
+
+        Args:
+            before: the head that the new one was computed from.
 
         Raises:
-            Conflict: the head is not at ``old_size``: another sequencer is at work.
+            Conflict: the lease is of another epoch by now, or the head is another: nothing changed.
         """
         ...
 
@@ -281,8 +299,48 @@ class LogStore(Protocol):
         """Add a signed checkpoint to the history."""
         ...
 
-    def checkpoints(self) -> int:
-        """How many checkpoints the history has."""
+    def checkpoint(self) -> str | None:
+        """The checkpoint of the largest size that the history has."""
+        ...
+
+
+class LeaseStore(Protocol):
+    """The lease of one thing that only one process may do. It knows no time: who watches judges that it rests."""
+
+    def held(self) -> Lease | None:
+        """The lease as it stands; None before the first."""
+        ...
+
+    def take(self, seen: Lease | None, holder: str) -> Lease | None:
+        """Take the lease under a new epoch, if it still is exactly as it was seen; None where it is not."""
+        ...
+
+    def beat(self, lease: Lease) -> None:
+        """Show that it is still held. A power cut may take this back, unlike other writes.
+
+        Raises:
+            Conflict: it is another's by now.
+        """
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give it back, so that another may take it at once. Raises as `beat`."""
+        ...
+
+
+class TidingsStore(Protocol):
+    """What other processes did to the database."""
+
+    def marks(self) -> Marks:
+        """How far the space is."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return after this time, or sooner where another process is known to have committed. Raises nothing."""
+        ...
+
+    def close(self) -> None:
+        """Listen no more."""
         ...
 
 

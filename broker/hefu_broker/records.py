@@ -16,6 +16,8 @@ from hefu_policies.contract import Description
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import State
 
+from hefu_broker.words import Phrase
+
 EVERYBODY = "*"  # every member of the space
 
 
@@ -147,11 +149,11 @@ class Search:
     """What a caller looks for in the catalog.
 
     Attributes:
-        match: an expression over the words of `hefu_broker.words`; empty matches everything.
+        phrases: all of them must be there; none matches everything.
         reader: only what this participant may see; None sees all (regulators, the operator).
     """
 
-    match: str = ""
+    phrases: tuple[Phrase, ...] = ()
     provider: str = ""
     kind: str = ""
     keyword: str = ""
@@ -232,3 +234,49 @@ class Head:
 
     size: int
     root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a directory is built from.
+
+    Attributes:
+        revision: of the registry when it was read; ask for what came after it next time.
+    """
+
+    revision: int
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who does what only one process may do.
+
+    Attributes:
+        name: of what is done, such as the log's sequencing.
+        holder: the process's node; empty where the lease was given back.
+        epoch: grows whenever another process takes it.
+        beat: grows while it is held and used.
+    """
+
+    name: str
+    holder: str
+    epoch: int
+    beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How far a space is, in numbers that grow with every change.
+
+    Attributes:
+        registry: of participants, bindings and the status list.
+        talks: of negotiations.
+        published: size of the newest checkpoint kept; -1 before the first.
+        waiting: whether something waits for the sequencer.
+    """
+
+    registry: int
+    talks: int
+    published: int
+    waiting: bool

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from hefu import canonical
 from hefu.directory import Directory
 from hefu.envelope import Statement
 from hefu.errors import Refused, Unauthenticated
-from hefu.identity import BOUND, CERTIFIED, STATUS, Binding
+from hefu.identity import BOUND, CERTIFIED, Binding
 
 from hefu_broker.authority import Authority, requested_key
 from hefu_broker.ports import Announce, CharterStore, LookupStore, RegistryStore
@@ -45,7 +44,7 @@ class Registry:
         self._authority = authority
         self._announce = announce
         self._lock = threading.Lock()
-        self._taken: set[str] = set()
+        self._revision = -1
         self._bindings: dict[str, dict[str, Statement]] = {}
 
     @property
@@ -67,14 +66,10 @@ class Registry:
             charter = self._charters.newest()
             if charter is not None:
                 self.directory.adopt(Statement.parse(charter))
-            for data in self._store.statements(self._trust.clock.now()):
-                mark = canonical.digest(data)
-                if mark in self._taken:
-                    continue
-                statement = Statement.parse(data)
-                self._take(statement)
-                if statement.type != STATUS:  # there is a new one every few seconds
-                    self._taken.add(mark)
+            kept = self._store.statements(self._trust.clock.now(), self._revision)
+            for data in kept.envelopes:
+                self._take(Statement.parse(data))
+            self._revision = kept.revision
 
     def changed(self) -> None:
         """Take in what was just kept, and let it be logged."""
@@ -105,7 +100,14 @@ class Registry:
         Raises:
             Unauthenticated: the certificate is issued and not bound yet.
         """
-        return self.directory.caller(caller.fingerprint, self._trust.clock.now())
+        now = self._trust.clock.now()
+        try:
+            return self.directory.caller(caller.fingerprint, now)
+        except Unauthenticated as fault:
+            if fault.code != "identity.unknown":
+                raise
+        self.reload()  # it may have been bound a moment ago, at another process
+        return self.directory.caller(caller.fingerprint, now)
 
     def bind(self, caller: Binding, data: bytes) -> Binding:
         """Keep the caller's own statement that a certificate issued to it is its own.

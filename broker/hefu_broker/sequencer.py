@@ -1,32 +1,35 @@
-"""The sequencer of the audit log: the only writer of the tree, and the only user of the log's key.
+"""The sequencer of the audit log: of all processes on a database one writes the tree and signs with the log's key.
 
 Order of writes, so that no crash can fork the log:
 
-1. one transaction: outbox rows deleted, entries inserted, tiles upserted, head moved (if it is where we left it);
+1. one transaction: outbox rows deleted, entries inserted, tiles upserted, head moved, if the lease is of our epoch and
+   the head is where we left it;
 2. the checkpoint is signed;
-3. it is written durably to a file of its own, ``checkpoint.latest``, which belongs on other storage than the database;
+3. it is written durably to a file of its own (`hefu_broker.latest`);
 4. it is added to the history and published.
 
-At the start the tree is computed anew from its tiles and compared with the head and with ``checkpoint.latest``. A
-database that is behind it was restored from a backup: going on would fork the log, so the broker refuses to.
+At the start, and whenever it takes the lead, a process computes the tree anew from its tiles and compares it with the
+head and with the newest checkpoint it has seen. A database that is behind it was restored from a backup: going on
+would fork the log, so the process refuses to. Those who follow take over each new checkpoint from the history, after
+they verified that it extends the one before.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from hefu import faults, telemetry
-from hefu.errors import HefuError, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Sign, VerifierKey
 
+from hefu_broker.latest import Latest
+from hefu_broker.leadership import BEAT, LOOK, Leadership
 from hefu_broker.ports import LogStore, OutboxStore
-from hefu_broker.records import Entry, Head
+from hefu_broker.records import Entry, Head, Lease
 
 log = logging.getLogger("hefu.broker.log")
 _BATCH = 1024
@@ -34,31 +37,35 @@ _RETRY_SECONDS = 1.0
 
 
 class Sequencer:
-    """Moves statements from the outbox into the tree and publishes checkpoints.
+    """Moves statements from the outbox into the tree and publishes checkpoints, or follows the process that does.
 
     Args:
         key: the log's public key; its name is the log's origin. `sign` holds the private one.
-        latest: the file of the newest signed checkpoint.
-        published: called with the size after each publication, and once at the start; must bear repetition.
+        published: called with the size after each publication by this process, and once when it takes the lead; must
+            bear repetition.
     """
 
     def __init__(
         self,
         store: LogStore,
         outbox: OutboxStore,
+        leadership: Leadership,
         key: VerifierKey,
         sign: Sign,
-        latest: Path,
+        latest: Latest,
         published: Sequence[Callable[[int], None]] = (),
     ) -> None:
         self._store = store
         self._outbox = outbox
+        self._leadership = leadership
         self._key = key
         self._sign = sign
         self._latest = latest
         self._published = [*published]
-        self._note = ""
-        self._size = self._told = -1
+        self._newest: tuple[Checkpoint, str] | None = None
+        self._head: Head | None = None  # what this process committed or checked; only that is ever signed
+        self._told = -1
+        self._lock = threading.Lock()
         self._bell = threading.Event()
         self._stopping = False
         self._ended = ""
@@ -71,19 +78,23 @@ class Sequencer:
         Raises:
             Unavailable: none is published yet.
         """
-        note = self._note
-        if not note:
+        if self._newest is None:
             raise Unavailable("log.closed")
-        return Checkpoint.parse(note.partition("\n\n")[0] + "\n").size, note
+        return self._newest[0].size, self._newest[1]
 
     @property
     def is_open(self) -> bool:
         """Whether a checkpoint is published."""
-        return bool(self._note)
+        return self._newest is not None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the log, as far as it knows."""
+        return self._leadership.lease is not None
 
     @property
     def ended(self) -> str:
-        """Why it takes nothing into the log any more: the code of what ended it; empty while it works."""
+        """Why it does nothing about the log any more: the code of what ended it; empty while it works."""
         died = self._thread is not None and not self._thread.is_alive() and not self._stopping
         return self._ended or ("internal" if died else "")
 
@@ -92,7 +103,7 @@ class Sequencer:
         return len(self._outbox.pending(1000))
 
     def ring(self) -> None:
-        """Say that something was queued."""
+        """Say that something was queued, or published by another process."""
         self._bell.set()
 
     def on_published(self, call: Callable[[int], None]) -> None:
@@ -100,127 +111,169 @@ class Sequencer:
         self._published.append(call)
 
     def recover(self) -> None:
-        """Check the tree against its head and the newest signed checkpoint, then publish what was committed.
+        """Check the database against the newest checkpoint seen, then lead or follow.
 
         Raises:
-            Untrusted: the tiles do not give the head's root, or the database is behind the signed checkpoint.
+            Untrusted: the tiles do not give the head's root, or the database is behind the newest checkpoint seen.
         """
-        head = self._store.head()
-        if self._root(head.size) != head.root:
-            raise Untrusted("log.inconsistent", size=head.size)
-        self._check_latest(head)
-        self.publish()
+        self._check(self._store.head())
+        if self._leadership.seek():
+            self._take_charge()
+        else:
+            self.follow()
 
     def sequence(self) -> int:
         """Put one batch of what waits in the outbox into the tree, in one transaction; returns how many.
 
         Raises:
-            Conflict: another process moved the head: this one must stop.
+            Conflict: another process leads: this one must not go on.
         """
+        lease, before = self._charge()
         waiting = self._outbox.pending(_BATCH)
         if not waiting:
             return 0
-        head = self._store.head()
         entries = [
-            Entry(head.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
+            Entry(before.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
             for number, each in enumerate(waiting)
         ]
-        added = tiles.append(head.size, [each.leaf_hash for each in entries], self._store.tile)
+        added = tiles.append(before.size, [each.leaf_hash for each in entries], self._store.tile)
         after = Head(added.size, added.root)
         faults.point("log.before_commit")
-        self._store.append(head.size, [each.row for each in waiting], entries, added.tiles, after)
+        self._head = None  # until it is known to be committed: else it is looked at again
+        self._store.append(lease, before, [each.row for each in waiting], entries, added.tiles, after)
+        self._head = after
         faults.point("log.committed")
+        self._leadership.used()
         return len(waiting)
 
     def publish(self) -> None:
-        """Sign, keep and publish a checkpoint of the committed head, if it is newer than the published one."""
-        head = self._store.head()
-        if head.size != self._size:
-            note = checkpoint.sign(Checkpoint(self._key.name, head.size, head.root), self._key, self._sign)
+        """Sign, keep and publish a checkpoint of the head that was committed, if it is newer than the published one."""
+        _, head = self._charge()
+        if self._newest is None or head.size != self._newest[0].size:
+            signed = Checkpoint(self._key.name, head.size, head.root)
+            note = checkpoint.sign(signed, self._key, self._sign)
             faults.point("log.signed")
-            _write(self._latest, note)
-            faults.point("log.kept")
-            self._store.keep_checkpoint(head.size, note)
-            self._size, self._note = head.size, note
-        if self._told != self._size:
+            with self._lock:
+                self._latest.write(note)
+                faults.point("log.kept")
+                self._store.keep_checkpoint(head.size, note)
+                self._newest = signed, note
+        if self._told != head.size:
             for call in self._published:
                 call(head.size)
-            self._told = self._size
+            self._told = head.size
+
+    def follow(self) -> None:
+        """Take over the newest checkpoint that another process published. Any thread may call.
+
+        Raises:
+            Untrusted: it is not signed by the log's key, or does not extend the one before.
+        """
+        with self._lock:
+            note = self._store.checkpoint()
+            if note is None or (self._newest is not None and note == self._newest[1]):
+                return
+            signed = checkpoint.verify(note, self._key)
+            seen = self._newest[0] if self._newest else self._latest.read()
+            if seen is not None and signed.size < seen.size:
+                # What was seen was not added to the history (a crash): whoever leads will publish it, if it is there.
+                head = self._store.head()
+                if head.size < seen.size:
+                    raise Untrusted("log.behind", found=head.size, expected=seen.size)
+                return
+            self._check_contains(signed)
+            if seen is not None:
+                self._check_contains(seen)
+            self._latest.write(note)
+            self._newest = signed, note
 
     def start(self) -> None:
-        """Recover, then sequence in a thread of its own. Raises as `recover`."""
+        """Recover, then lead or follow in a thread of its own. Raises as `recover`."""
         self.recover()
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
         self._thread.start()
         self.ring()
 
     def stop(self) -> None:
-        """Sequence what waits, and end the thread."""
+        """Sequence what waits, give the lead back, and end the thread."""
         self._stopping = True
         self.ring()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            self._bell.wait()
+        while not self._ended:
+            self._bell.wait(BEAT if self.leads else LOOK)
             self._bell.clear()
-            try:
-                self._drain()
-            except Unavailable:
-                log.exception("the log is held up")
-                if not self._stopping:
-                    self._bell.wait(_RETRY_SECONDS)
-                    self._bell.set()
-            except HefuError as fault:
-                self._ended = fault.code
-                log.exception("the sequencer has stopped: another one is at work, or the tree is damaged")
-                return
+            self._attempt()
             if self._stopping and not self._bell.is_set():  # what came while it drained is drained too
-                return
+                break
+        self._give_back()
 
-    def _drain(self) -> None:
+    def _attempt(self) -> None:
+        try:
+            self._turn()
+        except Unavailable:
+            log.exception("the log is held up")
+            if not self._stopping:
+                self._bell.wait(_RETRY_SECONDS)
+                self._bell.set()
+        except Conflict:
+            log.warning("another process writes the log; this one follows")
+            self._leadership.lose()
+            self._head = None
+        except HefuError as fault:
+            log.exception("the sequencer has stopped: the database is not what it was")
+            self._ended = fault.code
+
+    def _turn(self) -> None:
+        if not self.leads and not self._leadership.seek():
+            self.follow()
+            return
+        if self._head is None:
+            self._take_charge()
+        self._leadership.keep()
         more = True
         while more:
             with telemetry.step("log.sequence"):
                 more = self.sequence() == _BATCH
                 self.publish()
 
-    def _root(self, size: int) -> bytes:
-        return tree.root_of(size, tiles.hashes(size, self._store.tile))
+    def _take_charge(self) -> None:
+        head = self._store.head()
+        self._check(head)
+        self._head = head
+        self.publish()
+        log.info("this process writes the log from entry %d on", head.size)
 
-    def _check_latest(self, head: Head) -> None:
+    def _give_back(self) -> None:
         try:
-            note = self._latest.read_text("utf-8")
-        except FileNotFoundError:
-            if self._store.checkpoints():
-                raise Untrusted("log.latest_missing", path=self._latest.name) from None
+            self._leadership.release()
+        except HefuError:
+            log.exception("the lead could not be given back; others take it when it rests")
+
+    def _charge(self) -> tuple[Lease, Head]:
+        """The lease and the head of a process that leads."""
+        lease = self._leadership.lease
+        if lease is None or self._head is None:
+            raise Conflict("log.moved")
+        return lease, self._head
+
+    def _check(self, head: Head) -> None:
+        if self._root(head.size) != head.root:
+            raise Untrusted("log.inconsistent", size=head.size)
+        seen = self._newest[0] if self._newest else self._latest.read()
+        if seen is None:
+            if self._store.checkpoint() is not None:
+                raise Untrusted("log.latest_missing", path=self._latest.name)
             return
-        signed = checkpoint.verify(note, self._key)
-        if signed.size > head.size:
-            raise Untrusted("log.behind", found=head.size, expected=signed.size)
+        if seen.size > head.size:
+            raise Untrusted("log.behind", found=head.size, expected=seen.size)
+        self._check_contains(seen)
+
+    def _check_contains(self, signed: Checkpoint) -> None:
         if self._root(signed.size) != signed.root:
             raise Untrusted("log.inconsistent", size=signed.size)
 
-
-def _write(path: Path, note: str) -> None:
-    """Replace the file durably: either the old note is there or the new one.
-
-    Raises:
-        Unavailable: the disk is full or fails.
-    """
-    fresh = path.with_suffix(".new")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        faults.point("log.written")
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as fault:
-        raise Unavailable("storage.busy", detail=str(fault)) from None
+    def _root(self, size: int) -> bytes:
+        return tree.root_of(size, tiles.hashes(size, self._store.tile))

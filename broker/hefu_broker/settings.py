@@ -34,7 +34,9 @@ class Settings:
             where there is no relay.
         secret: what database and keys are encrypted under: ``file:PATH``, ``env:NAME`` or ``passphrase`` (asked for, or
             in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
-        checkpoint: file of the newest signed checkpoint, relative to the folder; best on other storage.
+        checkpoint: file of the newest checkpoint seen, relative to the folder; best on other storage.
+        database: URL of PostgreSQL (``postgresql://user@host/name``), for several broker processes on one database;
+            empty for a file of SQLite in the folder. Passwords belong into PGPASSWORD or a passfile.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
         logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
@@ -50,6 +52,7 @@ class Settings:
     status_seconds: int = 20
     reflection: bool = False
     checkpoint: str = "checkpoint.latest"
+    database: str = ""
     secret: str = ""
     relay: str = ""
     test: bool = False

@@ -11,12 +11,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 LONGEST_QUERY = 200  # letters
 
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\U00020000-\U000323af"
 _PARTS = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _IDEOGRAPH = re.compile(rf"[{_CJK}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that stand one after another; each of letters and digits only.
+
+    Attributes:
+        prefix: the (one) word may go on.
+    """
+
+    words: tuple[str, ...]
+    prefix: bool = False
 
 
 def index(text: str) -> str:
@@ -30,17 +43,15 @@ def index(text: str) -> str:
     return " ".join(words)
 
 
-def match(query: str) -> str:
-    """The FTS5 expression of what a person typed; empty where there is no word in it."""
-    parts = _PARTS.findall(_plain(query[:LONGEST_QUERY]))
-    # Nothing but letters and digits stands inside the quotes, so no query can be more than words.
-    return " AND ".join(_expression(part) for part in parts)
+def phrases(query: str) -> tuple[Phrase, ...]:
+    """What a person looks for, all of it; empty where there is no word in the query."""
+    return tuple(_phrase(part) for part in _PARTS.findall(_plain(query[:LONGEST_QUERY])))
 
 
-def _expression(part: str) -> str:
+def _phrase(part: str) -> Phrase:
     if not _IDEOGRAPH.match(part):
-        return f'"{part}"*' if len(part) > 1 else f'"{part}"'
-    return f'"{" ".join(_pairs(part))}"' if len(part) > 1 else f'"{part}"*'
+        return Phrase((part,), prefix=len(part) > 1)
+    return Phrase(tuple(_pairs(part))) if len(part) > 1 else Phrase((part,), prefix=True)
 
 
 def _pairs(run: str) -> list[str]:

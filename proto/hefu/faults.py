@@ -105,6 +105,11 @@ POINTS = (
         "log.written", _BROKER, "The checkpoint's file is about to be replaced.", "检查点文件即将替换。", writes=True
     ),
     Point("log.kept", _BROKER, "It is on its own file; the history lacks it.", "检查点已存，历史中尚无。"),
+    Point(
+        "lease.before_commit", _BROKER, "A lead is about to be taken, shown or given back.", "领导租约即将变动。",
+        writes=True,
+    ),
+    Point("lease.committed", _BROKER, "The lease is moved in the database.", "领导租约已变动。"),
 )  # fmt: skip
 NAMES = tuple(each.name for each in POINTS)
 _BY_NAME = {each.name: each for each in POINTS}

@@ -449,7 +449,8 @@ _BROKER: dict[str, Message] = {
         "该内容不是提供方签署的原文。请签署其发来的原始合约。",
     ),
     "log.moved": _m(
-        "Another process writes this log. Stop one of the two brokers.", "另有进程正在写入此日志。请停止其中一个平台。"
+        "Another process writes this log now; this one follows it. Nothing need be done.",
+        "现由另一进程写入此日志，本进程转为跟随。无需处理。",
     ),
     "log.closed": _m("The audit log is not open yet. Try again.", "审计日志尚未开启。请重试。"),
     "log.absent": _m(
@@ -468,6 +469,22 @@ _BROKER: dict[str, Message] = {
     "log.latest_missing": _m(
         "The file {path} of the newest signed checkpoint is missing. Put it back beside the database.",
         "缺少最新签名检查点文件 {path}。请将其放回数据库旁。",
+    ),
+    "database.url": _m(
+        "The setting database must be empty, postgresql://USER@HOST/NAME, or sqlite:////ABSOLUTE/PATH.",
+        "设置 database 须为空、postgresql://用户@主机/库名，或 sqlite:////绝对路径。",
+    ),
+    "database.driver": _m(
+        "PostgreSQL needs its driver. Install hefu with the extra broker: pip install 'hefu[broker]'.",
+        "使用 PostgreSQL 需要其驱动。请安装 hefu 的 broker 附加包：pip install 'hefu[broker]'。",
+    ),
+    "database.newer": _m(
+        "The database was made by a newer version of hefu (schema {found}). Install that version here, too.",
+        "数据库由更新版本的 hefu 创建（模式 {found}）。请在此安装该版本。",
+    ),
+    "database.foreign": _m(
+        "The database holds tables that are not this broker's. Give it a database or schema of its own.",
+        "数据库中有不属于本平台的表。请为其提供独立的数据库或模式。",
     ),
     "broker.founded": _m(
         "There is a broker in {path} already. Choose an empty folder.", "{path} 中已有平台。请选择空文件夹。"

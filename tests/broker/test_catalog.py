@@ -72,12 +72,10 @@ def test_a_query_is_words_and_never_syntax(world: World, provider: Person, consu
 
 
 @given(st.text(max_size=60))
-def test_any_text_makes_an_expression_of_quoted_words(text: str) -> None:
-    expression = words.match(text)
-    for part in expression.split(" AND ") if expression else []:
-        inner = part.removesuffix("*")
-        assert inner[0] == inner[-1] == '"'
-        assert '"' not in inner[1:-1]
+def test_any_text_makes_phrases_of_letters_and_digits_only(text: str) -> None:
+    for phrase in words.phrases(text):
+        assert phrase.words
+        assert all(word.isalnum() for word in phrase.words)
 
 
 @given(st.text(alphabet="糖尿病门诊数据", min_size=2, max_size=12))

@@ -233,23 +233,28 @@ def test_an_edited_tile_or_head_refuses_to_start(world: World) -> None:
         world.reopen().sequencer.recover()
 
 
-def test_two_sequencers_cannot_both_append(world: World, provider: Person) -> None:
+def test_who_lost_the_lead_in_the_middle_of_a_batch_changes_nothing(world: World, provider: Person) -> None:
     world.sequenced()
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
     other = open_rooms(world.folder, world.clock, serving=True)
-    other.sequencer.recover()
-    interrupted = other.sequencer._store.tile
+    interrupted = world.rooms.sequencer._store.tile
 
-    def while_the_other_appends(level: int, index: int, width: int) -> bytes:
-        world.rooms.sequencer.sequence()
+    def while_the_other_takes_over(level: int, index: int, width: int) -> bytes:
+        if not other.sequencer.is_open:
+            other.sequencer.recover()
+            other.sequencer.sequence()
         return interrupted(level, index, width)
 
-    other.sequencer._store.tile = while_the_other_appends  # type: ignore[method-assign]
+    world.rooms.sequencer._store.tile = while_the_other_takes_over  # type: ignore[method-assign]
     with pytest.raises(Conflict) as caught:
-        other.sequencer.sequence()
+        world.rooms.sequencer.sequence()
     assert caught.value.code == "log.moved"
+    with pytest.raises(Conflict):  # and it goes on doing nothing until it leads again
+        world.rooms.sequencer.sequence()
+    other.sequencer.publish()
+    world.rooms.sequencer.follow()
+    assert world.rooms.sequencer.newest == other.sequencer.newest
     other.database.close()
-    world.sequenced()
 
 
 def test_concurrent_appends_are_all_sequenced_once(world: World, provider: Person) -> None:

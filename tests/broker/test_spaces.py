@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hefu import enrolment, sqlcipher
+from hefu import enrolment
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Untrusted
 from hefu.tlog import checkpoint, tree
@@ -24,7 +22,6 @@ from hefu.v1 import (
 from hefu_broker import bell
 from hefu_broker.bootstrap import Server, open_rooms
 from hefu_broker.founding import Addition, Plan, add, found, home_of
-from hefu_broker.storage.database import Database, configuration, newest_version
 from hefu_broker.storage.log import SqlLogStore
 from hefu_space.harness import until
 
@@ -235,74 +232,3 @@ def test_checkpoints_outside_the_folder_are_kept_apart(world: World, second: Wor
     away = replace(world.rooms.settings, checkpoint=str(tmp_path / "latest"))
     assert away.of_space(second.space).checkpoint == str(tmp_path / "latest.other")
     assert home_of(world.folder, "other") != home_of(world.folder, "")
-
-
-# The released schema
-
-
-@pytest.mark.parametrize("key", [None, bytes(range(32))], ids=["plain", "encrypted"])
-def test_a_broker_of_version_0_1_0_goes_on_as_the_first_space(tmp_path: Path, key: bytes | None) -> None:
-    """Every table whose key changed, with rows in it; full-text search and the number of a version still meet."""
-    path = tmp_path / "broker.db"
-    with sqlite3.connect(path) as connection:
-        _to_first_schema(path)
-        connection.executescript(_ROWS)
-    database = Database(path, "demo", "demo-broker", key)
-    assert sqlcipher.is_plain(path) is (key is None)
-    with sqlcipher.connect(path, key) if key else sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (newest_version(),)
-        found: dict[str, Any] = {
-            table: connection.execute(f"SELECT * FROM {table}").fetchall()
-            for table in ("negotiation_message", "agreement_party", "log_tile", "log_head", "log_checkpoint")
-        }
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        joined = connection.execute(
-            "SELECT product FROM product_version WHERE id IN (SELECT rowid FROM product_text('visits'))"
-        ).fetchall()
-        assert connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'aside_%'").fetchall() == []
-    assert found == {
-        "negotiation_message": [("demo", "neg-1", 0, "sha256:m", "negotiation.requested", "b", b"m")],
-        "agreement_party": [("demo", "agr-1", "b", "consumer", "b-conn", "t")],
-        "log_tile": [("demo", 0, 0, b"\x01")],
-        "log_head": [("demo", 1, b"\x02")],
-        "log_checkpoint": [(7, "demo", 1, "note")],
-    }
-    assert joined == [("prd-1",)]
-    log = SqlLogStore(database)
-    assert (log.head().size, log.index_of(b"\x03"), log.checkpoints()) == (1, 0, 1)
-    assert SqlLogStore(database.beside("other")).head().size == 0
-    database.close()
-
-
-def _to_first_schema(path: Path) -> None:
-    from alembic import command
-    from hefu_broker.storage.database import _WRITES, _engine
-
-    engine = _engine(path)
-    with engine.execution_options(**{_WRITES: True}).begin() as connection:
-        command.upgrade(configuration(connection), "0001")
-    engine.dispose()
-
-
-_ROWS = """
-INSERT INTO space VALUES ('demo', 'demo-broker');
-INSERT INTO product VALUES ('prd-1', 'demo', 'a', 'data', 'listed', 1, NULL);
-INSERT INTO product_version VALUES (5, 'demo', 'prd-1', 1, 'sha256:d', NULL, 't', 'latest', '', '', '', '', 1, 0, 0, '',
-  0, NULL, NULL, x'00');
-INSERT INTO product_text(rowid, title, keywords, description) VALUES (5, 'visits', '', '');
-INSERT INTO version_resource VALUES (5, 'res-1');
-INSERT INTO version_keyword VALUES (5, 'k');
-INSERT INTO version_classification VALUES (5, 's', 'c');
-INSERT INTO offer VALUES (5, 'off-1', 'listed', 'auto');
-INSERT INTO offer_reader VALUES (5, 'off-1', 'b');
-INSERT INTO negotiation VALUES ('neg-1', 'demo', 'a', 'b', 'prd-1', 'sha256:d', 'off-1', 'FINALIZED', 'agr-1', x'00',
-  x'01', 'sha256:c', 0, 3, 't');
-INSERT INTO negotiation_message VALUES ('neg-1', 0, 'sha256:m', 'negotiation.requested', 'b', x'6d');
-INSERT INTO agreement VALUES ('agr-1', 'demo', 'neg-1', 'sha256:a', x'00', 'active', 't', 't', NULL);
-INSERT INTO agreement_party VALUES ('agr-1', 'b', 'consumer', 'b-conn', 't');
-INSERT INTO fulfilment VALUES ('ful-1', 'demo', 'agr-1', 'compute', 'STARTED', 't');
-INSERT INTO log_entry VALUES (0, 'demo', 'sha256:e', x'03', 't', 'a', '', x'00');
-INSERT INTO log_tile VALUES (0, 0, x'01');
-INSERT INTO log_head VALUES (1, 1, x'02');
-INSERT INTO log_checkpoint VALUES (7, 1, 'note');
-"""

@@ -1,7 +1,9 @@
-"""What `hefu_broker.ports` promises of every store; run on SQLite, in a fresh file and in one that is opened again."""
+"""What `hefu_broker.ports` promises of every store; run on SQLite (fresh, and opened again) and PostgreSQL."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,13 +16,17 @@ from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, NotFound, Refused, Unauthenticated, Untrusted
 from hefu.identity import Binding, Participant, Standing, StatusList
 from hefu.tlog import tiles, tree
+from hefu_broker import words
 from hefu_broker.records import (
     Certificate,
     Enrolment,
     EnrolmentState,
     Entry,
     Head,
+    Kept,
+    Lease,
     Listing,
+    Marks,
     Outgoing,
     Search,
     Talk,
@@ -28,31 +34,48 @@ from hefu_broker.records import (
 )
 from hefu_broker.storage.catalog import SqlCatalogStore
 from hefu_broker.storage.contracts import SqlTalkStore
+from hefu_broker.storage.counter import next_of
 from hefu_broker.storage.database import Database, configuration, newest_version
+from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
+from hefu_broker.storage.models import ClassificationRow, CounterRow
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
+from hefu_broker.storage.tidings import SqlTidings
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import State
+from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
 
 from tests.broker.world import description
+from tests.postgresql import PostgreSQL
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 CONSUMER, PROVIDER = "insurer-b", "hospital-a"
 
 
-@pytest.fixture
-def database_file(tmp_path: Path) -> Path:
-    return tmp_path / "broker.db"
+@pytest.fixture(scope="session")
+def migrated(postgresql: PostgreSQL) -> str:
+    """A database of PostgreSQL with the newest schema, to be copied."""
+    url = postgresql.database()
+    Database(url, "demo", "demo-broker").close()
+    return url
 
 
-@pytest.fixture(params=["fresh", "opened again"])
-def stored(request: pytest.FixtureRequest, database_file: Path) -> Iterator[Database]:
+@pytest.fixture(params=["fresh", "opened again", "postgresql"])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    where: Path | str = tmp_path / "broker.db"
+    if request.param == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        where = server.database(request.getfixturevalue("migrated"))
     if request.param == "opened again":
-        Database(database_file, "demo", "demo-broker").close()
-    found = Database(database_file, "demo", "demo-broker")
+        Database(where, "demo", "demo-broker").close()
+    found = Database(where, "demo", "demo-broker")
     yield found
     found.close()
+    if isinstance(where, str):
+        server.drop(where)
 
 
 def said(number: int, type_: str = "computation.sealed", issuer: str = PROVIDER) -> Statement:
@@ -155,7 +178,8 @@ def test_a_name_is_kept_once_and_logged_with_it(stored: Database) -> None:
     with pytest.raises(Conflict):
         store.certify(participant(), outgoing(2), None)
     assert queued(stored) == ["computation.sealed"]
-    assert store.statements(NOW) == [certification.envelope]
+    assert store.statements(NOW) == Kept(1, (certification.envelope,))
+    assert store.statements(NOW, 1) == Kept(1, ())
 
 
 def test_only_an_issued_certificate_is_bound_and_only_valid_ones_are_listed(stored: Database) -> None:
@@ -175,8 +199,8 @@ def test_only_an_issued_certificate_is_bound_and_only_valid_ones_are_listed(stor
     assert store.bind(binding, kept) == issued
     assert store.bind(binding, kept) == issued
     assert queued(stored) == ["computation.sealed"]
-    assert store.statements(NOW) == [kept.envelope]
-    assert store.statements(NOW + timedelta(hours=2)) == []
+    assert store.statements(NOW).envelopes == (kept.envelope,)
+    assert store.statements(NOW + timedelta(hours=2)).envelopes == ()
 
 
 def test_a_status_list_follows_the_one_before(stored: Database) -> None:
@@ -243,7 +267,7 @@ def test_of_two_next_versions_at_once_one_wins(stored: Database) -> None:
 def test_a_retired_product_takes_no_version_and_is_not_searched(stored: Database) -> None:
     store, first = SqlCatalogStore(stored), listing()
     store.publish(first, None, ("糖尿 尿病", "b", "c"), Outgoing.of(first.statement))
-    assert store.search(Search(match='"糖尿"'), 0, 10).total == 1
+    assert store.search(Search(words.phrases("糖尿")), 0, 10).total == 1
     store.retire("prd-1", outgoing(7))
     store.retire("prd-1", outgoing(8))
     assert store.listing("prd-1").state is ProductState.RETIRED
@@ -297,6 +321,13 @@ def test_a_countersignature_below_the_published_size_is_noted_once(stored: Datab
 # Log
 
 
+def lead(database: Database, holder: str = "node-1") -> Lease:
+    leases = SqlLeaseStore(database, "sequencer")
+    found = leases.take(leases.held(), holder)
+    assert found is not None
+    return found
+
+
 def sequence(database: Database) -> Head:
     log, waiting = SqlLogStore(database), SqlOutboxStore(database).pending(1000)
     head = log.head()
@@ -306,7 +337,7 @@ def sequence(database: Database) -> Head:
     ]
     added = tiles.append(head.size, [each.leaf_hash for each in entries], log.tile)
     after = Head(added.size, added.root)
-    log.append(head.size, [each.row for each in waiting], entries, added.tiles, after)
+    log.append(lead(database), head, [each.row for each in waiting], entries, added.tiles, after)
     return after
 
 
@@ -339,18 +370,99 @@ def test_entries_tiles_and_head_move_together(stored: Database) -> None:
 def test_a_stale_sequencer_changes_nothing(stored: Database) -> None:
     store, log = SqlOutboxStore(stored), SqlLogStore(stored)
     store.queue([outgoing(1)])
-    row = store.pending(1)[0]
-    with pytest.raises(Conflict):
-        log.append(5, [row.row], [Entry(5, b"\x01" * 32, row.outgoing)], [], Head(6, b"\x02" * 32))
+    row, old = store.pending(1)[0], lead(stored)
+    new, empty, entry = lead(stored, "node-2"), log.head(), Entry(0, b"\x01" * 32, row.outgoing)
+    stale = [
+        (new, Head(5, b"\x02" * 32)),  # it computed from another head
+        (new, Head(0, b"\x02" * 32)),  # of the same size
+        (old, empty),  # another process leads
+        (replace(old, epoch=new.epoch), empty),
+        (replace(new, name="other"), empty),
+    ]
+    for lease, before in stale:
+        with pytest.raises(Conflict):
+            log.append(lease, before, [row.row], [entry], [], Head(1, b"\x02" * 32))
     assert store.pending(1) == [row]
-    assert log.entries(0, 10) == []
+    assert (log.entries(0, 10), log.head()) == ([], empty)
+    log.append(new, empty, [row.row], [entry], [], Head(1, b"\x02" * 32))
+    assert store.pending(1) == []
 
 
-def test_checkpoints_are_counted(stored: Database) -> None:
+def test_the_checkpoint_of_the_largest_size_is_the_newest(stored: Database) -> None:
     log = SqlLogStore(stored)
-    assert log.checkpoints() == 0
-    log.keep_checkpoint(0, "note")
-    assert log.checkpoints() == 1
+    assert log.checkpoint() is None
+    for size, note in ((0, "none"), (7, "seven"), (3, "late")):
+        log.keep_checkpoint(size, note)
+    assert log.checkpoint() == "seven"
+
+
+# Leases and tidings
+
+
+def test_a_lease_changes_hands_once_for_each_look(stored: Database) -> None:
+    store = SqlLeaseStore(stored, "sequencer")
+    assert store.held() is None
+    won, barrier = [], threading.Barrier(4)
+
+    def race(number: int) -> None:
+        barrier.wait()
+        won.append(store.take(None, f"node-{number}"))
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    (first,) = [each for each in won if each]
+    assert store.held() == first
+    store.beat(first)
+    assert store.take(first, "node-9") is None  # it beat since it was seen
+    beaten = store.held()
+    assert beaten == replace(first, beat=first.beat + 1)
+    second = store.take(beaten, "node-9")
+    assert second is not None
+    assert (second.epoch, second.holder) == (first.epoch + 1, "node-9")
+    for gone in (store.beat, store.release):
+        with pytest.raises(Conflict):
+            gone(first)
+    store.release(second)
+    free = store.held()
+    assert free is not None
+    assert (free.holder, free.epoch) == ("", second.epoch)
+
+
+def test_each_kind_of_change_shows_in_its_mark(stored: Database) -> None:
+    tidings = SqlTidings(stored)
+    assert tidings.marks() == Marks(0, 0, -1, waiting=False)
+    SqlRegistryStore(stored).replace_status(StatusList(1, NOW), outgoing(1), logged=False)
+    assert tidings.marks() == Marks(1, 0, -1, waiting=False)
+    SqlTalkStore(stored).record(talk(), None, [outgoing(2)])
+    assert tidings.marks() == Marks(1, 1, -1, waiting=True)
+    sequence(stored)
+    SqlLogStore(stored).keep_checkpoint(1, "note")
+    assert tidings.marks() == Marks(1, 1, 1, waiting=False)
+
+
+def test_another_process_is_heard_at_once_where_the_database_can(postgresql: PostgreSQL, migrated: str) -> None:
+    stored = Database(postgresql.database(migrated), "demo", "demo-broker")
+    tidings, woken = SqlTidings(stored), threading.Event()
+    tidings.wait(0)  # it listens from now on
+
+    def listen() -> None:
+        tidings.wait(30)
+        woken.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    script = (
+        "import sys; from hefu_broker.storage.database import Database;"
+        "from hefu_broker.storage.lease import SqlLeaseStore;"
+        "SqlLeaseStore(Database(sys.argv[1], 'demo', 'demo-broker'), 'other').take(None, 'node-2')"
+    )
+    url = stored.url.set(drivername="postgresql").render_as_string()
+    subprocess.run([sys.executable, "-c", script, url], check=True)
+    assert woken.wait(5)
+    tidings.close()
+    stored.close()
 
 
 # The database
@@ -368,11 +480,47 @@ def test_the_models_and_the_migrations_say_the_same(stored: Database) -> None:
 
 def test_the_database_is_durable_and_keeps_foreign_keys(stored: Database) -> None:
     with stored.engine.connect() as connection:
-        pragmas = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
-    assert pragmas == ["wal", 2, 1]
+        if stored.dialect == "postgresql":
+            shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in ("synchronous_commit", "fsync")]
+            assert shown == ["on", "on"]
+        else:
+            pragmas = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            ]
+            assert pragmas == ["wal", 2, 1]
+    with pytest.raises(IntegrityError), stored.writing() as session:
+        session.add(ClassificationRow(version=99, scheme="none", code="x"))
+
+
+def test_writers_come_one_after_another_and_readers_see_one_moment(stored: Database) -> None:
+    reading, written = threading.Event(), threading.Event()
+
+    def count() -> int:
+        with stored.writing() as session:
+            return next_of(session, "demo", "test")
+
+    def write() -> None:
+        reading.wait()
+        for _ in range(5):
+            count()
+        written.set()
+
+    count()
+    thread = threading.Thread(target=write)
+    thread.start()
+    with stored.reading() as session:
+        first = session.exec(select(CounterRow.value)).one()
+        reading.set()
+        assert written.wait(10)
+        assert session.exec(select(CounterRow.value)).one() == first == 1
+    thread.join()
+    others = [threading.Thread(target=count) for _ in range(8)]
+    for each in others:
+        each.start()
+    for each in others:
+        each.join()
+    assert count() == 15  # read and then written, and nothing lost
 
 
 def test_every_fact_of_the_data_model_has_its_place(stored: Database) -> None:
@@ -394,5 +542,4 @@ def test_every_fact_of_the_data_model_has_its_place(stored: Database) -> None:
     }  # fmt: skip
     with stored.engine.connect() as connection:
         for table, columns in wanted.items():
-            rows = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
-            assert columns <= {row[1] for row in rows}, table
+            assert columns <= {each["name"] for each in inspect(connection).get_columns(table)}, table

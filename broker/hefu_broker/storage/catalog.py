@@ -1,4 +1,4 @@
-"""Data products, their versions, resources and full-text index in SQLite."""
+"""Data products, their versions, resources and full-text index in the database."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hefu.times import write_time
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.product import Description
-from sqlalchemy import ColumnElement, Float, Integer, and_, exists, func, or_, text
+from sqlalchemy import ColumnElement, and_, exists, func, or_
 from sqlmodel import Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from hefu_broker.records import Card, Found, Listing, Outgoing, ResourceRecord, Search
-from hefu_broker.storage import kept
+from hefu_broker.storage import kept, search
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.external import add_external_ids
 from hefu_broker.storage.models import (
@@ -29,14 +29,9 @@ from hefu_broker.storage.models import (
 )
 from hefu_broker.storage.outbox import queue
 
-_INDEX = text("INSERT INTO product_text(rowid, title, keywords, description) VALUES (:row, :title, :keywords, :words)")
-_MATCHES = text(
-    "SELECT rowid, bm25(product_text, 8.0, 4.0, 1.0) AS rank FROM product_text WHERE product_text MATCH :match"
-)
-
 
 class SqlCatalogStore:
-    """`hefu_broker.ports.CatalogStore` in SQLite."""
+    """`hefu_broker.ports.CatalogStore` in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,8 +49,7 @@ class SqlCatalogStore:
             number = row.id or 0
             session.add_all(_parts(listing.description, number))
             session.flush()
-            title, keywords, description = words
-            session.execute(_INDEX, {"row": number, "title": title, "keywords": keywords, "words": description})
+            search.keep(session, number, words)
             add_external_ids(session, space, "product", listing.product, listing.description.external_ids)
             queue(session, space, [outgoing])
 
@@ -94,11 +88,11 @@ class SqlCatalogStore:
             .where(*_conditions(query, self._database.space))
         )
         order: list[Any] = [col(ProductRow.id)]
-        if query.match:
-            found = _MATCHES.bindparams(match=query.match).columns(rowid=Integer, rank=Float).subquery()
-            wanted = wanted.join(found, found.c.rowid == VersionRow.id)
-            order.insert(0, found.c.rank)
         with self._database.reading() as session:
+            if query.phrases:
+                found = search.matches(session, query.phrases)
+                wanted = wanted.join(found, found.c.version == VersionRow.id)
+                order.insert(0, found.c.rank)
             total = session.exec(select(func.count()).select_from(wanted.subquery())).one()
             rows = session.exec(wanted.order_by(*order).offset(skip).limit(size)).all()
             return Found(tuple(Card(*row) for row in rows), total)

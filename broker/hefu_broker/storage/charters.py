@@ -6,6 +6,7 @@ from hefu.errors import Conflict
 from sqlmodel import col, select
 
 from hefu_broker.records import Outgoing
+from hefu_broker.storage.counter import REGISTRY, next_of
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.models import CharterRow
 from hefu_broker.storage.outbox import queue
@@ -31,4 +32,5 @@ class SqlCharterStore:
             if version != (session.exec(held.limit(1)).first() or 0) + 1:
                 raise Conflict("charter.version", version=version)
             session.add(CharterRow(space_id=space, version=version, statement=statement.envelope))
+            next_of(session, space, REGISTRY)  # so that other processes take it in
             queue(session, space, [statement])

@@ -1,4 +1,4 @@
-"""Contract negotiations and agreements in SQLite."""
+"""Contract negotiations and agreements in the database."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from hefu_broker.records import Outgoing, Talk
 from hefu_broker.storage import kept
+from hefu_broker.storage.counter import REVISION, next_of
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import AgreementRow, CounterRow, EntryRow, MessageRow, NegotiationRow, PartyRow
+from hefu_broker.storage.models import AgreementRow, EntryRow, MessageRow, NegotiationRow, PartyRow
 from hefu_broker.storage.outbox import queue
-
-_REVISION = "revision"
 
 
 class SqlTalkStore:
-    """`hefu_broker.ports.TalkStore` in SQLite."""
+    """`hefu_broker.ports.TalkStore` in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,7 +36,7 @@ class SqlTalkStore:
             if row is None:
                 row = _new_row(talk, space)
             _claim_agreement(session, talk, space)
-            row.revision = _next_revision(session, space)
+            row.revision = next_of(session, space, REVISION)
             _fill(row, talk)
             session.add(row)
             session.flush()
@@ -93,7 +92,7 @@ class SqlTalkStore:
         with self._database.writing() as session:
             found = session.exec(wanted.order_by(col(EntryRow.index))).all()
             for row, index in found:
-                row.proof_index, row.revision = index, _next_revision(session, space)
+                row.proof_index, row.revision = index, next_of(session, space, REVISION)
                 session.flush()
             return len(found)
 
@@ -103,14 +102,6 @@ def _all(space: str, party: str | None = None) -> SelectOfScalar[NegotiationRow]
     if party is not None:
         wanted = wanted.where(or_(NegotiationRow.provider == party, NegotiationRow.consumer == party))
     return wanted
-
-
-def _next_revision(session: Session, space: str) -> int:
-    row = session.get(CounterRow, (space, _REVISION)) or CounterRow(space_id=space, name=_REVISION, value=0)
-    row.value += 1
-    session.add(row)
-    session.flush()
-    return row.value
 
 
 def _new_row(talk: Talk, space: str) -> NegotiationRow:

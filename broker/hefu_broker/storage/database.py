@@ -1,7 +1,7 @@
-"""One SQLite database: durable (WAL, synchronous=FULL), foreign keys on, writers one after another.
+"""The broker's database: opened, migrated, and its two kinds of transaction.
 
-A writer begins with BEGIN IMMEDIATE, so what it reads cannot change under it. Threads of one process queue at a lock
-instead of in SQLite's retries; other processes (the commands) wait up to ten seconds.
+A file of SQLite by default, PostgreSQL by URL; what a store may rely on is the same. A writer is alone from its first
+read to its commit, over all processes; what it committed is on disk. A reader sees one consistent view.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ import copy
 import io
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from hefu import faults, sqlcipher
-from hefu.errors import Unavailable
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlmodel import Session, create_engine
+from hefu import faults
+from hefu.errors import Conflict, Malformed, Unavailable
+from sqlalchemy import URL, Connection, Engine, inspect, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import Session
 
+from hefu_broker.storage import postgresql, sqlite
 from hefu_broker.storage.models import SpaceRow
 
-_WRITES = "hefu_writes"
-_BUSY_SECONDS = 10
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -33,21 +31,32 @@ class Database:
     """The broker's database as one space sees it, migrated to the newest schema when it is opened.
 
     Args:
-        path: the file; made if absent.
+        where: a file, made if absent, or a URL (``postgresql://…``, ``sqlite:////path``).
         space: id of the space whose rows the stores read and write.
         node: id of this broker's node, kept at first opening.
-        key: 32 bytes that the file is encrypted with (`hefu.sqlcipher`), whatever it was before; without one it lies
-            in the clear.
+        key: 32 bytes that a file is encrypted with (`hefu.sqlcipher`), whatever it was before; without one it lies in
+            the clear. LIMIT: PostgreSQL is not encrypted by us; its administrator encrypts its disk.
+
+    Raises:
+        Malformed: the URL is of no database that is supported.
+        Conflict: the database is of a newer version, or somebody else's.
+        Unavailable: it cannot be reached.
     """
 
-    def __init__(self, path: Path, space: str, node: str, key: bytes | None = None) -> None:
+    def __init__(self, where: Path | str, space: str, node: str, key: bytes | None = None) -> None:
         self.space = space
         self.node = node
-        self._lock = threading.Lock()
-        self.engine = _engine(path, key)
-        self._writer = self.engine.execution_options(**{_WRITES: True})
-        migrate(self.engine)
-        self._keep_space()
+        self.url = parse(where)
+        self._kind: Any = sqlite if self.url.get_backend_name() == "sqlite" else postgresql
+        self._turn: AbstractContextManager[object] = threading.Lock() if self._kind is sqlite else nullcontext()
+        self.engine: Engine = self._kind.engine(self.url, key)
+        self._reader: Engine = self._kind.reader(self.engine)
+        self._writer: Engine = self._kind.writer(self.engine)
+        with ExitStack() as undo, _translated():
+            undo.callback(self.close)
+            migrate(self.engine, self._writer)
+            self._keep_space()
+            undo.pop_all()
 
     def beside(self, space: str) -> Database:
         """The same database as another space sees it: other rows, the same connections and the same writer's lock."""
@@ -56,47 +65,89 @@ class Database:
         found._keep_space()
         return found
 
+    @property
+    def dialect(self) -> str:
+        """Which database it is: ``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent view; nothing is written."""
-        with Session(self.engine) as session:
+        """One consistent view; nothing is written.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        with _translated(), Session(self._reader) as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """One transaction: committed and on disk at the end, or nothing changed.
+    def writing(self, *, lease: bool = False) -> Iterator[Session]:
+        """One transaction: committed and on disk at the end, or nothing changed. No other writer is between.
+
+        Args:
+            lease: it moves a lease only; such writes come every second and have fault points of their own.
 
         Raises:
-            Unavailable: another process holds the database, or the disk is full.
+            Unavailable: another process holds the database, it cannot be reached, or the disk is full.
         """
-        try:
-            with self._lock, Session(self._writer) as session, session.begin():
-                yield session
-                faults.point("broker.before_commit")
-        except OperationalError as fault:
-            raise Unavailable("storage.busy", detail=str(fault.orig)) from None
-        except OSError as fault:
-            raise Unavailable("storage.busy", detail=str(fault)) from None
-        faults.point("broker.committed")
+        with _translated(), self._turn, Session(self._writer) as session, session.begin():
+            yield session
+            faults.point("lease.before_commit") if lease else faults.point("broker.before_commit")
+        faults.point("lease.committed") if lease else faults.point("broker.committed")
+
+    def may_be_lost(self, session: Session) -> None:
+        """Say of this writer's transaction that a power cut may take it back: nobody need wait for the disk."""
+        if self.dialect == "postgresql":
+            session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
     def _keep_space(self) -> None:
+        with self.reading() as session:
+            if session.get(SpaceRow, self.space) is not None:
+                return
         with self.writing() as session:
             if session.get(SpaceRow, self.space) is None:
                 session.add(SpaceRow(id=self.space, node=self.node))
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version; where it is, nothing heavy is imported."""
-    if _version(engine) == newest_version():
-        return
-    from alembic import command
+def parse(where: Path | str) -> URL:
+    """The URL of a database, from a file or a URL.
 
-    with engine.execution_options(**{_WRITES: True}).begin() as connection:
-        command.upgrade(configuration(connection), "head")
+    Raises:
+        Malformed: it is neither; the message holds no password.
+    """
+    if isinstance(where, Path):
+        return sqlite.url(where)
+    try:
+        found = make_url(where)
+    except ArgumentError:
+        raise Malformed("database.url") from None
+    if found.drivername in ("postgres", "postgresql", postgresql.DRIVER):
+        postgresql.check_driver()
+        return found.set(drivername=postgresql.DRIVER)
+    if found.drivername == "sqlite" and found.database and Path(found.database).is_absolute():
+        return found
+    raise Malformed("database.url")
+
+
+def migrate(reader: Engine, writer: Engine) -> None:
+    """Bring the schema to the newest version; where it is, nothing heavy is imported.
+
+    Raises:
+        Conflict: it is newer than this version of hefu, or the database holds somebody else's tables.
+    """
+    with reader.connect() as connection:
+        found = version(connection)
+    if found == newest_version():
+        return
+    if found is not None and found > newest_version():
+        raise Conflict("database.newer", found=found)
+    with writer.begin() as connection:  # as a writer: of several processes that start, one migrates
+        if version(connection) != newest_version():
+            _upgrade(connection)
 
 
 def newest_version() -> str:
@@ -114,35 +165,39 @@ def configuration(connection: Connection):  # type: ignore[no-untyped-def]  # al
     return config
 
 
-def _version(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        known = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first()
-        if known is None:
-            return None
-        version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        return version
+def version(connection: Connection) -> str | None:
+    """The version of the schema; None where there is none.
+
+    Raises:
+        Conflict: there are tables, and they are not the broker's.
+    """
+    tables = inspect(connection)
+    if not tables.has_table("alembic_version"):
+        if tables.get_table_names():
+            raise Conflict("database.foreign")
+        return None
+    found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return found
 
 
-def _engine(path: Path, key: bytes | None = None) -> Engine:
-    opening: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
-    if key is not None:
-        sqlcipher.encrypt(path, key)
-        sqlcipher.check(path, key)
-        opening = {"module": sqlcipher.module(), "creator": partial(sqlcipher.connect, path, key, _BUSY_SECONDS)}
-    engine = create_engine(f"sqlite:///{path}", pool_size=32, max_overflow=96, **opening)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),"
+            " set_config('idle_in_transaction_session_timeout', '0', true)"
+        )
+    command.upgrade(configuration(connection), "head")
+    if connection.dialect.name == "postgresql":
+        postgresql.bytewise(connection)
 
 
-def _prepare(connection: object, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]  # transactions are begun by `_begin`
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InternalError, InterfaceError) as fault:
+        raise Unavailable("storage.busy", detail=str(fault.orig)) from None
+    except (PoolTimeout, OSError) as fault:
+        raise Unavailable("storage.busy", detail=str(fault)) from None

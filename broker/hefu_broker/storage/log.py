@@ -1,4 +1,4 @@
-"""The audit log in SQLite: entries, tiles, head and checkpoints."""
+"""The audit log in the database: entries, tiles, head and checkpoints."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from hefu import canonical
 from hefu.errors import Conflict
 from hefu.tlog.tiles import Tile
 from hefu.tlog.tree import EMPTY_ROOT
-from sqlalchemy import func
 from sqlmodel import Session, col, delete, insert, select
 
-from hefu_broker.records import Entry, Head, Outgoing
+from hefu_broker.records import Entry, Head, Lease, Outgoing
 from hefu_broker.storage.database import Database
+from hefu_broker.storage.lease import touch
 from hefu_broker.storage.models import CheckpointRow, EntryRow, HeadRow, OutboxRow, TileRow
 
 
 class SqlLogStore:
-    """`hefu_broker.ports.LogStore` and `EntryStore` in SQLite."""
+    """`hefu_broker.ports.LogStore` and `EntryStore` in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,12 +28,19 @@ class SqlLogStore:
             return _head(session, self._database.space)
 
     def append(
-        self, old_size: int, rows: Sequence[int], entries: Sequence[Entry], tiles: Sequence[Tile], head: Head
+        self,
+        lease: Lease,
+        before: Head,
+        rows: Sequence[int],
+        entries: Sequence[Entry],
+        tiles: Sequence[Tile],
+        head: Head,
     ) -> None:
         """See the port."""
         space = self._database.space
         with self._database.writing() as session:
-            if _head(session, space).size != old_size:
+            touch(session, space, lease)
+            if _head(session, space) != before:
                 raise Conflict("log.moved")
             session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(rows)))
             session.execute(insert(EntryRow), [_entry_values(each, space) for each in entries])
@@ -52,11 +59,12 @@ class SqlLogStore:
         with self._database.writing() as session:
             session.add(CheckpointRow(space_id=self._database.space, size=size, note=note))
 
-    def checkpoints(self) -> int:
+    def checkpoint(self) -> str | None:
         """See the port."""
         with self._database.reading() as session:
-            wanted = select(func.count()).where(CheckpointRow.space_id == self._database.space)
-            return session.exec(wanted).one()
+            wanted = select(CheckpointRow.note).where(CheckpointRow.space_id == self._database.space)
+            newest = col(CheckpointRow.size).desc(), col(CheckpointRow.id).desc()
+            return session.exec(wanted.order_by(*newest).limit(1)).first()
 
     def index_of(self, leaf_hash: bytes) -> int | None:
         """See the port."""

@@ -6,8 +6,12 @@ stay empty for now (fulfilment, data elements) hold facts that no later migratio
 
 from __future__ import annotations
 
+from sqlalchemy import BigInteger, Integer
 from sqlalchemy.orm import registry
 from sqlmodel import Field, ForeignKeyConstraint, SQLModel, UniqueConstraint
+
+# SQLite's integers have 64 bits as they are, and only under this name its row ids count by themselves.
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Table(SQLModel, registry=registry()):
@@ -30,6 +34,7 @@ class ParticipantRow(Table, table=True):
     id: str = Field(primary_key=True)
     certified: str
     certification: bytes
+    revision: int = Field(default=0, sa_type=_BIG)
 
 
 class MembershipRow(Table, table=True):
@@ -108,6 +113,7 @@ class BindingRow(Table, table=True):
     endpoint: str
     not_after: str
     statement: bytes
+    revision: int = Field(default=0, sa_type=_BIG)
 
 
 class StatusRow(Table, table=True):
@@ -115,8 +121,9 @@ class StatusRow(Table, table=True):
 
     __tablename__ = "status"
     space_id: str = Field(primary_key=True, foreign_key="space.id")
-    sequence: int
+    sequence: int = Field(sa_type=_BIG)
     statement: bytes
+    revision: int = Field(default=0, sa_type=_BIG)
 
 
 class CharterRow(Table, table=True):
@@ -138,9 +145,9 @@ class ResourceRow(Table, table=True):
     unit: str
     neighbouring: str
     currency: str
-    epsilon_nano: int
-    delta_femto: int
-    releases: int
+    epsilon_nano: int = Field(sa_type=_BIG)
+    delta_femto: int = Field(sa_type=_BIG)
+    releases: int = Field(sa_type=_BIG)
 
 
 class ProductRow(Table, table=True):
@@ -257,8 +264,8 @@ class NegotiationRow(Table, table=True):
     agreement: bytes | None = None
     countersignature: bytes | None = None
     countersignature_digest: str | None = Field(default=None, index=True)
-    proof_index: int | None = None
-    revision: int
+    proof_index: int | None = Field(default=None, sa_type=_BIG)
+    revision: int = Field(sa_type=_BIG)
     updated: str
 
 
@@ -322,19 +329,19 @@ class FulfilmentRow(Table, table=True):
 
 
 class CounterRow(Table, table=True):
-    """A number that only grows, such as the revision of a space."""
+    """A number that only grows: the revision of a space's negotiations (``revision``) and of its ``registry``."""
 
     __tablename__ = "counter"
     space_id: str = Field(primary_key=True, foreign_key="space.id")
     name: str = Field(primary_key=True)
-    value: int
+    value: int = Field(sa_type=_BIG)
 
 
 class OutboxRow(Table, table=True):
     """A verified statement that waits for the sequencer."""
 
     __tablename__ = "outbox"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True, sa_type=_BIG)
     space_id: str = Field(foreign_key="space.id")
     digest: str = Field(unique=True)
     type: str
@@ -348,7 +355,7 @@ class EntryRow(Table, table=True):
 
     __tablename__ = "log_entry"
     space_id: str = Field(primary_key=True, foreign_key="space.id")
-    index: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=_BIG)
     digest: str = Field(unique=True)
     leaf_hash: bytes = Field(unique=True)
     type: str
@@ -363,7 +370,7 @@ class TileRow(Table, table=True):
     __tablename__ = "log_tile"
     space_id: str = Field(primary_key=True, foreign_key="space.id")
     level: int = Field(primary_key=True)
-    index: int = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=_BIG)
     hashes: bytes
 
 
@@ -372,7 +379,7 @@ class HeadRow(Table, table=True):
 
     __tablename__ = "log_head"
     space_id: str = Field(primary_key=True, foreign_key="space.id")
-    size: int
+    size: int = Field(sa_type=_BIG)
     root: bytes
 
 
@@ -382,5 +389,19 @@ class CheckpointRow(Table, table=True):
     __tablename__ = "log_checkpoint"
     id: int | None = Field(default=None, primary_key=True)
     space_id: str = Field(foreign_key="space.id")
-    size: int = Field(index=True)
+    size: int = Field(index=True, sa_type=_BIG)
     note: str
+
+
+class LeaseRow(Table, table=True):
+    """Who does what only one process may do, such as writing the log of a space.
+
+    ``epoch`` grows with every change of hands, ``beat`` while one hand holds it; ``holder`` is empty where it is free.
+    """
+
+    __tablename__ = "lease"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    name: str = Field(primary_key=True)
+    holder: str
+    epoch: int = Field(sa_type=_BIG)
+    beat: int = Field(sa_type=_BIG)

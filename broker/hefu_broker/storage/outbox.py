@@ -1,4 +1,4 @@
-"""The outbox in SQLite: statements that were committed with a change of state and wait for the log's sequencer."""
+"""The outbox in the database: statements committed with a change of state, which wait for the log's sequencer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def queue(session: Session, space: str, outgoing: Iterable[Outgoing]) -> None:
 
 
 class SqlOutboxStore:
-    """`hefu_broker.ports.OutboxStore` in SQLite."""
+    """`hefu_broker.ports.OutboxStore` in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

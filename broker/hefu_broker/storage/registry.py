@@ -1,4 +1,4 @@
-"""Enrolments, participants, certificates, bindings and the status list in SQLite."""
+"""Enrolments, participants, certificates, bindings and the status list in the database."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from hefu.identity import Binding, Participant, StatusList
 from hefu.times import read_time, write_time
 from sqlmodel import Session, col, select, update
 
-from hefu_broker.records import Certificate, Enrolment, EnrolmentState, Outgoing, Token
+from hefu_broker.records import Certificate, Enrolment, EnrolmentState, Kept, Outgoing, Token
+from hefu_broker.storage.counter import REGISTRY, next_of
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.external import add_external_ids
 from hefu_broker.storage.models import (
     BindingRow,
     CertificateRow,
+    CounterRow,
     EnrolmentRow,
     MembershipRow,
     ParticipantRow,
@@ -25,7 +27,7 @@ from hefu_broker.storage.outbox import queue
 
 
 class SqlEnrolmentStore:
-    """`hefu_broker.ports.EnrolmentStore` in SQLite."""
+    """`hefu_broker.ports.EnrolmentStore` in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -97,25 +99,32 @@ class SqlEnrolmentStore:
 
 
 class SqlRegistryStore:
-    """`hefu_broker.ports.RegistryStore` and `LookupStore` in SQLite."""
+    """`hefu_broker.ports.RegistryStore` and `LookupStore` in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def statements(self, at: datetime) -> list[bytes]:
+    def statements(self, at: datetime, after: int = -1) -> Kept:
         """See the port."""
         space = self._database.space
+        certified = select(ParticipantRow.certification).where(
+            ParticipantRow.space_id == space, ParticipantRow.revision > after
+        )
+        bound = select(BindingRow.statement).where(
+            BindingRow.space_id == space, BindingRow.not_after >= write_time(at), BindingRow.revision > after
+        )
+        status = select(StatusRow.statement).where(StatusRow.space_id == space, StatusRow.revision > after)
         with self._database.reading() as session:
-            certified = select(ParticipantRow.certification).where(ParticipantRow.space_id == space)
-            bound = select(BindingRow.statement).where(
-                BindingRow.space_id == space, BindingRow.not_after >= write_time(at)
-            )
-            status = select(StatusRow.statement).where(StatusRow.space_id == space)
-            return [
+            row = session.get(CounterRow, (space, REGISTRY))
+            newest = row.value if row else 0
+            if newest == after:
+                return Kept(newest, ())
+            found = (
                 *session.exec(certified.order_by(ParticipantRow.certified)),
                 *session.exec(bound.order_by(BindingRow.not_after)),
                 *session.exec(status),
-            ]
+            )
+            return Kept(newest, found)
 
     def certify(self, participant: Participant, certification: Outgoing, enrolment: str | None) -> None:
         """See the port."""
@@ -134,6 +143,7 @@ class SqlRegistryStore:
                     id=participant.id,
                     certified=write_time(participant.not_before),
                     certification=certification.envelope,
+                    revision=next_of(session, space, REGISTRY),
                 )
             )
             for role in sorted(participant.roles):
@@ -174,6 +184,7 @@ class SqlRegistryStore:
                         endpoint=binding.endpoint,
                         not_after=write_time(binding.not_after),
                         statement=statement.envelope,
+                        revision=next_of(session, space, REGISTRY),
                     )
                 )
                 queue(session, space, [statement])
@@ -186,7 +197,10 @@ class SqlRegistryStore:
             row = session.get(StatusRow, space)
             if (row.sequence if row else 0) != status.sequence - 1:
                 raise Conflict("status.changed")
-            session.merge(StatusRow(space_id=space, sequence=status.sequence, statement=statement.envelope))
+            revision = next_of(session, space, REGISTRY)
+            session.merge(
+                StatusRow(space_id=space, sequence=status.sequence, statement=statement.envelope, revision=revision)
+            )
             if logged:
                 _set_memberships(session, space, status)
                 queue(session, space, [statement])

@@ -7,8 +7,8 @@ _TEXT_INDEX = "product_text"
 
 
 def own(_object, name, kind, _reflected, _compared):
-    """Leave the full-text index and its shadow tables to hand-written migrations."""
-    return not (kind == "table" and name is not None and name.startswith(_TEXT_INDEX))
+    """Leave the full-text index, its shadow tables and its own index to hand-written migrations."""
+    return not (kind in ("table", "index") and name is not None and _TEXT_INDEX in name)
 
 
 context.configure(

@@ -471,10 +471,15 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         batch_op.create_index(batch_op.f("ix_version_resource_resource"), ["resource"], unique=False)
 
     # Contentless: the words are made in Python (hefu_broker.words) and need not be kept twice. One row a description
-    # version, so that nothing is ever deleted from it.
-    op.execute(
-        "CREATE VIRTUAL TABLE product_text USING fts5(title, keywords, description, content='', tokenize='unicode61')"
-    )
+    # version, so that nothing is ever deleted from it. PostgreSQL holds the same words with their places.
+    if op.get_context().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE product_text"
+            " USING fts5(title, keywords, description, content='', tokenize='unicode61')"
+        )
+    else:
+        op.execute("CREATE TABLE product_text (version integer PRIMARY KEY, words tsvector NOT NULL)")
+        op.execute("CREATE INDEX ix_product_text_words ON product_text USING gin (words)")
 
 
 def downgrade() -> None:
