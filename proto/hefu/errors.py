@@ -116,5 +116,10 @@ class _Blank(dict[str, str]):
         return "?"
 
 
+def sentence(code: str, language: Language, parameters: Mapping[str, str]) -> str:
+    """The sentence of a code, for what is told without being raised."""
+    return _render(MESSAGES[code][language], parameters)
+
+
 def _render(template: str, parameters: Mapping[str, str]) -> str:
     return template.format_map(_Blank(parameters))

@@ -961,7 +961,131 @@ _SPACE: dict[str, Message] = {
         "未找到 Python 包 {name} 自带的数据集。请执行：pip install 'hefu[demo]'",
     ),
 }
+_DOCTOR: dict[str, Message] = {
+    "doctor.nobody": _m(
+        "{path} is neither a broker's nor a connector's folder (none of {signs} is there). Name one with --dir.",
+        "{path} 既非平台目录，也非连接器目录（缺少 {signs}）。请用 --dir 指定。",
+    ),
+    "doctor.other_user": _m(
+        "{path} belongs to user {uid}, not to whoever runs this. Run hefu as that user, or give it the folder.",
+        "{path} 属于用户 {uid}，而非当前用户。请以该用户运行 hefu，或变更目录属主。",
+    ),
+    "doctor.clear": _m(
+        "Keys and database of {path} lie in the clear: the setting secret is empty. See docs/at-rest.md",
+        "{path} 的密钥与数据库未加密：设置项 secret 为空。参见 docs/at-rest.md",
+    ),
+    "doctor.secret_beside": _m(
+        "The secret {path} lies beside what it opens: who copies the disk has both. Move it to other storage.",
+        "口令 {path} 与其所保护者同处：复制磁盘者两者兼得。请移至其他存储。",
+    ),
+    "doctor.asked": _m(
+        "A person types the passphrase at each start: nothing starts by itself after a power cut.",
+        "每次启动须由人输入口令：断电后不会自行恢复运行。",
+    ),
+    "doctor.plain": _m(
+        "{path} lies in the clear though there is a secret. Restart the server: it encrypts it at its start.",
+        "已设口令，而 {path} 仍未加密。请重启服务：启动时会加密。",
+    ),
+    "doctor.loose_state": _m(
+        "{path} can be read by others. Run: chmod 600 {path}", "{path} 可被他人读取。请执行：chmod 600 {path}"
+    ),
+    "doctor.disk": _m(
+        "{free} MiB are free where {path} lies. When it is full, nothing is released any more: make room.",
+        "{path} 所在磁盘仅余 {free} MiB。写满后不再有任何发布：请腾出空间。",
+    ),
+    "doctor.not_memory": _m(
+        "{path} is on {kind}, a disk: tables that workers read would be written there. Put it on a tmpfs.",
+        "{path} 位于 {kind}（磁盘）：计算进程读取的表会写入其中。请改用 tmpfs。",
+    ),
+    "doctor.cores": _m(
+        "This shell lets programs dump core ({pattern}). The servers switch it off for themselves; nothing to do.",
+        "当前会话允许核心转储（{pattern}）。服务进程会自行关闭，无须处理。",
+    ),
+    "doctor.swap": _m(
+        "Memory can be written to {device} in the clear. Switch swap off, or encrypt it.",
+        "内存内容可能以明文写入 {device}。请关闭交换分区或将其加密。",
+    ),
+    "doctor.test": _m(
+        "This is set for tests ({what}): faults and the clock can be moved. Take it out of a production setting.",
+        "已启用测试设置（{what}）：可注入故障、拨动时钟。生产环境请移除。",
+    ),
+    "doctor.clock_ahead": _m(
+        "This clock is about {seconds} s ahead of the broker's. Certificates and contracts end early: switch on NTP.",
+        "本机时钟比平台快约 {seconds} 秒，证书与合约会提前失效。请启用 NTP。",
+    ),
+    "doctor.clock_behind": _m(
+        "This clock is about {seconds} s behind the broker's. Signed lists look like the future: switch on NTP.",
+        "本机时钟比平台慢约 {seconds} 秒，签名名单将显得来自未来。请启用 NTP。",
+    ),
+    "doctor.expired": _m(
+        "The certificate ended at {until}. Start the connector while the broker is reachable: it gets a new one.",
+        "证书已于 {until} 到期。请在平台可达时启动连接器，它会自动换发。",
+    ),
+    "doctor.early": _m(
+        "The certificate begins at {since}, later than now: set this clock.",
+        "证书自 {since} 起才有效，晚于当前时间：请校准时钟。",
+    ),
+    "doctor.ending": _m(
+        "The certificate ends at {until} and was not renewed in time: is the broker reachable?",
+        "证书将于 {until} 到期而未按时更新：平台是否可达？",
+    ),
+    "doctor.standing": _m(
+        "{participant} is {state} in this space: nobody answers it. Ask the operator why.",
+        "{participant} 在本空间处于 {state} 状态，无人会应答。请向运营者查询原因。",
+    ),
+    "doctor.idle": _m(
+        "No server runs here. Start it: hefu {tower} serve --dir {path}",
+        "此处没有运行中的服务。请启动：hefu {tower} serve --dir {path}",
+    ),
+    "doctor.deaf": _m(
+        "The server runs, but nobody answers at {address}. Look at its log and at the firewall.",
+        "服务在运行，但 {address} 无人应答。请查看日志与防火墙。",
+    ),
+    "doctor.broker_unreachable": _m(
+        "The broker is not reachable at {address}. Contracted work goes on for the contracts' offline window: look at "
+        "the network and whether it runs.",
+        "无法在 {address} 连接平台。合约约定的离线时限内工作照常：请检查网络及平台是否运行。",
+    ),
+    "doctor.self_unreachable": _m(
+        "Others are told to dial {address}, and nobody answers there. Look at the address and the firewall.",
+        "已告知他人经 {address} 接入，但该处无人应答。请检查地址与防火墙。",
+    ),
+    "doctor.http": _m(
+        "Metrics are served at {address}, to whoever reaches it. Let only your own monitoring reach it.",
+        "指标在 {address} 对可达者开放。请仅允许自己的监控访问。",
+    ),
+    "doctor.backlog": _m(
+        "{count} statements wait for the audit log, the oldest since {since}. Is the broker reachable?",
+        "有 {count} 条声明等待写入审计日志，最早自 {since} 起。平台是否可达？",
+    ),
+    "doctor.workers_network": _m(
+        "Workers cannot leave the network here: the kernel or the container forbids user namespaces. "
+        "See docs/running.md, or cut the whole connector off from what it need not reach.",
+        "此处计算进程无法脱离网络：内核或容器禁止用户命名空间。参见 docs/running.md，或限制整个连接器的网络。",
+    ),
+    "doctor.workers_files": _m(
+        "Workers can open any file of this user: the kernel has no Landlock. Use Linux 5.13 or newer.",
+        "计算进程可打开本用户的任何文件：内核不支持 Landlock。请使用 Linux 5.13 或更新版本。",
+    ),
+    "doctor.workers": _m(
+        "No worker process can be started, so nothing is computed. Start hefu connector serve and read its log.",
+        "无法启动计算进程，因而不能进行任何计算。请运行 hefu connector serve 并查看日志。",
+    ),
+    "doctor.root_here": _m(
+        "The root's key is at {path}, on a machine that is connected. Move that folder to one that never is.",
+        "根密钥位于联网机器上的 {path}。请移至永不联网的机器。",
+    ),
+    "doctor.checkpoint_beside": _m(
+        "The newest checkpoint ({path}) lies on the disk of the database: a restored disk would forget both. "
+        "Set checkpoint to a path on other storage.",
+        "最新检查点（{path}）与数据库在同一磁盘：恢复磁盘会同时遗忘两者。请将 checkpoint 设到其他存储。",
+    ),
+    "doctor.stale_status": _m(
+        "The newest status list is {age} s old though the broker runs: connectors refuse work. Read its log.",
+        "平台在运行，而最新状态表已有 {age} 秒：连接器会拒绝工作。请查看日志。",
+    ),
+}
 
 MESSAGES: Mapping[str, Message] = (
-    _GROUND | _LOG | _POLICIES | _BROKER | _CONNECTOR | _PRODUCT | _ENGINE | _COMMANDS | _AUDIT | _SPACE
+    _GROUND | _LOG | _POLICIES | _BROKER | _CONNECTOR | _PRODUCT | _ENGINE | _COMMANDS | _AUDIT | _SPACE | _DOCTOR
 )
