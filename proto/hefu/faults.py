@@ -71,10 +71,6 @@ POINTS = (
         "certificate.written", _CONNECTOR, "A renewed certificate is about to replace the old one.",
         "续期证书即将替换旧证书。", writes=True,
     ),
-    Point(
-        "receipt.written", _CONNECTOR, "A receipt is about to be put where people find it.", "回执文件即将写出。",
-        writes=True,
-    ),
     # ---- calls that a connector makes
     Point("broker.call", _CONNECTOR, "A call to the broker is about to be made.", "即将呼叫平台。"),
     Point("broker.answer", _CONNECTOR, "The broker has answered it.", "平台已应答。"),

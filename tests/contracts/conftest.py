@@ -12,7 +12,7 @@ from hefu_connector.storage import Database, SqlJournal, SqlLedger
 from tests import postgres
 from tests.contracts.memory import MemoryJournal, MemoryLedger
 
-STORES = ("sqlite", "postgresql")
+STORES = ("sqlite", "postgresql", "sealed")
 ADAPTERS = ("memory", "sqlcipher", *STORES)
 KEY = bytes(range(32))
 
@@ -66,6 +66,12 @@ def postgresql_url(server: postgres.Server, prepared: str) -> Iterator[str]:
     server.drop(url)
 
 
+@pytest.fixture
+def sealed_url(postgresql_url: str) -> str:
+    """PostgreSQL under a key: every column that says something is sealed."""
+    return f"{postgresql_url}&application_name=sealed"
+
+
 @pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest) -> str:
     """Where an empty store is; every kind of it."""
@@ -78,7 +84,8 @@ def opened() -> Iterator[Callable[..., Database]]:
     found: list[Database] = []
 
     def open_one(url: str, space: str = "demo") -> Database:
-        found.append(Database(url, space, KEY if url.endswith("/encrypted.db") else None))
+        keyed = url.endswith("/encrypted.db") or "application_name=sealed" in url
+        found.append(Database(url, space, KEY if keyed else None))
         return found[-1]
 
     yield open_one

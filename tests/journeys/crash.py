@@ -37,7 +37,7 @@ BROKER = (
 _BROKER_PASSINGS = 6
 # Points that no release of its own passes; tests/chaos kills there.
 ELSEWHERE = {
-    "store.before_commit", "store.committed", "certificate.written", "receipt.written", "broker.call", "broker.answer",
+    "store.before_commit", "store.committed", "certificate.written", "broker.call", "broker.answer",
     "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered",
 }  # fmt: skip
 SHORT = ("ledger.reserved", "journal.before_commit", "journal.closed", "log.committed")

@@ -41,7 +41,9 @@ def test_an_estimate_needs_no_agreement_and_charges_nothing(consumer: Node, prov
     assert acts.balances(provider) == before
 
 
-def test_an_answer_is_near_the_truth_and_comes_with_error_charge_and_receipt(deal: Deal, samples: Extract) -> None:
+def test_an_answer_is_near_the_truth_and_comes_with_error_charge_and_receipt(
+    deal: Deal, samples: Extract, tmp_path: Path
+) -> None:
     found = acts.query(deal, 'SELECT diagnosis, COUNT(*) AS n FROM "{product}" GROUP BY diagnosis', "1")
     assert found.computation.state == RELEASED
     assert list(found.answer.headings) == ["diagnosis", "n"]
@@ -51,7 +53,10 @@ def test_an_answer_is_near_the_truth_and_comes_with_error_charge_and_receipt(dea
         # Laplace noise is beyond five half widths of its 95 % interval in one of three million cells.
         assert abs(value - diagnoses.count(row.cells[0].value)) <= 5 * width
     assert acts.charged(deal) == (1_000_000_000, 1)
-    assert Path(found.receipt_path).read_bytes() == found.computation.receipt.envelope
+    file = tmp_path / "receipt.json"
+    deal.consumer.do("compute", "show", found.computation.name.rpartition("/")[2], "--receipt", str(file))
+    assert file.read_bytes() == found.computation.receipt.envelope
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_a_contract_that_asks_for_a_person_waits_for_one(provider: Node, consumer: Node, product: Product) -> None:

@@ -66,7 +66,6 @@ def document(found: control_pb2.OwnComputation) -> dict[str, object]:
         "reasons": list(found.reasons),
         "waiting": show.waiting_document(found.waiting) if found.HasField("waiting") else None,
         "receipt": _receipt_id(found),
-        "receipt_path": found.receipt_path or None,
     }
 
 
@@ -119,10 +118,11 @@ def _costs(output: Output, found: control_pb2.OwnComputation) -> None:
     if found.HasField("balance"):
         told = show.balance_sentence(output, found.balance)
         output.say(f"Contract {short(found.agreement)}: {told}.", f"合约 {short(found.agreement)}：{told}。")
-    if found.receipt_path:
+    if found.computation.HasField("receipt"):
+        name = short(found.computation.name)
         output.say(
-            f"Receipt {_receipt_id(found)} is kept at {found.receipt_path}",
-            f"回执 {_receipt_id(found)} 保存于 {found.receipt_path}",
+            f"Receipt {_receipt_id(found)} is kept; to have it as a file: hefu compute show {name} --receipt FILE",
+            f"回执 {_receipt_id(found)} 已保存；如需文件：hefu compute show {name} --receipt 文件",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hefu.commands import Cell, Output
@@ -37,6 +38,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--contract", help="an agreement, such as agr-…")
     one = command(group, "show", "show one computation with its answer; without an id, list all", _show)
     one.add_argument("computation", nargs="?", default="", help="id of the computation (cmp-…)")
+    one.add_argument(
+        "--receipt", type=Path, metavar="FILE", help="write its receipt there too, as hefu verify reads it"
+    )
     one = command(group, "watch", "follow a computation until it ends, then show it", _watch)
     one.add_argument("computation", help="id of the computation (cmp-…)")
     one = command(group, "cancel", "stop a computation; what was charged stays charged", _cancel)
@@ -104,7 +108,10 @@ def _show(arguments: argparse.Namespace) -> int:
     with control(arguments) as stub:
         if arguments.computation:
             name = named("computations", arguments.computation)
-            return _end(output, call(stub.GetComputation, computation_pb2.GetComputationRequest(name=name)))
+            one = call(stub.GetComputation, computation_pb2.GetComputationRequest(name=name))
+            if arguments.receipt:
+                _write_receipt(arguments.receipt, one)
+            return _end(output, one)
         found = call(stub.ListComputations, control_pb2.ListComputationsRequest()).computations
     output.data({"computations": [answers.document(each) for each in found]})
     heads = headings(
@@ -114,6 +121,15 @@ def _show(arguments: argparse.Namespace) -> int:
     empty = word(output, "Nothing was asked yet. Next: hefu compute query", "尚未提交计算。下一步：hefu compute query")
     output.table(heads, [_row(output, each) for each in found], empty)
     return 0
+
+
+def _write_receipt(path: Path, found: control_pb2.OwnComputation) -> None:
+    """Write the signed receipt to a new file that its owner reads; what is there already is never overwritten."""
+    from hefu.keys import write_private
+
+    if not found.computation.HasField("receipt"):
+        raise NotFound("resource.not_found", what="receipt", name=short(found.computation.name))
+    write_private(path, found.computation.receipt.envelope)
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -165,7 +181,6 @@ def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
 
 def _read_plan(path: str) -> Any:
     import json
-    from pathlib import Path
 
     try:
         return json.loads(Path(path).read_text("utf-8"))

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from hefu import canonical, faults, transport
-from hefu.envelope import Statement
-from hefu.errors import Conflict, Malformed, Unavailable
+from hefu import canonical, transport
+from hefu.errors import Conflict, Malformed
 from hefu.v1 import catalog_pb2, computation_pb2, control_pb2, control_pb2_grpc
 from hefu_policies.product import Description
 
@@ -298,8 +297,6 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         contract = self._desk.overview.contract(own.agreements[0])
         if contract.contract is not None:
             message.balance.CopyFrom(views.contract(contract).balance)
-        if outcome.receipt is not None:
-            message.receipt_path = str(self._keep(own.id, outcome.receipt))
         return message
 
     def WatchComputation(
@@ -344,23 +341,6 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         if waits is not None:
             message.waiting.CopyFrom(views.waiting(waits))
         return message
-
-    def _keep(self, computation: str, receipt: Statement) -> Path:
-        """Write a receipt where people and `hefu verify` find it; it holds commitments, not the answer."""
-        folder = self._desk.directory / "receipts"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / f"{computation}.json"
-        draft = path.with_suffix(".new")
-        try:
-            if not path.exists():
-                draft.write_bytes(receipt.to_bytes())
-                draft.chmod(0o600)
-                faults.point("receipt.written")
-                draft.replace(path)
-        except OSError as fault:
-            why = fault.strerror or "it cannot be written"
-            raise Unavailable("store.unavailable", why=why, detail=str(fault)) from None
-        return path
 
 
 def _id(name: str, *collections: str) -> str:

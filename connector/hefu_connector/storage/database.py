@@ -28,7 +28,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from hefu_connector.storage.models import LOCKS, MEMBERSHIPS
+from hefu_connector.storage import sealing
+from hefu_connector.storage.models import LOCKS, MEMBERSHIPS, METADATA
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -51,7 +52,8 @@ class Database:
     Args:
         url: ``sqlite:////var/lib/hefu/connector.db`` or ``postgresql://user@host/name``; see `at`.
         space: whose rows are read and written here; sources, assets and their accounts are everybody's.
-        key: 32 bytes that a SQLite file is encrypted with; without one it lies in the clear.
+        key: 32 bytes that a SQLite file is encrypted with, and PostgreSQL's columns (`hefu_connector.storage.sealing`);
+            without one it lies in the clear.
 
     Raises:
         Conflict: the schema is newer than this version of hefu, the database is somebody else's, or of another key.
@@ -72,6 +74,8 @@ class Database:
             undo.callback(self.close)
             with self.writing() as connection:
                 _migrate(connection, space)
+                if not one_writer:
+                    sealing.settle(connection, METADATA, LOCKS)
             undo.pop_all()
 
     @classmethod
@@ -178,7 +182,7 @@ def _migrate(connection: Connection, space: str) -> None:
 def _engine(url: str, key: bytes | None) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return _postgresql(parsed)
+        return _postgresql(parsed, key)
     if parsed.get_backend_name() != "sqlite":
         raise Malformed(
             "settings.value", name="database", expected="a URL that begins with sqlite:/// or postgresql://"
@@ -202,7 +206,7 @@ def _sealed(path: Path, key: bytes) -> dict[str, Any]:
     return {"module": sqlcipher.module(), "creator": partial(sqlcipher.connect, path, key, _BUSY_SECONDS)}
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, key: bytes | None) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         hide_parameters=True,  # no value of a row may stand in an error
@@ -216,6 +220,8 @@ def _postgresql(url: URL) -> Engine:
         },
     )
     event.listen(engine, "connect", _make_durable)
+    if key is not None:
+        sealing.use(engine, key)
     return engine
 
 

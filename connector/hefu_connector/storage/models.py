@@ -9,6 +9,8 @@ places, assets and the accounts of assets are shared by all of them (promise Q-e
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -22,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from hefu_connector.storage.sealing import Blinded, Sealed, SealedText
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -46,6 +50,14 @@ def _big() -> int:
 def _space() -> str:
     field: str = Field(primary_key=True)
     return field
+
+
+def _sealed(about: str, default: Any = ...) -> Any:
+    return Field(default=default, sa_type=Sealed(about))
+
+
+def _sealed_text(about: str, default: Any = ...) -> Any:
+    return Field(default=default, sa_type=SealedText(about))
 
 
 def _position() -> int | None:
@@ -120,7 +132,7 @@ class JournalRow(Rows, table=True):
     sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     digest: str
     previous: str
-    envelope: bytes
+    envelope: bytes = _sealed("journal.envelope")
 
 
 class ComputationRow(Rows, table=True):
@@ -139,7 +151,7 @@ class ComputationRow(Rows, table=True):
     space: str
     id: str
     request: str
-    envelope: bytes
+    envelope: bytes = _sealed("computations.envelope")
     consumer: str = Field(index=True)
     agreements: str = Field(sa_type=Text)
     state: str = Field(index=True)
@@ -178,7 +190,7 @@ class PartRow(Rows, table=True):
     space: str = _space()
     computation: str = Field(primary_key=True)
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    sealed: bytes
+    sealed: bytes = _sealed("parts.sealed")
 
 
 class OutboxRow(Rows, table=True):
@@ -241,11 +253,11 @@ class AgreementRow(Rows, table=True):
     id: str
     space: str
     digest: str
-    agreement: bytes
-    countersignature: bytes
-    description: bytes
-    proof: bytes
-    termination: bytes | None = None
+    agreement: bytes = _sealed("agreements.agreement")
+    countersignature: bytes = _sealed("agreements.countersignature")
+    description: bytes = _sealed("agreements.description")
+    proof: bytes = _sealed("agreements.proof")
+    termination: bytes | None = _sealed("agreements.termination", None)
 
 
 class SourceRow(Rows, table=True):
@@ -254,16 +266,16 @@ class SourceRow(Rows, table=True):
     __tablename__ = "sources"
     name: str = Field(primary_key=True)
     resource: str = Field(unique=True)
-    uri: str = Field(sa_type=Text)
+    uri: str = _sealed_text("sources.uri")
     form: str
-    options: str = Field(sa_type=Text)
+    options: str = _sealed_text("sources.options")
 
 
 class PlaceRow(Rows, table=True):
     """A place was once this asset; rows are never deleted."""
 
     __tablename__ = "places"
-    uri: str = Field(primary_key=True)
+    uri: str = Field(primary_key=True, sa_type=Blinded)
     resource: str
 
 
@@ -291,8 +303,8 @@ class ProductRow(Rows, table=True):
     product: str = Field(index=True)
     version: int = _big()
     state: str
-    statement: bytes
-    retirement: bytes | None = None
+    statement: bytes = _sealed("products.statement")
+    retirement: bytes | None = _sealed("products.retirement", None)
 
 
 # ---------------------------------------------------------------- what was asked of others, and marks
@@ -308,15 +320,15 @@ class RequestRow(Rows, table=True):
     id: str
     peer: str
     agreements: str = Field(sa_type=Text)
-    envelope: bytes
+    envelope: bytes = _sealed("requests.envelope")
     created: int = _big()
     updated: int = _big()
     state: str | None = None
     fault: str = ""
-    receipt: bytes | None = None
+    receipt: bytes | None = _sealed("requests.receipt", None)
     parts: int | None = None
     held: int = 0
-    answer: str = Field(default="", sa_type=Text)
+    answer: str = _sealed_text("requests.answer", "")
 
 
 class ReceivedRow(Rows, table=True):
@@ -327,7 +339,7 @@ class ReceivedRow(Rows, table=True):
     space: str = _space()
     computation: str = Field(primary_key=True)
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    sealed: bytes
+    sealed: bytes = _sealed("received.sealed")
 
 
 class MarkRow(Rows, table=True):
@@ -337,7 +349,7 @@ class MarkRow(Rows, table=True):
     space: str = _space()
     name: str = Field(primary_key=True)
     number: int = _big()
-    text: str = Field(sa_type=Text)
+    text: str = _sealed_text("marks.text")
 
 
 METADATA = Rows.metadata

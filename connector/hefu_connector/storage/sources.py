@@ -7,11 +7,14 @@ from typing import Any
 
 from hefu import canonical
 from hefu.errors import Conflict, NotFound
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, select, update
 
 from hefu_connector.shelves import SourceRecord
 from hefu_connector.storage.database import Database, insert_new, lock
 from hefu_connector.storage.models import PLACES, SOURCES
+
+_PLACE = bindparam("place", type_=PLACES.c.uri.type)
+_OF_PLACE = select(PLACES.c.resource).where(PLACES.c.uri == _PLACE).scalar_subquery()
 
 
 class SqlSources:
@@ -24,12 +27,12 @@ class SqlSources:
         """As in the port."""
         with self._database.writing() as connection:
             lock(connection, "sources")
-            kept = _find(connection, SOURCES.c.name == source.name)
+            kept = _find(connection, {}, SOURCES.c.name == source.name)
             if kept == source:
                 return
             if kept is not None:
                 raise Conflict("source.taken", what="name", name=source.name)
-            if _find(connection, SOURCES.c.resource == source.resource) is not None:
+            if _find(connection, {}, SOURCES.c.resource == source.resource) is not None:
                 raise Conflict("source.taken", what="resource", name=source.resource)
             _claim(connection, source)
             connection.execute(insert(SOURCES).values(_row(source)))
@@ -38,7 +41,7 @@ class SqlSources:
         """As in the port."""
         with self._database.writing() as connection:
             lock(connection, "sources")
-            kept = _find(connection, SOURCES.c.name == source.name)
+            kept = _find(connection, {}, SOURCES.c.name == source.name)
             if kept is None:
                 raise NotFound("resource.not_found", what="source", name=source.name)
             if kept.resource != source.resource:
@@ -53,12 +56,15 @@ class SqlSources:
 
     def find(self, *, name: str = "", resource: str = "", uri: str = "") -> SourceRecord | None:
         """As in the port. A URI belongs to one resource, and a resource to one source, so one is found at most."""
-        wanted = {"name": name, "resource": resource, "uri": uri}
+        wanted = {"name": name, "resource": resource}
         matches = [SOURCES.c[column] == value for column, value in wanted.items() if value]
+        if uri:  # where columns are sealed, only places can be compared; a source may have moved from one
+            matches.append(SOURCES.c.resource == _OF_PLACE)
         if not matches:
             return None
         with self._database.reading() as connection:
-            return _find(connection, *matches)
+            found = _find(connection, {"place": uri}, *matches)
+        return None if found is None or (uri and found.uri != uri) else found
 
     def all(self) -> Sequence[SourceRecord]:
         """As in the port."""
@@ -75,8 +81,8 @@ def _claim(connection: Connection, source: SourceRecord) -> None:
         raise Conflict("source.same_data", resource=resource)
 
 
-def _find(connection: Connection, *matches: ColumnElement[bool]) -> SourceRecord | None:
-    row = connection.execute(select(SOURCES).where(*matches)).mappings().one_or_none()
+def _find(connection: Connection, parameters: dict[str, str], *matches: ColumnElement[bool]) -> SourceRecord | None:
+    row = connection.execute(select(SOURCES).where(*matches), parameters).mappings().one_or_none()
     return None if row is None else _read(row)
 
 

@@ -20,6 +20,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
@@ -882,8 +887,16 @@ class OwnComputation(_message.Message):
     """Who asked."""
     create_time: _builtins.str
     """RFC 3339."""
-    receipt_path: _builtins.str
-    """Where the receipt is kept on the connector's machine."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def receipt_path(self) -> _builtins.str:
+        """No longer set: a receipt stays in the connector's store until somebody writes it out."""
+
+    @receipt_path.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def receipt_path(self, value: _builtins.str) -> None:
+        """No longer set: a receipt stays in the connector's store until somebody writes it out."""
+
     @_builtins.property
     def computation(self) -> _computation_pb2.Computation: ...
     @_builtins.property
