@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import grpc
 from hefu import faults, transport
 from hefu.enrolment import KeyRing
-from hefu.envelope import Statement
+from hefu.envelope import Statement, new_id
 from hefu.errors import NotFound, Unavailable
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
@@ -49,6 +48,7 @@ from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
+from hefu_connector.membership.leading import Led
 from hefu_connector.membership.renewal import TransportIdentity
 from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.ports import Engine, Source
@@ -60,6 +60,7 @@ from hefu_connector.sources import spool
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
+from hefu_connector.storage.fleet import BEAT, SqlFleet
 from hefu_connector.storage.journal import SqlJournal
 from hefu_connector.storage.ledger import SqlLedger
 from hefu_connector.storage.marks import SqlMarks
@@ -86,6 +87,7 @@ class _Shelves:
     requests: SqlRequests
     journal: SqlJournal
     ledger: SqlLedger
+    fleet: SqlFleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,18 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(),)}
     snapshots = _spool(ground.home, settings)
     pool = Pool(snapshots, Limits(ready=settings.workers, most=settings.workers + 2))
-    flush = Flush(ground.shelves.journal, ground.broker.log)
-    flushing = Loop("journal to log", flush.step, FLUSH, ground.identity.bound)
+    fleet = ground.shelves.fleet
+    flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
+    flushing = Loop("journal to log", Led(fleet, flush.step), FLUSH, ground.identity.bound)
     look = SourceLook(pool, snapshots)
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
-    loops = [*_loops(ground, roles), flushing, Loop("standing", enforcement.sweep, SWEEP)]
+    loops = [
+        _beating(ground, roles, flushing),
+        *_loops(ground, roles),
+        flushing,
+        Loop("standing", enforcement.sweep, SWEEP),
+    ]
     inward = _inward(ground)
     if inward is not None:
         loops.append(Loop("relay", inward.step, AT_ONCE, ground.identity.bound))
@@ -164,10 +172,15 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         *(loop.join for loop in loops),
         enforcement.close,
         pool.close,
+        fleet.leave,
         ground.shelves.database.close,
     ]
     public = _public(ground, servicer, inward) if settings.listen else None
-    clearing = partial(spool.sweep, snapshots or ground.home.spool)
+
+    def clearing() -> None:
+        spool.sweep(snapshots or ground.home.spool)
+        fleet.join()
+
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
@@ -181,12 +194,12 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     signer = ring.signer()
     database = Database(settings.store(home), space.space, opened.derive("database") if opened else None)
     database.claim(settings.participant, settings.connector)
+    marks, reissue = SqlMarks(database), Enrolment(home.directory, clock).reissue
+    identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, marks, clock, reissue)
     shelves = _Shelves(
-        database, SqlMarks(database), SqlProducts(database), SqlSources(database), SqlRequests(database),
-        SqlJournal(database), SqlLedger(database),
+        database, marks, SqlProducts(database), SqlSources(database), SqlRequests(database),
+        SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
     )  # fmt: skip
-    reissue = Enrolment(home.directory, clock).reissue
-    identity = TransportIdentity(ring, home.certificate, space, settings.endpoint, shelves.marks, clock, reissue)
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     relay = RelayClient(link, space.relay) if space.relay else None
     broker = _Broker(
@@ -274,14 +287,30 @@ def _enforcement(
         sources=source_of,
         engines=engines,
         workers=pool,
+        fleet=shelves.fleet,
         rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
     )
     return Enforcement(world)
 
 
+def _beating(ground: _Ground, roles: _Roles, flushing: Loop) -> Loop:
+    """Be seen by the replicas of this connector, and take up what one of them left."""
+    fleet = ground.shelves.fleet
+    for call in (roles.agreements.look_again, flushing.nudge):
+        fleet.when_gone(call)
+
+    def beat() -> None:
+        fleet.beat()
+        if fleet.epoch == 0:  # what the leader took in is heard of here by looking
+            roles.agreements.changed.announce()
+
+    return Loop("fleet", beat, BEAT)
+
+
 def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
     settings, trust, broker = ground.settings, ground.trust, ground.broker
-    watch = Watch(broker.negotiations, ground.shelves.marks, _reaction(ground, roles))
+    fleet = ground.shelves.fleet
+    watch = Watch(broker.negotiations, SqlMarks(ground.shelves.database, fleet.fence), _reaction(ground, roles))
     bound = ground.identity.bound
     proofs = Loop("log proofs", roles.agreements.catch_up, PROOFS, bound)
     roles.agreements.when_unsent(proofs.nudge)
@@ -290,9 +319,9 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),
         Loop("charter", lambda: trust.adopt(broker.charters.charter()), settings.members_seconds, bound),
         Loop("status list", trust.refresh_status, settings.status_seconds, bound),
-        Loop("negotiations", watch.follow, 0.1, bound),
-        Loop("negotiations again", watch.try_again, AGAIN, bound),
-        Loop("computations", roles.asking.resume, RESUME, bound),
+        Loop("negotiations", Led(fleet, watch.follow, watch.look_again), 0.1, bound),
+        Loop("negotiations again", Led(fleet, watch.try_again), AGAIN, bound),
+        Loop("computations", Led(fleet, roles.asking.resume), RESUME, bound),
         proofs,
     ]
 

@@ -392,6 +392,41 @@ class JournalReader(Protocol):
         ...
 
 
+class Fleet(Protocol):
+    """The processes that carry out computations of one journal: this one, and replicas of it."""
+
+    @property
+    def me(self) -> str:
+        """The name under which this process owns runs."""
+        ...
+
+    def alive(self, owner: str) -> bool:
+        """Whether that process may still be at work; once it is not, it never is again under this name.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        ...
+
+    def stop(self, computation: str, code: str) -> None:
+        """Ask whoever carries it out to end it with this code (`Run.stop`); durable, and the first code stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """`Fleet` of a process that has no other beside it."""
+
+    me: str = ""
+
+    def alive(self, owner: str) -> bool:
+        """As in the port: nobody else is."""
+        return owner == self.me
+
+    def stop(self, computation: str, code: str) -> None:
+        """As in the port: there is nobody to ask."""
+
+
 # ---------------------------------------------------------------- contracts and identity
 
 

@@ -614,6 +614,14 @@ _CONNECTOR: dict[str, Message] = {
         "The mark {name} would fall back. What is older than what was seen is refused; tell the operator.",
         "标记 {name} 将倒退。比已见更旧的内容一律拒绝；请告知运营者。",
     ),
+    "mark.other": _m(
+        "The mark {name} is kept already and rules this one out. Look at what was said before.",
+        "标记 {name} 已存在，与此相斥。请查看此前所述。",
+    ),
+    "fleet.not_leading": _m(
+        "Another process of this connector does this work now. Nothing needs to be done.",
+        "此项工作现由本连接器的另一进程承担，无需处理。",
+    ),
     # end of storage
     # network: settings, roles, clients
     "settings.unreadable": _m(

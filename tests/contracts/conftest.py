@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
 
-from tests import postgres
 from tests.contracts.memory import MemoryJournal, MemoryLedger
+from tests.postgresql import PostgreSQL
 
 STORES = ("sqlite", "postgresql", "sealed")
 ADAPTERS = ("memory", "sqlcipher", *STORES)
@@ -34,17 +34,11 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Server]:
-    with postgres.server() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def prepared(server: postgres.Server) -> str:
-    """The name of an empty PostgreSQL database of the newest schema."""
-    url = server.make()
+def prepared(postgresql: PostgreSQL) -> str:
+    """An empty PostgreSQL database of the newest schema."""
+    url = postgresql.database()
     Database(url, "demo").close()
-    return postgres.name_of(url)
+    return url
 
 
 @pytest.fixture
@@ -60,10 +54,10 @@ def sqlcipher_url(tmp_path: Path, sealed: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(server: postgres.Server, prepared: str) -> Iterator[str]:
-    url = server.make(prepared)
+def postgresql_url(postgresql: PostgreSQL, prepared: str) -> Iterator[str]:
+    url = postgresql.database(prepared)
     yield url
-    server.drop(url)
+    postgresql.drop(url)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def first_schema(url: str, fill: Callable[[Connection], None]) -> None:
 def old_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/old.db"
-    return str(request.getfixturevalue("server").make())
+    return str(request.getfixturevalue("postgresql").database())
 
 
 def fill(connection: Connection) -> None:

@@ -40,8 +40,8 @@ class Scribe:
     quantum_seconds: float
 
 
-def first(request: ComputationRequest, statement: Statement, now: datetime) -> Run:
-    """A computation as it is admitted: nothing is decided or charged yet."""
+def first(request: ComputationRequest, statement: Statement, now: datetime, owner: str = "") -> Run:
+    """A computation as it is admitted by the process `owner`: nothing is decided or charged yet."""
     return Run(
         id=request.computation,
         request=statement.digest(),
@@ -54,6 +54,7 @@ def first(request: ComputationRequest, statement: Statement, now: datetime) -> R
         parts=0,
         created=now,
         updated=now,
+        owner=owner,
     )
 
 

@@ -23,7 +23,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hefu import faults, receipt, telemetry
@@ -38,10 +38,12 @@ from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.ports import (
     FINAL,
+    Alone,
     BudgetLedger,
     ComputationState,
     Contracts,
     Engine,
+    Fleet,
     Journal,
     JournalReader,
     Run,
@@ -52,6 +54,8 @@ from hefu_connector.ports import (
 )
 
 log = logging.getLogger("hefu.enforcement")
+
+_ELSEWHERE = 0.2  # seconds between two looks at what another process carries out
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class World:
 
     Attributes:
         executor: carries computations out; None for a pool of as many threads as the rules' jobs.
+        fleet: the processes that carry out computations of this journal.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
     """
@@ -102,6 +107,7 @@ class World:
     workers: Workers
     rules: Rules
     executor: Executor | None = None
+    fleet: Fleet = field(default_factory=Alone)
     secret: Callable[[str], bytes] = _no_secret
 
 
@@ -150,7 +156,9 @@ class Enforcement:
 
     def _admit(self, request: ComputationRequest, statement: Statement) -> Run:
         caller = statement.issuer
-        run, new = self._world.journal.admit(ends.first(request, statement, self._world.clock.now()))  # step 2
+        run, new = self._world.journal.admit(
+            ends.first(request, statement, self._world.clock.now(), self._world.fleet.me)
+        )  # step 2
         if not new:
             return self.view(run.id, caller)
         faults.point("computation.admitted")
@@ -192,7 +200,8 @@ class Enforcement:
             run = self.view(computation, consumer)
             if run.state in FINAL:
                 return run
-            self._changed.wait(min(timeout, self._until_told(computation)))
+            elsewhere = run.owner != self._world.fleet.me  # whose end rings no bell here
+            self._changed.wait(min(timeout, self._until_told(computation), _ELSEWHERE if elsewhere else math.inf))
         return self.view(computation, consumer)
 
     def part(self, computation: str, consumer: str, index: int, *subjects: str) -> bytes:
@@ -215,8 +224,10 @@ class Enforcement:
 
     def cancel(self, computation: str, consumer: str) -> Run:
         """Stop a computation at its consumer's wish; what was charged stays charged."""
-        self.view(computation, consumer)
+        run = self.view(computation, consumer)
         self._stop(computation, "cancelled")
+        if run.state not in FINAL and run.owner != self._world.fleet.me:
+            self._world.fleet.stop(computation, "cancelled")
         return self.view(computation, consumer)
 
     def end_agreement(self, agreement: str) -> None:
@@ -243,7 +254,8 @@ class Enforcement:
     def recover(self) -> int:
         """End what a crash or a full disk interrupted: charged if it was charged, and nothing released.
 
-        LIMIT: one process works on a journal; what it does not hold itself is taken for interrupted.
+        That is what this process owns and does not hold, and what is owned by one that is at work no longer. What
+        another process asked this one to stop is stopped.
 
         Returns:
             How many computations were ended.
@@ -251,7 +263,12 @@ class Enforcement:
         unfinished = self._world.reader.unfinished()
         with self._changed:
             held = {*self._running, *self._admitting}
-        interrupted = [run for run in unfinished if run.id not in held]
+        for run in unfinished:
+            if run.stop and run.id in held:
+                self._stop(run.id, run.stop)
+        fleet = self._world.fleet
+        left = (run for run in unfinished if run.id not in held)
+        interrupted = [run for run in left if run.owner == fleet.me or not fleet.alive(run.owner)]
         for run in interrupted:
             charged = self._world.ledger.charged(run.id)
             self._fail(run, "computation.interrupted", charged or NOTHING)

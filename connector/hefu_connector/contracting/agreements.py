@@ -129,6 +129,10 @@ class Agreements:
             call()
         return self._contracts.load(agreement)
 
+    def look_again(self) -> None:
+        """Let `catch_up` look at everything that is kept: another process may have left it behind."""
+        self._behind.set()
+
     def catch_up(self) -> None:
         """Ask again for proofs that were missing, and send terminations that could not be sent; raises Unavailable."""
         if not self._behind.is_set():

@@ -115,15 +115,21 @@ class Pen:
             raise
 
     def _keep(self, negotiation: Negotiation, move: Move, make: Callable[[], Object]) -> Statement:
-        if move is not Move.TERMINATE and self.said(negotiation.id, Move.TERMINATE) is not None:
+        ended = "" if move is Move.TERMINATE else _said(negotiation.id, Move.TERMINATE)
+        if ended and self._marks.find(ended) is not None:
             raise Conflict("negotiation.moved", negotiation=negotiation.id)
         held = self.said(negotiation.id, move)
         if held is not None:
             return held
         body: Object = {"negotiation": negotiation.id, "previous": [*negotiation.previous], **make()}
         message = self.author.say(_type(move), body)
-        self._marks.advance(Mark(_said(negotiation.id, move), 1, message.to_bytes().decode()))
-        return message
+        mark = Mark(_said(negotiation.id, move), 1, message.to_bytes().decode())
+        try:
+            # A replica of this connector may write at this instant: whichever message is first stands for both.
+            kept = self._marks.first(mark, unless=ended)
+        except Conflict:
+            raise Conflict("negotiation.moved", negotiation=negotiation.id) from None
+        return Statement.parse(kept.text.encode())
 
     def said(self, negotiation: str, move: Move) -> Statement | None:
         """The message this connector sent as that move, or None."""
@@ -153,6 +159,10 @@ class Watch:
         self._marks = marks
         self._react = react
         self._failed: dict[str, int] = {}
+        self._looked_back = False
+
+    def look_again(self) -> None:
+        """Look once more at everything that is not over, before the next changes are taken."""
         self._looked_back = False
 
     def follow(self) -> None:

@@ -7,7 +7,7 @@ good, and nothing that widens rights is taken in from the one that came later.
 from __future__ import annotations
 
 from hefu import canonical
-from hefu.errors import HefuError, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
@@ -43,7 +43,10 @@ class LogHistory:
             self._marks.advance(Mark(name, head.size, f"{kept.text}\n{note}"))
             raise Untrusted("log.inconsistent", size=min(kept.number, head.size))
         if kept is None or head.size > kept.number:
-            self._marks.advance(Mark(CHECKPOINT, head.size, note))
+            try:
+                self._marks.advance(Mark(CHECKPOINT, head.size, note))
+            except Conflict:  # a replica kept a newer one meanwhile: this one must be of its history too
+                return self.check(note)
         return head
 
     def _connected(self, one: Checkpoint, other: Checkpoint) -> bool:

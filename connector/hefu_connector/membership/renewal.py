@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hefu import faults, transport
+from hefu import canonical, faults, transport
 from hefu.enrolment import KeyRing, bind
 from hefu.errors import Malformed, Unavailable, Untrusted
 from hefu.identity import Binding
@@ -27,7 +27,8 @@ from hefu_connector.shelves import Mark, Marks
 
 log = logging.getLogger("hefu.renewal")
 
-BOUND = "bound"  # mark; number: end of the certificate, text: fingerprint and endpoint as they were bound
+BOUND = "bound"  # mark, and with / and the key its name; number: end of the certificate, text: what was bound
+_PUBLIC = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 _RENEW_AFTER = 2 / 3  # of a certificate's life
 
 
@@ -64,15 +65,27 @@ class TransportIdentity:
         self._key = ring.transport_pem()
         self._certificate = _read(path)
         _check_key(self._certificate, ring)
+        self._home = canonical.digest(ring.transport().public_key().public_bytes(*_PUBLIC))
         self.bound = threading.Event()
-        held = marks.find(BOUND)
-        if held is not None and held.text == f"{self.fingerprint} {endpoint}":
-            self.bound.set()
+        # Each replica of a connector has a transport key of its own. The plain name is that of version 0.1.0.
+        for name in (self._mark, BOUND):
+            held = marks.find(name)
+            if held is not None and held.text == f"{self.fingerprint} {endpoint}":
+                self.bound.set()
 
     def credentials(self) -> tuple[bytes, bytes]:
         """(private key PEM, certificate PEM), as gRPC asks for them at every handshake."""
         with self._lock:
             return self._key, self._certificate
+
+    @property
+    def home(self) -> str:
+        """A name of this process's transport key, the same over renewals and restarts."""
+        return self._home
+
+    @property
+    def _mark(self) -> str:
+        return f"{BOUND}/{self._home}"
 
     @property
     def fingerprint(self) -> str:
@@ -108,8 +121,8 @@ class TransportIdentity:
     def _bind(self, registry: Registry, certificate: bytes) -> None:
         statement = bind(self._ring, self._space, certificate, self._endpoint, self._clock)
         binding = Binding.of(statement)
-        mark = Mark(BOUND, int(binding.not_after.timestamp()), f"{binding.fingerprint} {binding.endpoint}")
-        if self._marks.find(BOUND) != mark:
+        mark = Mark(self._mark, int(binding.not_after.timestamp()), f"{binding.fingerprint} {binding.endpoint}")
+        if self._marks.find(self._mark) != mark:
             registry.bind(statement)
             self._marks.advance(mark)
         self.bound.set()
@@ -140,7 +153,6 @@ def _read(path: Path) -> bytes:
 
 
 def _check_key(pem: bytes, ring: KeyRing) -> None:
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    certified = x509.load_pem_x509_certificate(pem).public_key().public_bytes(*form)
-    if certified != ring.transport().public_key().public_bytes(*form):
+    certified = x509.load_pem_x509_certificate(pem).public_key().public_bytes(*_PUBLIC)
+    if certified != ring.transport().public_key().public_bytes(*_PUBLIC):
         raise Untrusted("transport.other_key", connector=ring.connector)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from hefu.charter import Charter
 from hefu.directory import Directory
 from hefu.envelope import Statement
-from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import Binding, Participant
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
@@ -92,8 +92,16 @@ class SpaceTrust:
         kept = self._status_kept
         changed = held is None or held.sequence != newest.sequence
         if changed or kept is None or (newest.time - kept).total_seconds() >= _KEEP_STATUS_EVERY:
-            self._marks.advance(Mark(STATUS, newest.sequence, statement.to_bytes().decode()))
+            try:
+                self._marks.advance(Mark(STATUS, newest.sequence, statement.to_bytes().decode()))
+            except Conflict:  # a replica of this connector saw a newer one
+                self._take_kept_status()
             self._status_kept = newest.time
+
+    def _take_kept_status(self) -> None:
+        kept = self._marks.find(STATUS)
+        if kept is not None:
+            self._directory.apply(Statement.parse(kept.text.encode()))
 
     def refresh_members(self) -> None:
         """Ask for all participants and their bindings; raises Unavailable."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,8 +34,9 @@ from hefu_connector.storage.models import LOCKS, MEMBERSHIPS, METADATA
 if TYPE_CHECKING:
     from alembic.config import Config
 
+Fence = Callable[[Connection], None]  # raises Unavailable where a process may not write any longer
 VERSION_TABLE = "hefu_connector_version"
-_WRITES = "hefu_writes"
+_WRITES, _LOOSELY = "hefu_writes", "loosely"
 _MIGRATING = 0x68656675  # the name of PostgreSQL's lock around migrations
 _STATES = {  # of PostgreSQL: lock not available, deadlock, serialization failure; disk full
     **dict.fromkeys(("55P03", "40P01", "40001"), "another process holds it too long"),
@@ -64,6 +65,7 @@ class Database:
         self.space = space
         self.engine = _engine(url, key)
         self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._notes = self.engine.execution_options(**{_WRITES: _LOOSELY})
         self._reader = self.engine
         one_writer = self.engine.dialect.name == "sqlite"
         if not one_writer:
@@ -114,6 +116,14 @@ class Database:
             yield connection
             faults.point("store.before_commit")
         faults.point("store.committed")
+
+    @contextmanager
+    def noting(self) -> Iterator[Connection]:
+        """A small transaction that need not survive a power cut, such as a sign of life; raises Unavailable."""
+        with self._turn, _translated(), self._notes.connect() as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""
@@ -250,6 +260,8 @@ def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
 
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
+    if writes:
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if writes == _LOOSELY else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -20,17 +20,22 @@ from hefu_policies.budget import Charge, PrivacyLoss
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, insert, select, update
 
 from hefu_connector.ports import FINAL, ComputationState, Entry, Run
-from hefu_connector.storage.database import Database, insert_new, lock, read_instant, write_instant
+from hefu_connector.storage.database import Database, Fence, insert_new, lock, read_instant, write_instant
 from hefu_connector.storage.models import COMPUTATIONS, JOURNAL, OUTBOX, PARTS, TRANSITIONS
 
 _OPEN = [each.value for each in ComputationState if each not in FINAL]
 
 
 class SqlJournal:
-    """`ports.Journal` and `ports.JournalReader` in the connector's database."""
+    """`ports.Journal` and `ports.JournalReader` in the connector's database.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        fence: checks inside the transaction that strikes envelopes off the outbox that this process may.
+    """
+
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self._database = database
+        self._fence = fence
         self._space = database.space
 
     # ---- Journal
@@ -137,6 +142,8 @@ class SqlJournal:
         """As in the port."""
         taken = select(JOURNAL.c.sequence).where(JOURNAL.c.space == self._space, JOURNAL.c.digest.in_(list(digests)))
         with self._database.writing() as connection:
+            if self._fence is not None:
+                self._fence(connection)
             connection.execute(delete(OUTBOX).where(OUTBOX.c.space == self._space, OUTBOX.c.sequence.in_(taken)))
 
     def head(self) -> tuple[int, str]:

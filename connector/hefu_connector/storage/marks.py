@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from hefu.errors import Conflict
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from hefu_connector.shelves import Mark
-from hefu_connector.storage.database import Database, insert_new
+from hefu_connector.storage.database import Database, Fence, insert_new, lock
 from hefu_connector.storage.models import MARKS
 
 
 class SqlMarks:
-    """`shelves.Marks` in the connector's database."""
+    """`shelves.Marks` in the connector's database.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        fence: checks inside the transaction that advances a mark that it may; only one process may advance such marks.
+    """
+
+    def __init__(self, database: Database, fence: Fence | None = None) -> None:
         self._database = database
+        self._fence = fence
 
     def advance(self, mark: Mark) -> None:
         """As in the port."""
         with self._database.writing() as connection:
-            if insert_new(
-                connection, MARKS, space=self._database.space, name=mark.name, number=mark.number, text=mark.text
-            ):
+            if self._fence is not None:
+                self._fence(connection)
+            if insert_new(connection, MARKS, space=self._database.space, **asdict(mark)):
                 return
             forward = update(MARKS).where(*self._mine(mark.name), MARKS.c.number <= mark.number)
             if connection.execute(forward.values(number=mark.number, text=mark.text)).rowcount != 1:
                 raise Conflict("mark.rollback", name=mark.name)
+
+    def first(self, mark: Mark, unless: str = "") -> Mark:
+        """As in the port."""
+        with self._database.writing() as connection:
+            lock(connection, f"marks/{self._database.space}")
+            if unless and _read(connection, *self._mine(unless)) is not None:
+                raise Conflict("mark.other", name=unless)
+            insert_new(connection, MARKS, space=self._database.space, **asdict(mark))
+            return _read(connection, *self._mine(mark.name)) or mark
 
     def find(self, name: str) -> Mark | None:
         """As in the port."""
