@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hefu import logs, telemetry
-from hefu.errors import Malformed
+from hefu import logs, secret, telemetry
+from hefu.errors import Conflict, Malformed
 from hefu.hardening import keep_memory_private
 from hefu.invitation import Invitation
+from hefu.keys import write_private
 from hefu.space import SpaceFile
+from hefu.unlocking import FILE as VAULT
 from hefu.unlocking import Lock
 
 from hefu_connector.membership.enrolling import Enrolment, write_notes
@@ -33,6 +35,8 @@ class Plan:
             through the space's relay if it has one and else at the usual address; nobody reaches a mere consumer.
         secret: what everything is encrypted under, as in `Settings`; a file that is not there is drawn, and by default
             one outside of the directory.
+        beside: the directory of this participant's connector in another space, whose store and secret the new one
+            shares: sources, and one lifetime total for each asset.
     """
 
     participant: str
@@ -42,6 +46,7 @@ class Plan:
     listen: str | None = None
     endpoint: str = ""
     secret: str = ""
+    beside: Path | None = None
 
 
 def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> Settings:
@@ -49,6 +54,7 @@ def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> Settings:
 
     Raises:
         Malformed: there is a connector already, or a name, role or address is not well formed.
+        Conflict: the store of `beside` cannot be shared: it is another participant's, or of this very space.
     """
     home = Home(directory)
     if home.settings.exists() or home.keys.exists():
@@ -61,9 +67,14 @@ def init(directory: Path, space: Path | SpaceFile, plan: Plan) -> Settings:
         listen=listen,
         endpoint=endpoint,
     )
+    shared = _shared(plan, pinned)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    settings = replace(settings, secret=Lock(directory, home.keys, plan.secret).found().setting)
+    if shared is None:
+        settings = replace(settings, secret=Lock(directory, home.keys, plan.secret).found().setting)
+    else:
+        settings = replace(settings, database=shared.database, secret=shared.setting)
+        shared.copy_vault(home)
     settings.ring(home).make()
     pinned.write(home.space)
     write_notes(directory, {"names": dict(plan.names), "roles": sorted(plan.roles)})
@@ -122,6 +133,41 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
     finally:
         connector.stop()
         telemetry.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a connector takes over from the one beside which it is made."""
+
+    database: str
+    setting: str
+    vault: bytes | None
+
+    def copy_vault(self, home: Home) -> None:
+        # The store's key is in it: both directories open the one store, under the one secret.
+        if self.vault is not None:
+            home.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(home.keys / VAULT, self.vault)
+
+
+def _shared(plan: Plan, space: SpaceFile) -> _Shared | None:
+    if plan.beside is None:
+        return None
+    beside = Home(plan.beside.absolute())
+    other = Settings.read(beside)
+    if other.participant != plan.participant:
+        raise Conflict("command.beside_other", directory=str(plan.beside), participant=other.participant)
+    if SpaceFile.read(beside.space).space == space.space:
+        raise Conflict("command.beside_same", directory=str(plan.beside), space=space.space)
+    if plan.secret:
+        raise Malformed("request.malformed", why="beside another connector, its secret is used: leave --secret out")
+    lock = other.lock(beside)
+    lock.open()  # it must be the right secret now, not at the first start
+    setting = other.kept_under
+    if setting.startswith(secret.FILE):
+        setting = f"{secret.FILE}{(beside.directory / setting.removeprefix(secret.FILE)).absolute()}"
+    vault = lock.file.read_bytes() if lock.file.exists() else None
+    return _Shared(other.store(beside), setting, vault)
 
 
 def _ways_in(plan: Plan, space: SpaceFile) -> tuple[str, str]:

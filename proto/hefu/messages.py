@@ -904,6 +904,15 @@ _COMMANDS: dict[str, Message] = {
         "HOST:PORT, where they dial another address).",
         "本空间没有中继，请指明他人如何接入本提供方：--listen 主机:端口（若对外地址不同，再加 --endpoint 主机:端口）。",
     ),
+    "command.beside_other": _m(
+        "The connector in {directory} is {participant}'s. One store is one participant's: ask for an invitation in "
+        "that name, or leave --beside out.",
+        "{directory} 中的连接器属于 {participant}。一个存储仅归一个参与方：请以该名称申请邀请，或不使用 --beside。",
+    ),
+    "command.beside_same": _m(
+        "The connector in {directory} is in the space {space} already. Name one of another space, or leave --beside out.",
+        "{directory} 中的连接器已在空间 {space} 内。请指定另一空间的连接器，或不使用 --beside。",
+    ),
     "command.initialised": _m(
         "{directory} holds a connector already. Choose another directory with --dir.",
         "{directory} 中已有连接器。请用 --dir 另选目录。",

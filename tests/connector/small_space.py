@@ -14,9 +14,10 @@ from hefu.canonical import Object
 from hefu.errors import HefuError
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
+from hefu_broker import bell
 from hefu_broker.bootstrap import Server
+from hefu_broker.founding import Addition, add, found, read_root, sign_as_root
 from hefu_broker.founding import Plan as Founding
-from hefu_broker.founding import found, read_root, sign_as_root
 from hefu_connector import setup
 from hefu_connector.bootstrap import build
 from hefu_connector.computing.computation import Aggregate, Plan
@@ -76,12 +77,30 @@ class Space:
             self.server.stop(0.1)
             self.server = None
 
-    def enrol(self, name: str, *roles: str, listen: str | None = "127.0.0.1:0", **settings: object) -> Path:
-        """A connector's directory, enrolled and certified, not yet running."""
+    def add_space(self, id_: str) -> None:
+        """A further space of the broker, which takes it in while it runs."""
         assert self.server is not None
-        directory, rooms = self.folder / name, self.server.rooms
+        server = self.server
+        add(self.broker_folder, Addition(self.folder / f"root-{id_}", id_, f"example.org/{id_}"), SystemClock())
+        bell.ring(self.broker_folder)
+        assert eventually(lambda: id_ in server.spaces)
+
+    def enrol(
+        self,
+        name: str,
+        *roles: str,
+        listen: str | None = "127.0.0.1:0",
+        space: str = "",
+        beside: str = "",
+        **settings: object,
+    ) -> Path:
+        """A connector's directory, enrolled and certified, not yet running; of another space it is ``name@space``."""
+        assert self.server is not None
+        directory = self.folder / (f"{name}@{space}" if space else name)
+        rooms = self.server.spaces.space(space) if space else self.server.rooms
         plan = setup.Plan(name, f"{name}-c1", {"en": name}, frozenset(roles), listen)
-        setup.init(directory, self.broker_folder / "space.json", plan)
+        plan = replace(plan, beside=self.folder / beside if beside else None)
+        setup.init(directory, rooms.folder / "space.json", plan)
         if settings:
             home = Home(directory)
             replace(Settings.read(home), **settings).write(home)  # type: ignore[arg-type]
@@ -89,7 +108,7 @@ class Space:
         enrolment.submit(rooms.enrolments.invite(name, frozenset(roles)))
         (opened,) = [each for each in rooms.enrolments.pending() if each.participant == name]
         drafted = rooms.enrolments.draft(opened.id)
-        signed = sign_as_root(drafted, read_root(self.folder / "root"), SystemClock())
+        signed = sign_as_root(drafted, read_root(self.folder / (f"root-{space}" if space else "root")), SystemClock())
         rooms.enrolments.certify(opened.id, signed.to_bytes())
         assert enrolment.poll()
         return directory
@@ -104,10 +123,17 @@ class Space:
     def stop(self, name: str) -> None:
         self.connectors.pop(name).stop(0.2)
 
-    def member(self, name: str, *roles: str, listen: str | None = "127.0.0.1:0", **settings: object) -> Connector:
+    def member(
+        self,
+        name: str,
+        *roles: str,
+        listen: str | None = "127.0.0.1:0",
+        space: str = "",
+        beside: str = "",
+        **settings: object,
+    ) -> Connector:
         """Enrol a participant and run its connector."""
-        self.enrol(name, *roles, listen=listen, **settings)
-        return self.start(name)
+        return self.start(self.enrol(name, *roles, listen=listen, space=space, beside=beside, **settings).name)
 
     @property
     def file(self) -> SpaceFile:

@@ -68,6 +68,8 @@ def _add_join(one: argparse.ArgumentParser) -> None:
     one.add_argument("--listen", default=None, metavar="HOST:PORT", help=reached)
     one.add_argument("--endpoint", default="", metavar="HOST:PORT", help="what others dial, where it is not --listen")
     _add_secret(one, "--secret")
+    beside = "this participant's connector in another space: share its sources, and one lifetime total for each asset"
+    one.add_argument("--beside", type=Path, metavar="DIR", help=beside)
     one.add_argument("--no-wait", action="store_true", help="do not wait for the holder of the root key")
 
 
@@ -88,6 +90,7 @@ def _join(arguments: argparse.Namespace) -> int:
         listen=arguments.listen,
         endpoint=arguments.endpoint,
         secret=arguments.secret,
+        beside=arguments.beside,
     )
     enrolment = join(folder, invitation, plan)
     if enrolment.finished or enrolment.poll():
