@@ -220,9 +220,10 @@ class Server:
         for rooms in self.spaces:
             self._open(rooms)
         self._repeat("status", self._ground.settings.status_seconds, self._refresh)
-        self._bell.start()
         self._serve()
         self._keep_ports()
+        self._look()  # a space may have been added since the first look, and was told of no port
+        self._bell.start()
         if self._http:
             self._health = health.Port(self._http, probes.of(self.spaces))
 
@@ -280,18 +281,21 @@ class Server:
             enrolment=_drawn(settings.enrolment, enrolment),
             relay=_drawn(settings.relay, relay),
         )
-        if kept == settings:
-            return
-        kept.write(self._ground.folder)
+        if kept != settings:
+            kept.write(self._ground.folder)
         for rooms in self.spaces:
-            space = rooms.space
-            told = replace(
-                space,
-                address=_drawn(space.address, main),
-                enrolment=_drawn(space.enrolment, enrolment),
-                relay=_drawn(space.relay, relay),
-            )
-            told.write(rooms.folder / SPACE)
+            self._tell_ports(rooms.folder)
+
+    def _tell_ports(self, folder: Path) -> None:
+        space, ports = SpaceFile.read(folder / SPACE), self.ports
+        told = replace(
+            space,
+            address=_drawn(space.address, ports["port"]),
+            enrolment=_drawn(space.enrolment, ports["enrolment_port"]),
+            relay=_drawn(space.relay, ports.get("relay_port", 0)),
+        )
+        if told != space:
+            told.write(folder / SPACE)
 
     def _refresh(self) -> None:
         for rooms in self.spaces:
@@ -320,6 +324,7 @@ class Server:
         except HefuError:
             rooms.sequencer.stop()
             raise
+        self._tell_ports(rooms.folder)
         self.spaces.add(rooms)
 
     def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hefu import enrolment
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Untrusted
+from hefu.space import SpaceFile
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey
 from hefu.v1 import (
@@ -40,6 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     base = tmp_path_factory.mktemp("spaces")
     found(Plan(base / "broker", base / "root", "demo", "127.0.0.1:0", "127.0.0.1:0", "hefu.example/demo"), CLOCK)
     running = Server(base / "broker")
+    # While it starts: the ports are not drawn yet, and nobody may be told otherwise.
+    add(base / "broker", Addition(base / "root-early", "early", "hefu.example/early"), CLOCK)
     running.start()
     add(base / "broker", Addition(base / "root-other", "other", "hefu.example/other"), CLOCK)
     bell.ring(base / "broker")
@@ -173,6 +176,34 @@ def test_a_space_is_added_once(server: Server, tmp_path: Path) -> None:
         with pytest.raises(Conflict):
             add(folder, Addition(tmp_path / "root", space, origin), CLOCK)
     assert not (tmp_path / "root").exists()
+
+
+def test_every_space_is_told_the_ports_that_were_drawn(server: Server) -> None:
+    folder = server.rooms.folder
+    addresses = {SpaceFile.read(home_of(folder, each) / "space.json").address for each in ("", "early", "other")}
+    assert addresses == {f"127.0.0.1:{server.ports['port']}"}
+
+
+def test_every_space_is_served_again_after_a_restart(world: World, second: World, provider: Person) -> None:
+    for each in (world, second):
+        publish(each, each.person("hospital-a", "provider"), description())
+        each.sequenced()
+    second.rooms.database.close()
+    sizes = {each.space.space: each.rooms.sequencer.newest[0] for each in (world, second)}
+    for _ in range(2):
+        again = Server(world.folder, world.clock)
+        again.start()
+        try:
+            assert sorted(rooms.space.space for rooms in again.spaces) == ["demo", "other"]
+            for rooms, caller in (
+                (again.rooms, provider.caller),
+                (again.spaces.space("other"), second.callers["hospital-a"]),
+            ):
+                assert rooms.sequencer.newest[0] >= sizes[rooms.space.space]
+                assert again.spaces.of(caller) is rooms
+                assert rooms.catalog.product(caller, PRODUCT).statement.space == rooms.space.space
+        finally:
+            again.stop()
 
 
 # Two spaces without a network between: what the stores must keep apart

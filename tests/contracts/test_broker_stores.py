@@ -33,6 +33,7 @@ from hefu_broker.records import (
     Token,
 )
 from hefu_broker.storage.catalog import SqlCatalogStore
+from hefu_broker.storage.charters import SqlCharterStore
 from hefu_broker.storage.contracts import SqlTalkStore
 from hefu_broker.storage.counter import next_of
 from hefu_broker.storage.database import Database, configuration, newest_version
@@ -41,6 +42,7 @@ from hefu_broker.storage.log import SqlLogStore
 from hefu_broker.storage.models import ClassificationRow, CounterRow
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
+from hefu_broker.storage.spaces import SqlSpaceStore
 from hefu_broker.storage.tidings import SqlTidings
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import State
@@ -543,3 +545,49 @@ def test_every_fact_of_the_data_model_has_its_place(stored: Database) -> None:
     with stored.engine.connect() as connection:
         for table, columns in wanted.items():
             assert columns <= {each["name"] for each in inspect(connection).get_columns(table)}, table
+
+
+# Several spaces
+
+
+def test_the_same_ids_serve_in_another_space_and_none_is_seen_there(stored: Database) -> None:
+    other = stored.beside("other")
+    for database, space in ((stored, "demo"), (other, "other")):
+        talks, log, outbox = SqlTalkStore(database), SqlLogStore(database), SqlOutboxStore(database)
+        with pytest.raises(NotFound):
+            talks.talk("neg-1")
+        request = draft("negotiation.requested", {"negotiation": "neg-1"}, space=space, issuer=CONSUMER, at=NOW)
+        kept = talks.record(talk(messages=(request,)), None, [Outgoing.of(request)])
+        assert (kept.revision, kept.messages) == (1, (request,))
+        assert [each.outgoing.envelope for each in outbox.pending(9)] == [request.to_bytes()]
+        assert (log.head().size, log.entries(0, 9), log.checkpoints()) == (0, [], 0)
+        log.keep_checkpoint(1, f"note of {space}")
+    assert SqlLogStore(stored).checkpoints() == 1
+
+
+def test_the_space_of_a_certificate_a_token_and_an_enrolment_is_known_over_all(stored: Database) -> None:
+    other, spaces = stored.beside("other"), SqlSpaceStore(stored)
+    SqlEnrolmentStore(other).issue(token())
+    SqlEnrolmentStore(other).open(enrolment(), "sha256:token", NOW)
+    SqlRegistryStore(other).issued(Certificate("sha256:f", b"der", PROVIDER, "hospital-a-conn", NOW))
+    assert (
+        spaces.of_token("sha256:token") == spaces.of_enrolment("enr-1") == spaces.of_certificate("sha256:f") == "other"
+    )
+    assert spaces.of_token("x") is spaces.of_enrolment("x") is spaces.of_certificate("x") is None
+    assert SqlRegistryStore(stored).certificate("sha256:f") is None
+    assert SqlRegistryStore(stored).holder("hospital-a-conn") is None
+    with pytest.raises(NotFound):
+        SqlEnrolmentStore(stored).enrolment("enr-1")
+
+
+def test_charters_are_kept_in_order_and_within_a_space(stored: Database) -> None:
+    here, there = SqlCharterStore(stored), SqlCharterStore(stored.beside("other"))
+    assert here.newest() is None
+    for number in (1, 2):
+        here.keep(number, outgoing(number, "*"))
+    for wrong in (1, 2, 4):
+        with pytest.raises(Conflict):
+            here.keep(wrong, outgoing(9))
+    assert here.newest() == outgoing(2).envelope
+    assert there.newest() is None
+    assert len(queued(stored)) == 2
