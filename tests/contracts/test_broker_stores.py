@@ -560,9 +560,9 @@ def test_the_same_ids_serve_in_another_space_and_none_is_seen_there(stored: Data
         kept = talks.record(talk(messages=(request,)), None, [Outgoing.of(request)])
         assert (kept.revision, kept.messages) == (1, (request,))
         assert [each.outgoing.envelope for each in outbox.pending(9)] == [request.to_bytes()]
-        assert (log.head().size, log.entries(0, 9), log.checkpoints()) == (0, [], 0)
+        assert (log.head().size, log.entries(0, 9), log.checkpoint()) == (0, [], None)
         log.keep_checkpoint(1, f"note of {space}")
-    assert SqlLogStore(stored).checkpoints() == 1
+    assert SqlLogStore(stored).checkpoint() == "note of demo"
 
 
 def test_the_space_of_a_certificate_a_token_and_an_enrolment_is_known_over_all(stored: Database) -> None:
@@ -583,11 +583,12 @@ def test_the_space_of_a_certificate_a_token_and_an_enrolment_is_known_over_all(s
 def test_charters_are_kept_in_order_and_within_a_space(stored: Database) -> None:
     here, there = SqlCharterStore(stored), SqlCharterStore(stored.beside("other"))
     assert here.newest() is None
-    for number in (1, 2):
-        here.keep(number, outgoing(number, "*"))
+    first, second = outgoing(1, "*"), outgoing(2, "*")
+    here.keep(1, first)
+    here.keep(2, second)
     for wrong in (1, 2, 4):
         with pytest.raises(Conflict):
             here.keep(wrong, outgoing(9))
-    assert here.newest() == outgoing(2).envelope
+    assert here.newest() == second.envelope
     assert there.newest() is None
     assert len(queued(stored)) == 2
