@@ -39,6 +39,7 @@ class Process:
         words: after ``hefu``, for example ``("broker", "serve", "--dir", …)``.
         log: receives its standard error and output, over all its lives.
         environment: added to this process's own.
+        host: words before the command that bring it to another host, such as ``("nsenter", "--target", "7", "--net")``.
         ready: what it said when it was ready: the first JSON document on its standard output.
     """
 
@@ -46,6 +47,7 @@ class Process:
     words: Sequence[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    host: Sequence[str] = ()
     ready: Document = field(default_factory=dict)
     _running: subprocess.Popen[bytes] | None = None
     _reader: threading.Thread | None = None
@@ -69,7 +71,7 @@ class Process:
         self._said = threading.Event()
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
-                hefu(*self.words),
+                [*self.host, *hefu(*self.words)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -168,10 +170,15 @@ class Answer:
         return self.code == 0
 
 
-def run(words: Sequence[str], environment: Mapping[str, str] | None = None, seconds: float = 120.0) -> Answer:
-    """Run one ``hefu … --json`` to its end."""
+def run(
+    words: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 120.0,
+    host: Sequence[str] = (),
+) -> Answer:
+    """Run one ``hefu … --json`` to its end, on another host where `host` leads to one."""
     done = subprocess.run(
-        hefu(*words, "--json"),
+        [*host, *hefu(*words, "--json")],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env={**os.environ, **(environment or {})},
@@ -181,13 +188,13 @@ def run(words: Sequence[str], environment: Mapping[str, str] | None = None, seco
     return Answer(tuple(words), done.returncode, _document(done.stdout), _document(done.stderr) or {})
 
 
-def must(words: Sequence[str], environment: Mapping[str, str] | None = None) -> Any:
+def must(words: Sequence[str], environment: Mapping[str, str] | None = None, host: Sequence[str] = ()) -> Any:
     """As `run`; the document.
 
     Raises:
         Unavailable: the command failed; its own error is in the message's reasons.
     """
-    answer = run(words, environment)
+    answer = run(words, environment, host=host)
     if not answer.ok:
         reasons = [str(answer.error.get("message", "")), *answer.error.get("reasons", ())]
         raise Unavailable("space.command_failed", reasons=reasons, command=" ".join(("hefu", *words[:3])))

@@ -34,7 +34,7 @@ class Operator:
         self._lock = threading.Lock()
         self._opened: Rooms | None = None
 
-    def found(self, space: str, address: str, enrolment: str, *, test: bool = False) -> None:
+    def found(self, space: str, address: str, enrolment: str, *, relay: str = "", test: bool = False) -> None:
         """Make the root and the broker. Raises Malformed where there is one already.
 
         Args:
@@ -43,7 +43,9 @@ class Operator:
         from hefu_broker.founding import Plan, found
 
         secret = f"file:{self._folder.parent / 'secrets' / self._folder.name}"
-        plan = Plan(self._folder, self._root, space, address, enrolment, f"hefu.example/{space}", secret=secret)
+        plan = Plan(
+            self._folder, self._root, space, address, enrolment, f"hefu.example/{space}", relay=relay, secret=secret
+        )
         settings, _ = found(plan, SystemClock())
         if test:
             replace(settings, test=True).write(self._folder)

@@ -54,11 +54,11 @@ class Node:
 
     def ask(self, *words: str) -> Answer:
         """Run a command of this participant to its end, whatever that is."""
-        return run((*words, "--dir", str(self.folder)))
+        return run((*words, "--dir", str(self.folder)), self.process.environment, host=self.process.host)
 
     def do(self, *words: str) -> Any:
         """Run a command of this participant; its document. Raises Unavailable where it fails."""
-        return must((*words, "--dir", str(self.folder)))
+        return must((*words, "--dir", str(self.folder)), self.process.environment, host=self.process.host)
 
     @contextmanager
     def control(self) -> Iterator[ControlServiceStub]:
