@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-attacks check docs proto bench clean
+.PHONY: demo test test-attacks test-hosts check docs proto bench clean
 
 demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
 	$(BIN)/hefu demo
@@ -12,6 +12,9 @@ test: .venv/dev.stamp  ## everything but the minutes-long attacks
 
 test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 	$(BIN)/pytest tests/attacks
+
+test-hosts: .venv/dev.stamp  ## the demo's story on two hosts, one behind a firewall (namespaces: needs root)
+	$(BIN)/pytest tests/journeys/test_two_hosts.py
 
 check: .venv/dev.stamp  ## style, types, floors, wire format, generated files
 	$(BIN)/ruff check

@@ -42,8 +42,7 @@ from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
-from hefu_broker.relay import Relay
-from hefu_broker.relay_port import RelayPort
+from hefu_broker.relaying import Relaying
 from hefu_broker.rooms import Rooms, Spaces
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
@@ -62,6 +61,7 @@ from hefu_broker.tidings import Tidings
 from hefu_broker.trust import Trust
 
 log = logging.getLogger("hefu.broker")
+_LOOK_SECONDS = 2.0
 DATABASE = "broker.db"
 LEASE = "sequencer"
 
@@ -182,9 +182,8 @@ class Server:
         except HefuError:
             os.close(self._lock)
             raise
-        relaying = self._ground.settings.relay
-        self._relay = Relay(self._ground.clock) if relaying else None
-        self._relay_port = RelayPort(relaying, self._relay) if self._relay else None
+        settings = self._ground.settings
+        self._relay = Relaying(self.spaces) if settings.relay and not settings.relay_apart else None
         self._stopped = threading.Event()
         self._bell = Bell(folder, self._look)
         self._running: list[Running] = []
@@ -202,7 +201,7 @@ class Server:
     def ports(self) -> dict[str, int]:
         """The ports of the services, of enrolment and, where there is one, of the relay."""
         main, enrolment = self._running
-        relay = {"relay_port": self._relay_port.port} if self._relay_port else {}
+        relay = {"relay_port": self._relay.port} if self._relay else {}
         return {"port": main.port, "enrolment_port": enrolment.port, **relay}
 
     @property
@@ -234,9 +233,8 @@ class Server:
             self._health.stop()
         for rooms in self.spaces:
             rooms.changes.close()
-        if self._relay is not None and self._relay_port is not None:
+        if self._relay is not None:
             self._relay.stop()
-            self._relay_port.stop()
         for each in self._running:
             each.stop(grace)
         self._bell.stop()
@@ -255,12 +253,12 @@ class Server:
         settings, spaces = self._ground.settings, self.spaces
         load = _Identity(self.rooms)
         roots = self.rooms.space.transport_ca.encode()
-        if self._relay_port is not None:
-            self._relay_port.start()
+        if self._relay is not None:
+            self._relay.start(settings.relay, transport.server_credentials(load, roots))
         self._running.append(
             transport.serve(
                 settings.address,
-                services.main(spaces, self._relay, reflection=settings.reflection),
+                services.main(spaces, reflection=settings.reflection),
                 transport.server_credentials(load, roots),
                 spaces.authenticate,
             )
@@ -335,6 +333,55 @@ class Server:
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+
+class RelayServer:
+    """The relay as a process of its own beside the broker's: contracted work goes on through it while that one is down.
+
+    Args:
+        folder: the broker's.
+        clock: for tests; the system's by default.
+    """
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self._ground = _Ground.of(folder, clock or SystemClock(), serving=False)
+        self.spaces = self._ground.spaces()
+        self._relay = Relaying(self.spaces)
+        self._stopped = threading.Event()
+        self._looking = threading.Thread(target=self._look, name="look", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where it serves."""
+        return self._relay.port
+
+    def start(self) -> None:
+        """Serve, and take in what the broker writes. Raises Unavailable where the address is taken, Malformed where
+        the settings have none."""
+        if not self._ground.settings.relay_apart or not self._ground.settings.relay:
+            raise Malformed("relay.not_apart")
+        roots = self.spaces.first.space.transport_ca.encode()
+        credentials = transport.server_credentials(_Identity(self.spaces.first), roots)
+        self._relay.start(self._ground.settings.relay, credentials)
+        self._looking.start()
+
+    def stop(self) -> None:
+        """End all connections."""
+        self._stopped.set()
+        if self._looking.ident is not None:
+            self._looking.join()
+        self._relay.stop()
+        for rooms in self.spaces:
+            rooms.sequencer.stop()
+        self._ground.database.close()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(_LOOK_SECONDS):
+            for each in further(self._ground.folder):
+                if each not in self.spaces:
+                    _tolerant(f"the new space {each}", lambda id_=each: self.spaces.add(self._ground.rooms(id_)))  # type: ignore[misc]
+            for rooms in self.spaces:
+                _tolerant(f"what was written in {rooms.space.space}", rooms.registry.reload)
 
 
 class _Identity:

@@ -54,6 +54,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     serve.add_argument(
         "--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)"
     )
+    command("relay", "serve the relay as a process of its own, until SIGTERM or Ctrl-C", _relay, space=False)
     _add_invite(command("invite", "write an invitation: one file that is enough to join", _invite))
     token = command("token", "make a one-time token for a new participant", _token)
     token.add_argument("--name", required=True, help="the name of the participant it is for")
@@ -205,6 +206,29 @@ def _serve(arguments: argparse.Namespace) -> int:
     finally:
         server.stop(arguments.grace)
         telemetry.stop()
+    return 0
+
+
+def _relay(arguments: argparse.Namespace) -> int:
+    from hefu_broker.bootstrap import RelayServer
+    from hefu_broker.settings import Settings
+
+    settings = Settings.read(arguments.dir)
+    faults.arm(test=settings.test)
+    logs.configure(settings.logs)
+    keep_memory_private()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = RelayServer(arguments.dir)
+    try:
+        server.start()
+        ready = {"ready": True, "spaces": [each.space.space for each in server.spaces], "relay_port": server.port}
+        sys.stdout.write((json.dumps(ready) if arguments.json else f"ready: relay port {server.port}") + "\n")
+        sys.stdout.flush()
+        stop.wait()
+    finally:
+        server.stop()
     return 0
 
 

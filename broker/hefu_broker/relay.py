@@ -34,6 +34,7 @@ class Limits:
         missed: tickets in a row that a listening connector may leave unused before it counts as gone.
         idle_seconds: after which a tunnel in which nothing moves is closed.
         heads: connections that have not presented a ticket yet, and of one host.
+        services: connections to the relay's own service, which is behind the same port.
         head_seconds: in which a connection must present its ticket.
         check_seconds: between two checks of the standing of both sides of each tunnel.
     """
@@ -47,6 +48,7 @@ class Limits:
     idle_seconds: float = 600.0
     heads: int = 256
     heads_each: int = 64
+    services: int = 4096
     head_seconds: float = 5.0
     check_seconds: float = 2.0
 

@@ -1,7 +1,9 @@
 """The relay's port: the only room of the relay that knows sockets. All tunnels run on one loop in one thread.
 
 A connection presents a ticket in the form of HTTP CONNECT, as gRPC's clients do, waits for its other half, and is then
-copied to it. What is copied is TLS between two connectors; nothing here could read it, and nothing here tries to.
+copied to it. What is copied is TLS between two connectors; nothing here could read it, and nothing here tries to. A
+connection that begins with TLS is for the relay's own service: so a relay is one address, and whoever listens at it is
+called at it.
 """
 
 from __future__ import annotations
@@ -54,16 +56,22 @@ class RelayPort:
         self._heads: dict[End, float] = {}  # connections without a ticket yet, and since when
         self._pairs: dict[Tunnel, _Pair] = {}
         self._of: dict[End, _Pair] = {}
+        self._inside: set[End] = set()  # connections to the service, the far ends of those
+        self._leading: set[asyncio.Task[None]] = set()
+        self._service = 0
         self._server: asyncio.Server | None = None
         self._sweeping: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self, service: int) -> None:
         """Serve; returns at once.
+
+        Args:
+            service: the port of the relay's own service on this host.
 
         Raises:
             Unavailable: the address cannot be bound.
         """
-        self._loop = asyncio.new_event_loop()
+        self._service, self._loop = service, asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._thread.start()
         try:
@@ -102,7 +110,7 @@ class RelayPort:
         await self._loop.shutdown_default_executor()
         if self._server is not None:
             self._server.close()
-        for end in [*self._heads, *self._of]:
+        for end in [*self._heads, *self._of, *self._inside]:
             end.abort()
         await asyncio.sleep(0)  # lets the connections say that they are over
 
@@ -119,6 +127,11 @@ class RelayPort:
 
     def _head(self, end: End, head: bytes) -> None:
         self._heads.pop(end, None)
+        if not head:
+            leading = self._loop.create_task(self._lead_in(end))
+            self._leading.add(leading)
+            leading.add_done_callback(self._leading.discard)
+            return
         try:
             found = self._relay.redeem(tunnel.asked(head))
         except HefuError as fault:
@@ -133,6 +146,20 @@ class RelayPort:
             for each in pair.ends:
                 each.send(tunnel.answer(200, "OK"))
             tunnel.join(*pair.ends)
+
+    async def _lead_in(self, end: End) -> None:
+        """Join a connection to the relay's own service, which asks for a certificate."""
+        inner = End(None, self._inside.discard)
+        try:
+            if len(self._inside) >= self._relay.limits.services:
+                raise OSError("too many connections")
+            await self._loop.create_connection(lambda: inner, "127.0.0.1", self._service)
+        except OSError as fault:
+            log.warning("a connection to the relay's service is refused: %s", fault)
+            end.abort()
+            return
+        self._inside.add(inner)
+        tunnel.join(end, inner)
 
     def _lost(self, end: End) -> None:
         self._heads.pop(end, None)

@@ -32,6 +32,7 @@ class Settings:
         reflection: whether gRPC reflection answers.
         relay: ``host:port`` to listen on for connections to connectors that nobody can dial; port 0 draws one; empty
             where there is no relay.
+        relay_apart: the relay is a process of its own (``hefu broker relay``), and goes on while the broker is down.
         secret: what database and keys are encrypted under: ``file:PATH``, ``env:NAME`` or ``passphrase`` (asked for, or
             in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
         checkpoint: file of the newest checkpoint seen, relative to the folder; best on other storage.
@@ -55,6 +56,7 @@ class Settings:
     database: str = ""
     secret: str = ""
     relay: str = ""
+    relay_apart: bool = False
     test: bool = False
     http: str = ""
     logs: str = "text"

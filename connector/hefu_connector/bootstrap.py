@@ -7,7 +7,7 @@ workers too: for a look at names and types of columns, asked by the provider's o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from hefu_connector.clients.broker import (
     RegistryClient,
 )
 from hefu_connector.clients.peer import PeerClient
-from hefu_connector.clients.relay import Inward, RelayClient
+from hefu_connector.clients.relay import Inward, Relays
 from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.estimates import Estimates
@@ -100,7 +100,7 @@ class _Broker:
     negotiations: NegotiationsClient
     log: LogClient
     charters: ChartersClient
-    relay: RelayClient | None
+    relays: Relays
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +160,15 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         Loop("standing", enforcement.sweep, SWEEP),
     ]
     inward = _inward(ground)
-    if inward is not None:
-        loops.append(Loop("relay", inward.step, AT_ONCE, ground.identity.bound))
+    loops += [Loop("relay", each.step, AT_ONCE, ground.identity.bound) for each in inward]
     servicer = ComputationServicer(enforcement, Estimates(ground.shelves.products, engines).estimate)
     # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
     closing = [
         *(loop.end for loop in loops),
         ground.broker.link.close,
         roles.peers.close,
-        *((inward.close,) if inward is not None else ()),
+        ground.broker.relays.close,
+        *(each.close for each in inward),
         *(loop.join for loop in loops),
         enforcement.close,
         pool.close,
@@ -201,7 +201,6 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
-    relay = RelayClient(link, space.relay) if space.relay else None
     broker = _Broker(
         link,
         RegistryClient(link),
@@ -209,7 +208,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         NegotiationsClient(link),
         LogClient(link),
         ChartersClient(link),
-        relay,
+        Relays(space, identity.credentials),
     )
     trust = SpaceTrust(space, broker.registry, shelves.marks, clock)
     trust.load()
@@ -249,7 +248,7 @@ def _roles(ground: _Ground) -> _Roles:
     consumer = Consumer(
         author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin, trust.charter
     )
-    peers = PeerClient(trust, ground.identity.credentials, relay=broker.relay)
+    peers = PeerClient(trust, ground.identity.credentials, relay=broker.relays if broker.relays.each else None)
 
     def provider_of(product: str) -> str:
         for held in agreements.all():
@@ -361,13 +360,16 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook) -> Desk:
     )  # fmt: skip
 
 
-def _inward(ground: _Ground) -> Inward | None:
-    """Connections through the relay, where the space has one and this connector serves others."""
-    relay, settings = ground.broker.relay, ground.settings
-    return Inward(relay, settings.listen) if relay and settings.relay and settings.listen else None
+def _inward(ground: _Ground) -> list[Inward]:
+    """Connections through the space's relays, where this connector serves others."""
+    settings = ground.settings
+    serves = settings.relay and settings.listen
+    return [Inward(each, settings.listen) for each in ground.broker.relays.each] if serves else []
 
 
-def _public(ground: _Ground, servicer: ComputationServicer, inward: Inward | None) -> Callable[[], transport.Running]:
+def _public(
+    ground: _Ground, servicer: ComputationServicer, inward: Sequence[Inward]
+) -> Callable[[], transport.Running]:
     def serve() -> transport.Running:
         credentials = transport.server_credentials(ground.identity.credentials, ground.space.transport_ca.encode())
         services: list[Callable[[grpc.Server], None]] = [servicer.add]
@@ -376,8 +378,8 @@ def _public(ground: _Ground, servicer: ComputationServicer, inward: Inward | Non
 
             services.append(diagnostics.add)
         running = transport.serve(ground.settings.listen, services, credentials, ground.trust.authenticate)
-        if inward is not None:
-            inward.open(running.port)
+        for each in inward:
+            each.open(running.port)
         return running
 
     return serve

@@ -497,6 +497,10 @@ _BROKER: dict[str, Message] = {
         "A broker of this folder is running already. Stop it first.", "此文件夹的平台已在运行。请先停止。"
     ),
     "broker.settings": _m("The settings file {path} cannot be read: {why}.", "无法读取设置文件 {path}：{why}。"),
+    "relay.not_apart": _m(
+        "This broker relays itself, or not at all. Set relay to HOST:PORT and relay_apart to true in broker.json first.",
+        "此平台自行中继，或没有中继。请先在 broker.json 中将 relay 设为 主机:端口，并将 relay_apart 设为 true。",
+    ),
     "relay.not_listening": _m(
         "The connector of {participant} does not listen at the relay. Is it running, with relay set to true?",
         "{participant} 的连接器未在中继上等候。它是否在运行，且 relay 设为 true？",

@@ -32,8 +32,8 @@ class SpaceFile:
         transport_ca: PEM of the authority that issues transport certificates.
         log_origin: the audit log's name.
         log_key: the audit log's verifier key (a C2SP vkey).
-        relay: ``host:port`` where connectors that nobody can dial are reached; empty where the space has none. Only
-            sealed bytes go there, so a wrong one can hinder and do no more.
+        relay: ``host:port`` where connectors that nobody can dial are reached, or several of them with commas between;
+            empty where the space has none. Only sealed bytes go there, so a wrong one can hinder and do no more.
         charter: the version of the space's charter when the file was written, as digits; whoever pins it does nothing
             until it has seen that one or a newer. Empty where the space had none.
     """
@@ -78,6 +78,11 @@ class SpaceFile:
             raise Malformed("space.unreadable", path=where, why="charter must be a number")
         raw = identity.read_bytes(document["root"], 32)
         return cls(root=PublicKey(keys.key_id(identity.ROOT, raw), identity.ROOT, raw), **values)
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """The addresses of all relays."""
+        return tuple(each.strip() for each in self.relay.split(",") if each.strip())
 
     def document(self) -> dict[str, str]:
         """The members of the file."""

@@ -16,6 +16,7 @@ from hefu.errors import Malformed
 
 LARGEST_HEAD = 2048  # bytes
 _END = b"\r\n\r\n"
+_TLS = b"\x16"  # the first byte of a handshake (RFC 8446, section 5.1)
 _AHEAD = 1 << 20  # bytes that one end may be ahead of the other
 _TICKET = re.compile(rb"\r\nproxy-authorization: *bearer ([A-Za-z0-9_-]{20,100})(?:\r\n|\Z)", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r\n|\Z)")
@@ -30,8 +31,8 @@ class End(asyncio.Protocol):
     """One end. Everything happens on the loop that made it.
 
     Args:
-        on_head: called once with the head, its blank line included; what follows is kept until `join`. None where no
-            head is spoken.
+        on_head: called once with the head, its blank line included; what follows is kept until `join`. The head is
+            empty where TLS begins at once. None where no head is spoken.
         on_lost: called once when the connection is over.
 
     Attributes:
@@ -46,6 +47,7 @@ class End(asyncio.Protocol):
         self._on_lost = on_lost
         self._early = bytearray()
         self._headed = on_head is None
+        self._over = False
         self._other: End | None = None
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -105,12 +107,17 @@ class End(asyncio.Protocol):
     def connection_lost(self, fault: Exception | None) -> None:
         """As asyncio asks: the other end goes with it."""
         del fault
-        other, self._other, self._transport = self._other, None, None
+        other, self._other, self._transport, self._over = self._other, None, None, True
         if other is not None:
             other.close()
         self._on_lost(self)
 
     def _look_for_head(self) -> None:
+        if self._early.startswith(_TLS):
+            self._headed = True
+            if self._on_head is not None:
+                self._on_head(self, b"")
+            return
         end = self._early.find(_END)
         if end < 0 and len(self._early) <= LARGEST_HEAD:
             return
@@ -135,6 +142,9 @@ def join(one: End, other: End) -> None:
     """From now on each gets what the other receives, no faster than it takes it, and both end together."""
     one._take(other)
     other._take(one)
+    for each, its in ((one, other), (other, one)):
+        if each._over:  # it went while the other was made
+            its.close()
 
 
 def ask(ticket: str) -> bytes:

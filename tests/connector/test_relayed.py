@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 from hefu import tunnel
-from hefu.errors import HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated, Unavailable
 from hefu.identity import Binding
 from hefu.times import SystemClock
 from hefu.transport import Via
+from hefu_broker.bootstrap import RelayServer
 from hefu_broker.relay import Limits
+from hefu_broker.settings import Settings
 from hefu_connector.clients.peer import PeerClient
-from hefu_connector.clients.relay import RelayClient
+from hefu_connector.clients.relay import RelayClient, Relays
 from hefu_connector.ports import ComputationState
 from hefu_connector.running import Connector
 from hefu_policies.budget import PrivacyLoss
@@ -50,8 +52,8 @@ def agreement(space: Space) -> str:
 def relay_of(who: Connector) -> RelayClient:
     found = who.asking._peers
     assert isinstance(found, PeerClient)
-    assert isinstance(found._relay, RelayClient)
-    return found._relay
+    assert isinstance(found._relay, Relays)
+    return found._relay.each[0]
 
 
 def client(space: Space, relay: object = None, provider: Binding | None = None) -> PeerClient:
@@ -131,7 +133,8 @@ def test_a_connection_that_broke_is_made_anew_with_a_new_ticket(space: Space) ->
     assert estimate(peers).epsilon_nano > 0
     before = peers._channels["hospital-a"]
     assert space.server is not None
-    port = space.server._relay_port
+    assert space.server._relay is not None
+    port = space.server._relay.outer
     assert port is not None
     for pair in list(port._pairs.values()):
         port._loop.call_soon_threadsafe(port._end_pair, pair.tunnel)
@@ -328,9 +331,8 @@ def test_somebody_who_is_unknown_or_does_not_listen_is_not_called(space: Space) 
 def test_half_a_connection_is_ended_in_time(space: Space) -> None:
     """Nobody comes for the other half; nobody says anything at all; nothing moves any more."""
     assert space.server is not None
-    relay, port = space.server._relay, space.server._relay_port
-    assert relay is not None
-    assert port is not None
+    assert space.server._relay is not None
+    relay = space.server._relay.relay
     before, relay.limits = relay.limits, Limits(ticket_seconds=0.3, head_seconds=0.3, idle_seconds=0.6)
     try:
         with knock(space, b"CONNECT") as silent:
@@ -354,7 +356,8 @@ def test_the_tunnel_of_a_revoked_caller_ends_and_it_gets_no_other(space: Space, 
     peers = mallory.asking._peers
     assert isinstance(peers, PeerClient)
     eventually(lambda: peers.estimate("hospital-a", PRODUCT, plan(PRODUCT, "0.1")))
-    port = space.server._relay_port
+    assert space.server._relay is not None
+    port = space.server._relay.outer
     assert port is not None
     key = eventually(lambda: space.connectors["pharma-b"].trust.bindings("mallory"))[0].key
     relay, mine = relay_of(mallory), {each for each in port._pairs if each.caller[1] == key}
@@ -364,3 +367,52 @@ def test_the_tunnel_of_a_revoked_caller_ends_and_it_gets_no_other(space: Space, 
     with pytest.raises((Unauthenticated, Unavailable)):
         relay.via(provider_of(space).fingerprint)
     space.stop("mallory")
+
+
+# ---------------------------------------------------------------- several relays, and one apart
+
+
+def test_the_next_relay_is_asked_where_the_first_is_away(space: Space) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        away = f"127.0.0.1:{taken.getsockname()[1]}"
+    held = space.connectors["pharma-b"].asking._peers
+    assert isinstance(held, PeerClient)
+    relays = Relays(replace(space.file, relay=f"{away}, {space.file.relay}"), held._credentials)
+    peers = client(space, relays)
+    assert estimate(peers).epsilon_nano > 0
+    peers.close()
+    relays.close()
+
+
+def test_a_relay_apart_goes_on_while_the_broker_is_down(space: Space) -> None:
+    inside = RelayServer(space.broker_folder)
+    with pytest.raises(Malformed):
+        inside.start()
+    inside.stop()
+    space.stop_broker()
+    settings = Settings.read(space.broker_folder)
+    replace(settings, relay_apart=True).write(space.broker_folder)
+    apart = RelayServer(space.broker_folder)
+    apart.start()
+    try:
+        assert f"127.0.0.1:{apart.port}" == settings.relay
+        peers = client(space)
+        assert eventually(lambda: estimate(peers).epsilon_nano > 0), "the broker is down"
+        peers.close()
+        broker = space.start_broker()
+        assert "relay_port" not in broker.ports
+        broker.rooms.standings.suspend("pharma-b", "a test")
+        relay = relay_of(space.connectors["pharma-b"])
+
+        def refused() -> bool:
+            with suppress(Unavailable, NotFound):
+                try:
+                    relay.via("sha256:" + "0" * 64)
+                except Unauthenticated:
+                    return True
+            return False
+
+        assert eventually(refused), "it takes in what the broker writes"
+        broker.rooms.standings.reinstate("pharma-b")
+    finally:
+        apart.stop()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
-# Classic BPF on an Ethernet frame: an IPv4 TCP segment with SYN and without ACK is dropped (TC_ACT_SHOT), all else passes.
+# Classic BPF on an Ethernet frame: an IPv4 TCP segment with SYN and without ACK is dropped (TC_ACT_SHOT), else passes.
 # That is what a firewall does that lets nobody in: connections that go out are answered, none comes in.
 _NO_NEW_CONNECTIONS = "9,40 0 0 12,21 0 6 2048,48 0 0 23,21 0 4 6,48 0 0 47,84 0 0 18,21 0 1 2,6 0 0 2,6 0 0 0"
 
@@ -52,7 +52,11 @@ class FarHost:
         self.run("ip", "addr", "add", f"{FAR}/24", "dev", "far")
         self.run("ip", "link", "set", "far", "up")
         self.run("tc", "qdisc", "add", "dev", "far", "ingress")
-        self.run(*f"tc filter add dev far parent ffff: bpf bytecode".split(), _NO_NEW_CONNECTIONS, "direct-action")
+        self.run(
+            *["tc", "filter", "add", "dev", "far", "parent", "ffff:", "bpf", "bytecode"],
+            _NO_NEW_CONNECTIONS,
+            "direct-action",
+        )
         return self
 
     @property

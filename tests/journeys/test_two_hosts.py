@@ -38,14 +38,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-pytestmark = [pytest.mark.timeout(_SECONDS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(_SECONDS)]
 
 
 def test_the_demos_story_holds_with_providers_that_nobody_can_dial(report: dict[str, Any]) -> None:
     assert report["broken"] == []
     assert report["lets_in"] is False, "the firewall must be one"
     assert report["endpoints"] == ["None"] * 3
-    assert report["through_relay"] >= 6, "both halves of at least one tunnel a provider"
+    assert report["through_relay"] >= 4, "a tunnel of each provider, and the newcomer's, crossed the cable"
 
 
 def test_the_two_hosts_share_no_disk(report: dict[str, Any]) -> None:

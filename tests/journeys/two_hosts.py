@@ -33,11 +33,20 @@ class TwoHosts(Space):
     def __init__(self, folder: Path, far: FarHost) -> None:
         super().__init__(folder, settings={"workers": 1})
         self.far = far
+        self.relay = self._process("relay", "broker", "relay", "--dir", str(self.broker_folder))
 
     def found(self) -> None:
         main, enrolment, relay = (f"{NEAR}:{port}" for port in PORTS)
         self.operator.found(SPACE, main, enrolment, relay=relay)
+        # A process of its own, so that contracted work goes on while the broker is down.
+        settings = self.broker_folder / "broker.json"
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | {"relay_apart": True}))
         self.broker.start()
+        self.relay.start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.relay.stop()
 
     def enrol(self, members: Sequence[Member]) -> list[Node]:
         near = super().enrol([each for each in members if each.name == CONSUMER.name])
@@ -102,7 +111,7 @@ class Newcomer:
         node.process.start()
         self.typed.append("hefu connector serve")
         self.space.nodes[node.name] = node
-        found = self._type(node, "catalog", "search", product.terms.name if False else "departures")["products"]
+        found = self._type(node, "catalog", "search", "departures")["products"]
         (wanted,) = [each for each in found if each["product"] == product.id]
         purpose = product.terms.purpose or "dpv:ScientificResearch"
         made = self._type(

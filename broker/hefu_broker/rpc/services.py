@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 Add = Callable[[grpc.Server], None]
 
 
-def main(spaces: Spaces, relay: Relay | None, *, reflection: bool) -> list[Add]:
-    """The services over mutual TLS, the relay's where there is one; the caller's certificate decides the space."""
+def main(spaces: Spaces, *, reflection: bool) -> list[Add]:
+    """The services over mutual TLS; the caller's certificate decides the space."""
     registry, contracts = RegistryServicer(spaces), ContractServicer(spaces)
     names = [
         _full_name(audit_pb2, "LogService"),
@@ -48,13 +48,18 @@ def main(spaces: Spaces, relay: Relay | None, *, reflection: bool) -> list[Add]:
         lambda server: catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(spaces), server),
         lambda server: contract_pb2_grpc.add_ContractServiceServicer_to_server(contracts, server),
         lambda server: audit_pb2_grpc.add_LogServiceServicer_to_server(LogServicer(spaces), server),
+        _health(names),
     ]
-    if relay is not None:
-        relaying = RelayServicer(spaces, relay)
-        added.append(lambda server: relay_pb2_grpc.add_RelayServiceServicer_to_server(relaying, server))
-        names.append(_full_name(relay_pb2, "RelayService"))
-    added.append(_health(names))
     return [*added, _reflection(names)] if reflection else added
+
+
+def relaying(spaces: Spaces, relay: Relay) -> list[Add]:
+    """The relay's service, over mutual TLS too."""
+    servicer = RelayServicer(spaces, relay)
+    return [
+        lambda server: relay_pb2_grpc.add_RelayServiceServicer_to_server(servicer, server),
+        _health([_full_name(relay_pb2, "RelayService")]),
+    ]
 
 
 def enrolment(spaces: Spaces) -> list[Add]:

@@ -8,46 +8,53 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 
 from hefu import faults, transport, tunnel
-from hefu.errors import HefuError, Unavailable
+from hefu.errors import HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.space import SpaceFile
 from hefu.transport import Via
 from hefu.tunnel import End
 from hefu.v1 import relay_pb2, relay_pb2_grpc
 
-from hefu_connector.clients.broker import PEER, Link
+from hefu_connector.clients.broker import Link
 
 log = logging.getLogger("hefu.relay")
+PEER = "the relay"
 _DIAL_SECONDS = 10.0
 _MOST = 256  # connections that come in at once
 
 
 class RelayClient:
-    """The broker's relay service over one link.
+    """One relay: its service over a link to its own address.
 
     Args:
         address: the relay's ``host:port`` as the space file pins it.
     """
 
-    def __init__(self, link: Link, address: str) -> None:
+    def __init__(self, space: SpaceFile, address: str, credentials: Callable[[], tuple[bytes, bytes]]) -> None:
         self.address = address
-        self._link = link
+        self._link = Link(replace(space, address=address), credentials)
 
     def via(self, fingerprint: str) -> Via:
         """A way to the connector that bound a certificate, for one connection within seconds.
 
         Raises:
-            NotFound: it does not listen at the relay.
-            Unavailable: the broker is away, or the relay is full.
+            NotFound: it does not listen at this relay.
+            Unavailable: the relay is away, or full.
         """
         request = relay_pb2.OpenTunnelRequest(certificate=fingerprint)
         stub = relay_pb2_grpc.RelayServiceStub(self._link.channel())
         answer = transport.invoke(stub.OpenTunnel, request, peer=PEER, timeout=self._link.timeout)
         faults.point("relay.asked")
         return Via(self.address, answer.ticket)
+
+    def close(self) -> None:
+        """Close the link."""
+        self._link.close()
 
     def listen(self) -> Iterator[str]:
         """Tickets of connections that come in, an empty one first; until the stream breaks.
@@ -58,6 +65,30 @@ class RelayClient:
         stub = relay_pb2_grpc.RelayServiceStub(self._link.channel())
         for each in transport.stream(stub.Listen, relay_pb2.ListenRequest(), peer=PEER, timeout=None):
             yield each.ticket
+
+
+class Relays:
+    """All relays of a space; a connector listens at each, so any of them leads to it."""
+
+    def __init__(self, space: SpaceFile, credentials: Callable[[], tuple[bytes, bytes]]) -> None:
+        self.each = [RelayClient(space, address, credentials) for address in space.relays]
+
+    def via(self, fingerprint: str) -> Via:
+        """As `RelayClient.via`, by the first relay that leads there."""
+        if not self.each:
+            raise NotFound("resource.not_found", what="relay in", name="this space")
+        *others, last = self.each
+        for client in others:
+            try:
+                return client.via(fingerprint)
+            except (NotFound, Unavailable, Unauthenticated) as fault:
+                log.info("the relay %s does not lead there: %s", client.address, fault.code)
+        return last.via(fingerprint)
+
+    def close(self) -> None:
+        """Close all links."""
+        for each in self.each:
+            each.close()
 
 
 class Inward:

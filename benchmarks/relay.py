@@ -1,0 +1,248 @@
+"""The relay beside a direct connection: bytes a second through a TLS stream of 4 MiB parts, and whole releases.
+
+Both run on the loopback of one machine, so the relay's copying competes with both ends for the same cores; on a machine
+of its own it has them to itself. Aim: at least half of what a direct connection carries.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+
+import grpc
+from hefu import canonical, transport
+from hefu.enrolment import KeyRing
+from hefu.envelope import Statement
+from hefu.identity import Binding
+from hefu.times import SystemClock
+from hefu.transport import Via
+from hefu.v1 import computation_pb2, computation_pb2_grpc, control_pb2
+from hefu.v1.control_pb2_grpc import ControlServiceStub
+from hefu_broker.authority import Authority
+from hefu_broker.relay import Limits, Relay
+from hefu_broker.relay_port import RelayPort
+from hefu_connector.clients.relay import Inward
+from hefu_connector.engines import language
+from hefu_policies.budget import PrivacyLoss
+from hefu_policies.product import Description
+from hefu_space.operator import Operator
+from hefu_space.space import LOCAL, Node, Space, free_ports
+from measure import Page, milliseconds, percentile, summary
+from release import _agree
+from world import founded
+
+PART = 4 << 20
+PARTS = 64
+_ROUNDS, _RELEASES, _REST = 5, 40, 0.5
+
+
+class Stock(computation_pb2_grpc.ComputationServiceServicer):
+    """Sends the same sealed part again and again."""
+
+    part = bytes(PART)
+
+    def FetchRelease(  # noqa: N802 - the name in the protocol
+        self, request: computation_pb2.FetchReleaseRequest, context: grpc.ServicerContext
+    ) -> Iterator[computation_pb2.ReleasePart]:
+        for index in range(request.first_part):
+            yield computation_pb2.ReleasePart(index=index, sealed=self.part)
+
+
+class Line:
+    """A TLS server in a process of its own, reached directly and through a relay in another."""
+
+    def __init__(self, folder: Path) -> None:
+        clock = SystemClock()
+        authority = Authority.found("bench", clock.now(), timedelta(hours=1))
+        self.ring = KeyRing("provider", "provider", folder / "keys")
+        self.ring.make()
+        issued = authority.issue(self.ring.transport().public_key(), "provider", "provider", clock.now())
+        self.pem, self.key = transport.to_pem(issued.der), self.ring.transport_pem()
+        binding = Binding("provider", "provider", issued.der, "", issued.not_after)
+        spawn = multiprocessing.get_context("spawn")
+        self._relay, far = spawn.Pipe()
+        spawn.Process(target=serve_relay, args=(far, binding), daemon=True).start()
+        self.address = f"{LOCAL}:{self._relay.recv()}"
+        self._server, far = spawn.Pipe()
+        words = (far, binding, self.key, self.pem, authority.pem, self.address)
+        spawn.Process(target=serve_parts, args=words, daemon=True).start()
+        self.port = self._server.recv()
+
+    def channel(self, *, relayed: bool) -> grpc.Channel:
+        """A new one; a relayed one costs a word to both processes, as it would a call to the relay's service."""
+        via = None
+        if relayed:
+            self._relay.send(True)
+            mine, theirs = self._relay.recv()
+            self._server.send(theirs)
+            via = Via(self.address, mine)
+        return transport.connect(
+            f"{LOCAL}:{self.port}",
+            root_pem=self.pem,
+            certificate_pem=self.pem,
+            key_pem=self.key,
+            server_name="provider.hefu",
+            via=via,
+        )
+
+    def close(self) -> None:
+        for each in (self._server, self._relay):
+            each.send(None)
+            each.recv()
+
+
+def serve_relay(pipe: Connection, binding: Binding) -> None:
+    """The relay's process: its port out; then a pair of tickets for every word."""
+    relay, heard = Relay(SystemClock(), Limits(of_pair=64)), []
+    relay.listen("bench", binding, heard.append, lambda: None)
+    outer = RelayPort(f"{LOCAL}:0", relay)
+    outer.start(0)
+    pipe.send(outer.port)
+    while pipe.recv():
+        pipe.send((relay.open("bench", binding, binding, lambda: None), heard.pop()))
+    outer.stop()
+    pipe.send(None)
+
+
+def serve_parts(pipe: Connection, binding: Binding, key: bytes, pem: bytes, roots: bytes, relay: str) -> None:
+    """The provider's process: its port out; then a ticket for every connection that comes in."""
+    credentials = transport.server_credentials(lambda: (key, pem), roots)
+    add = [lambda server: computation_pb2_grpc.add_ComputationServiceServicer_to_server(Stock(), server)]
+    server = transport.serve(f"{LOCAL}:0", add, credentials, lambda _: binding)
+    inward = Inward(SimpleNamespace(address=relay), f"{LOCAL}:0")  # type: ignore[arg-type]  # its address is all it uses
+    inward.open(server.port)
+    pipe.send(server.port)
+    while ticket := pipe.recv():
+        inward._accept(ticket)
+    inward.close()
+    server.stop(0)
+    pipe.send(None)
+
+
+def rate(line: Line, *, relayed: bool, streams: int) -> float:
+    """MiB a second over so many connections at once."""
+    channels = [line.channel(relayed=relayed) for _ in range(streams)]
+
+    def fetch(channel: grpc.Channel, parts: int) -> None:
+        stub = computation_pb2_grpc.ComputationServiceStub(channel)
+        request = computation_pb2.FetchReleaseRequest(name="computations/x", first_part=parts)
+        deque(transport.stream(stub.FetchRelease, request, peer="provider", timeout=120), maxlen=0)
+
+    with ThreadPoolExecutor(streams) as pool:
+        list(pool.map(lambda each: fetch(each, 1), channels))  # connects
+        started = time.perf_counter()
+        list(pool.map(lambda each: fetch(each, PARTS // streams), channels))
+        taken = time.perf_counter() - started
+    for each in channels:
+        each.close()
+    return PARTS * PART / taken / (1 << 20)
+
+
+def connecting(line: Line, *, relayed: bool) -> float:
+    """Milliseconds from nothing to the first part of an answer."""
+
+    def once() -> None:
+        with line.channel(relayed=relayed) as channel:
+            stub = computation_pb2_grpc.ComputationServiceStub(channel)
+            request = computation_pb2.FetchReleaseRequest(name="computations/x", first_part=0)
+            deque(transport.stream(stub.FetchRelease, request, peer="provider", timeout=20), maxlen=0)
+
+    return milliseconds(once)
+
+
+class RelayedSpace(Space):
+    """A space whose provider nobody can dial."""
+
+    def found(self) -> None:
+        """With a relay."""
+        main, enrolment, relay = (f"{LOCAL}:{port}" for port in free_ports(3))
+        assert isinstance(self.operator, Operator)
+        self.operator.found("demo", main, enrolment, relay=relay)
+        self.broker.start()
+
+    def enrol(self, members: object) -> list[Node]:
+        """Without addresses."""
+        nodes = super().enrol(members)  # type: ignore[arg-type]
+        from hefu_connector.settings import Home, Settings
+
+        for node in nodes:
+            home = Home(node.folder)
+            replace(Settings.read(home), endpoint="").write(home)
+        return nodes
+
+
+def releases(space: Space) -> list[float]:
+    """Milliseconds of whole releases, one after another."""
+    try:
+        consumer, product = founded(space)
+        contract = _agree(consumer, product)
+        description = Description.of(Statement.parse(contract.description.envelope).body)
+        sql = f'SELECT COUNT(*) AS n FROM "{product}"'
+        plan = canonical.encode(language.parse(sql, description, PrivacyLoss.of_text("0.1", "0")).body())
+        rest, found = threading.Event(), []
+        with consumer.control() as stub:
+            ask_one(stub, contract.agreement_name, plan)
+            for _ in range(_RELEASES):
+                rest.wait(_REST)
+                found.append(milliseconds(lambda: ask_one(stub, contract.agreement_name, plan)))
+        return found
+    finally:
+        space.stop()
+
+
+def ask_one(stub: ControlServiceStub, agreement: str, plan: bytes) -> None:
+    """One release over the control service."""
+    request = control_pb2.ControlServiceCreateComputationRequest(agreement=agreement, plan=plan)
+    made = transport.invoke(stub.CreateComputation, request, peer="consumer", timeout=60)
+    watch = computation_pb2.WatchComputationRequest(name=made.computation.name)
+    *_, end = transport.stream(stub.WatchComputation, watch, peer="consumer", timeout=60)
+    if end.computation.state != computation_pb2.Computation.STATE_RELEASED:
+        raise RuntimeError("not released")
+
+
+def main() -> None:
+    """Measure and write the page."""
+    page = Page("relay", "The relay beside a direct connection")
+    with tempfile.TemporaryDirectory() as folder:
+        line = Line(Path(folder))
+        try:
+            rows = []
+            for streams in (1, 4):
+                direct, relayed = [], []
+                for _ in range(_ROUNDS):  # in turns, so that both see the same machine
+                    direct.append(rate(line, relayed=False, streams=streams))
+                    relayed.append(rate(line, relayed=True, streams=streams))
+                one, other = percentile(direct, 0.5), percentile(relayed, 0.5)
+                rows.append((streams, f"{one:.0f} MiB/s", f"{other:.0f} MiB/s", f"{other / one:.0%}", "≥ 50 %"))
+            first = [
+                ("direct", summary([connecting(line, relayed=False) for _ in range(30)])),
+                ("through the relay", summary([connecting(line, relayed=True) for _ in range(30)])),
+            ]
+        finally:
+            line.close()
+    page.say(
+        f"{PARTS} parts of 4 MiB over mutual TLS on the loopback; server, client and relay in one process. Medians of"
+    )
+    page.say(f"{_ROUNDS} rounds in turns.", "")
+    page.table(("connections", "direct", "through the relay", "share", "aim"), rows)
+    page.table(("a first connection and an empty answer", "time"), first)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        direct = releases(Space(Path(one), settings={"quantum_ms": 0}))
+        relayed = releases(RelayedSpace(Path(other), settings={"quantum_ms": 0}))
+    page.say("Whole releases between real processes, quantum 0:", "")
+    page.table(("way", "a release"), [("direct", summary(direct)), ("through the relay", summary(relayed))])
+    page.write()
+
+
+if __name__ == "__main__":
+    main()
