@@ -18,14 +18,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu import faults, identity, logs, telemetry
+from hefu import backup, faults, identity, logs, telemetry
 from hefu.charter import CHARTERED, Charter
 from hefu.commands import Group, Output, common, pick
 from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.hardening import keep_memory_private
 
-from hefu_broker import charter_commands, space_commands
+from hefu_broker import backup_commands, charter_commands, space_commands
 from hefu_broker.space_commands import root_passphrase
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     _add_init(command("init", "found a space: the offline root, the broker's keys, the space file", _init, space=False))
     space_commands.add(commands)
     charter_commands.add(commands)
+    backup_commands.add(commands)
     serve = command("serve", "serve all spaces until SIGTERM or Ctrl-C", _serve, space=False)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")
     serve.add_argument(
@@ -182,6 +183,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from hefu_broker.settings import Settings
 
     settings = Settings.read(arguments.dir)
+    backup.check(arguments.dir.absolute(), "broker")
     faults.arm(test=settings.test)
     logs.configure(settings.logs)
     telemetry.start("hefu-broker", settings.node)

@@ -49,6 +49,7 @@ def _files(folder: Path, settings: Settings) -> Iterator[Finding]:
     yield from symptoms.secrecy(settings.secret, folder)
     yield from symptoms.database(folder / _DATABASE, settings.secret)
     yield from symptoms.disk(folder)
+    yield from symptoms.restored("broker", folder)
     roots = sorted(folder.parent.glob(f"*/{_ROOT_KEY}"))
     for each in roots:
         yield Finding.of("root", "warning", "doctor.root_here", path=str(each.parent))

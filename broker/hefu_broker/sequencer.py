@@ -29,7 +29,7 @@ from hefu.tlog.note import Sign, VerifierKey
 from hefu_broker.latest import Latest
 from hefu_broker.leadership import BEAT, LOOK, Leadership
 from hefu_broker.ports import LogStore, OutboxStore
-from hefu_broker.records import Entry, Head, Lease
+from hefu_broker.records import Entry, Head, Lease, Pending
 
 log = logging.getLogger("hefu.broker.log")
 _BATCH = 1024
@@ -110,6 +110,18 @@ class Sequencer:
         """Call this, too, after each publication."""
         self._published.append(call)
 
+    def remember(self, note: str) -> None:
+        """Take a checkpoint that somebody else kept for the newest seen, if it is newer than that.
+
+        Raises:
+            Untrusted: it is not signed by the log's key, or the database is behind it, or of another history.
+        """
+        signed, seen = checkpoint.verify(note, self._key), self._latest.read()
+        if seen is None or signed.size > seen.size:
+            self._latest.write(note)
+        self._check(self._store.head())
+        self._check_contains(signed)
+
     def recover(self) -> None:
         """Check the database against the newest checkpoint seen, then lead or follow.
 
@@ -132,6 +144,12 @@ class Sequencer:
         waiting = self._outbox.pending(_BATCH)
         if not waiting:
             return 0
+        with telemetry.step("log.sequence", entries=len(waiting)):
+            self._append(lease, before, waiting)
+        self._leadership.used()
+        return len(waiting)
+
+    def _append(self, lease: Lease, before: Head, waiting: Sequence[Pending]) -> None:
         entries = [
             Entry(before.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
             for number, each in enumerate(waiting)
@@ -143,8 +161,6 @@ class Sequencer:
         self._store.append(lease, before, [each.row for each in waiting], entries, added.tiles, after)
         self._head = after
         faults.point("log.committed")
-        self._leadership.used()
-        return len(waiting)
 
     def publish(self) -> None:
         """Sign, keep and publish a checkpoint of the head that was committed, if it is newer than the published one."""
@@ -235,9 +251,8 @@ class Sequencer:
         self._leadership.keep()
         more = True
         while more:
-            with telemetry.step("log.sequence"):
-                more = self.sequence() == _BATCH
-                self.publish()
+            more = self.sequence() == _BATCH
+            self.publish()
 
     def _take_charge(self) -> None:
         head = self._store.head()

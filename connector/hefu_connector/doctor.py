@@ -49,6 +49,7 @@ def _files(home: Home, settings: Settings) -> Iterator[Finding]:
     yield from symptoms.secrecy(settings.kept_under, home.directory)
     yield from symptoms.database(home.database, settings.kept_under)
     yield from symptoms.disk(home.directory)
+    yield from symptoms.restored("connector", home.directory)
     if settings.spool:
         yield from symptoms.in_memory("spool", home.directory / settings.spool)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hefu import logs, secret, telemetry
+from hefu import backup, logs, secret, telemetry
 from hefu.errors import Conflict, Malformed
 from hefu.hardening import keep_memory_private
 from hefu.invitation import Invitation
@@ -113,10 +113,12 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
 
     Raises:
         Malformed: the connector is not enrolled yet.
+        Conflict: it was restored from a copy and not confirmed.
     """
     keep_memory_private()
     if not Enrolment(directory).finished:
         raise Malformed("command.not_enrolled", directory=str(directory))
+    backup.check(directory.absolute(), "connector")
     from hefu_connector.bootstrap import build
 
     settings = Settings.read(Home(directory))

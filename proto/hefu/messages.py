@@ -982,6 +982,36 @@ _SPACE: dict[str, Message] = {
         "未找到 Python 包 {name} 自带的数据集。请执行：pip install 'hefu[demo]'",
     ),
 }
+_BACKUP: dict[str, Message] = {
+    "backup.exists": _m("{path} exists already. A copy needs a new folder.", "{path} 已存在。副本须存入新目录。"),
+    "backup.target": _m(
+        "{path} is not empty, and nothing is ever overwritten. Move it away, or name another folder.",
+        "{path} 非空，而恢复从不覆盖。请将其移走，或另选目录。",
+    ),
+    "backup.unwritten": _m(
+        "The copy {path} cannot be finished: {why}. Remove it and try again.",
+        "副本 {path} 无法完成：{why}。请删除后重试。",
+    ),
+    "backup.broken": _m(
+        "The copy {path} is not whole: {name} is missing or was changed. Use another copy.",
+        "副本 {path} 不完整：{name} 缺失或已被改动。请使用其他副本。",
+    ),
+    "backup.other": _m("{path} is not a copy of a {tower}.", "{path} 不是 {tower} 的副本。"),
+    "backup.restored": _m(
+        "{path} was restored from a copy of {time} and not confirmed, so it serves nobody: what happened since is "
+        "missing here. Run: hefu {tower} confirm --dir {path}",
+        "{path} 由 {time} 的副本恢复而尚未确认，暂不服务：此后发生的一切在此缺失。请执行：hefu {tower} confirm --dir {path}",
+    ),
+    "backup.no_checkpoint": _m(
+        "No checkpoint of the log {origin} (space {space}) was given. Ask a regulator of that space for one.",
+        "未提供日志 {origin}（空间 {space}）的检查点。请向该空间的监管方索取。",
+    ),
+    "backup.behind": _m(
+        "The copy's journal has {found} entries, and the log has {expected} of this connector: charges since the copy "
+        "would be forgotten. It must not serve. See docs/running.md",
+        "副本的日记有 {found} 条，而日志中本连接器已有 {expected} 条：此后的扣减会被遗忘，不得运行。参见 docs/running.md",
+    ),
+}
 _DOCTOR: dict[str, Message] = {
     "doctor.nobody": _m(
         "{path} is neither a broker's nor a connector's folder (none of {signs} is there). Name one with --dir.",
@@ -1108,5 +1138,16 @@ _DOCTOR: dict[str, Message] = {
 }
 
 MESSAGES: Mapping[str, Message] = (
-    _GROUND | _LOG | _POLICIES | _BROKER | _CONNECTOR | _PRODUCT | _ENGINE | _COMMANDS | _AUDIT | _SPACE | _DOCTOR
+    _GROUND
+    | _LOG
+    | _POLICIES
+    | _BROKER
+    | _CONNECTOR
+    | _PRODUCT
+    | _ENGINE
+    | _COMMANDS
+    | _AUDIT
+    | _SPACE
+    | _DOCTOR
+    | _BACKUP
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hefu import secret, sqlcipher
+from hefu import backup, secret, sqlcipher
 from hefu.doctor import Finding, Level
 from hefu.errors import HefuError
 
@@ -76,6 +76,13 @@ def private_file(check: str, path: Path) -> Iterator[Finding]:
     """A file that holds state is readable by its owner only, or lies where nobody else may enter."""
     if path.exists() and path.stat().st_mode & 0o077 and path.parent.stat().st_mode & 0o011:
         yield Finding.of(check, "fault", "doctor.loose_state", path=str(path))
+
+
+def restored(tower: str, path: Path) -> Iterator[Finding]:
+    """The folder was not put back from a copy, or was held against somebody else's memory since."""
+    time = backup.restored(path)
+    if time is not None:
+        yield Finding.of("restored", "fault", "backup.restored", path=str(path), time=time, tower=tower)
 
 
 def disk(path: Path) -> Iterator[Finding]:

@@ -83,6 +83,10 @@ BOTH: dict[str, tuple[Plant, str, str]] = {
     "an open folder": (lambda folder, *_: folder.chmod(0o755), "control.open_directory", "fault"),
     "a secret beside the data": (_beside, "doctor.secret_beside", "warning"),
     "a disk nearly full": (_disk(500 << 20), "doctor.disk", "warning"),
+    "a copy put back and not confirmed": (
+        lambda folder, *_: (folder / "restored.json").write_text('{"copied": "2026-11-21T10:00:00Z"}'),
+        "backup.restored", "fault",
+    ),
     "a disk full": (_disk(1 << 20), "doctor.disk", "fault"),
     "settings of tests": (lambda _, patch, __: patch.setenv("HEFU_FAULT", "x:1:kill"), "doctor.test", "warning"),
     "a database that others can read": (
