@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hefu.errors import Conflict, HefuError, Malformed, NotFound
+from hefu import transport
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated
 from hefu.receipt import Receipt
+from hefu.v1 import computation_pb2, computation_pb2_grpc
 from hefu_connector import setup
 from hefu_connector.ports import ComputationState
 from hefu_connector.running import Connector
@@ -108,6 +110,27 @@ def test_one_lifetime_total_holds_over_both_spaces(town: Town) -> None:
     states = [run.state for name, _ in pairs for run in town.connector(name).enforcement._world.reader.runs(99)]
     assert states.count(ComputationState.RELEASED) == 4
     assert states.count(ComputationState.REFUSED) == 2 * ASKED - 4
+
+
+def test_a_connector_of_another_space_is_a_stranger(town: Town) -> None:
+    """One authority issued both certificates; the provider knows those only that members of its space bound."""
+    stranger, provider = town.connector("bank-c@other"), town.connector("hospital-a")
+    key, certificate = stranger.asking._peers._credentials()  # type: ignore[attr-defined]
+    bound = town.connector("pharma-b").trust.endpoint("hospital-a")
+    channel = transport.connect(
+        f"127.0.0.1:{provider.port}",
+        root_pem=transport.to_pem(bound.certificate),
+        certificate_pem=certificate,
+        key_pem=key,
+        server_name="hospital-a-c1.hefu",
+    )
+    ask = computation_pb2_grpc.ComputationServiceStub(channel).GetComputation
+    try:
+        with pytest.raises(Unauthenticated) as refused:
+            transport.invoke(ask, computation_pb2.GetComputationRequest(name="computations/cmp-x"), peer="hospital-a")
+        assert refused.value.code == "identity.unknown"
+    finally:
+        channel.close()
 
 
 def test_a_source_that_is_offered_in_another_space_is_not_forgotten(town: Town) -> None:
