@@ -622,6 +622,16 @@ _CONNECTOR: dict[str, Message] = {
         "The mark {name} is kept already and rules this one out. Look at what was said before.",
         "标记 {name} 已存在，与此相斥。请查看此前所述。",
     ),
+    "replica.clear": _m(
+        "The store of {directory} is not yet encrypted under its secret. Start that connector once, then make the "
+        "replica.",
+        "{directory} 的存储尚未以其口令加密。请先启动该连接器一次，再建立副本。",
+    ),
+    "replica.expired": _m(
+        "The certificate of the replica at {directory} has run out. Remove the directory and make it anew: "
+        "hefu connector replica.",
+        "{directory} 处副本的证书已过期。请删除该目录并重新建立：hefu connector replica。",
+    ),
     "fleet.not_leading": _m(
         "Another process of this connector does this work now. Nothing needs to be done.",
         "此项工作现由本连接器的另一进程承担，无需处理。",

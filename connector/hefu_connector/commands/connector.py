@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hefu.commands import Output, pick
 from hefu.errors import Malformed, Unavailable
 
-from hefu_connector.commands import copies, show
+from hefu_connector.commands import copies, replica, show
 from hefu_connector.commands.link import call, command, commands, control, directory, short
 from hefu_connector.commands.show import headings, word
 
@@ -47,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)")
     command(group, "status", "show who this connector is and everything that waits", _status)
     copies.add(group)
+    replica.add(group)
     text = "what this connector's database and keys are encrypted under"
     secrets = commands(group.add_parser("secret", help=text, description=text))
     _add_secret(command(secrets, "change", "keep everything under another secret from now on", _change), "--to")

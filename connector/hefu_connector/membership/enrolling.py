@@ -121,7 +121,10 @@ class Enrolment:
         Raises:
             Unauthenticated: it may act no longer.
             Unavailable: the broker cannot be reached, or nothing is certified yet.
+            Malformed: this is a replica, and must be made anew.
         """
+        if "replica_of" in _read_notes(self._home.directory):
+            raise Malformed("replica.expired", directory=str(self._home.directory))
         self.waiting()
         found = enrolment.poll(self._space, str(_read_notes(self._home.directory)["name"]), self._ring)
         if found is None:
