@@ -25,7 +25,7 @@ from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.hardening import keep_memory_private
 
-from hefu_broker import backup_commands, charter_commands, space_commands
+from hefu_broker import backup_commands, charter_commands, replica_commands, space_commands
 from hefu_broker.space_commands import root_passphrase
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     space_commands.add(commands)
     charter_commands.add(commands)
     backup_commands.add(commands)
+    replica_commands.add(commands)
     serve = command("serve", "serve all spaces until SIGTERM or Ctrl-C", _serve, space=False)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")
     serve.add_argument(
@@ -99,6 +100,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-origin", help="the audit log's name (default: hefu.example/SPACE)")
     parser.add_argument("--public-address", default="", help="HOST:PORT participants dial, where it is another")
     parser.add_argument("--public-enrolment", default="", help="the same for enrolment")
+    parser.add_argument("--database", default="", help="postgresql://USER@HOST/NAME (default: a file in the folder)")
     _add_secret(parser, "--secret")
     parser.add_argument("--relay", default="", help="HOST:PORT to relay on, for connectors that nobody can dial")
     parser.add_argument("--public-relay", default="", help="the same as --public-address for the relay")
@@ -149,6 +151,7 @@ def _init(arguments: argparse.Namespace) -> int:
         public_relay=arguments.public_relay,
         passphrase=root_passphrase(),
         secret=arguments.secret,
+        database=arguments.database,
     )
     settings, space = found(plan, SystemClock())
     output.say(

@@ -85,6 +85,7 @@ class Plan:
         passphrase: protects the root's key, if given.
         secret: what the broker's own keys and database are encrypted under, as in `Settings`; a file that is not there
             is drawn, and by default one outside of the folder.
+        database: as in `Settings`.
     """
 
     folder: Path
@@ -100,6 +101,7 @@ class Plan:
     names: dict[str, str] = field(default_factory=lambda: dict(NAMES))
     passphrase: bytes | None = None
     secret: str = ""
+    database: str = ""
 
 
 def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
@@ -118,6 +120,7 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
         enrolment=plan.enrolment,
         log_origin=plan.log_origin,
         relay=plan.relay,
+        database=plan.database,
     )
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.folder.chmod(0o700)  # it may have been there before

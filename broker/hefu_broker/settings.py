@@ -65,6 +65,8 @@ class Settings:
         secret.check(self.secret)
         for name in (self.space, self.broker, self.node):
             identity.check_name(name, "A name in the settings")
+        if self.database and not self.database.startswith(("postgresql://", "sqlite:////")):
+            raise Malformed("database.url")
         if not 1 <= self.certificate_hours <= 24 * 30 or not 1 <= self.status_seconds <= 60:
             raise Malformed("request.malformed", why="certificate_hours is 1 to 720, status_seconds 1 to 60")
 

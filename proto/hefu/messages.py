@@ -474,6 +474,15 @@ _BROKER: dict[str, Message] = {
         "The setting database must be empty, postgresql://USER@HOST/NAME, or sqlite:////ABSOLUTE/PATH.",
         "设置 database 须为空、postgresql://用户@主机/库名，或 sqlite:////绝对路径。",
     ),
+    "database.unreachable": _m(
+        "The broker's database cannot be reached. Check the setting database, and that PostgreSQL runs and lets it in.",
+        "无法连接平台的数据库。请检查设置 database，以及 PostgreSQL 是否运行并允许访问。",
+    ),
+    "replica.file": _m(
+        "The broker's database is a file in its folder, which a second process elsewhere cannot use. "
+        "Found the broker with --database postgresql://USER@HOST/NAME.",
+        "平台的数据库是其文件夹中的文件，其他进程无法使用。请以 --database postgresql://用户@主机/库名 创建平台。",
+    ),
     "database.driver": _m(
         "PostgreSQL needs its driver. Install hefu with the extra broker: pip install 'hefu[broker]'.",
         "使用 PostgreSQL 需要其驱动。请安装 hefu 的 broker 附加包：pip install 'hefu[broker]'。",

@@ -191,6 +191,8 @@ def connect(
     Args:
         root_pem: the only trust anchor: the peer's own bound certificate, or the transport authority for the broker;
             None for a Unix socket.
+        address: ``host:port``; a name may have several addresses. Or several ``ip:port`` divided by commas, of which
+            the first that answers is used.
         server_name: the name in the peer's certificate.
         via: a relay to go through; TLS then runs to the peer inside, and `address` is not used. The channel connects
             once: when that connection is over, a new channel with a new ticket is needed.
@@ -215,6 +217,9 @@ def connect(
     if root_pem is None:
         return grpc.insecure_channel(address, options)
     credentials = grpc.ssl_channel_credentials(root_pem, key_pem, certificate_pem)
+    # https://grpc.github.io/grpc/core/md_doc_naming.html: only addresses, not names, may be several.
+    if "," in address:
+        address = f"{'ipv6' if '[' in address else 'ipv4'}:{address}"
     return grpc.secure_channel(address, credentials, [*options, ("grpc.ssl_target_name_override", server_name)])
 
 

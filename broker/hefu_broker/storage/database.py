@@ -52,7 +52,7 @@ class Database:
         self.engine: Engine = self._kind.engine(self.url, key)
         self._reader: Engine = self._kind.reader(self.engine)
         self._writer: Engine = self._kind.writer(self.engine)
-        with ExitStack() as undo, _translated():
+        with ExitStack() as undo, _translated("database.unreachable"):
             undo.callback(self.close)
             migrate(self.engine, self._writer)
             self._keep_space()
@@ -194,10 +194,10 @@ def _upgrade(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(code: str = "storage.busy") -> Iterator[None]:
     try:
         yield
     except (OperationalError, InternalError, InterfaceError) as fault:
-        raise Unavailable("storage.busy", detail=str(fault.orig)) from None
+        raise Unavailable(code, detail=str(fault.orig)) from None
     except (PoolTimeout, OSError) as fault:
-        raise Unavailable("storage.busy", detail=str(fault)) from None
+        raise Unavailable(code, detail=str(fault)) from None
