@@ -39,11 +39,10 @@ class PostgreSQL:
         """Remove a database, whoever is connected to it."""
         self._run(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
-    def rename(self, url: str, to: str) -> None:
-        """Let a database go by another name; who is connected to it is thrown out."""
-        held = make_url(url).database
-        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{held}'")
-        self._run(f'ALTER DATABASE "{held}" RENAME TO "{to}"')
+    def replace(self, url: str, by: str) -> None:
+        """Put one database in the place of another, as who restores a backup does; throws out who is connected."""
+        self.drop(url)
+        self._run(f'ALTER DATABASE "{make_url(by).database}" RENAME TO "{make_url(url).database}"')
 
     def stop(self) -> None:
         """End the server."""

@@ -150,6 +150,8 @@ class Sequencer:
         return len(waiting)
 
     def _append(self, lease: Lease, before: Head, waiting: Sequence[Pending]) -> None:
+        if self._store.head() != before:  # seen here, it costs no work; what counts is that `append` sees it
+            raise Conflict("log.moved")
         entries = [
             Entry(before.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
             for number, each in enumerate(waiting)

@@ -3,30 +3,63 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hefu.identity import Binding
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import Plan, found
+from hefu_broker.settings import Settings
 
 from tests.broker.world import Deal, Person, SetClock, World, description, publish
+from tests.postgresql import PostgreSQL
 
 ROLES = {"hospital-a": "provider", "insurer-b": "consumer", "regulator-r": "regulator"}
 
 
-@pytest.fixture(scope="session")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Binding]]:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module on each kind of database that it names."""
+    if "kind" in metafunc.fixturenames and hasattr(metafunc.module, "KINDS"):
+        metafunc.parametrize("kind", metafunc.module.KINDS, indirect=True)
+
+
+class Founded(NamedTuple):
     """A founded space with a provider, a consumer and a regulator, to be copied."""
-    base, clock = tmp_path_factory.mktemp("founded"), SetClock()
-    plan = Plan(base / "broker", base / "root", "demo", "127.0.0.1:0", "127.0.0.1:0", "hefu.example/demo")
-    found(plan, clock)
-    world = World(base / "broker", base / "root", clock, open_rooms(base / "broker", clock, serving=True))
-    for name, role in ROLES.items():
-        world.person(name, role)
-    world.rooms.database.close()
-    return base, world.callers
+
+    base: Path
+    callers: dict[str, Binding]
+    server: PostgreSQL | None
+    database: str
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database the worlds of this test stand on. See `pytest_generate_tests`."""
+    found: str = getattr(request, "param", "sqlite")
+    return found
+
+
+@pytest.fixture(scope="session")
+def foundings(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], Founded]:
+    """Founds a space on each kind of database, once."""
+
+    @cache
+    def make(kind: str) -> Founded:
+        server: PostgreSQL | None = request.getfixturevalue("postgresql") if kind == "postgresql" else None
+        base, clock, url = tmp_path_factory.mktemp("founded"), SetClock(), server.database() if server else ""
+        addresses = ("127.0.0.1:0", "127.0.0.1:0", "hefu.example/demo")
+        found(Plan(base / "broker", base / "root", "demo", *addresses, database=url), clock)
+        world = World(base / "broker", base / "root", clock, open_rooms(base / "broker", clock, serving=True))
+        for name, role in ROLES.items():
+            world.person(name, role)
+        world.rooms.database.close()
+        return Founded(base, world.callers, server, url)
+
+    return make
 
 
 @pytest.fixture
@@ -41,14 +74,17 @@ def empty(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def world(founded: tuple[Path, dict[str, Binding]], tmp_path: Path) -> Iterator[World]:
+def world(foundings: Callable[[str], Founded], kind: str, tmp_path: Path) -> Iterator[World]:
     """A space of its own for each test, with the people of `ROLES`."""
-    base = tmp_path / "space"
-    shutil.copytree(founded[0], base)
-    clock = SetClock()
+    base, founded, clock = tmp_path / "space", foundings(kind), SetClock()
+    shutil.copytree(founded.base, base)
+    if founded.server:
+        settings = Settings.read(base / "broker")
+        replace(settings, database=founded.server.database(founded.database)).write(base / "broker")
     made = World(base / "broker", base / "root", clock, open_rooms(base / "broker", clock, serving=True))
-    yield made.settle_in(founded[1])
-    made.rooms.database.close()
+    made.server = founded.server
+    yield made.settle_in(founded.callers)
+    made.close()
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from hefu_policies.contract import Privacy, Visibility
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.broker.world import Person, World, description, publish
+from tests.broker.world import BOTH, Person, World, description, publish
+
+KINDS = BOTH
 
 
 def find(world: World, who: Person, query: str = "", filter_: str = "") -> list[str]:

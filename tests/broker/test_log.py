@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 
 import pytest
@@ -12,9 +11,11 @@ from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey
 from hefu_broker import pages
 from hefu_broker.bootstrap import Server, open_rooms
+from hefu_space.harness import until
 
-from tests.broker.world import Deal, Person, World
+from tests.broker.world import BOTH, Deal, Person, World
 
+KINDS = BOTH
 SEALED = "computation.sealed"
 
 
@@ -142,27 +143,48 @@ def test_a_crash_before_the_commit_leaves_it_in_the_outbox(world: World, provide
 def test_a_crash_between_signing_and_history_is_survived(world: World, provider: Person) -> None:
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
     world.sequenced()
-    with world.rooms.database.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM log_checkpoint")
-        connection.commit()
+    world.tamper("DELETE FROM log_checkpoint")
     world.reopen().sequencer.recover()
 
 
 def test_a_restored_old_database_refuses_to_start(world: World, provider: Person) -> None:
     world.sequenced()
-    world.rooms.database.close()
-    shutil.copytree(world.folder, world.folder.parent / "backup")
+    backup = world.back_up()
     world.reopen()
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
     world.sequenced()
-    world.rooms.database.close()
-    for name in ("broker.db", "broker.db-wal", "broker.db-shm"):
-        (world.folder / name).unlink(missing_ok=True)
-        if (world.folder.parent / "backup" / name).exists():
-            shutil.copy(world.folder.parent / "backup" / name, world.folder / name)
+    world.restore(backup)
     with pytest.raises(Untrusted) as caught:
         world.reopen().sequencer.recover()
     assert caught.value.code == "log.behind"
+
+
+def test_a_database_restored_under_a_running_sequencer_stops_it(world: World, provider: Person) -> None:
+    world.sequenced()
+    backup = world.back_up()
+    world.reopen().sequencer.start()
+    world.rooms.log.append(provider.caller, [journal(provider, 1)])
+    assert until(lambda: not world.rooms.sequencer.waiting(), 10)
+    signed = (world.folder / "checkpoint.latest").read_bytes()
+    if not world.server:  # an open file cannot be exchanged: its rows are
+        world.tamper('DELETE FROM log_entry WHERE "index" = (SELECT max("index") FROM log_entry)')
+        world.tamper("UPDATE log_head SET size = size - 1, root = :root", root=bytes(32))
+    else:
+        world.server.replace(world.rooms.settings.database, backup)
+    data = journal(provider, 2)
+    assert until(lambda: _queued(world, provider, data), 10)
+    assert until(lambda: bool(world.rooms.sequencer.ended), 10)
+    assert world.rooms.sequencer.ended == ("log.behind" if world.server else "log.inconsistent")
+    assert (world.folder / "checkpoint.latest").read_bytes() == signed
+    world.rooms.sequencer.stop()
+
+
+def _queued(world: World, provider: Person, data: bytes) -> bool:
+    """Whether the broker took it; a database that is exchanged throws its callers out."""
+    try:
+        return bool(world.rooms.log.append(provider.caller, [data]))
+    except Unavailable:
+        return False
 
 
 def test_a_server_on_a_restored_database_ends_before_it_serves(world: World, provider: Person) -> None:
@@ -173,10 +195,8 @@ def test_a_server_on_a_restored_database_ends_before_it_serves(world: World, pro
     world.sequenced()
     signed = path.read_bytes()
     assert signed != newest
-    with world.rooms.database.engine.begin() as connection:
-        connection.exec_driver_sql('DELETE FROM log_entry WHERE "index" = (SELECT max("index") FROM log_entry)')
-        connection.exec_driver_sql("UPDATE log_head SET size = size - 1")
-        connection.commit()
+    world.tamper('DELETE FROM log_entry WHERE "index" = (SELECT max("index") FROM log_entry)')
+    world.tamper("UPDATE log_head SET size = size - 1")
     world.rooms.database.close()
     server = Server(world.folder, world.clock)
     with pytest.raises(Untrusted):
@@ -190,20 +210,14 @@ def test_a_restored_database_that_went_on_differently_refuses_to_start(world: Wo
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
     world.sequenced()
     signed = (world.folder / "checkpoint.latest").read_bytes()
-    world.rooms.database.close()
-    other = world.folder.parent / "other"
-    shutil.copytree(world.folder, other)
     # The same log key signs another history of the same length: only the root differs.
-    rooms = open_rooms(other, world.clock, serving=True)
-    with rooms.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE log_tile SET hashes = zeroblob(length(hashes))")
-        connection.commit()
+    with world.rooms.database.engine.begin() as connection:
+        held = connection.exec_driver_sql("SELECT hashes FROM log_tile WHERE level = 0").scalar_one()
+    world.tamper("UPDATE log_tile SET hashes = :other", other=bytes(len(held)))
     with pytest.raises(Untrusted) as caught:
-        rooms.sequencer.recover()
+        world.reopen().sequencer.recover()
     assert caught.value.code == "log.inconsistent"
-    rooms.database.close()
     assert (world.folder / "checkpoint.latest").read_bytes() == signed
-    world.reopen()
 
 
 def test_a_lost_checkpoint_file_refuses_to_start(world: World) -> None:
@@ -226,9 +240,7 @@ def test_a_forged_checkpoint_file_refuses_to_start(world: World) -> None:
 
 def test_an_edited_tile_or_head_refuses_to_start(world: World) -> None:
     world.sequenced()
-    with world.rooms.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE log_head SET root = zeroblob(32)")
-        connection.commit()
+    world.tamper("UPDATE log_head SET root = :root", root=bytes(32))
     with pytest.raises(Untrusted):
         world.reopen().sequencer.recover()
 

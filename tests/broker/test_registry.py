@@ -5,15 +5,19 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import identity, keys
+from hefu import canonical, identity, keys
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Unauthenticated, Untrusted
 from hefu.identity import Binding, StatusList
 from hefu.keys import FileSigner
 from hefu_broker.founding import read_root, sign_as_root
 from hefu_broker.records import EnrolmentState
+from hefu_broker.storage.models import ParticipantRow
+from sqlmodel import select
 
-from tests.broker.world import Person, World
+from tests.broker.world import BOTH, Person, World
+
+KINDS = BOTH
 
 NAME = "hospital-n"
 
@@ -63,9 +67,10 @@ def test_an_unknown_token_is_refused(world: World) -> None:
 
 def test_the_token_itself_is_not_in_the_database(world: World) -> None:
     token = invite(world)
-    world.rooms.database.close()
-    for file in world.folder.glob("broker.db*"):
-        assert token.encode() not in file.read_bytes()
+    with world.rooms.database.engine.connect() as connection:
+        held = str(connection.exec_driver_sql("SELECT * FROM token").all())
+    assert canonical.digest(token.encode()) in held
+    assert token not in held
 
 
 def test_a_token_does_not_serve_another_name(world: World) -> None:
@@ -267,11 +272,10 @@ def test_the_registry_is_the_same_after_a_restart(world: World) -> None:
 
 def test_a_certification_edited_in_the_database_stops_the_start(world: World) -> None:
     world.person(NAME, "provider")
-    with world.rooms.database.engine.begin() as connection:
-        row = connection.exec_driver_sql("SELECT certification FROM participant WHERE id = ?", (NAME,)).scalar_one()
-        forged = row.replace(b'"provider"', b'"operator"')
-        assert Statement.parse(forged).body["roles"] == ["operator"]
-        connection.exec_driver_sql("UPDATE participant SET certification = ? WHERE id = ?", (forged, NAME))
-        connection.commit()
+    with world.rooms.database.reading() as session:
+        row = session.exec(select(ParticipantRow.certification).where(ParticipantRow.id == NAME)).one()
+    forged = row.replace(b'"provider"', b'"operator"')
+    assert Statement.parse(forged).body["roles"] == ["operator"]
+    world.tamper("UPDATE participant SET certification = :forged WHERE id = :id", forged=forged, id=NAME)
     with pytest.raises(Untrusted):
         world.reopen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,11 @@ from hefu_policies.contract import (
     agreement_from,
 )
 from hefu_policies.library import template
+from sqlalchemy import text
+
+from tests.postgresql import PostgreSQL
+
+BOTH = ("sqlite", "postgresql")  # a module with ``KINDS = BOTH`` runs on both databases
 
 POLICY = template(
     "research-statistics",
@@ -90,6 +96,7 @@ class World:
     clock: SetClock
     rooms: Rooms
     _people: dict[str, Person] = field(default_factory=dict)
+    server: PostgreSQL | None = None
 
     @property
     def callers(self) -> dict[str, Binding]:
@@ -148,6 +155,36 @@ class World:
         self.rooms.database.close()
         self.rooms = open_rooms(self.folder, self.clock, serving=True)
         return self.rooms
+
+    def close(self) -> None:
+        """Nothing is held any more; a database of a server is removed."""
+        self.rooms.database.close()
+        if self.server:
+            self.server.drop(self.rooms.settings.database)
+
+    def back_up(self) -> str:
+        """A copy of the database as it is now, by name; nobody uses the database afterwards until `reopen`."""
+        self.rooms.database.close()
+        if self.server:
+            return self.server.database(self.rooms.settings.database)
+        shutil.copytree(self.folder, self.folder.parent / "backup")
+        return str(self.folder.parent / "backup")
+
+    def restore(self, backup: str) -> None:
+        """Put a copy back in the place of the database."""
+        self.rooms.database.close()
+        if self.server:
+            self.server.replace(self.rooms.settings.database, backup)
+            return
+        for name in ("broker.db", "broker.db-wal", "broker.db-shm"):
+            (self.folder / name).unlink(missing_ok=True)
+            if (Path(backup) / name).exists():
+                shutil.copy(Path(backup) / name, self.folder / name)
+
+    def tamper(self, statement: str, **values: Any) -> None:
+        """Do something to the database by hand, as its administrator could."""
+        with self.rooms.database.engine.begin() as connection:
+            connection.execute(text(statement), values)
 
     def sequenced(self) -> None:
         """Everything that waits is in the log and published."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from weakref import WeakSet
 
 from hefu.errors import Malformed
 from sqlalchemy import URL, Connection, Engine, event
@@ -51,6 +52,7 @@ def engine(where: URL, _key: bytes | None) -> Engine:
         hide_parameters=True,
     )
     event.listen(made, "connect", _prepare)
+    _close_all_at_the_end(made)
     return made
 
 
@@ -112,6 +114,13 @@ def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.autocommit = True
     connection.execute(_SETTINGS)
     connection.autocommit = False
+
+
+def _close_all_at_the_end(made: Engine) -> None:
+    """Disposing closes what lies in the pool; what was lent out when the server went away lies there no more."""
+    opened: WeakSet[Any] = WeakSet()
+    event.listen(made, "connect", lambda connection, _: opened.add(connection))
+    event.listen(made, "engine_disposed", lambda _: [each.close() for each in list(opened)])
 
 
 def _begin(connection: Connection) -> None:
