@@ -74,7 +74,8 @@ class AuditLog:
         return len(statements)
 
     def checkpoint(self) -> str:
-        """The newest published checkpoint, a signed note."""
+        """The newest checkpoint that any process published, a signed note: never one older than somebody saw before."""
+        self._sequencer.follow()
         return self._sequencer.newest[1]
 
     def proof(self, leaf_hash: bytes) -> LogProof:
@@ -84,9 +85,7 @@ class AuditLog:
             NotFound: it is not, or not yet.
         """
         index = self._entries.index_of(leaf_hash)
-        if index is not None and index >= self._sequencer.newest[0]:
-            self._sequencer.follow()  # another process may have published a moment ago
-        size, note = self._sequencer.newest
+        size, note = self._published(0 if index is None else index + 1)
         if index is None or index >= size:
             raise NotFound("log.absent")
         path = tree.inclusion_proof(index, size, tiles.hashes(size, self._store.tile))
@@ -105,7 +104,7 @@ class AuditLog:
         Raises:
             Malformed: not two sizes of the published tree, the first above 0.
         """
-        size, _ = self._sequencer.newest
+        size, _ = self._published(new)
         if not 0 < old <= new <= size:
             raise Malformed("log.sizes", size=size)
         return tree.consistency_proof(old, new, tiles.hashes(new, self._store.tile))
@@ -118,12 +117,19 @@ class AuditLog:
         """
         if first < 0 or most < 0:
             raise Malformed("request.malformed", why="first_index and page_size must not be negative")
-        size, _ = self._sequencer.newest
-        count = min(most or USUAL_ENTRIES, MOST_ENTRIES, max(0, size - first))
+        wanted = min(most or USUAL_ENTRIES, MOST_ENTRIES)
+        size, _ = self._published(first + wanted)
+        count = min(wanted, max(0, size - first))
         found = self._entries.entries(first, count) if count else []
         whole = self._trust.oversees(caller)
         fitting = pages.fitting(found, lambda each: len(each.outgoing.envelope))
         return [_seen(each, whole or _may_read(each, caller.participant)) for each in fitting], size
+
+    def _published(self, wanted: int) -> tuple[int, str]:
+        """The newest checkpoint; where it is smaller than wanted, another process may have published a larger one."""
+        if not self._sequencer.is_open or self._sequencer.newest[0] < wanted:
+            self._sequencer.follow()
+        return self._sequencer.newest
 
     def _read(self, caller: Binding, data: bytes) -> Statement:
         statement = self._trust.read(data, caller, limit=LARGEST_STATEMENT)
