@@ -34,8 +34,11 @@ from hefu_connector.clients.broker import (
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.clients.relay import Inward, Relays
 from hefu_connector.computing.asking import Asking
+from hefu_connector.computing.custody import Custody
+from hefu_connector.computing.ends import Scribe
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.estimates import Estimates
+from hefu_connector.computing.handover import Handover
 from hefu_connector.contracting import consumer as consumers
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
@@ -45,6 +48,7 @@ from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
+from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
@@ -60,7 +64,9 @@ from hefu_connector.sources import spool
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
+from hefu_connector.storage.deliveries import SqlDeliveries
 from hefu_connector.storage.fleet import BEAT, SqlFleet
+from hefu_connector.storage.handed import SqlHanded
 from hefu_connector.storage.journal import SqlJournal
 from hefu_connector.storage.ledger import SqlLedger
 from hefu_connector.storage.marks import SqlMarks
@@ -88,6 +94,8 @@ class _Shelves:
     journal: SqlJournal
     ledger: SqlLedger
     fleet: SqlFleet
+    deliveries: SqlDeliveries
+    handed: SqlHanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,15 @@ class _Roles:
     peers: PeerClient
 
 
+@dataclass(frozen=True, slots=True)
+class _Deliveries:
+    """Both ends of a delivery, and what goes on for them in the background."""
+
+    custody: Custody
+    handover: Handover
+    loops: tuple[Loop, ...]
+
+
 def build(directory: Path, clock: Clock | None = None) -> Connector:
     """Put a connector together from its directory. Nothing runs yet but waiting workers.
 
@@ -144,7 +161,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     faults.arm(test=Settings.read(home).test)
     ground = _ground(home, clock or SystemClock())
     roles, settings = _roles(ground), ground.settings
-    engines: dict[str, Engine] = {each.action: each for each in (Statistics(),)}
+    engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery())}
     snapshots = _spool(ground.home, settings)
     pool = Pool(snapshots, Limits(ready=settings.workers, most=settings.workers + 2))
     fleet = ground.shelves.fleet
@@ -153,15 +170,18 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     look = SourceLook(pool, snapshots)
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
+    deliveries = _deliveries(ground, roles, flushing)
     loops = [
         _beating(ground, roles, flushing),
         *_loops(ground, roles),
         flushing,
         Loop("standing", enforcement.sweep, SWEEP),
+        *deliveries.loops,
     ]
     inward = _inward(ground)
     loops += [Loop("relay", each.step, AT_ONCE, ground.identity.bound) for each in inward]
-    servicer = ComputationServicer(enforcement, Estimates(ground.shelves.products, engines).estimate)
+    estimates = Estimates(ground.shelves.products, engines)
+    servicer = ComputationServicer(enforcement, estimates.estimate, deliveries.handover.confirm)
     # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
     closing = [
         *(loop.end for loop in loops),
@@ -184,7 +204,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
-    desk = _desk(ground, roles, look)
+    desk = _desk(ground, roles, look, deliveries.custody)
     return Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
 
 
@@ -199,6 +219,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     shelves = _Shelves(
         database, marks, SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
+        SqlDeliveries(database), SqlHanded(database),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     broker = _Broker(
@@ -288,6 +309,7 @@ def _enforcement(
         workers=pool,
         fleet=shelves.fleet,
         rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
+        secret=shelves.handed.secret,
     )
     return Enforcement(world)
 
@@ -337,7 +359,24 @@ def _reaction(ground: _Ground, roles: _Roles) -> Callable[[Progress], None]:
     return react
 
 
-def _desk(ground: _Ground, roles: _Roles, look: SourceLook) -> Desk:
+def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
+    """What was delivered to this participant and by it: used, deleted and proven from here on."""
+    shelves, author = ground.shelves, ground.author
+    scribe = Scribe(author.participant, author.connector, author.space, author.signer, ground.clock, 0)
+    custody = Custody(
+        scribe, ground.trust, ground.contracts, shelves.requests, shelves.requests, shelves.deliveries,
+        ground.ring.sealing(), roles.peers, flushing.nudge,
+    )  # fmt: skip
+    handover = Handover(ground.trust, shelves.journal.find, shelves.handed, ground.clock)
+    keeping = Loop("deliveries", custody.sweep, SWEEP)
+    proving = Loop("proofs of deletion", custody.report, AGAIN, ground.identity.bound)
+    dropping = Loop("handed over", handover.sweep, AGAIN)
+    roles.agreements.when_ended(handover.ended)
+    roles.agreements.when_ended(lambda _: keeping.nudge())
+    return _Deliveries(custody, handover, (keeping, proving, dropping))
+
+
+def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody) -> Desk:
     shelves, trust, identity = ground.shelves, ground.trust, ground.identity
     try:
         me = trust.participant(ground.settings.participant)
@@ -355,8 +394,9 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook) -> Desk:
         agreements=roles.agreements,
         overview=Overview(
             ground.author, trust, roles.consumer, roles.asking, roles.agreements, ground.broker.negotiations,
-            shelves.journal, shelves.ledger,
+            shelves.journal, shelves.ledger, shelves.handed,
         ),
+        custody=custody,
     )  # fmt: skip
 
 

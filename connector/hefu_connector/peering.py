@@ -42,6 +42,14 @@ class Estimate:
     cells: int
 
 
+class Confirmations(Protocol):
+    """What a recipient of a delivery tells its provider; as `Peers`."""
+
+    def report_deletion(self, provider: str, proof: Statement) -> None:
+        """Hand over a signed `delivery.deleted`; the same again changes nothing."""
+        ...
+
+
 class Peers(Protocol):
     """Other participants' connectors. Every method may be called from any thread, may be repeated without harm, and
     raises Unavailable when the connector cannot be reached and otherwise what the connector raised."""

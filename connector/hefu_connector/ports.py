@@ -362,10 +362,12 @@ class Entry:
     Attributes:
         sign: called once, inside the journal's transaction.
         release_at: the release quantum's tick.
+        due: of a delivery, when its recipient must have deleted it, and it is handed over no more.
     """
 
     sign: SignEntry
     release_at: datetime
+    due: datetime | None = None
 
 
 class JournalReader(Protocol):

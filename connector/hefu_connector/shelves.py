@@ -17,7 +17,7 @@ from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu_policies.product import Description
 
-from hefu_connector.ports import ComputationState
+from hefu_connector.ports import ComputationState, Entry
 
 # ---------------------------------------------------------------- a provider's own
 
@@ -213,9 +213,13 @@ class Releases(Protocol):
     """What came back: receipts and sealed parts, kept sealed (they open with this participant's sealing key)."""
 
     def receive(
-        self, computation: str, state: ComputationState, receipt: bytes, parts: int, at: datetime
-    ) -> OwnRequest:
+        self, computation: str, state: ComputationState, receipt: bytes, parts: int, at: datetime,
+        due: datetime | None = None,
+    ) -> OwnRequest:  # fmt: skip
         """Keep a verified receipt (or refusal) and with it the final state; the same again changes nothing.
+
+        Args:
+            due: of a delivery, when it must be deleted; it is entered among the `Deliveries` then.
 
         Raises:
             NotFound: no such request.
@@ -238,6 +242,107 @@ class Releases(Protocol):
 
     def opened(self, computation: str, path: str) -> None:
         """Note into which file the answer was written; raises NotFound."""
+        ...
+
+
+# ---------------------------------------------------------------- deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What was delivered to this participant.
+
+    Attributes:
+        due: when it must be deleted at the latest.
+        uses: how often it was used.
+        proof: the signed `delivery.deleted`; None while it is kept.
+        cause: why it was deleted; empty while it is kept.
+        told: whether its provider has the proof.
+    """
+
+    computation: str
+    due: datetime
+    uses: int = 0
+    proof: bytes | None = None
+    cause: str = ""
+    told: bool = False
+
+
+class Deliveries(Protocol):
+    """Deliveries to this participant. One is entered with its receipt, by `Releases.receive`; its parts stay sealed."""
+
+    def find(self, computation: str) -> Delivery | None:
+        """A delivery, or None."""
+        ...
+
+    def all(self) -> Sequence[Delivery]:
+        """All deliveries, newest first."""
+        ...
+
+    def note(self, computation: str, entry: Entry, uses: int | None) -> Delivery:
+        """Journal a use, or one that was refused.
+
+        Args:
+            uses: how often it was used before this use; None for a refusal, which is none.
+
+        Raises:
+            NotFound: no such delivery, or it is deleted.
+            Conflict: it was used meanwhile; decide again.
+        """
+        ...
+
+    def delete(self, computation: str, entry: Entry, cause: str) -> Delivery:
+        """Delete all parts and journal the proof, in one transaction; what is deleted stays as it is.
+
+        Raises:
+            NotFound: no such delivery.
+        """
+        ...
+
+    def told(self, computation: str) -> None:
+        """Its provider has the proof."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What this participant delivered.
+
+    Attributes:
+        due: when it must be deleted at the latest.
+        proof: the recipient's signed `delivery.deleted`; None until it came.
+    """
+
+    computation: str
+    due: datetime
+    proof: bytes | None = None
+
+
+class Handed(Protocol):
+    """Deliveries by this participant. One is entered with its receipt, by `ports.Journal.close`."""
+
+    def secret(self, agreement: str) -> bytes:
+        """32 bytes that belong to an agreement, drawn once; the same for every process that works on this store."""
+        ...
+
+    def find(self, computation: str) -> HandedOver | None:
+        """A delivery, or None."""
+        ...
+
+    def drop_due(self, now: datetime) -> int:
+        """Delete the sealed parts of all that is due; how many deliveries that were."""
+        ...
+
+    def drop_under(self, agreement: str) -> None:
+        """Delete the sealed parts of all deliveries under an agreement."""
+        ...
+
+    def confirm(self, computation: str, proof: bytes) -> HandedOver:
+        """Keep a verified proof of deletion, and delete the sealed parts here too. The first proof stands.
+
+        Raises:
+            NotFound: no such delivery.
+        """
         ...
 
 

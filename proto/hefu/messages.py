@@ -795,6 +795,16 @@ _ENGINE: dict[str, Message] = {
     "delivery.too_large": _m(
         "The delivery is too large. Ask for fewer rows or columns.", "交付内容过大。请减少行数或列数。"
     ),
+    "delivery.deleted": _m(
+        "The delivery {delivery} was deleted. Ask for a new one.", "交付 {delivery} 已删除。请重新申请交付。"
+    ),
+    "delivery.used_meanwhile": _m(
+        "The delivery {delivery} was used at the same time. Try again.", "交付 {delivery} 正被同时使用。请重试。"
+    ),
+    "delivery.differs": _m(
+        "The proof of deletion is not about the delivery {delivery} that it names. Nothing was taken down.",
+        "删除证明与其所称的交付 {delivery} 不符，未予登记。",
+    ),
     "delivery.over": _m(
         "What was delivered had to be deleted by {due}. Ask for a new delivery.",
         "所交付的数据须在 {due} 前删除。请重新申请交付。",

@@ -149,6 +149,11 @@ class PeerClient:
         for each in self._stream(provider, lambda stub: stub.FetchRelease, request):
             yield each.index, each.sealed
 
+    def report_deletion(self, provider: str, proof: Statement) -> None:
+        """As in the port."""
+        message = computation_pb2.ReportDeletionRequest(deletion=common_pb2.Statement(envelope=proof.to_bytes()))
+        self._call(provider, lambda stub: stub.ReportDeletion, message)
+
     def close(self) -> None:
         """Close all channels."""
         with self._lock:

@@ -74,7 +74,7 @@ def _query(arguments: argparse.Namespace) -> int:
             f"{short(made.computation.name)}: sent to {made.provider}",
             f"{short(made.computation.name)}：已发送至 {made.provider}",
         )
-        return _end(output, _follow(output, stub, made.computation.name))
+        return _end(output, follow(output, stub, made.computation.name))
 
 
 def _estimate(arguments: argparse.Namespace) -> int:
@@ -135,7 +135,7 @@ def _write_receipt(path: Path, found: control_pb2.OwnComputation) -> None:
 def _watch(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     with control(arguments) as stub:
-        return _end(output, _follow(output, stub, named("computations", arguments.computation)))
+        return _end(output, follow(output, stub, named("computations", arguments.computation)))
 
 
 def _cancel(arguments: argparse.Namespace) -> int:
@@ -190,7 +190,7 @@ def _read_plan(path: str) -> Any:
         raise Malformed("command.file", path=path, why="not JSON") from None
 
 
-def _follow(output: Output, stub: Any, name: str) -> control_pb2.OwnComputation:
+def follow(output: Output, stub: Any, name: str) -> control_pb2.OwnComputation:
     """The computation at its end, telling each change meanwhile."""
     from hefu import transport
     from hefu.v1 import computation_pb2

@@ -46,7 +46,7 @@ def _releases(arguments: argparse.Namespace) -> int:
     output.data({"releases": [_document(each) for each in found]})
     heads = headings(
         output, ("time", "时间"), ("computation", "计算"), ("state", "状态"), ("to", "接收方"), ("contract", "合约"),
-        ("clause", "条款"), ("cells", "单元格"), ("ε", "ε"), ("δ", "δ"),
+        ("clause", "条款"), ("cells", "单元格"), ("ε", "ε"), ("δ", "δ"), ("delivered", "交付"), ("deleted", "删除"),
     )  # fmt: skip
     empty = word(output, "Nothing has left, and nothing was asked.", "尚无任何发布或请求。")
     output.table(heads, [_row(output, each) for each in found], empty)
@@ -61,7 +61,35 @@ def _row(output: Output, release: control_pb2.Release) -> tuple[Cell, ...]:
         show.when(release.update_time), short(release.name),
         show.state(output, computation_pb2.Computation.State.Name(release.state)), to, short(release.agreement),
         release.clause, release.cells, show.epsilon(release.charge), show.delta(release.charge),
+        release.processing, _deleted(output, release),
     )  # fmt: skip
+
+
+def _deleted(output: Output, release: control_pb2.Release) -> str:
+    """Since when a delivery is deleted, or until when it must be."""
+    from hefu.envelope import Statement
+    from hefu.times import write_time
+
+    if not release.processing:
+        return ""
+    if release.HasField("deletion"):
+        return show.when(write_time(Statement.parse(release.deletion.envelope).time))
+    return word(output, "not yet, due ", "尚未，期限 ") + show.when(release.delete_by_time)
+
+
+def _delivery(release: control_pb2.Release) -> dict[str, object] | None:
+    from hefu.envelope import Statement
+
+    if not release.processing:
+        return None
+    proof = Statement.parse(release.deletion.envelope) if release.HasField("deletion") else None
+    return {
+        "processing": release.processing,
+        "delete_by": release.delete_by_time,
+        "deleted": proof is not None,
+        "cause": str(proof.body.get("cause")) if proof else None,
+        "proof": proof.id if proof else None,
+    }
 
 
 def _document(release: control_pb2.Release) -> dict[str, object]:
@@ -78,6 +106,7 @@ def _document(release: control_pb2.Release) -> dict[str, object]:
         "reasons": list(release.reasons),
         "charge": show.loss_document(release.charge),
         "cells": release.cells,
+        "delivery": _delivery(release),
         "created": release.create_time,
         "updated": release.update_time,
     }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu import telemetry
 from hefu.canonical import Object
+from hefu.delivery import Delivered
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError, NotFound, Refused, Unavailable
 from hefu.identity import write_bytes
@@ -266,7 +267,9 @@ class Asking:
         contract = self._contract(own.agreements[0])
         end = answers.check_end(computed.receipt, computed.state, statement, contract, self._trust)
         parts = len(end.parts) if isinstance(end, Receipt) else 0
-        return self._releases.receive(own.id, computed.state, computed.receipt.to_bytes(), parts, now)
+        said = Delivered.of(end) if isinstance(end, Receipt) else None
+        due = said.delete_by if said is not None else None
+        return self._releases.receive(own.id, computed.state, computed.receipt.to_bytes(), parts, now, due)
 
     def _fetch(self, own: OwnRequest) -> OwnRequest:
         made = Receipt.of(Statement.parse(own.receipt or b""))

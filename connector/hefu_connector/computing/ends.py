@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hefu import canonical, receipt
+from hefu.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Told, Used
 from hefu.envelope import Signer, Statement, draft, new_id
 from hefu.times import Clock
 from hefu_policies.budget import Charge
@@ -20,8 +21,11 @@ from hefu_connector.computing.guard import Passed
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.ports import ComputationState, Entry, Run, Table
 
-End = receipt.Receipt | receipt.Refusal | receipt.Failure
-_TYPES = {receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED}
+End = receipt.Receipt | receipt.Refusal | receipt.Failure | Told
+_TYPES = {
+    receipt.Receipt: receipt.SEALED, receipt.Refusal: receipt.REFUSED, receipt.Failure: receipt.FAILED,
+    Used: USED, Denied: DENIED, Deleted: DELETED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ def entry(scribe: Scribe, made: End, release_at: datetime) -> Entry:
         )
         return statement.sign(scribe.signer, now)
 
-    return Entry(sign, release_at)
+    said = Delivered.of(made) if isinstance(made, receipt.Receipt) else None
+    return Entry(sign, release_at, said.delete_by if said is not None else None)
 
 
 def tick(scribe: Scribe, run: Run) -> datetime:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hefu.canonical import Json
+from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Unavailable
 from hefu.receipt import Failure, Receipt
@@ -29,7 +30,7 @@ from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.negotiating import Negotiation
 from hefu_connector.ports import Account, Balance, BudgetLedger, Contract, JournalReader, Run, Trust
-from hefu_connector.shelves import OwnRequest
+from hefu_connector.shelves import Handed, HandedOver, OwnRequest
 
 log = logging.getLogger("hefu.overview")
 YOU, BROKER = "you", "broker"
@@ -85,11 +86,17 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A computation of another participant on this provider's data, from the journal."""
+    """A computation of another participant on this provider's data, from the journal.
+
+    Attributes:
+        said: what the receipt says of a delivery; ``handed`` is whether its recipient proved that it deleted it.
+    """
 
     run: Run
     end: End | None
     user: str
+    said: Delivered | None = None
+    handed: HandedOver | None = None
 
 
 class Overview:
@@ -105,6 +112,7 @@ class Overview:
         negotiations: Negotiations,
         reader: JournalReader,
         ledger: BudgetLedger,
+        handed: Handed,
     ) -> None:
         self._author = author
         self._trust = trust
@@ -114,6 +122,7 @@ class Overview:
         self._negotiations = negotiations
         self._reader = reader
         self._ledger = ledger
+        self._handed = handed
         self._known: dict[str, Charge] = {}  # by computation: a receipt never changes
 
     # ------------------------------------------------------------ contracts
@@ -204,7 +213,9 @@ class Overview:
         found = []
         for run in self._reader.runs(limit, before):
             end = read_end(Statement.parse(run.receipt)) if run.receipt is not None else None
-            found.append(Left(run, end, user_of(Statement.parse(run.envelope))))
+            said = Delivered.of(end) if isinstance(end, Receipt) else None
+            handed = self._handed.find(run.id) if said is not None else None
+            found.append(Left(run, end, user_of(Statement.parse(run.envelope)), said, handed))
         return found
 
     # ------------------------------------------------------------ inside

@@ -23,6 +23,7 @@ from hefu_policies.product import Description
 
 from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.computation import LARGEST_PLAN
+from hefu_connector.computing.custody import Custody
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
@@ -31,6 +32,7 @@ from hefu_connector.desk import control_socket
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook, check_options
 from hefu_connector.rpc import views
+from hefu_connector.rpc.deliveries import DeliveryCalls
 from hefu_connector.shelves import OwnRequest
 
 _LIMITS = transport.Limits(calls=32, threads=24)
@@ -68,6 +70,7 @@ class Desk:
     asking: Asking
     agreements: Agreements
     overview: Overview
+    custody: Custody
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +113,13 @@ def serve(desk: Desk) -> Served:
         return Served(running, stack.pop_all())
 
 
-class ControlService(control_pb2_grpc.ControlServiceServicer):
+class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
     """Serves the desk. Failures are raised; `hefu.transport` translates them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._custody = desk.custody
+        self._purpose = desk.overview.purpose
 
     @property
     def _user(self) -> str:

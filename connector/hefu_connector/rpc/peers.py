@@ -13,7 +13,7 @@ import grpc
 from hefu import canonical, transport
 from hefu.canonical import Object
 from hefu.envelope import Statement
-from hefu.errors import Malformed
+from hefu.errors import Malformed, NotFound
 from hefu.times import write_time
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
 
@@ -32,6 +32,7 @@ _STATES = {
 }
 
 EstimatePlan = Callable[[str, Object, str], Prepared]
+ConfirmDeletion = Callable[[Statement, str, str], None]
 
 
 class Door(Protocol):
@@ -64,11 +65,13 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
 
     Args:
         estimate: prices a plan under an own product for a caller; raises NotFound where the caller may not see it.
+        confirm: takes a caller's signed proof that it deleted a delivery; None where none are taken.
     """
 
-    def __init__(self, door: Door, estimate: EstimatePlan) -> None:
+    def __init__(self, door: Door, estimate: EstimatePlan, confirm: ConfirmDeletion | None = None) -> None:
         self._door = door
         self._estimate = estimate
+        self._confirm = confirm
 
     def add(self, server: grpc.Server) -> None:
         """Register this service."""
@@ -129,6 +132,17 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
         for index in range(request.first_part, max(parts, 1)):
             sealed = self._door.part(id_, who.participant, index, who.fingerprint)
             yield computation_pb2.ReleasePart(index=index, sealed=sealed)
+
+    def ReportDeletion(  # noqa: N802
+        self, request: computation_pb2.ReportDeletionRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.ReportDeletionResponse:
+        """Take the proof that a delivery was deleted."""
+        who = transport.caller(context)
+        statement = Statement.parse(request.deletion.envelope)
+        if self._confirm is None:
+            raise NotFound("resource.not_found", what="delivery", name=str(statement.body.get("delivery"))[:64])
+        self._confirm(statement, who.participant, who.fingerprint)
+        return computation_pb2.ReportDeletionResponse()
 
 
 def _id(name: str, collection: str = "computations") -> str:

@@ -227,6 +227,11 @@ def release(left: Left) -> control_pb2.Release:
     if isinstance(end, Refusal):
         message.reasons.extend(end.reasons)
         message.clause = _first_clause(end) or end.code
+    if left.said is not None:
+        message.processing = left.said.processing
+        message.delete_by_time = write_time(left.said.delete_by)
+        if left.handed is not None and left.handed.proof is not None:
+            message.deletion.CopyFrom(common_pb2.Statement(envelope=left.handed.proof))
     if isinstance(end, Receipt | Failure):
         message.charge.CopyFrom(loss(PrivacyLoss(end.charge.epsilon_nano, end.charge.delta_femto)))
     return message

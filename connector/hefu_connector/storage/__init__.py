@@ -2,6 +2,8 @@
 
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
+from hefu_connector.storage.deliveries import SqlDeliveries
+from hefu_connector.storage.handed import SqlHanded
 from hefu_connector.storage.journal import SqlJournal
 from hefu_connector.storage.ledger import SqlLedger
 from hefu_connector.storage.marks import SqlMarks
@@ -12,6 +14,8 @@ from hefu_connector.storage.sources import SqlSources
 __all__ = [
     "Database",
     "SqlContracts",
+    "SqlDeliveries",
+    "SqlHanded",
     "SqlJournal",
     "SqlLedger",
     "SqlMarks",

@@ -20,6 +20,7 @@ from hefu_policies.budget import Charge, PrivacyLoss
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, insert, select, update
 
 from hefu_connector.ports import FINAL, ComputationState, Entry, Run
+from hefu_connector.storage import handed
 from hefu_connector.storage.database import Database, Fence, insert_new, lock, read_instant, write_instant
 from hefu_connector.storage.models import COMPUTATIONS, JOURNAL, OUTBOX, PARTS, TRANSITIONS
 
@@ -86,13 +87,15 @@ class SqlJournal:
             run = self._need_open(connection, computation)
             if state is ComputationState.RELEASED and run.charge is None:
                 raise Conflict("computation.uncharged", computation=computation)
-            sequence = _append(connection, self._space, entry)
+            sequence, _ = append(connection, self._space, entry)
             whose = {"space": self._space, "computation": computation}
             sealed = [{**whose, "number": number, "sealed": each} for number, each in enumerate(parts)]
             if sealed:
                 connection.execute(insert(PARTS), sealed)
             due = write_instant(entry.release_at)
             self._change(connection, computation, state, at, entry=sequence, parts=len(parts), release_at=due)
+            if entry.due is not None:
+                handed.enter(connection, self._space, computation, run.agreements[0], entry.due)
             ended = self._need(connection, computation)
             faults.point("journal.before_commit")
         faults.point("journal.closed")
@@ -198,7 +201,12 @@ def check_place(statement: Statement, sequence: int, previous: str) -> None:
         raise Defect("internal", reference="journal", detail="an entry does not name its place in the chain")
 
 
-def _append(connection: Connection, space: str, entry: Entry) -> int:
+def append(connection: Connection, space: str, entry: Entry) -> tuple[int, Statement]:
+    """Write the next entry of a space's chain, whose lock ``journal/{space}`` the caller holds; its number and itself.
+
+    Raises:
+        Defect: what was signed is not for this place.
+    """
     sequence, previous = _head(connection, space)
     statement = entry.sign(sequence, previous)
     check_place(statement, sequence, previous)
@@ -208,7 +216,7 @@ def _append(connection: Connection, space: str, entry: Entry) -> int:
     values = {"sequence": sequence, "digest": canonical.digest(envelope), "previous": previous}
     connection.execute(insert(JOURNAL).values(**values, space=space, envelope=envelope))
     connection.execute(insert(OUTBOX).values(space=space, sequence=sequence))
-    return sequence
+    return sequence, statement
 
 
 def _head(connection: Connection, space: str) -> tuple[int, str]:

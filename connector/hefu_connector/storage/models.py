@@ -342,6 +342,45 @@ class ReceivedRow(Rows, table=True):
     sealed: bytes = _sealed("received.sealed")
 
 
+# ---------------------------------------------------------------- deliveries
+
+
+class AgreementSecretRow(Rows, table=True):
+    """What an agreement's pseudonyms and samples hang on; known to its provider only."""
+
+    __tablename__ = "agreement_secrets"
+    space: str = _space()
+    agreement: str = Field(primary_key=True)
+    secret: bytes
+
+
+class HandedRow(Rows, table=True):
+    """A delivery by this participant: until when its parts are handed over, and the proof that it was deleted."""
+
+    __tablename__ = "handed"
+    __table_args__ = (ForeignKeyConstraint(["space", "computation"], ["computations.space", "computations.id"]),)
+    space: str = _space()
+    computation: str = Field(primary_key=True)
+    due: int = _big()
+    proof: bytes | None = None
+    agreement: str
+    dropped: int = 0
+
+
+class DeliveryRow(Rows, table=True):
+    """A delivery to this participant: until when it is kept, how often it was used, and the proof that it is gone."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (ForeignKeyConstraint(["space", "computation"], ["requests.space", "requests.id"]),)
+    space: str = _space()
+    computation: str = Field(primary_key=True)
+    due: int = _big()
+    proof: bytes | None = None
+    uses: int = 0
+    cause: str = ""
+    told: int = 0
+
+
 class MarkRow(Rows, table=True):
     """A small durable value whose number never falls."""
 
@@ -365,4 +404,5 @@ MEMBERSHIPS, OWNERS, LEASES = _table(MembershipRow), _table(OwnerRow), _table(Le
 JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
 AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
 ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)
+SECRETS, HANDED, DELIVERIES = _table(AgreementSecretRow), _table(HandedRow), _table(DeliveryRow)
 REQUESTS, RECEIVED, MARKS = _table(RequestRow), _table(ReceivedRow), _table(MarkRow)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, Select, or_, select, update
 
 from hefu_connector.ports import FINAL, ComputationState
 from hefu_connector.shelves import OwnRequest
+from hefu_connector.storage import handed
 from hefu_connector.storage.database import Database, insert_new, lock, read_instant, write_instant
 from hefu_connector.storage.models import RECEIVED, REQUESTS
 
@@ -66,8 +67,9 @@ class SqlRequests:
     # ---- Releases
 
     def receive(
-        self, computation: str, state: ComputationState, receipt: bytes, parts: int, at: datetime
-    ) -> OwnRequest:
+        self, computation: str, state: ComputationState, receipt: bytes, parts: int, at: datetime,
+        due: datetime | None = None,
+    ) -> OwnRequest:  # fmt: skip
         """As in the port."""
         with self._database.writing() as connection:
             lock(connection, f"requests/{self._database.space}")
@@ -78,6 +80,8 @@ class SqlRequests:
                 raise Conflict("release.other", computation=computation)
             if kept.state is not state:
                 _need_open(kept)
+            if due is not None:
+                handed.expect(connection, self._database.space, computation, due)
             return self._change(connection, computation, at, state=state.value, receipt=receipt, parts=parts)
 
     def add(self, computation: str, index: int, sealed: bytes) -> None:
@@ -85,6 +89,7 @@ class SqlRequests:
         with self._database.writing() as connection:
             lock(connection, f"requests/{self._database.space}")
             kept = self._need(connection, computation)
+            handed.need_kept(connection, self._database.space, computation)
             if not 0 <= index < (kept.parts or 0):
                 raise NotFound("resource.not_found", what="release part", name=f"{computation}/{index}")
             if index > kept.held:

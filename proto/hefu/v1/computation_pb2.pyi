@@ -233,6 +233,41 @@ class ReleasePart(_message.Message):
 Global___ReleasePart: _TypeAlias = ReleasePart  # noqa: Y015
 
 @_typing.final
+class ReportDeletionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deletion(self) -> _common_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        deletion: _common_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deletion", b"deletion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deletion", b"deletion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportDeletionRequest: _TypeAlias = ReportDeletionRequest  # noqa: Y015
+
+@_typing.final
+class ReportDeletionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportDeletionResponse: _TypeAlias = ReportDeletionResponse  # noqa: Y015
+
+@_typing.final
 class Computation(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -64,6 +64,11 @@ class ComputationServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_computation__pb2.FetchReleaseRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_computation__pb2.ReleasePart.FromString,
                 _registered_method=True)
+        self.ReportDeletion = channel.unary_unary(
+                '/hefu.v1.ComputationService/ReportDeletion',
+                request_serializer=hefu_dot_v1_dot_computation__pb2.ReportDeletionRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_computation__pb2.ReportDeletionResponse.FromString,
+                _registered_method=True)
 
 
 class ComputationServiceServicer(object):
@@ -111,6 +116,13 @@ class ComputationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportDeletion(self, request, context):
+        """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ComputationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +155,11 @@ def add_ComputationServiceServicer_to_server(servicer, server):
                     servicer.FetchRelease,
                     request_deserializer=hefu_dot_v1_dot_computation__pb2.FetchReleaseRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_computation__pb2.ReleasePart.SerializeToString,
+            ),
+            'ReportDeletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDeletion,
+                    request_deserializer=hefu_dot_v1_dot_computation__pb2.ReportDeletionRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_computation__pb2.ReportDeletionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -307,6 +324,33 @@ class ComputationService(object):
             '/hefu.v1.ComputationService/FetchRelease',
             hefu_dot_v1_dot_computation__pb2.FetchReleaseRequest.SerializeToString,
             hefu_dot_v1_dot_computation__pb2.ReleasePart.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDeletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ComputationService/ReportDeletion',
+            hefu_dot_v1_dot_computation__pb2.ReportDeletionRequest.SerializeToString,
+            hefu_dot_v1_dot_computation__pb2.ReportDeletionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class ComputationServiceStub:
     """Stops it if it runs; what was charged stays charged."""
     FetchRelease: _grpc.UnaryStreamMultiCallable[_computation_pb2.FetchReleaseRequest, _computation_pb2.ReleasePart]
     """The sealed parts of a release, in order, from the given part on."""
+    ReportDeletion: _grpc.UnaryUnaryMultiCallable[_computation_pb2.ReportDeletionRequest, _computation_pb2.ReportDeletionResponse]
+    """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
 @_typing.type_check_only
 class ComputationServiceAsyncStub(ComputationServiceStub):
@@ -59,6 +61,8 @@ class ComputationServiceAsyncStub(ComputationServiceStub):
     """Stops it if it runs; what was charged stays charged."""
     FetchRelease: _aio.UnaryStreamMultiCallable[_computation_pb2.FetchReleaseRequest, _computation_pb2.ReleasePart]  # type: ignore[assignment]
     """The sealed parts of a release, in order, from the given part on."""
+    ReportDeletion: _aio.UnaryUnaryMultiCallable[_computation_pb2.ReportDeletionRequest, _computation_pb2.ReportDeletionResponse]  # type: ignore[assignment]
+    """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
 class ComputationServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -108,5 +112,13 @@ class ComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_computation_pb2.ReleasePart], _abc.AsyncIterator[_computation_pb2.ReleasePart]]:
         """The sealed parts of a release, in order, from the given part on."""
+
+    @_abc_1.abstractmethod
+    def ReportDeletion(
+        self,
+        request: _computation_pb2.ReportDeletionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_computation_pb2.ReportDeletionResponse, _abc.Awaitable[_computation_pb2.ReportDeletionResponse]]:
+        """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
 def add_ComputationServiceServicer_to_server(servicer: ComputationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

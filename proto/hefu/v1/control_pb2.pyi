@@ -1085,6 +1085,9 @@ class Release(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    PROCESSING_FIELD_NUMBER: _builtins.int
+    DELETE_BY_TIME_FIELD_NUMBER: _builtins.int
+    DELETION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"computations/{id}"."""
     state: _computation_pb2.Computation.State.ValueType
@@ -1102,6 +1105,10 @@ class Release(_message.Message):
     update_time: _builtins.str
     user: _builtins.str
     """The person of the consumer who asked, as signed by the consumer."""
+    processing: _builtins.str
+    """Of a delivery: raw, masked, sampled or anonymised; empty for anything else."""
+    delete_by_time: _builtins.str
+    """Of a delivery: when its recipient must have deleted it, RFC 3339."""
     @_builtins.property
     def charge(self) -> _common_pb2.PrivacyLoss: ...
     @_builtins.property
@@ -1111,6 +1118,10 @@ class Release(_message.Message):
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why it was refused, as the consumer was told."""
+
+    @_builtins.property
+    def deletion(self) -> _common_pb2.Statement:
+        """Of a delivery: the recipient's signed "delivery.deleted"; absent until it came."""
 
     def __init__(
         self,
@@ -1128,14 +1139,316 @@ class Release(_message.Message):
         user: _builtins.str = ...,
         receipt: _common_pb2.Statement | None = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        processing: _builtins.str = ...,
+        delete_by_time: _builtins.str = ...,
+        deletion: _common_pb2.Statement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "deletion", b"deletion", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cells", b"cells", "charge", b"charge", "clause", b"clause", "consumer", b"consumer", "create_time", b"create_time", "name", b"name", "product", b"product", "reasons", b"reasons", "receipt", b"receipt", "state", b"state", "update_time", b"update_time", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cells", b"cells", "charge", b"charge", "clause", b"clause", "consumer", b"consumer", "create_time", b"create_time", "delete_by_time", b"delete_by_time", "deletion", b"deletion", "name", b"name", "processing", b"processing", "product", b"product", "reasons", b"reasons", "receipt", b"receipt", "state", b"state", "update_time", b"update_time", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Release: _TypeAlias = Release  # noqa: Y015
+
+@_typing.final
+class ListDeliveriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeliveriesRequest: _TypeAlias = ListDeliveriesRequest  # noqa: Y015
+
+@_typing.final
+class ListDeliveriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]: ...
+    def __init__(
+        self,
+        *,
+        deliveries: _abc.Iterable[Global___Delivery] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeliveriesResponse: _TypeAlias = ListDeliveriesResponse  # noqa: Y015
+
+@_typing.final
+class GetDeliveryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"deliveries/{id}", the id being that of its computation."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryRequest: _TypeAlias = GetDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDeliveryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"deliveries/{id}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDeliveryRequest: _TypeAlias = DeleteDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class UseDeliveryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Use:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _UseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[UseDeliveryRequest._Use.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        USE_UNSPECIFIED: UseDeliveryRequest._Use.ValueType  # 0
+        USE_READ: UseDeliveryRequest._Use.ValueType  # 1
+        """Shown to the user, inside the connector's account."""
+        USE_EXPORT: UseDeliveryRequest._Use.ValueType  # 2
+        """Written out of the connector's control."""
+
+    class Use(_Use, metaclass=_UseEnumTypeWrapper): ...
+    USE_UNSPECIFIED: UseDeliveryRequest.Use.ValueType  # 0
+    USE_READ: UseDeliveryRequest.Use.ValueType  # 1
+    """Shown to the user, inside the connector's account."""
+    USE_EXPORT: UseDeliveryRequest.Use.ValueType  # 2
+    """Written out of the connector's control."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"deliveries/{id}"."""
+    use: Global___UseDeliveryRequest.Use.ValueType
+    purpose: _builtins.str
+    """IRI of the purpose; the agreement's where empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        use: Global___UseDeliveryRequest.Use.ValueType = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "purpose", b"purpose", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UseDeliveryRequest: _TypeAlias = UseDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class DeliveredData(_message.Message):
+    """A piece of a delivery. The first has the headings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADINGS_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """Bytes of a file, in order."""
+    @_builtins.property
+    def headings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One of each heading: a type of the schema, or what its processing made of it; "file" for a file."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveredRow]: ...
+    def __init__(
+        self,
+        *,
+        headings: _abc.Iterable[_builtins.str] | None = ...,
+        types: _abc.Iterable[_builtins.str] | None = ...,
+        rows: _abc.Iterable[Global___DeliveredRow] | None = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "headings", b"headings", "rows", b"rows", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveredData: _TypeAlias = DeliveredData  # noqa: Y015
+
+@_typing.final
+class DeliveredRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveredCell]: ...
+    def __init__(
+        self,
+        *,
+        cells: _abc.Iterable[Global___DeliveredCell] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveredRow: _TypeAlias = DeliveredRow  # noqa: Y015
+
+@_typing.final
+class DeliveredCell(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """Absent where there is no value."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___DeliveredCell: _TypeAlias = DeliveredCell  # noqa: Y015
+
+@_typing.final
+class Delivery(_message.Message):
+    """What was delivered to this participant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Delivery._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Delivery._State.ValueType  # 0
+        STATE_ARRIVING: Delivery._State.ValueType  # 1
+        """Not all of it is here yet."""
+        STATE_KEPT: Delivery._State.ValueType  # 2
+        STATE_DELETED: Delivery._State.ValueType  # 3
+
+    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    STATE_UNSPECIFIED: Delivery.State.ValueType  # 0
+    STATE_ARRIVING: Delivery.State.ValueType  # 1
+    """Not all of it is here yet."""
+    STATE_KEPT: Delivery.State.ValueType  # 2
+    STATE_DELETED: Delivery.State.ValueType  # 3
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    PROCESSING_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DELIVERY_TIME_FIELD_NUMBER: _builtins.int
+    DELETE_BY_TIME_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    DELETION_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    EXPORT_PERMITTED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"deliveries/{id}", the id being that of its computation."""
+    agreement: _builtins.str
+    """"agreements/{id}"."""
+    provider: _builtins.str
+    product: _builtins.str
+    """"products/{id}"."""
+    processing: _builtins.str
+    """raw, masked, sampled or anonymised."""
+    rows: _builtins.int
+    form: _builtins.str
+    """Rows or File."""
+    state: Global___Delivery.State.ValueType
+    delivery_time: _builtins.str
+    """RFC 3339."""
+    delete_by_time: _builtins.str
+    """When it must be deleted at the latest, RFC 3339."""
+    uses: _builtins.int
+    """How often it was used."""
+    cause: _builtins.str
+    """retention, agreement_ended or asked; set once it is deleted."""
+    confirmed: _builtins.bool
+    """Whether its provider has the proof."""
+    export_permitted: _builtins.bool
+    """Whether the contract permits taking it out of the connector."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def deletion(self) -> _common_pb2.Statement:
+        """The signed "delivery.deleted"; set once it is deleted."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        agreement: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        product: _builtins.str = ...,
+        processing: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        rows: _builtins.int = ...,
+        form: _builtins.str = ...,
+        state: Global___Delivery.State.ValueType = ...,
+        delivery_time: _builtins.str = ...,
+        delete_by_time: _builtins.str = ...,
+        uses: _builtins.int = ...,
+        deletion: _common_pb2.Statement | None = ...,
+        cause: _builtins.str = ...,
+        confirmed: _builtins.bool = ...,
+        export_permitted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deletion", b"deletion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cause", b"cause", "columns", b"columns", "confirmed", b"confirmed", "delete_by_time", b"delete_by_time", "deletion", b"deletion", "delivery_time", b"delivery_time", "export_permitted", b"export_permitted", "form", b"form", "name", b"name", "processing", b"processing", "product", b"product", "provider", b"provider", "rows", b"rows", "state", b"state", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
 @_typing.final
 class ListBalancesRequest(_message.Message):

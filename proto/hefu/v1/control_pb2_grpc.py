@@ -148,6 +148,26 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_computation__pb2.CancelComputationRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.OwnComputation.FromString,
                 _registered_method=True)
+        self.ListDeliveries = channel.unary_unary(
+                '/hefu.v1.ControlService/ListDeliveries',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ListDeliveriesRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.GetDelivery = channel.unary_unary(
+                '/hefu.v1.ControlService/GetDelivery',
+                request_serializer=hefu_dot_v1_dot_control__pb2.GetDeliveryRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Delivery.FromString,
+                _registered_method=True)
+        self.UseDelivery = channel.unary_stream(
+                '/hefu.v1.ControlService/UseDelivery',
+                request_serializer=hefu_dot_v1_dot_control__pb2.UseDeliveryRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.DeliveredData.FromString,
+                _registered_method=True)
+        self.DeleteDelivery = channel.unary_unary(
+                '/hefu.v1.ControlService/DeleteDelivery',
+                request_serializer=hefu_dot_v1_dot_control__pb2.DeleteDeliveryRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Delivery.FromString,
+                _registered_method=True)
         self.ListReleases = channel.unary_unary(
                 '/hefu.v1.ControlService/ListReleases',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListReleasesRequest.SerializeToString,
@@ -319,6 +339,34 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeliveries(self, request, context):
+        """What was delivered to this participant, newest first: kept, or deleted with its proof.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDelivery(self, request, context):
+        """One delivery.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UseDelivery(self, request, context):
+        """Reads a delivery, or takes it out of the connector, if the contract permits it now; every use is journalled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDelivery(self, request, context):
+        """Deletes a delivery at once and journals the signed proof.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReleases(self, request, context):
         """What left this provider, to whom and under which clause, and what was refused; newest first.
         """
@@ -445,6 +493,26 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.CancelComputation,
                     request_deserializer=hefu_dot_v1_dot_computation__pb2.CancelComputationRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.OwnComputation.SerializeToString,
+            ),
+            'ListDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliveries,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ListDeliveriesRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'GetDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDelivery,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.GetDeliveryRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Delivery.SerializeToString,
+            ),
+            'UseDelivery': grpc.unary_stream_rpc_method_handler(
+                    servicer.UseDelivery,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.UseDeliveryRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.DeliveredData.SerializeToString,
+            ),
+            'DeleteDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDelivery,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.DeleteDeliveryRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Delivery.SerializeToString,
             ),
             'ListReleases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReleases,
@@ -1053,6 +1121,114 @@ class ControlService(object):
             '/hefu.v1.ControlService/CancelComputation',
             hefu_dot_v1_dot_computation__pb2.CancelComputationRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.OwnComputation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/ListDeliveries',
+            hefu_dot_v1_dot_control__pb2.ListDeliveriesRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/GetDelivery',
+            hefu_dot_v1_dot_control__pb2.GetDeliveryRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Delivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UseDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hefu.v1.ControlService/UseDelivery',
+            hefu_dot_v1_dot_control__pb2.UseDeliveryRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.DeliveredData.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/DeleteDelivery',
+            hefu_dot_v1_dot_control__pb2.DeleteDeliveryRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Delivery.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,14 @@ class ControlServiceStub:
     """Every change of one computation until it ends."""
     CancelComputation: _grpc.UnaryUnaryMultiCallable[_computation_pb2.CancelComputationRequest, _control_pb2.OwnComputation]
     """Stops it if it runs; what was charged stays charged."""
+    ListDeliveries: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]
+    """What was delivered to this participant, newest first: kept, or deleted with its proof."""
+    GetDelivery: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]
+    """One delivery."""
+    UseDelivery: _grpc.UnaryStreamMultiCallable[_control_pb2.UseDeliveryRequest, _control_pb2.DeliveredData]
+    """Reads a delivery, or takes it out of the connector, if the contract permits it now; every use is journalled."""
+    DeleteDelivery: _grpc.UnaryUnaryMultiCallable[_control_pb2.DeleteDeliveryRequest, _control_pb2.Delivery]
+    """Deletes a delivery at once and journals the signed proof."""
     ListReleases: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListReleasesRequest, _control_pb2.ListReleasesResponse]
     """What left this provider, to whom and under which clause, and what was refused; newest first."""
     ListBalances: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListBalancesRequest, _control_pb2.ListBalancesResponse]
@@ -137,6 +145,14 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Every change of one computation until it ends."""
     CancelComputation: _aio.UnaryUnaryMultiCallable[_computation_pb2.CancelComputationRequest, _control_pb2.OwnComputation]  # type: ignore[assignment]
     """Stops it if it runs; what was charged stays charged."""
+    ListDeliveries: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
+    """What was delivered to this participant, newest first: kept, or deleted with its proof."""
+    GetDelivery: _aio.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]  # type: ignore[assignment]
+    """One delivery."""
+    UseDelivery: _aio.UnaryStreamMultiCallable[_control_pb2.UseDeliveryRequest, _control_pb2.DeliveredData]  # type: ignore[assignment]
+    """Reads a delivery, or takes it out of the connector, if the contract permits it now; every use is journalled."""
+    DeleteDelivery: _aio.UnaryUnaryMultiCallable[_control_pb2.DeleteDeliveryRequest, _control_pb2.Delivery]  # type: ignore[assignment]
+    """Deletes a delivery at once and journals the signed proof."""
     ListReleases: _aio.UnaryUnaryMultiCallable[_control_pb2.ListReleasesRequest, _control_pb2.ListReleasesResponse]  # type: ignore[assignment]
     """What left this provider, to whom and under which clause, and what was refused; newest first."""
     ListBalances: _aio.UnaryUnaryMultiCallable[_control_pb2.ListBalancesRequest, _control_pb2.ListBalancesResponse]  # type: ignore[assignment]
@@ -322,6 +338,38 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.OwnComputation, _abc.Awaitable[_control_pb2.OwnComputation]]:
         """Stops it if it runs; what was charged stays charged."""
+
+    @_abc_1.abstractmethod
+    def ListDeliveries(
+        self,
+        request: _control_pb2.ListDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListDeliveriesResponse, _abc.Awaitable[_control_pb2.ListDeliveriesResponse]]:
+        """What was delivered to this participant, newest first: kept, or deleted with its proof."""
+
+    @_abc_1.abstractmethod
+    def GetDelivery(
+        self,
+        request: _control_pb2.GetDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Delivery, _abc.Awaitable[_control_pb2.Delivery]]:
+        """One delivery."""
+
+    @_abc_1.abstractmethod
+    def UseDelivery(
+        self,
+        request: _control_pb2.UseDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.DeliveredData], _abc.AsyncIterator[_control_pb2.DeliveredData]]:
+        """Reads a delivery, or takes it out of the connector, if the contract permits it now; every use is journalled."""
+
+    @_abc_1.abstractmethod
+    def DeleteDelivery(
+        self,
+        request: _control_pb2.DeleteDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Delivery, _abc.Awaitable[_control_pb2.Delivery]]:
+        """Deletes a delivery at once and journals the signed proof."""
 
     @_abc_1.abstractmethod
     def ListReleases(
