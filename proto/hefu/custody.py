@@ -121,11 +121,6 @@ def _overdue(
         if digest not in deletions and newest is not None and newest > of.said.delete_by + window + SKEW:
             due = write_time(of.said.delete_by)
             yield (
-<<<<<<< HEAD
                 f"entry {of.logged.index}: {of.receipt.consumer} had to delete it by {due}, and no proof of that "
                 "stands in the log"
-=======
-                f"entry {of.logged.index}: {of.receipt.consumer} had to delete it by {due}, and no proof of it stands "
-                "in the log"
->>>>>>> 7812304 (What was delivered is used through the recipient's own enforcement point, and deleted in time with a proof that all can see)
             )

@@ -351,7 +351,7 @@ class AgreementSecretRow(Rows, table=True):
     __tablename__ = "agreement_secrets"
     space: str = _space()
     agreement: str = Field(primary_key=True)
-    secret: bytes
+    secret: bytes = _sealed("agreement_secrets.secret")
 
 
 class HandedRow(Rows, table=True):
@@ -362,7 +362,7 @@ class HandedRow(Rows, table=True):
     space: str = _space()
     computation: str = Field(primary_key=True)
     due: int = _big()
-    proof: bytes | None = None
+    proof: bytes | None = _sealed("handed.proof", None)
     agreement: str
     dropped: int = 0
 
@@ -375,7 +375,7 @@ class DeliveryRow(Rows, table=True):
     space: str = _space()
     computation: str = Field(primary_key=True)
     due: int = _big()
-    proof: bytes | None = None
+    proof: bytes | None = _sealed("deliveries.proof", None)
     uses: int = 0
     cause: str = ""
     told: int = 0
