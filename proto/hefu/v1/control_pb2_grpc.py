@@ -347,7 +347,7 @@ class ControlServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetDelivery(self, request, context):
-        """One delivery.
+        """One delivery, and the proof of its deletion once it is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,7 +84,7 @@ class ControlServiceStub:
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]
     """What was delivered to this participant, newest first: kept, or deleted with its proof."""
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]
-    """One delivery."""
+    """One delivery, and the proof of its deletion once it is deleted."""
     UseDelivery: _grpc.UnaryStreamMultiCallable[_control_pb2.UseDeliveryRequest, _control_pb2.DeliveredData]
     """Reads a delivery, or takes it out of the connector, if the contract permits it now; every use is journalled."""
     DeleteDelivery: _grpc.UnaryUnaryMultiCallable[_control_pb2.DeleteDeliveryRequest, _control_pb2.Delivery]
@@ -148,7 +148,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """What was delivered to this participant, newest first: kept, or deleted with its proof."""
     GetDelivery: _aio.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]  # type: ignore[assignment]
-    """One delivery."""
+    """One delivery, and the proof of its deletion once it is deleted."""
     UseDelivery: _aio.UnaryStreamMultiCallable[_control_pb2.UseDeliveryRequest, _control_pb2.DeliveredData]  # type: ignore[assignment]
     """Reads a delivery, or takes it out of the connector, if the contract permits it now; every use is journalled."""
     DeleteDelivery: _aio.UnaryUnaryMultiCallable[_control_pb2.DeleteDeliveryRequest, _control_pb2.Delivery]  # type: ignore[assignment]
@@ -353,7 +353,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.GetDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Delivery, _abc.Awaitable[_control_pb2.Delivery]]:
-        """One delivery."""
+        """One delivery, and the proof of its deletion once it is deleted."""
 
     @_abc_1.abstractmethod
     def UseDelivery(
