@@ -1,4 +1,4 @@
-"""An SQLite file of which every page is encrypted and authenticated (SQLCipher 4: AES-256-CBC, HMAC-SHA512).
+"""An SQLite file of which every page is encrypted and authenticated (SQLCipher 4: AES-256-CBC, HMAC-SHA256).
 
 The write-ahead log is encrypted by the same key, its index holds page numbers only, and temporary tables stay in
 memory. The key is 32 random bytes and is used as it is, so that opening costs nothing.
@@ -33,7 +33,7 @@ def connect(path: Path, key: bytes, timeout: float = 10.0) -> Any:
         timeout: seconds to wait for another process's lock.
     """
     made = module().connect(str(path), timeout=timeout, check_same_thread=False)
-    made.execute("PRAGMA cipher_log_level=NONE").close()
+    _choose(made)
     made.execute(f"PRAGMA key=\"x'{key.hex()}'\"").close()
     made.execute("PRAGMA temp_store=MEMORY").close()
     return made
@@ -84,6 +84,13 @@ def is_plain(path: Path) -> bool:
         return False
 
 
+def _choose(connection: Any) -> None:
+    """Set what holds for every file that this process opens from now on; each file has its own random salt."""
+    # Twice as fast as SHA-512 where the processor knows SHA-256, and a forger has no use for the longer one.
+    for pragma in ("log_level=NONE", "default_hmac_algorithm=HMAC_SHA256"):
+        connection.execute(f"PRAGMA cipher_{pragma}").close()
+
+
 def _replace(path: Path, old: Path, key: bytes) -> None:
     new = path.with_name(f"{path.name}.encrypted")
     new.unlink(missing_ok=True)
@@ -93,6 +100,7 @@ def _replace(path: Path, old: Path, key: bytes) -> None:
             # The log goes into the file and is removed: none of it may be taken for the new file's.
             connection.execute("PRAGMA journal_mode=DELETE").close()
             connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
+            _choose(connection)
             connection.execute(f"ATTACH DATABASE ? AS sealed KEY \"x'{key.hex()}'\"", (str(new),)).close()
             connection.execute("SELECT sqlcipher_export('sealed')").fetchall()
             connection.execute("DETACH DATABASE sealed").close()

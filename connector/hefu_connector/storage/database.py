@@ -212,8 +212,8 @@ def _engine(url: str, key: bytes | None) -> Engine:
     opening: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
     if key is not None:
         opening = _sealed(Path(parsed.database or ""), key)
-    # No value of a row may stand in an error.
-    engine = create_engine(parsed, hide_parameters=True, pool_size=8, max_overflow=120, **opening)
+    # No value of a row may stand in an error. The connection that was used last has the freshest pages.
+    engine = create_engine(parsed, hide_parameters=True, pool_size=8, max_overflow=120, pool_use_lifo=True, **opening)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
