@@ -189,7 +189,7 @@ class Enforcement:
         run = self._world.journal.find(computation)
         if run is None or run.consumer != consumer:
             raise NotFound("resource.not_found", what="computation", name=computation)
-        if run.release_at is not None and self._world.clock.now() < run.release_at:
+        if self._is_hidden(run):
             # When it ended is told no more than that it did.
             return replace(run, state=ComputationState.RUNNING, receipt=None, parts=0, updated=run.created)
         return run if run.release_at is None else replace(run, updated=max(run.created, run.release_at))
@@ -418,7 +418,14 @@ class Enforcement:
         run = self._found(computation)
         if run.release_at is None:
             return math.inf if run.state not in FINAL else 0.0
-        return max(0.0, (run.release_at - self._world.clock.now()).total_seconds())
+        return self._remaining(run.release_at) if self._is_hidden(run) else 0.0
+
+    def _is_hidden(self, run: Run) -> bool:
+        # No tick is farther than a quantum away: where it seems to be, the clock went back, and nobody waits for that.
+        return run.release_at is not None and 0 < self._remaining(run.release_at) <= self._world.rules.quantum_seconds
+
+    def _remaining(self, tick: datetime) -> float:
+        return (tick - self._world.clock.now()).total_seconds()
 
     def _stop(self, computation: str, code: str) -> None:
         with self._changed:

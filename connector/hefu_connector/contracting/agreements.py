@@ -154,8 +154,18 @@ class Agreements:
             except HefuError as fault:
                 log.warning("the agreement of %s is not taken in: %s %s", name, fault.code, fault.public())
                 self._marks.remove(mark.name)
+        refused: HefuError | None = None
         for mark in self._marks.all(_UNSENT):
-            self._send(mark)
+            try:
+                self._send(mark)
+            except Unavailable:
+                raise
+            except HefuError as fault:
+                # As where this clock stood ahead. An end narrows rights: it is kept, and told until it is taken.
+                log.warning("%s is not taken by the broker: %s %s", mark.name, fault.code, fault.public())
+                refused = fault
+        if refused is not None:
+            raise Unavailable("peer.unreachable", peer="the broker", detail=refused.code)
 
     def pending(self) -> int:
         """How many proofs are awaited and terminations not yet sent."""

@@ -1,0 +1,203 @@
+"""Ledger and journal of a connector in memory, behind the real ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hefu import canonical, faults
+from hefu.errors import BudgetExceeded, Conflict, Defect, NotFound
+from hefu_connector.ports import FINAL, Account, Balance, ComputationState, Entry, Run
+from hefu_policies.budget import NOTHING, Charge, remaining, would_exceed
+
+from hefu_space.simulator.disk import Draft, Store
+
+BALANCES, CHARGES = "balances", "charges"
+RUNS, PARTS, CHAIN, SENT = "runs", "parts", "chain", "sent"
+
+
+class MemoryLedger:
+    """`ports.BudgetLedger` in memory."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store or Store()
+
+    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+        """As in the port."""
+        if not accounts:
+            raise Defect("internal", reference="ledger")
+        with self._store.writing() as draft:
+            before = draft.read(CHARGES).get(computation)
+            if before is not None:
+                if before != charge:
+                    raise Conflict("budget.charged", computation=computation)
+                return
+            named = _settle(draft, accounts)
+            short = [each for each in named if would_exceed(each.charged, charge, each.account.limit)]
+            if not short:
+                self._charge(draft, computation, named, charge)
+            faults.point("ledger.before_commit")
+        if short:
+            raise _refusal(short)
+
+    def balance(self, account: Account) -> Balance:
+        """As in the port."""
+        with self._store.reading() as draft:
+            found: Balance = draft.read(BALANCES).get(account.name, Balance(account, NOTHING))
+            return found
+
+    def balances(self) -> Sequence[Balance]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            return [found for _, found in sorted(draft.read(BALANCES).items())]
+
+    def charged(self, computation: str) -> Charge | None:
+        """As in the port."""
+        with self._store.reading() as draft:
+            found: Charge | None = draft.read(CHARGES).get(computation)
+            return found
+
+    def _charge(self, draft: Draft, computation: str, named: Sequence[Balance], charge: Charge) -> None:
+        for each in named:
+            draft.write(BALANCES)[each.account.name] = Balance(each.account, each.charged + charge)
+        draft.write(CHARGES)[computation] = charge
+
+
+def _settle(draft: Draft, accounts: Sequence[Account]) -> list[Balance]:
+    balances = draft.write(BALANCES)
+    for account in accounts:
+        kept = balances.get(account.name, Balance(account, NOTHING))
+        falls = account.name.startswith("asset/") and account.limit.fits(kept.account.limit)
+        if account.limit != kept.account.limit and not falls:
+            raise Conflict("budget.limit", account=account.name)
+        balances[account.name] = Balance(account, kept.charged)
+    return [balances[name] for name in sorted({each.name for each in accounts})]
+
+
+def _refusal(short: Sequence[Balance]) -> BudgetExceeded:
+    left = [
+        f"{each.account.name}: more asked than remains"
+        if each.account.name.startswith("asset/")
+        else f"{each.account.name}: {remaining(each.charged, each.account.limit)} remains"
+        for each in short
+    ]
+    return BudgetExceeded("budget.exhausted", account=short[0].account.name, reasons=left)
+
+
+class MemoryJournal:
+    """`ports.Journal` and `ports.JournalReader` in memory."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store or Store()
+
+    def admit(self, run: Run) -> tuple[Run, bool]:
+        """As in the port."""
+        if run.state in FINAL:
+            raise Defect("internal", reference="journal")
+        with self._store.writing() as draft:
+            new = run.id not in draft.read(RUNS)
+            kept: Run = draft.write(RUNS).setdefault(run.id, run)
+        if (kept.request, kept.consumer) != (run.request, run.consumer):
+            raise Conflict("computation.other", computation=run.id)
+        return kept, new
+
+    def start(self, computation: str, charge: Charge, at: datetime) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            run = _need_open(draft, computation)
+            if run.charge not in (None, charge):
+                raise Conflict("budget.charged", computation=computation)
+            if run.charge is None:
+                running = replace(run, state=ComputationState.RUNNING, charge=charge, updated=at)
+                draft.write(RUNS)[computation] = running
+
+    def close(
+        self, computation: str, state: ComputationState, entry: Entry, parts: Sequence[bytes], at: datetime
+    ) -> Run:
+        """As in the port."""
+        if state not in FINAL or (parts and state is not ComputationState.RELEASED):
+            raise Defect("internal", reference="journal")
+        with self._store.writing() as draft:
+            run = _need_open(draft, computation)
+            if state is ComputationState.RELEASED and run.charge is None:
+                raise Conflict("computation.uncharged", computation=computation)
+            receipt = _append(draft, entry)
+            draft.write(PARTS)[computation] = tuple(parts)
+            ended = replace(
+                run, state=state, receipt=receipt, parts=len(parts), updated=at, release_at=entry.release_at
+            )
+            draft.write(RUNS)[computation] = ended
+            faults.point("journal.before_commit")
+        faults.point("journal.closed")
+        return ended
+
+    def find(self, computation: str) -> Run | None:
+        """As in the port."""
+        with self._store.reading() as draft:
+            found: Run | None = draft.read(RUNS).get(computation)
+            return found
+
+    def part(self, computation: str, index: int) -> bytes:
+        """As in the port."""
+        with self._store.reading() as draft:
+            parts: tuple[bytes, ...] = draft.read(PARTS).get(computation, ())
+        if not 0 <= index < len(parts):
+            raise NotFound("resource.not_found", what="release part", name=computation)
+        return parts[index]
+
+    def runs(self, limit: int, before: str = "") -> Sequence[Run]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            newest: list[Run] = [*draft.read(RUNS).values()][::-1]
+        ids = [each.id for each in newest]
+        if before and before not in ids:
+            return []
+        start = ids.index(before) + 1 if before else 0
+        return newest[start : start + limit]
+
+    def unfinished(self) -> Sequence[Run]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            return [each for each in draft.read(RUNS).values() if each.state not in FINAL]
+
+    def outbox(self, limit: int) -> Sequence[bytes]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            sent = draft.read(SENT)
+            return [each for each in draft.read(CHAIN).values() if canonical.digest(each) not in sent][:limit]
+
+    def sent(self, digests: Sequence[str]) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            draft.write(SENT).update(dict.fromkeys(digests, True))
+
+    def head(self) -> tuple[int, str]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            return _head(draft)
+
+
+def _append(draft: Draft, entry: Entry) -> bytes:
+    sequence, previous = _head(draft)
+    statement = entry.sign(sequence, previous)
+    place = statement.body.get("journal")
+    if not isinstance(place, dict) or (place.get("sequence"), place.get("previous")) != (sequence, previous):
+        raise Defect("internal", reference="journal")
+    receipt = statement.to_bytes()
+    draft.write(CHAIN)[sequence] = receipt
+    return receipt
+
+
+def _head(draft: Draft) -> tuple[int, str]:
+    chain = draft.read(CHAIN)
+    return len(chain), canonical.digest(chain[len(chain) - 1]) if chain else ""
+
+
+def _need_open(draft: Draft, computation: str) -> Run:
+    run: Run | None = draft.read(RUNS).get(computation)
+    if run is None:
+        raise NotFound("resource.not_found", what="computation", name=computation)
+    if run.state in FINAL:
+        raise Conflict("computation.final", computation=computation, state=run.state.value)
+    return run
