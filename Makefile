@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-attacks test-hosts check docs proto bench clean
+.PHONY: demo test test-attacks test-hosts test-chaos check docs proto bench clean
 
 demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
 	$(BIN)/hefu demo
@@ -15,6 +15,11 @@ test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 
 test-hosts: .venv/dev.stamp  ## the demo's story on two hosts, one behind a firewall (namespaces: needs root)
 	$(BIN)/pytest tests/journeys/test_two_hosts.py
+
+SEEDS ?= 500
+test-chaos: .venv/dev.stamp  ## a bad day: simulated spaces by seed (SEEDS=500), then real processes that are killed
+	$(BIN)/python -m hefu_space.simulator --seeds $(SEEDS)
+	$(BIN)/pytest tests/chaos
 
 check: .venv/dev.stamp  ## style, types, floors, wire format, generated files
 	$(BIN)/ruff check

@@ -230,7 +230,7 @@ class Sequencer:
 
     def _attempt(self) -> None:
         try:
-            self._turn()
+            self.turn()
         except Unavailable:
             log.exception("the log is held up")
             if not self._stopping:
@@ -244,7 +244,14 @@ class Sequencer:
             log.exception("the sequencer has stopped: the database is not what it was")
             self._ended = fault.code
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Lead or follow once: what the thread does at each ring.
+
+        Raises:
+            Conflict: another process leads.
+            Unavailable: the database or the disk does not take it now.
+            Untrusted: as `recover`.
+        """
         if not self.leads and not self._leadership.seek():
             self.follow()
             return

@@ -42,7 +42,7 @@ class Event:
 
     def line(self) -> str:
         """The event as one line."""
-        return f"{self.at:9.3f} {self.node:10} {self.kind:10} {json.dumps(self.facts, sort_keys=True)}"
+        return f"{self.at:9.3f} {self.node or '-':10} {self.kind:10} {json.dumps(self.facts, sort_keys=True)}"
 
 
 @dataclass
@@ -102,5 +102,5 @@ def read(lines: Iterable[str]) -> list[Event]:
     found = []
     for line in lines:
         at, node, kind, facts = line.split(None, 3)
-        found.append(Event(float(at), node, kind, json.loads(facts)))
+        found.append(Event(float(at), "" if node == "-" else node, kind, json.loads(facts)))
     return found

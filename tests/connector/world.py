@@ -31,8 +31,7 @@ from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequ
 from hefu_policies.library import template
 from hefu_policies.product import Description, Offer
 from hefu_policies.resource import Bounds, Column, Privacy, Resource
-
-from tests.contracts.memory import MemoryJournal, MemoryLedger
+from hefu_space.simulator.accounts import MemoryJournal, MemoryLedger
 
 ENGINES = {"statistics": counting, "delivery": delivering}
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
+from hefu_space.simulator.accounts import MemoryJournal, MemoryLedger
 
-from tests.contracts.memory import MemoryJournal, MemoryLedger
 from tests.postgresql import PostgreSQL
 
 STORES = ("sqlite", "postgresql", "sealed")

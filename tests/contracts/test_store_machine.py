@@ -11,11 +11,11 @@ from hefu.errors import BudgetExceeded, Conflict, NotFound
 from hefu_connector.ports import FINAL, ComputationState
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
 from hefu_policies.budget import NOTHING, Charge
+from hefu_space.simulator.accounts import MemoryJournal, MemoryLedger
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tests.contracts.memory import MemoryJournal, MemoryLedger
 from tests.contracts.stories import NOW, account, assert_whole, charge, entry, run
 
 IDS = st.sampled_from([f"cmp-{number}" for number in range(6)])

@@ -18,6 +18,8 @@ from hefu_broker import records
 from hefu_broker.authority import Authority
 from hefu_broker.catalog import Catalog
 from hefu_broker.contracts import Contracts
+from hefu_broker.latest import Latest
+from hefu_broker.leadership import Leadership
 from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing, Talk
@@ -29,7 +31,15 @@ from hefu_connector import brokerage
 from hefu_connector.brokerage import Listing, Member, Page, Progress
 from hefu_policies.lifecycle import ProductState
 
-from hefu_space.simulator.centre_stores import MemoryCatalog, MemoryLog, MemoryOutbox, MemoryRegistry, MemoryTalks
+from hefu_space.simulator.centre_stores import (
+    MemoryCatalog,
+    MemoryCharters,
+    MemoryLease,
+    MemoryLog,
+    MemoryOutbox,
+    MemoryRegistry,
+    MemoryTalks,
+)
 from hefu_space.simulator.disk import Disk, Store
 from hefu_space.simulator.founding import BROKER, Founded, fingerprint
 from hefu_space.simulator.network import Network
@@ -43,6 +53,7 @@ class Centre:
 
     Args:
         latest: the file of the newest signed checkpoint.
+        tick: seconds that only go forward.
         sequencer: the class to use; a planted bug gives another.
 
     Raises:
@@ -50,16 +61,24 @@ class Centre:
     """
 
     def __init__(
-        self, founded: Founded, disk: Disk, latest: Path, clock: Clock, sequencer: type[Sequencer] = Sequencer
+        self,
+        founded: Founded,
+        disk: Disk,
+        latest: Path,
+        clock: Clock,
+        tick: Callable[[], float],
+        sequencer: type[Sequencer] = Sequencer,
     ) -> None:
         store = Store(disk)
         self.store = MemoryRegistry(store)
         talks, log, outbox, products = MemoryTalks(store), MemoryLog(store), MemoryOutbox(store), MemoryCatalog(store)
         space = founded.file
         trust = Trust(Directory(space.space, space.root), clock)
-        self.sequencer = sequencer(log, outbox, founded.log_key, founded.log.sign, latest)
+        leadership = Leadership(MemoryLease(store), "broker", tick)
+        key, sign = founded.log_key, founded.log.sign
+        self.sequencer = sequencer(log, outbox, leadership, key, sign, Latest(latest, key))
         ring = self.sequencer.ring
-        self.registry = Registry(trust, self.store, self.store, _NO_AUTHORITY, ring)
+        self.registry = Registry(trust, self.store, self.store, MemoryCharters(store), _NO_AUTHORITY, ring)
         self.registry.reload()
         self._admit(founded)
         signer = founded.people[BROKER].signer
@@ -73,9 +92,7 @@ class Centre:
 
     def sequence(self) -> None:
         """What the sequencer's thread does when it is rung."""
-        while self.sequencer.sequence():
-            pass
-        self.sequencer.publish()
+        self.sequencer.turn()
 
     def caller(self, mark: str, *, bound: bool = True) -> Binding:
         """Who calls with a certificate; raises Unauthenticated."""

@@ -16,6 +16,8 @@ from hefu_broker.records import (
     Entry,
     Found,
     Head,
+    Kept,
+    Lease,
     Listing,
     Outgoing,
     Pending,
@@ -30,6 +32,7 @@ from hefu_space.simulator.disk import Draft, Store
 OUTBOX, ENTRIES, TILES, HEAD, CHECKPOINTS, TALKS = "outbox", "entries", "tiles", "head", "checkpoints", "talks"
 DIGESTS, CERTIFIED, ISSUED, BOUND, STATUS = "digests", "certified", "issued", "bound", "status"
 VERSIONS, RETIRED, RESOURCES, COUNTER = "versions", "retired", "resources", "counter"
+LEASES, CHARTERS = "leases", "charters"
 
 
 class MemoryOutbox:
@@ -61,11 +64,18 @@ class MemoryLog:
             return _head(draft)
 
     def append(
-        self, old_size: int, rows: Sequence[int], entries: Sequence[Entry], tiles: Sequence[Tile], head: Head
+        self,
+        lease: Lease,
+        before: Head,
+        rows: Sequence[int],
+        entries: Sequence[Entry],
+        tiles: Sequence[Tile],
+        head: Head,
     ) -> None:
         """As in the port."""
         with self._store.writing() as draft:
-            if _head(draft).size != old_size:
+            _touch(draft, lease)
+            if _head(draft) != before:
                 raise Conflict("log.moved")
             waiting = draft.write(OUTBOX)
             for row in rows:
@@ -87,10 +97,11 @@ class MemoryLog:
             kept = draft.write(CHECKPOINTS)
             kept[len(kept)] = (size, note)
 
-    def checkpoints(self) -> int:
+    def checkpoint(self) -> str | None:
         """As in the port."""
         with self._store.reading() as draft:
-            return len(draft.read(CHECKPOINTS))
+            newest = max(draft.read(CHECKPOINTS).values(), key=lambda each: each[0], default=None)
+            return newest[1] if newest else None
 
     def index_of(self, leaf_hash: bytes) -> int | None:
         """As in the port."""
@@ -103,6 +114,61 @@ class MemoryLog:
         with self._store.reading() as draft:
             held = draft.read(ENTRIES)
             return [held[index] for index in range(first, min(first + most, len(held)))]
+
+
+class MemoryLease:
+    """`ports.LeaseStore` in memory."""
+
+    def __init__(self, store: Store, name: str = "sequencer") -> None:
+        self._store = store
+        self._name = name
+
+    def held(self) -> Lease | None:
+        """As in the port."""
+        with self._store.reading() as draft:
+            found: Lease | None = draft.read(LEASES).get(self._name)
+            return found
+
+    def take(self, seen: Lease | None, holder: str) -> Lease | None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            if draft.read(LEASES).get(self._name) != seen:
+                return None
+            taken = Lease(self._name, holder, seen.epoch + 1 if seen else 1, 0)
+            draft.write(LEASES)[self._name] = taken
+            return taken
+
+    def beat(self, lease: Lease) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            _touch(draft, lease)
+
+    def release(self, lease: Lease) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            _touch(draft, lease)
+            draft.write(LEASES)[self._name] = replace(draft.read(LEASES)[self._name], holder="")
+
+
+class MemoryCharters:
+    """`ports.CharterStore` in memory."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def newest(self) -> bytes | None:
+        """As in the port."""
+        with self._store.reading() as draft:
+            kept = draft.read(CHARTERS)
+            return kept[len(kept)] if kept else None
+
+    def keep(self, version: int, statement: Outgoing) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            if version != len(draft.read(CHARTERS)) + 1:
+                raise Conflict("charter.version", version=len(draft.read(CHARTERS)))
+            draft.write(CHARTERS)[version] = statement.envelope
+            _queue(draft, [statement])
 
 
 class MemoryTalks:
@@ -167,20 +233,22 @@ class MemoryRegistry:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def statements(self, at: datetime) -> list[bytes]:
+    def statements(self, at: datetime, after: int = -1) -> Kept:
         """As in the port."""
         with self._store.reading() as draft:
-            certified = [each.envelope for each in draft.read(CERTIFIED).values()]
+            certified = [each.envelope for number, each in draft.read(CERTIFIED).values() if number > after]
             bound = sorted(draft.read(BOUND).values(), key=lambda each: each[0].not_after)
-            status = [envelope for _, envelope in draft.read(STATUS).values()]
-            return [*certified, *(each.envelope for binding, each in bound if binding.not_after >= at), *status]
+            valid = [each.envelope for binding, each, number in bound if binding.not_after >= at and number > after]
+            status = [envelope for _, envelope, number in draft.read(STATUS).values() if number > after]
+            revision: int = draft.read(COUNTER).get(CERTIFIED, 0)
+            return Kept(revision, (*certified, *valid, *status))
 
     def certify(self, participant: Participant, certification: Outgoing, enrolment: str | None) -> None:
         """As in the port."""
         with self._store.writing() as draft:
             if participant.id in draft.read(CERTIFIED):
                 raise Conflict("participant.taken", participant=participant.id)
-            draft.write(CERTIFIED)[participant.id] = certification
+            draft.write(CERTIFIED)[participant.id] = (_next(draft, CERTIFIED), certification)
             _queue(draft, [certification])
 
     def issued(self, certificate: Certificate) -> None:
@@ -195,18 +263,18 @@ class MemoryRegistry:
             mine = held and (held.participant, held.connector, held.not_after)
             if held is None or mine != (binding.participant, binding.connector, binding.not_after):
                 raise Untrusted("certificate.foreign", participant=binding.participant)
-            if (binding, statement) != draft.read(BOUND).get(binding.fingerprint):
-                draft.write(BOUND)[binding.fingerprint] = (binding, statement)
+            if (binding, statement) != draft.read(BOUND).get(binding.fingerprint, ())[:2]:
+                draft.write(BOUND)[binding.fingerprint] = (binding, statement, _next(draft, CERTIFIED))
                 _queue(draft, [statement])
             return held
 
     def replace_status(self, status: StatusList, statement: Outgoing, *, logged: bool) -> None:
         """As in the port."""
         with self._store.writing() as draft:
-            held = draft.read(STATUS).get(0, (0, b""))
+            held = draft.read(STATUS).get(0, (0, b"", 0))
             if held[0] != status.sequence - 1:
                 raise Conflict("status.changed")
-            draft.write(STATUS)[0] = (status.sequence, statement.envelope)
+            draft.write(STATUS)[0] = (status.sequence, statement.envelope, _next(draft, CERTIFIED))
             if logged:
                 _queue(draft, [statement])
 
@@ -224,7 +292,7 @@ class MemoryRegistry:
     def status(self) -> bytes | None:
         """As in the port."""
         with self._store.reading() as draft:
-            held: tuple[int, bytes] | None = draft.read(STATUS).get(0)
+            held: tuple[int, bytes, int] | None = draft.read(STATUS).get(0)
             return held[1] if held else None
 
 
@@ -298,6 +366,13 @@ def _next(draft: Draft, name: str = TALKS) -> int:
     counters[name] = counters.get(name, 0) + 1
     value: int = counters[name]
     return value
+
+
+def _touch(draft: Draft, lease: Lease) -> None:
+    held: Lease | None = draft.read(LEASES).get(lease.name)
+    if held is None or (held.epoch, held.holder) != (lease.epoch, lease.holder):
+        raise Conflict("log.moved")
+    draft.write(LEASES)[lease.name] = replace(held, beat=held.beat + 1)
 
 
 def _head(draft: Draft) -> Head:

@@ -100,9 +100,11 @@ class Member:
             self.author, self.trust, pins, self.contracts, negotiations, log, self.marks, described
         )
         pen, origin = Pen(self.author, negotiations, self.marks), space.log_origin
-        self.provider = Provider(self.author, self.trust, products, catalog, negotiations, pen, self.agreements, origin)
+        self.provider = Provider(
+            self.author, self.trust, products, catalog, negotiations, pen, self.agreements, origin, self.trust.charter
+        )
         self.consumer = Consumer(
-            self.author, self.trust, catalog, negotiations, pen, self.agreements, self.marks, origin
+            self.author, self.trust, catalog, negotiations, pen, self.agreements, self.marks, origin, self.trust.charter
         )
         self.asking = Asking(
             self.author, self.trust, self.agreements, Peers(self), self.requests, self.requests, person.sealing,
@@ -177,9 +179,8 @@ class Turns(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As in the base."""
         later: Future[Any] = Future()
-        self._schedule.after(
-            self._chance.uniform(0.005, 0.6), self._node, lambda: later.set_result(fn(*args, **kwargs)), free=True
-        )
+        seconds = self._chance.uniform(0.005, 0.6) if self._chance.random() < 0.8 else self._chance.uniform(1, 6)
+        self._schedule.after(seconds, self._node, lambda: later.set_result(fn(*args, **kwargs)), free=True)
         return later
 
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hefu.envelope import Statement
+from hefu.tlog import checkpoint, tiles, tree
+from hefu.tlog.checkpoint import Checkpoint
 from hefu_broker.records import Head
 from hefu_broker.sequencer import Sequencer
 from hefu_connector.computing.enforcement import Enforcement, World
-from hefu_connector.ports import Account, Contract, Run
-from hefu_policies.budget import Charge
+from hefu_connector.ports import Account, Balance, Contract, Run
+from hefu_policies.budget import NOTHING, Charge
 
 from hefu_space.simulator.accounts import BALANCES, CHARGES, RUNS, MemoryJournal, MemoryLedger
 from hefu_space.simulator.disk import Store
@@ -55,21 +57,18 @@ class AdmitsAgain(MemoryJournal):
         return kept, new or kept.receipt is None
 
 
-class ReadsThenWrites(MemoryLedger):
-    """Sums up in one transaction and writes in another: a race overspends."""
+class TrustsTheDecision(MemoryLedger):
+    """Charges without looking at the limit: "the decision point has seen the balance already"."""
 
     def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
-        """As in the port, but the limit is judged by what was there a moment ago."""
-        with self._store.reading() as draft:
-            before = dict(draft.read(BALANCES))
-        wide = [replace(each, limit=replace(each.limit, releases=each.limit.releases)) for each in accounts]
-        super().reserve(computation, wide, charge)
+        """As in the port, but nothing is ever too much."""
         with self._store.writing() as draft:
+            if computation in draft.read(CHARGES):
+                return
             for each in accounts:
-                held = draft.read(BALANCES)[each.name]
-                stale = before.get(each.name)
-                if stale is not None:
-                    draft.write(BALANCES)[each.name] = replace(held, charged=stale.charged)
+                held = draft.read(BALANCES).get(each.name, Balance(each, NOTHING))
+                draft.write(BALANCES)[each.name] = Balance(each, held.charged + charge)
+            draft.write(CHARGES)[computation] = charge
 
 
 class GoesOnAfterAnEnd(Enforcement):
@@ -120,24 +119,17 @@ class ForgetsEnds(MemoryContracts):
 class GoesOnBehind(Sequencer):
     """Does not compare the database with the newest signed checkpoint: a restored backup forks the log."""
 
-    def _check_latest(self, head: Head) -> None:
+    def _check(self, head: Head) -> None:
         """As in the real one, but looks at nothing."""
 
 
 class SignsFirst(Sequencer):
-    """Publishes a checkpoint of what it is about to commit: "so that nobody waits for the disk"."""
-
-    def publish(self) -> None:
-        """As in the real one, but before the batch is in the tree."""
-        super().publish()
+    """Keeps a checkpoint of what it is about to commit: "so that nobody waits for the disk"."""
 
     def sequence(self) -> int:
         """As in the real one, but signs a root of the entries as they will be."""
-        from hefu.tlog import checkpoint, tiles, tree
-        from hefu.tlog.checkpoint import Checkpoint
-
         waiting, head = self._outbox.pending(1024), self._store.head()
-        if waiting:
+        if waiting and self._head is not None:
             leaves = [tree.leaf_hash(each.outgoing.envelope) for each in waiting]
             added = tiles.append(head.size, leaves, self._store.tile)
             ahead = Checkpoint(self._key.name, added.size, added.root)
@@ -148,7 +140,7 @@ class SignsFirst(Sequencer):
 BUGS = {
     "charges-late": Bugs(Kinds(ledger=ChargesLate)),
     "charges-twice": Bugs(Kinds(ledger=ForgetsWhatItCharged, journal=AdmitsAgain)),
-    "races": Bugs(Kinds(ledger=ReadsThenWrites)),
+    "trusts-the-decision": Bugs(Kinds(ledger=TrustsTheDecision)),
     "goes-on-after-an-end": Bugs(Kinds(enforcement=GoesOnAfterAnEnd)),
     "two-receipts": Bugs(Kinds(enforcement=ReleasesTwice)),
     "forgets-ends": Bugs(Kinds(contracts=ForgetsEnds)),

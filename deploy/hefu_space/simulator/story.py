@@ -134,7 +134,8 @@ class Simulation:
     # ------------------------------------------------------------ processes
 
     def _centre(self) -> Centre:
-        return Centre(self.founded, self.disks[BROKER], self._latest, self.clocks[BROKER], self.bugs.sequencer)
+        tick = lambda: self.schedule.now  # noqa: E731 - a clock
+        return Centre(self.founded, self.disks[BROKER], self._latest, self.clocks[BROKER], tick, self.bugs.sequencer)
 
     def _member(self, person: Person) -> Member:
         around = Around(self.founded, self.schedule, self.network, self.history, self.chance, self.centre, self.member)
@@ -199,8 +200,8 @@ class Simulation:
             self._deed(chance.uniform(8, STORM + 2), chance.choice(CONSUMERS), self._ask)
         for _ in range(chance.randint(0, 3)):
             self._deed(chance.uniform(15, STORM), chance.choice(CONSUMERS), self._cancel)
-        for _ in range(chance.randint(0, 2)):
-            self._deed(chance.uniform(20, STORM), chance.choice((*PROVIDERS, *CONSUMERS)), self._terminate)
+        for _ in range(chance.randint(0, 4)):
+            self._deed(chance.uniform(15, STORM), chance.choice((*PROVIDERS, *CONSUMERS)), self._terminate)
         if chance.random() < 0.25:
             self._revoke(chance.uniform(20, STORM), chance.choice(CONSUMERS))
 
@@ -238,9 +239,13 @@ class Simulation:
             member.asking.cancel(self.chance.choice(asked).id)
 
     def _terminate(self, member: Member) -> None:
-        held = [each for each in member.agreements.all() if each.termination is None]
+        running = {name for each in member.journal.unfinished() for name in each.agreements}
+        if member.person.name in PROVIDERS and not running and self.chance.random() < 0.9:
+            raise Unavailable("source.changing")  # wait for a moment in which it hurts most
+        held = [each.agreement.id for each in member.agreements.all() if each.termination is None]
+        worst = [each for each in held if each in running]
         if held:
-            member.agreements.terminate(self.chance.choice(held).agreement.id, "ended", "plans changed", "li")
+            member.agreements.terminate(self.chance.choice(worst or held), "ended", "plans changed", "li")
 
     def _revoke(self, at: float, name: str) -> None:
         def once() -> None:
@@ -356,7 +361,7 @@ def _description(number: int) -> Description:
         Column("age", "integer", unit="year", bounds=Bounds(Decimal(0), Decimal(120), Decimal(1))),
         Column("region", "text", categories=("north", "south")),
     )
-    asset = Resource(f"res-{number}", schema, Privacy("patient", 1, Budget.of_text("4", releases=14)))
+    asset = Resource(f"res-{number}", schema, Privacy("patient", 1, Budget.of_text("3", releases=10)))
     offer = Offer(
         "off-research", template("research-statistics", terms), Budget.of_text("2", releases=8),
         offline_window_seconds=3600, offline_share_percent=50,
