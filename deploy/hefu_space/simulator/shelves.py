@@ -32,6 +32,14 @@ class MemoryMarks:
                 raise Conflict("mark.rollback", name=mark.name)
             draft.write(MARKS)[mark.name] = mark
 
+    def first(self, mark: Mark, unless: str = "") -> Mark:
+        """As in the port."""
+        with self._store.writing() as draft:
+            if unless and unless in draft.read(MARKS):
+                raise Conflict("mark.other", name=unless)
+            kept: Mark = draft.write(MARKS).setdefault(mark.name, mark)
+            return kept
+
     def find(self, name: str) -> Mark | None:
         """As in the port."""
         with self._store.reading() as draft:
