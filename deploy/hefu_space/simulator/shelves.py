@@ -158,9 +158,17 @@ class MemoryRequests:
         return newest[start : start + limit]
 
     def receive(
-        self, computation: str, state: ComputationState, receipt: bytes, parts: int, at: datetime
+        self,
+        computation: str,
+        state: ComputationState,
+        receipt: bytes,
+        parts: int,
+        at: datetime,
+        due: datetime | None = None,
     ) -> OwnRequest:
-        """As in the port."""
+        """As in the port, for computations: no story delivers rows."""
+        if due is not None:
+            raise Conflict("release.other", computation=computation)
         with self._store.writing() as draft:
             kept = _need(draft, computation)
             if (kept.state, kept.receipt, kept.parts) == (state, receipt, parts):
