@@ -39,6 +39,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--participant", required=True, metavar="NAME", help="this auditor's own name, such as regulator-a"
     )
     one.add_argument("--connector", metavar="NAME", help="name in the transport certificate (default: the participant)")
+    _add_secret(one, "--secret")
 
     one = common(_sub(group, "enroll", "become a participant with the role regulator"), _enroll)
     one.add_argument("--token", help="the one-time token from the operator; needed the first time only")
@@ -57,6 +58,19 @@ def _add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("agreement", help="the agreement, such as agr-…")
     one.add_argument("--bundle", type=Path, metavar="FILE", help="read this bundle (default: fetch one now)")
 
+    text = "what this auditor's keys are encrypted under"
+    secrets = group.add_parser("secret", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
+    one = common(_sub(secrets, "change", "keep the keys under another secret from now on"), _change)
+    _add_secret(one, "--to")
+
+
+def _add_secret(parser: argparse.ArgumentParser, name: str) -> None:
+    text = (
+        "file:PATH (drawn if it is not there), env:NAME or passphrase: what the keys are encrypted under "
+        "(default: a new file below ~/.config/hefu/secrets)"
+    )
+    parser.add_argument(name, dest="secret", default="", metavar="SECRET", help=text)
+
 
 AUDIT = Group("audit", "read, verify and explain the audit log", _add)
 
@@ -65,11 +79,24 @@ def _init(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     space = SpaceFile.read(arguments.space)
     VerifierKey.parse(space.log_key)
-    home = Home.make(_directory(arguments), space, arguments.participant, arguments.connector or arguments.participant)
-    output.data({"directory": str(home.directory), "participant": arguments.participant})
+    name = arguments.participant
+    home = Home.make(_directory(arguments), space, name, arguments.connector or name, arguments.secret)
+    kept = home.lock().setting
+    output.data({"directory": str(home.directory), "participant": name, "secret": kept})
     output.say(
-        f"Made {home.directory} for {arguments.participant}. Next: hefu audit enroll --token TOKEN",
-        f"已为 {arguments.participant} 建立 {home.directory}。下一步：hefu audit enroll --token TOKEN",
+        f"Made {home.directory} for {name}; it opens with the secret {kept}. Next: hefu audit enroll --token TOKEN",
+        f"已为 {name} 建立 {home.directory}，由口令 {kept} 保护。下一步：hefu audit enroll --token TOKEN",
+    )
+    return 0
+
+
+def _change(arguments: argparse.Namespace) -> int:
+    output, home = Output.of(arguments), Home(_directory(arguments))
+    kept = home.change_secret(arguments.secret)
+    output.data({"directory": str(home.directory), "secret": kept})
+    output.say(
+        f"{home.directory} opens with {kept} from now on. The old secret opens nothing any more: destroy it.",
+        f"{home.directory} 现由 {kept} 打开。旧口令已失效，请销毁。",
     )
     return 0
 

@@ -1,7 +1,7 @@
 """An auditor's directory: who it is, what it pinned, its keys, and what it remembers between visits.
 
-``audit.json`` (participant, connector), ``space.json``, ``keys/``, ``transport.pem``, ``enrolment`` (while it waits),
-``checkpoint`` (the last verified one) and ``evidence/`` (never deleted).
+``audit.json`` (participant, connector, secret), ``space.json``, ``keys/``, ``transport.pem``, ``enrolment`` (while it
+waits), ``checkpoint`` (the last verified one) and ``evidence/`` (never deleted).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hefu.keys import write_private
 from hefu.space import API_VERSION, SpaceFile
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import LARGEST_NOTE, Note
+from hefu.unlocking import Lock
 
 KIND = "Auditor"
 _EVIDENCE = re.compile(r"[0-9a-z.-]{1,80}")
@@ -31,8 +32,11 @@ class Home:
     directory: Path
 
     @classmethod
-    def make(cls, directory: Path, space: SpaceFile, participant: str, connector: str) -> Home:
+    def make(cls, directory: Path, space: SpaceFile, participant: str, connector: str, secret: str = "") -> Home:
         """Make a new directory with new keys.
+
+        Args:
+            secret: what the keys are encrypted under, as in `hefu.secret`; by default a new file elsewhere.
 
         Raises:
             Conflict: there is an auditor already.
@@ -44,10 +48,12 @@ class Home:
         check_name(participant, "The participant's name")
         check_name(connector, "The connector's name")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        KeyRing(participant, connector, directory / "keys").make()
+        lock = Lock(directory, directory / "keys", secret).found()
+        opened = lock.open()
+        KeyRing(participant, connector, lock.keys, opened.passphrase if opened else None).make()
         space.write(home.space_file)
         document = {"apiVersion": API_VERSION, "kind": KIND, "participant": participant, "connector": connector}
-        _replace(home._settings, json.dumps(document, indent=2) + "\n")
+        _replace(home._settings, json.dumps({**document, "secret": lock.setting}, indent=2) + "\n")
         return home
 
     @property
@@ -68,15 +74,28 @@ class Home:
         """The keys.
 
         Raises:
-            Malformed: there is no auditor in this directory.
+            Malformed: there is no auditor in this directory, or the secret cannot be read.
+            Untrusted: the secret is not theirs.
         """
-        try:
-            document = json.loads(self._settings.read_text("utf-8"))
-            return KeyRing(
-                check_name(document["participant"]), check_name(document["connector"]), self.directory / "keys"
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            raise Malformed("audit.absent", directory=str(self.directory)) from None
+        document = self._document()
+        opened = self.lock().open()
+        participant, connector = (check_name(str(document[name])) for name in ("participant", "connector"))
+        return KeyRing(participant, connector, self.directory / "keys", opened.passphrase if opened else None)
+
+    def lock(self) -> Lock:
+        """What opens the keys; those of version 0.1.0 lie in the clear. Raises Malformed where there is no auditor."""
+        return Lock(self.directory, self.directory / "keys", str(self._document().get("secret", "")))
+
+    def change_secret(self, setting: str) -> str:
+        """Keep the keys under another secret, or a first one; see `hefu.unlocking.Lock.change`."""
+        document = self._document()
+
+        def keep(kept: str) -> None:
+            _replace(self._settings, json.dumps({**document, "secret": kept}, indent=2) + "\n")
+
+        kept = self.lock().change(setting, keep)
+        self.lock().take_over()
+        return kept
 
     def credentials(self) -> tuple[bytes, bytes]:
         """(private key PEM, certificate PEM) of the transport.
@@ -123,6 +142,15 @@ class Home:
         if not path.exists():
             _replace(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         return str(path)
+
+    def _document(self) -> dict[str, object]:
+        try:
+            document = json.loads(self._settings.read_text("utf-8"))
+        except (OSError, ValueError):
+            document = None
+        if not isinstance(document, dict) or not {"participant", "connector"} <= set(document):
+            raise Malformed("audit.absent", directory=str(self.directory))
+        return document
 
     @property
     def _settings(self) -> Path:

@@ -143,7 +143,8 @@ class Space:
     def join_regulator(self, name: str) -> Path:
         """Enrol a regulator; its folder, for ``hefu audit … --dir``. Raises Unavailable."""
         folder = self.folder / name
-        must(("audit", "init", "--space", str(self.space_file), "--participant", name, "--dir", str(folder)))
+        made = ("audit", "init", "--space", str(self.space_file), "--participant", name, "--dir", str(folder))
+        must((*made, "--secret", f"file:{self.secrets / name}"))
         token = self.operator.invite(name, frozenset({"regulator"}))
         run(("audit", "enroll", "--token", token, "--dir", str(folder)))  # it then waits for the root: exit code 3
         self.operator.certify(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hefu.__main__ import main
+from hefu_audit.home import Home
 
 from tests.protocol.small_log import AGREEMENT, SmallLog
 
@@ -75,3 +76,17 @@ def test_a_text_of_a_stranger_moves_no_cursor(
     path = str(small.bundle(tmp_path / "b.zip"))
     assert main(["audit", "contract", AGREEMENT, "--bundle", path, "--dir", str(tmp_path)]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_an_auditors_keys_are_under_a_secret_that_can_be_changed(
+    space: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    auditor = tmp_path / "auditor"
+    assert main(_init(space, auditor)) == 0
+    before = Home(auditor).ring().signer().key
+    assert all(b"ENCRYPTED" in each.read_bytes() for each in (auditor / "keys").glob("*.key"))
+    words = ["audit", "secret", "change", "--dir", str(auditor), "--to", f"file:{tmp_path}/apart/new", "--json"]
+    capsys.readouterr()
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["secret"] == f"file:{tmp_path}/apart/new"
+    assert Home(auditor).ring().signer().key == before
