@@ -46,6 +46,23 @@ offers:
 """
 
 
+FILE = """\
+apiVersion: hefu/v1
+kind: DataProduct
+product: {product}
+title: {{en: "Model", zh: "模型"}}
+description: {{en: "A trained model.", zh: "训练好的模型。"}}
+source: model
+columns: [{{name: file, type: text}}]
+privacy: {{unit: row, max_contribution: 1, lifetime: {{epsilon: 0, releases: 100}}}}
+governance: {{security_grade: 1, personal_data: false, important_data: false, legal_basis: none, cross_border: false}}
+offers:
+  - name: whole
+    policy: {{template: delivery-file, {until}, export: true}}
+    budget: {{epsilon: 0, releases: 10}}
+"""
+
+
 @dataclass
 class Stage:
     """The space, its two participants, and the file by which its clocks are moved."""
@@ -161,6 +178,25 @@ def test_anonymised_rows_may_be_exported_and_are_deleted_when_the_contract_ends(
     assert harness.until(lambda: stage.delivery(name)["state"] == "deleted", 60)
     assert stage.delivery(name)["cause"] == "agreement_ended"
     assert harness.until(lambda: stage.handed(name)["deleted"], 60)
+
+
+def test_a_file_is_delivered_whole_where_raw_is_named_and_nothing_of_it_is_told_before(
+    stage: Stage, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 5000
+    model = stage.provider.folder / "model.bin"
+    model.write_bytes(content)
+    product = new_id("prd")
+    stage.provider.do("source", "add", "model", str(model), "--form", "file")
+    file = stage.provider.folder / "model.yaml"
+    file.write_text(FILE.format(product=product, until='until: "2099-01-01T00:00:00Z"'), "utf-8")
+    stage.provider.do("product", "publish", str(file))
+    assert stage.consumer.do("catalog", "show", product)["differential_privacy_guarantee"] is False
+    deal = acts.agree(stage.provider, stage.consumer, product, "whole")
+    name = _released(stage, deal.agreement)
+    out = tmp_path / "model.bin"
+    stage.consumer.do("delivery", "export", name, "--output", str(out))
+    assert out.read_bytes() == content
 
 
 def test_a_delivery_that_the_contract_does_not_name_is_refused_and_costs_nothing(stage: Stage) -> None:

@@ -28,8 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--form",
             default="",
-            choices=("", "csv", "parquet", "arrow"),
-            help="form of the file (default: by its ending)",
+            choices=("", "csv", "parquet", "arrow", "file"),
+            help="form of the file (default: by its ending); file: delivered whole and never looked into",
         )
         one.add_argument(
             "--option",
