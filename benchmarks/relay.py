@@ -43,7 +43,8 @@ from world import founded
 
 PART = 4 << 20
 PARTS = 64
-_ROUNDS, _RELEASES, _REST = 5, 40, 0.5
+_ROUNDS, _RELEASES, _REST = 5, 30, 2.0  # rest: a fresh worker gets ready
+_CPU = "cpu"
 
 
 class Stock(computation_pb2_grpc.ComputationServiceServicer):
@@ -95,6 +96,14 @@ class Line:
             via=via,
         )
 
+    def spent(self) -> tuple[float, float, float]:
+        """Seconds of processor time so far: this process (the client), the provider's, the relay's."""
+        found = []
+        for each in (self._server, self._relay):
+            each.send(_CPU)
+            found.append(each.recv())
+        return time.process_time(), found[0], found[1]
+
     def close(self) -> None:
         for each in (self._server, self._relay):
             each.send(None)
@@ -108,7 +117,10 @@ def serve_relay(pipe: Connection, binding: Binding) -> None:
     outer = RelayPort(f"{LOCAL}:0", relay)
     outer.start(0)
     pipe.send(outer.port)
-    while pipe.recv():
+    while word := pipe.recv():
+        if word == _CPU:
+            pipe.send(time.process_time())
+            continue
         pipe.send((relay.open("bench", binding, binding, lambda: None), heard.pop()))
     outer.stop()
     pipe.send(None)
@@ -123,14 +135,17 @@ def serve_parts(pipe: Connection, binding: Binding, key: bytes, pem: bytes, root
     inward.open(server.port)
     pipe.send(server.port)
     while ticket := pipe.recv():
-        inward._accept(ticket)
+        if ticket == _CPU:
+            pipe.send(time.process_time())
+        else:
+            inward._accept(ticket)
     inward.close()
     server.stop(0)
     pipe.send(None)
 
 
-def rate(line: Line, *, relayed: bool, streams: int) -> float:
-    """MiB a second over so many connections at once."""
+def rate(line: Line, *, relayed: bool, streams: int) -> tuple[float, list[float]]:
+    """MiB a second over so many connections at once, and seconds of processor time of each process."""
     channels = [line.channel(relayed=relayed) for _ in range(streams)]
 
     def fetch(channel: grpc.Channel, parts: int) -> None:
@@ -140,12 +155,12 @@ def rate(line: Line, *, relayed: bool, streams: int) -> float:
 
     with ThreadPoolExecutor(streams) as pool:
         list(pool.map(lambda each: fetch(each, 1), channels))  # connects
-        started = time.perf_counter()
+        before, started = line.spent(), time.perf_counter()
         list(pool.map(lambda each: fetch(each, PARTS // streams), channels))
         taken = time.perf_counter() - started
     for each in channels:
         each.close()
-    return PARTS * PART / taken / (1 << 20)
+    return PARTS * PART / taken / (1 << 20), [a - b for a, b in zip(line.spent(), before, strict=True)]
 
 
 def connecting(line: Line, *, relayed: bool) -> float:
@@ -216,14 +231,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         line = Line(Path(folder))
         try:
-            rows = []
+            rows, processor = [], []
             for streams in (1, 4):
-                direct, relayed = [], []
-                for _ in range(_ROUNDS):  # in turns, so that both see the same machine
-                    direct.append(rate(line, relayed=False, streams=streams))
-                    relayed.append(rate(line, relayed=True, streams=streams))
-                one, other = percentile(direct, 0.5), percentile(relayed, 0.5)
+                found: dict[bool, list[tuple[float, list[float]]]] = {False: [], True: []}
+                for relayed in (False, True) * _ROUNDS:  # in turns, so that both see the same machine
+                    found[relayed].append(rate(line, relayed=relayed, streams=streams))
+                one, other = (percentile([each for each, _ in found[way]], 0.5) for way in (False, True))
                 rows.append((streams, f"{one:.0f} MiB/s", f"{other:.0f} MiB/s", f"{other / one:.0%}", "≥ 50 %"))
+                for way, name in ((False, "direct"), (True, "through the relay")):
+                    parts = [percentile(each, 0.5) for each in zip(*(cpu for _, cpu in found[way]), strict=True)]
+                    gib = PARTS * PART / (1 << 30)
+                    processor.append((streams, name, *(f"{each / gib:.2f}" for each in (*parts, sum(parts)))))
             first = [
                 ("direct", summary([connecting(line, relayed=False) for _ in range(30)])),
                 ("through the relay", summary([connecting(line, relayed=True) for _ in range(30)])),
@@ -231,10 +249,14 @@ def main() -> None:
         finally:
             line.close()
     page.say(
-        f"{PARTS} parts of 4 MiB over mutual TLS on the loopback; server, client and relay in one process. Medians of"
+        f"{PARTS} parts of 4 MiB over mutual TLS on the loopback; client, provider and relay a process each. Medians",
+        f"of {_ROUNDS} rounds in turns.",
+        "",
     )
-    page.say(f"{_ROUNDS} rounds in turns.", "")
     page.table(("connections", "direct", "through the relay", "share", "aim"), rows)
+    headings = ("connections", "way", "client", "provider", "relay", "together")
+    page.say("Processor seconds a GiB, which other load on the machine does not change much:", "")
+    page.table(headings, processor)
     page.table(("a first connection and an empty answer", "time"), first)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         direct = releases(Space(Path(one), settings={"quantum_ms": 0}))

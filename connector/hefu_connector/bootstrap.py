@@ -204,7 +204,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
-    desk = _desk(ground, roles, look, deliveries.custody)
+    desk = _desk(ground, roles, look, deliveries.custody, inward)
     return Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
 
 
@@ -376,7 +376,7 @@ def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
     return _Deliveries(custody, handover, (keeping, proving, dropping))
 
 
-def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody) -> Desk:
+def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, inward: Sequence[Inward]) -> Desk:
     shelves, trust, identity = ground.shelves, ground.trust, ground.identity
     try:
         me = trust.participant(ground.settings.participant)
@@ -386,7 +386,10 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody) ->
     return Desk(
         directory=ground.home.directory,
         author=ground.author,
-        about=About(known, ground.settings.endpoint, identity.valid_until, trust.status_time, names),
+        about=About(
+            known, ground.settings.endpoint, identity.valid_until, trust.status_time, names,
+            lambda: [each.relay for each in inward if each.listening.is_set()],
+        ),
         book=SourceBook(shelves.sources, shelves.products, look),
         provider=roles.provider,
         consumer=roles.consumer,

@@ -107,6 +107,12 @@ def test_a_question_is_answered_by_a_provider_without_an_open_port(space: Space,
     assert outcome.own.state is ComputationState.RELEASED
 
 
+def test_a_connector_says_through_which_relay_it_is_reached(space: Space) -> None:
+    about = space.connectors["hospital-a"].desk.about
+    assert eventually(about.relays) == [space.file.relay]
+    assert space.connectors["pharma-b"].desk.about.relays() == []
+
+
 def test_where_a_provider_can_be_dialled_it_is_and_the_relay_stays_out(space: Space) -> None:
     class Shut:
         def via(self, fingerprint: str) -> Via:

@@ -112,6 +112,11 @@ class Inward:
         self._thread: threading.Thread | None = None
         self._ends: set[End] = set()
 
+    @property
+    def relay(self) -> str:
+        """The relay's ``host:port``."""
+        return self._client.address
+
     def open(self, port: int) -> None:
         """The own server serves on this port: connections may come."""
         with self._lock:

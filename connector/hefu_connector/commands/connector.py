@@ -182,7 +182,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         output.data(
             {"directory": str(folder), "endpoint": endpoint, "ready": True, **({"http_port": http} if http else {})}
         )
-        where = endpoint or word(output, "nobody may dial in", "不接受接入")
+        where = endpoint or word(output, "no port is open to others", "不对外开放端口")
         output.say(
             f"Serving {folder} ({where}). Stop with Ctrl-C.", f"连接器已运行：{folder}（{where}）。按 Ctrl-C 停止。"
         )
@@ -211,7 +211,7 @@ def _status(arguments: argparse.Namespace) -> int:
         ("connector", "连接器", short(found.name)),
         ("space", "空间", found.space),
         ("roles", "角色", ", ".join(found.roles)),
-        ("reached at", "接入地址", found.endpoint or word(output, "nobody may dial in", "不接受接入")),
+        ("reached at", "接入地址", _reached(output, found)),
         ("certificate until", "证书有效至", show.when(found.certificate_expire_time)),
         ("status list of", "状态表时间", show.when(found.status_time) or word(output, "none yet", "尚无")),
         ("you are", "当前用户", found.user),
@@ -289,6 +289,12 @@ def _names(title: str, chinese: str) -> dict[str, str]:
     return {own: title, **({"zh": chinese} if chinese else {})}
 
 
+def _reached(output: Output, found: control_pb2.Connector) -> str:
+    ways = [found.endpoint] if found.endpoint else []
+    ways += [word(output, f"the relay {each}", f"中继 {each}") for each in found.relays]
+    return ", ".join(ways) or word(output, "nobody may dial in", "不接受接入")
+
+
 def _document(found: control_pb2.Connector) -> dict[str, object]:
     return {
         "connector": short(found.name),
@@ -297,6 +303,7 @@ def _document(found: control_pb2.Connector) -> dict[str, object]:
         "space": found.space,
         "roles": list(found.roles),
         "endpoint": found.endpoint or None,
+        "relays": list(found.relays),
         "certificate_until": found.certificate_expire_time or None,
         "status_list_of": found.status_time or None,
         "user": found.user,

@@ -48,6 +48,7 @@ class About:
         endpoint: ``host:port`` for other connectors; empty where nobody may dial in.
         certificate_end, status_time: RFC 3339, empty where there is none yet; asked at every call.
         names: the participant's, by language.
+        relays: ``host:port`` of each relay that leads here at present; asked at every call.
     """
 
     roles: tuple[str, ...]
@@ -55,6 +56,7 @@ class About:
     certificate_end: Callable[[], str]
     status_time: Callable[[], str]
     names: dict[str, str]
+    relays: Callable[[], list[str]] = list
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
             space=author.space,
             roles=about.roles,
             endpoint=about.endpoint,
+            relays=about.relays(),
             certificate_expire_time=about.certificate_end(),
             status_time=about.status_time(),
             user=self._user,

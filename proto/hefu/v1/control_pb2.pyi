@@ -76,6 +76,7 @@ class Connector(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     TITLES_FIELD_NUMBER: _builtins.int
+    RELAYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"connectors/{name}"."""
     participant: _builtins.str
@@ -96,6 +97,10 @@ class Connector(_message.Message):
     def titles(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """In which languages the participant has which name."""
 
+    @_builtins.property
+    def relays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Relays (host:port) through which other connectors reach this one at present."""
+
     def __init__(
         self,
         *,
@@ -109,10 +114,11 @@ class Connector(_message.Message):
         user: _builtins.str = ...,
         waiting: _abc.Iterable[Global___Waiting] | None = ...,
         titles: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        relays: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_expire_time", b"certificate_expire_time", "endpoint", b"endpoint", "name", b"name", "participant", b"participant", "roles", b"roles", "space", b"space", "status_time", b"status_time", "titles", b"titles", "user", b"user", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_expire_time", b"certificate_expire_time", "endpoint", b"endpoint", "name", b"name", "participant", b"participant", "relays", b"relays", "roles", b"roles", "space", b"space", "status_time", b"status_time", "titles", b"titles", "user", b"user", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
