@@ -10,6 +10,7 @@ from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.product import Description
 from sqlalchemy import ColumnElement, and_, exists, func, or_
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -18,6 +19,8 @@ from hefu_broker.storage import kept, search
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.external import add_external_ids
 from hefu_broker.storage.models import (
+    PRODUCTS,
+    VERSIONS,
     ClassificationRow,
     KeywordRow,
     OfferReaderRow,
@@ -28,6 +31,10 @@ from hefu_broker.storage.models import (
     VersionRow,
 )
 from hefu_broker.storage.outbox import queue
+
+_LISTING = sql_select(PRODUCTS.c.state, VERSIONS.c.statement).join(
+    VERSIONS, and_(VERSIONS.c.space_id == PRODUCTS.c.space_id, VERSIONS.c.product == PRODUCTS.c.id)
+)
 
 
 class SqlCatalogStore:
@@ -64,14 +71,15 @@ class SqlCatalogStore:
 
     def listing(self, product: str, description: str | None = None) -> Listing:
         """See the port."""
+        wanted = _LISTING.where(PRODUCTS.c.space_id == self._database.space, PRODUCTS.c.id == product)
+        of = PRODUCTS.c.version == VERSIONS.c.version if description is None else VERSIONS.c.digest == description
         with self._database.reading() as session:
-            row = _product(session, product, self._database.space)
-            if description is None:
-                return _listing(row, _newest(session, row))
-            version = session.exec(_versions(row).where(VersionRow.digest == description)).first()
-            if version is None:
-                raise NotFound("resource.not_found", what="description", name=description[:80])
-            return _listing(row, version)
+            found = session.connection().execute(wanted.where(of)).first()
+        if found is None:
+            what, name = ("product", product[:64]) if description is None else ("description", description[:80])
+            raise NotFound("resource.not_found", what=what, name=name)
+        state, envelope = found
+        return Listing(kept.statement(envelope), kept.description(envelope), ProductState(state))
 
     def search(self, query: Search, skip: int, size: int) -> Found:
         """See the port."""

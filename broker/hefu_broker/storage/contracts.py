@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hefu.errors import Conflict, NotFound
 from hefu.times import read_time, write_time
 from hefu_policies.contract import Agreement
 from hefu_policies.lifecycle import AgreementState
 from hefu_policies.negotiation import State
+from sqlalchemy import func, insert
 from sqlmodel import Session, and_, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -16,7 +18,7 @@ from hefu_broker.records import Outgoing, Talk
 from hefu_broker.storage import kept
 from hefu_broker.storage.counter import REVISION, next_of
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import AgreementRow, EntryRow, MessageRow, NegotiationRow, PartyRow
+from hefu_broker.storage.models import MESSAGES, AgreementRow, EntryRow, MessageRow, NegotiationRow, PartyRow
 from hefu_broker.storage.outbox import queue
 
 
@@ -35,7 +37,8 @@ class SqlTalkStore:
                 raise Conflict("negotiation.moved", negotiation=talk.id)
             if row is None:
                 row = _new_row(talk, space)
-            _claim_agreement(session, talk, space)
+            if row.agreement_id is None:
+                _claim_agreement(session, talk, space)
             row.revision = next_of(session, space, REVISION)
             _fill(row, talk)
             session.add(row)
@@ -44,8 +47,7 @@ class SqlTalkStore:
             if talk.state is State.FINALIZED:
                 _keep_agreement(session, talk, space)
             queue(session, space, outgoing)
-            session.flush()
-            return _talk(session, row)
+            return replace(talk, revision=row.revision, index=row.proof_index)
 
     def talk(self, id_: str) -> Talk:
         """See the port."""
@@ -141,20 +143,22 @@ def _claim_agreement(session: Session, talk: Talk, space: str) -> None:
 
 
 def _add_messages(session: Session, talk: Talk, space: str) -> None:
-    known = select(MessageRow.position).where(MessageRow.space_id == space, MessageRow.negotiation == talk.id)
-    held = len(session.exec(known).all())
-    for position, message in enumerate(talk.messages[held:], held):
-        session.add(
-            MessageRow(
-                space_id=space,
-                negotiation=talk.id,
-                position=position,
-                digest=message.digest(),
-                type=message.type,
-                issuer=message.issuer,
-                statement=message.to_bytes(),
-            )
-        )
+    known = select(func.count()).where(MessageRow.space_id == space, MessageRow.negotiation == talk.id)
+    held = session.exec(known).one()
+    fresh = [
+        {
+            "space_id": space,
+            "negotiation": talk.id,
+            "position": position,
+            "digest": message.digest(),
+            "type": message.type,
+            "issuer": message.issuer,
+            "statement": message.to_bytes(),
+        }
+        for position, message in enumerate(talk.messages[held:], held)
+    ]
+    if fresh:
+        session.connection().execute(insert(MESSAGES), fresh)
 
 
 def _keep_agreement(session: Session, talk: Talk, space: str) -> None:
@@ -199,11 +203,10 @@ def _talk(session: Session, row: NegotiationRow) -> Talk:
         .where(MessageRow.space_id == row.space_id, MessageRow.negotiation == row.id)
         .order_by(col(MessageRow.position))
     )
-    ended = session.exec(
-        select(AgreementRow.termination).where(
-            AgreementRow.space_id == row.space_id, AgreementRow.negotiation == row.id
-        )
-    ).first()
+    wanted = select(AgreementRow.termination).where(
+        AgreementRow.space_id == row.space_id, AgreementRow.negotiation == row.id
+    )
+    ended = session.exec(wanted).first() if row.state == State.FINALIZED.value else None
     return Talk(
         id=row.id,
         consumer=row.consumer,

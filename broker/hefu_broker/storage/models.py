@@ -405,3 +405,12 @@ class LeaseRow(Table, table=True):
     holder: str
     epoch: int = Field(sa_type=_BIG)
     beat: int = Field(sa_type=_BIG)
+
+
+# The tables themselves, for what is done at every call: a row is then no object first.
+COUNTERS = Table.metadata.tables["counter"]
+ENTRIES = Table.metadata.tables["log_entry"]
+MESSAGES = Table.metadata.tables["negotiation_message"]
+OUTBOX = Table.metadata.tables["outbox"]
+PRODUCTS = Table.metadata.tables["product"]
+VERSIONS = Table.metadata.tables["product_version"]

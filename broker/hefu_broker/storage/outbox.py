@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import insert, union_all
 from sqlmodel import Session, col, select
 
 from hefu_broker.records import Outgoing, Pending
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import EntryRow, OutboxRow
+from hefu_broker.storage.models import ENTRIES, OUTBOX, OutboxRow
 
 
 def queue(session: Session, space: str, outgoing: Iterable[Outgoing]) -> None:
     """Queue statements inside a writer's transaction; those queued or logged already change nothing."""
     fresh = {each.digest: each for each in outgoing}
-    known = {*session.exec(select(EntryRow.digest).where(col(EntryRow.digest).in_(fresh)))}
-    known |= {*session.exec(select(OutboxRow.digest).where(col(OutboxRow.digest).in_(fresh)))}
-    for digest, each in fresh.items():
-        if digest not in known:
-            session.add(
-                OutboxRow(
-                    space_id=space,
-                    digest=digest,
-                    type=each.type,
-                    issuer=each.issuer,
-                    parties=" ".join(each.parties),
-                    envelope=each.envelope,
-                )
-            )
+    connection = session.connection()
+    known = union_all(*(select(each.c.digest).where(each.c.digest.in_([*fresh])) for each in (ENTRIES, OUTBOX)))
+    for digest in connection.execute(known).scalars():
+        fresh.pop(digest, None)
+    if fresh:
+        connection.execute(insert(OUTBOX), [_values(space, digest, each) for digest, each in fresh.items()])
 
 
 class SqlOutboxStore:
@@ -48,6 +41,17 @@ class SqlOutboxStore:
             wanted = select(OutboxRow).where(OutboxRow.space_id == self._database.space)
             rows = session.exec(wanted.order_by(col(OutboxRow.id)).limit(most))
             return [Pending(row.id or 0, _outgoing(row)) for row in rows]
+
+
+def _values(space: str, digest: str, outgoing: Outgoing) -> dict[str, object]:
+    return {
+        "space_id": space,
+        "digest": digest,
+        "type": outgoing.type,
+        "issuer": outgoing.issuer,
+        "parties": " ".join(outgoing.parties),
+        "envelope": outgoing.envelope,
+    }
 
 
 def _outgoing(row: OutboxRow) -> Outgoing:
