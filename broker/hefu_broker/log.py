@@ -21,6 +21,7 @@ LARGEST_STATEMENT = 16 * 1024  # bytes
 MOST_STATEMENTS = 256
 MOST_ENTRIES = 1000
 USUAL_ENTRIES = 256
+MOST_LOOKED, _LOOKED = 4096, 64
 # What has a door of its own is not taken in through the journal's.
 _ELSEWHERE = ("agreement", "enrollment.", "negotiation.", "participant.", "product.", "status.", "transport.")
 
@@ -125,6 +126,20 @@ class AuditLog:
         fitting = pages.fitting(found, lambda each: len(each.outgoing.envelope))
         return [_seen(each, whole or _may_read(each, caller.participant)) for each in fitting], size
 
+    def journal(self, caller: Binding) -> bytes:
+        """The newest statement of the calling connector's own journal, queued or logged; empty where there is none.
+
+        LIMIT: among the newest `MOST_LOOKED` statements of its participant.
+        """
+        for skip in range(0, MOST_LOOKED, _LOOKED):
+            page = self._entries.newest_of(caller.participant, skip, _LOOKED)
+            placed = [(place, each) for each in page if (place := _place(each, caller.connector)) >= 0]
+            if placed:  # two processes may have sent them out of order
+                return max(placed)[1]
+            if len(page) < _LOOKED:
+                break
+        return b""
+
     def _published(self, wanted: int) -> tuple[int, str]:
         """The newest checkpoint; where it is smaller than wanted, another process may have published a larger one."""
         if not self._sequencer.is_open or self._sequencer.newest[0] < wanted:
@@ -153,6 +168,15 @@ class AuditLog:
         except NotFound:
             return ()
         return talk.parties if issuer in talk.parties else ()
+
+
+def _place(envelope: bytes, connector: str) -> int:
+    """Where a statement stands in a connector's journal; -1 for what is not in it."""
+    place = Statement.parse(envelope).body.get("journal")
+    if not isinstance(place, dict) or place.get("connector") != connector:
+        return -1
+    sequence = place.get("sequence")
+    return sequence if isinstance(sequence, int) else -1
 
 
 def _may_read(entry: Entry, participant: str) -> bool:

@@ -355,5 +355,9 @@ class EntryStore(Protocol):
         """Entries from an index on, in order."""
         ...
 
+    def newest_of(self, issuer: str, skip: int, most: int) -> list[bytes]:
+        """Envelopes that a participant issued, queued ones too, the newest first but for so many."""
+        ...
+
 
 Announce = Callable[[], None]  # rings when something was committed; must not block

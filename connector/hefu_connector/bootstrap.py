@@ -50,6 +50,7 @@ from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
+from hefu_connector.membership.continuity import Continuity, HighWater
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
@@ -165,8 +166,18 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     snapshots = _spool(ground.home, settings)
     pool = Pool(snapshots, Limits(ready=settings.workers, most=settings.workers + 2))
     fleet = ground.shelves.fleet
+    continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
-    flushing = Loop("journal to log", Led(fleet, flush.step), FLUSH, ground.identity.bound)
+
+    def send() -> None:
+        continuity.ask()
+        flush.step()
+
+    def hold() -> None:
+        continuity.step()
+        continuity.ask()
+
+    flushing = Loop("journal to log", Led(fleet, send), FLUSH, ground.identity.bound)
     look = SourceLook(pool, snapshots)
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
@@ -177,6 +188,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         flushing,
         Loop("standing", enforcement.sweep, SWEEP),
         *deliveries.loops,
+        Loop("continuity", hold, BEAT),
     ]
     inward = _inward(ground)
     loops += [Loop("relay", each.step, AT_ONCE, ground.identity.bound) for each in inward]
@@ -192,6 +204,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         *(loop.join for loop in loops),
         enforcement.close,
         pool.close,
+        continuity.end,
         fleet.leave,
         ground.shelves.database.close,
     ]
@@ -199,13 +212,22 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
     def clearing() -> None:
         spool.sweep(snapshots or ground.home.spool)
+        continuity.check()
         fleet.join()
 
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
     desk = _desk(ground, roles, look, deliveries.custody, inward)
-    return Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
+    connector = Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
+    continuity.broken = connector.give_up
+    return connector
+
+
+def _continuity(ground: _Ground) -> Continuity:
+    settings, chain = ground.settings, ground.shelves.journal
+    high = HighWater(ground.home.high_water)
+    return Continuity(chain, high, ground.broker.log, ground.trust, settings.participant, settings.connector)
 
 
 def _ground(home: Home, clock: Clock) -> _Ground:

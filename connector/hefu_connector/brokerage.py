@@ -168,3 +168,8 @@ class Log(Protocol):
     def consistency(self, old: int, new: int) -> Sequence[bytes]:
         """The hashes that show the first `old` of `new` leaves to be unchanged."""
         ...
+
+    def newest(self) -> Statement | None:
+        """The newest statement of this connector's journal that is in the log or on its way; unverified. Answers, or
+        raises Unavailable, within a few seconds."""
+        ...

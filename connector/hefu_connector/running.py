@@ -35,6 +35,7 @@ class Connector:
         desk: what this participant's people are served.
         port: on which other connectors are served; 0 before `start`, or where nobody is served.
         http: the port of `hefu.health`; 0 before `start`, or where there is none.
+        fault: why it gave up, where it did.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Connector:
         self._servers: list[transport.Running | control.Served | health.Port] = []
         self._stopping = threading.Lock()
         self._stopped = False
+        self._given_up: list[Callable[[], None]] = []
+        self.fault: HefuError | None = None
 
     @property
     def provider(self) -> Provider:
@@ -82,6 +85,16 @@ class Connector:
     def agreements(self) -> Agreements:
         """The agreements of this participant."""
         return self.desk.agreements
+
+    def when_given_up(self, call: Callable[[], None]) -> None:
+        """Call when it must not serve any longer; whoever started it then calls `stop`."""
+        self._given_up.append(call)
+
+    def give_up(self, fault: HefuError) -> None:
+        """Take it that this connector must not serve any longer; returns at once."""
+        self.fault = fault
+        for call in self._given_up:
+            call()
 
     def start(self, http: str | None = None) -> None:
         """Serve people and other connectors, and begin what goes on in the background; returns at once.

@@ -33,6 +33,11 @@ class Home:
         return self.directory / "connector.db"
 
     @property
+    def high_water(self) -> Path:
+        """``journal.high``: how far the journal had come; outside of the database on purpose."""
+        return self.directory / "journal.high"
+
+    @property
     def space(self) -> Path:
         """``space.json``: the pinned facts of the space."""
         return self.directory / "space.json"

@@ -113,7 +113,7 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
 
     Raises:
         Malformed: the connector is not enrolled yet.
-        Conflict: it was restored from a copy and not confirmed.
+        Conflict: it was restored from a copy and not confirmed, or its store is older than what it signed.
     """
     keep_memory_private()
     if not Enrolment(directory).finished:
@@ -128,10 +128,13 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     connector = build(directory)
+    connector.when_given_up(stop.set)
     try:
         connector.start(http)
         ready(connector.settings.endpoint, connector.http)
         stop.wait()
+        if connector.fault is not None:
+            raise connector.fault
     finally:
         connector.stop()
         telemetry.stop()

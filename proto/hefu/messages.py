@@ -627,6 +627,13 @@ _CONNECTOR: dict[str, Message] = {
         "The mark {name} would fall back. What is older than what was seen is refused; tell the operator.",
         "标记 {name} 将倒退。比已见更旧的内容一律拒绝；请告知运营者。",
     ),
+    "journal.behind": _m(
+        "The store has {found} journal entries, but this connector signed at least {expected}: it is an old copy, or "
+        "another store. Nothing is served from it, since charges are missing. Put the newest store back. If that is "
+        "lost, retire the products and enrol a new connector over new resources: see docs/replicas.md.",
+        "存储中有 {found} 条日志，而本连接器至少签署过 {expected} 条：它是旧副本或另一存储，缺少已扣减的额度，故不提供服务。"
+        "请恢复最新的存储；若已丢失，请下架产品，并以新资源登记新的连接器，见 docs/replicas.md。",
+    ),
     "mark.other": _m(
         "The mark {name} is kept already and rules this one out. Look at what was said before.",
         "标记 {name} 已存在，与此相斥。请查看此前所述。",

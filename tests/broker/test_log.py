@@ -365,3 +365,27 @@ def test_an_answer_ends_before_it_is_too_large_for_a_message(world: World, provi
 def test_before_the_first_checkpoint_the_log_says_so(world: World) -> None:
     with pytest.raises(Unavailable):
         world.rooms.log.checkpoint()
+
+
+def linked(person: Person, sequence: int, connector: str = "") -> bytes:
+    place = {"connector": connector or person.caller.connector, "sequence": sequence, "previous": ""}
+    return journal(person, sequence, journal=place)
+
+
+def test_a_connector_hears_its_own_newest_journal_statement_queued_or_logged(
+    world: World, provider: Person, consumer: Person
+) -> None:
+    log = world.rooms.log
+    assert log.journal(provider.caller) == b""
+    log.append(provider.caller, [linked(provider, number) for number in (0, 1, 3, 2)])
+    assert Statement.parse(log.journal(provider.caller)).body["journal"]["sequence"] == 3  # type: ignore[index, call-overload]
+    newest = log.journal(provider.caller)
+    world.sequenced()
+    assert log.journal(provider.caller) == newest
+    last = linked(provider, 4)
+    log.append(provider.caller, [last])
+    assert log.journal(provider.caller) == last
+    # Nobody else's counts: neither another participant's nor that of another connector of the same one.
+    log.append(consumer.caller, [linked(consumer, 9, provider.caller.connector)])
+    log.append(provider.caller, [linked(provider, 50 + number, "another-c2") for number in range(70)])
+    assert log.journal(provider.caller) == last

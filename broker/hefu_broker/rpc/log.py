@@ -45,6 +45,14 @@ class LogServicer(audit_pb2_grpc.LogServiceServicer):
         rooms, _ = self._spaces.member(transport.caller(context))
         return audit_pb2.ConsistencyProof(hashes=rooms.log.consistency(request.old_size, request.new_size))
 
+    def GetJournal(  # noqa: N802 - the name in the protocol
+        self, request: audit_pb2.GetJournalRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.Journal:
+        """See the service."""
+        rooms, caller = self._spaces.member(transport.caller(context))
+        newest = rooms.log.journal(caller)
+        return audit_pb2.Journal(newest=common_pb2.Statement(envelope=newest) if newest else None)
+
     def ListEntries(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.ListEntriesRequest, context: grpc.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:

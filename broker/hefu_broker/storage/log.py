@@ -80,6 +80,16 @@ class SqlLogStore:
             wanted = select(EntryRow).where(EntryRow.space_id == self._database.space, col(EntryRow.index) >= first)
             return [_entry(row) for row in session.exec(wanted.order_by(col(EntryRow.index)).limit(most))]
 
+    def newest_of(self, issuer: str, skip: int, most: int) -> list[bytes]:
+        """See the port."""
+        space, found = self._database.space, []
+        with self._database.reading() as session:
+            queued = select(OutboxRow.envelope).where(OutboxRow.space_id == space, OutboxRow.issuer == issuer)
+            found = list(session.exec(queued.order_by(col(OutboxRow.id).desc()).limit(skip + most)))
+            logged = select(EntryRow.envelope).where(EntryRow.space_id == space, EntryRow.issuer == issuer)
+            found += session.exec(logged.order_by(col(EntryRow.index).desc()).limit(skip + most))
+        return found[skip : skip + most]
+
 
 def _head(session: Session, space: str) -> Head:
     row = session.get(HeadRow, space)

@@ -31,6 +31,7 @@ from hefu_connector.brokerage import Listing, Member, Page, Progress
 
 PEER = "the broker"
 _PAGE = 200
+_SOON = 3.0  # seconds; for what a start waits for
 _MOST_PAGES = 500  # LIMIT: a hundred thousand participants or negotiations
 _STATES = {
     contract_pb2.Negotiation.STATE_REQUESTED: State.REQUESTED,
@@ -244,13 +245,21 @@ class LogClient:
         request = audit_pb2.GetConsistencyProofRequest(old_size=old, new_size=new)
         return tuple(_call(self._link, self._stub().GetConsistencyProof, request).hashes)
 
+    def newest(self) -> Statement | None:
+        """As in the port."""
+        timeout = min(_SOON, self._link.timeout)
+        answer = _call(self._link, self._stub().GetJournal, audit_pb2.GetJournalRequest(), timeout)
+        return _optional(answer.newest)
+
     def _stub(self) -> audit_pb2_grpc.LogServiceStub:
         return audit_pb2_grpc.LogServiceStub(self._link.channel())
 
 
-def _call(link: Link, method: Callable[..., transport.Response], request: object) -> transport.Response:
+def _call(
+    link: Link, method: Callable[..., transport.Response], request: object, timeout: float | None = None
+) -> transport.Response:
     faults.point("broker.call")
-    answer = transport.invoke(method, request, peer=PEER, timeout=link.timeout)
+    answer = transport.invoke(method, request, peer=PEER, timeout=timeout or link.timeout)
     faults.point("broker.answer")
     return answer
 

@@ -6,7 +6,7 @@ up to ten seconds. PostgreSQL lets several write at once: there rows are locked 
 orders whoever writes to one thing; a reader sees one snapshot.
 
 With a key the file is encrypted (`hefu.sqlcipher`); a plain one of an earlier version is taken over when it is opened.
-LIMIT: a copy of the file put back later would forget charges; the broker's log shows such a fork, this room cannot.
+A copy put back later would forget charges; `hefu_connector.membership.continuity` notices that.
 """
 
 from __future__ import annotations

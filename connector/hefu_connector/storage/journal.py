@@ -154,6 +154,12 @@ class SqlJournal:
         with self._database.reading() as connection:
             return _head(connection, self._space)
 
+    def digest_at(self, sequence: int) -> str:
+        """The digest of the envelope at a place in the chain; empty where there is none."""
+        query = select(JOURNAL.c.digest).where(JOURNAL.c.space == self._space, JOURNAL.c.sequence == sequence)
+        with self._database.reading() as connection:
+            return str(connection.execute(query).scalar_one_or_none() or "")
+
     def _runs(self, query: Select[Any]) -> Sequence[Run]:
         with self._database.reading() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]

@@ -186,6 +186,11 @@ class Uplink:
         """As in the port."""
         return self._call(lambda at, _: at.log.consistency(old, new))
 
+    def newest(self) -> Statement | None:
+        """As in the port."""
+        found = self._call(lambda at, who: at.log.journal(who))
+        return Statement.parse(found) if found else None
+
     # ---- Negotiations
 
     def advance(self, message: Statement) -> Progress:

@@ -115,6 +115,13 @@ class MemoryLog:
             held = draft.read(ENTRIES)
             return [held[index] for index in range(first, min(first + most, len(held)))]
 
+    def newest_of(self, issuer: str, skip: int, most: int) -> list[bytes]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            logged = [each.outgoing for _, each in sorted(draft.read(ENTRIES).items())]
+            found = [*logged, *(each for _, each in sorted(draft.read(OUTBOX).items()))][::-1]
+            return [each.envelope for each in found if each.issuer == issuer][skip : skip + most]
+
 
 class MemoryLease:
     """`ports.LeaseStore` in memory."""

@@ -60,6 +60,11 @@ class LogServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.GetJournal = channel.unary_unary(
+                '/hefu.v1.LogService/GetJournal',
+                request_serializer=hefu_dot_v1_dot_audit__pb2.GetJournalRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_audit__pb2.Journal.FromString,
+                _registered_method=True)
 
 
 class LogServiceServicer(object):
@@ -100,6 +105,13 @@ class LogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetJournal(self, request, context):
+        """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +139,11 @@ def add_LogServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=hefu_dot_v1_dot_audit__pb2.ListEntriesRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_audit__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'GetJournal': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJournal,
+                    request_deserializer=hefu_dot_v1_dot_audit__pb2.GetJournalRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_audit__pb2.Journal.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +281,33 @@ class LogService(object):
             '/hefu.v1.LogService/ListEntries',
             hefu_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
             hefu_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJournal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.LogService/GetJournal',
+            hefu_dot_v1_dot_audit__pb2.GetJournalRequest.SerializeToString,
+            hefu_dot_v1_dot_audit__pb2.Journal.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class LogServiceStub:
     """Proof that one tree is a prefix of another."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]
     """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
+    GetJournal: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetJournalRequest, _audit_pb2.Journal]
+    """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
 
 @_typing.type_check_only
 class LogServiceAsyncStub(LogServiceStub):
@@ -56,6 +58,8 @@ class LogServiceAsyncStub(LogServiceStub):
     """Proof that one tree is a prefix of another."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
+    GetJournal: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetJournalRequest, _audit_pb2.Journal]  # type: ignore[assignment]
+    """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
 
 class LogServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -97,5 +101,13 @@ class LogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListEntriesResponse, _abc.Awaitable[_audit_pb2.ListEntriesResponse]]:
         """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
+
+    @_abc_1.abstractmethod
+    def GetJournal(
+        self,
+        request: _audit_pb2.GetJournalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.Journal, _abc.Awaitable[_audit_pb2.Journal]]:
+        """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
 
 def add_LogServiceServicer_to_server(servicer: LogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
