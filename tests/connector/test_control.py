@@ -230,15 +230,15 @@ def test_a_query_prints_the_answer_its_error_its_cost_and_its_receipt(
     assert re.search(r"north +\d+ ± \d+", shown)
     assert "Charged ε 0.5." in shown
     assert "left ε 3.5" in shown
-    path = re.search(r"is kept at (\S+)", shown)
-    assert path is not None
-    receipt = Statement.parse(Path(path[1]).read_bytes())
-    assert receipt.type == "computation.sealed"
-    assert receipt.id in shown
-    assert stat.S_IMODE(Path(path[1]).stat().st_mode) == 0o600
     (own,) = run("pharma-b", "compute", "show")["computations"]
     story["computation"] = own["computation"]
     assert own["state"] == "released"
+    path = space.folder / "receipt.json"
+    read("pharma-b", "compute", "show", story["computation"], "--receipt", str(path))
+    receipt = Statement.parse(path.read_bytes())
+    assert receipt.type == "computation.sealed"
+    assert receipt.id in shown
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_user_is_the_owner_of_the_socket_whatever_a_call_says(
