@@ -280,12 +280,14 @@ def sides(pair: Pair) -> Sides:
     p = type(provider)(
         provider._author, provider._trust, provider._products, provider._catalog, broker,
         Pen(provider._author, broker, provider._pen._marks), provider._agreements, provider._origin,
+        provider._chartered,
     )  # fmt: skip
     c = type(consumer)(
         consumer._author, consumer._trust, consumer._catalog, broker,
         Pen(consumer._author, broker, consumer._pen._marks), consumer._agreements, consumer._marks, consumer._origin,
+        consumer._chartered,
     )  # fmt: skip
-    return Sides(broker, p, c, pair)
+    return Sides(broker, p, c, pair, [])
 
 
 @dataclass

@@ -38,7 +38,8 @@ _BROKER_PASSINGS = 6
 # Points that no release of its own passes; tests/chaos kills there.
 ELSEWHERE = {
     "store.before_commit", "store.committed", "certificate.written", "broker.call", "broker.answer",
-    "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered",
+    "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered", "lease.before_commit",
+    "lease.committed", "relay.told", "relay.asked", "relay.incoming",
 }  # fmt: skip
 SHORT = ("ledger.reserved", "journal.before_commit", "journal.closed", "log.committed")
 
