@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-attacks test-hosts test-chaos check docs proto bench clean
+.PHONY: demo test test-attacks test-hosts test-chaos check docs proto bench sbom clean
 
 demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
 	$(BIN)/hefu demo
@@ -46,6 +46,9 @@ bench: .venv/dev.stamp  ## figures of this machine into benchmarks/results
 	for each in engine ledger policy_decision; do \
 	  { date -u +'%F %H:%M UTC'; uname -ms; nproc; $(BIN)/python benchmarks/$$each.py || exit 1; } \
 	  | tee benchmarks/results/$$each-$$(date -u +%F).txt; done
+
+sbom: .venv/dev.stamp  ## what the images are made of, as CycloneDX, into dist/
+	$(BIN)/python deploy/sbom.py
 
 clean:  ## everything that a recipe made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis hefu-demo

@@ -9,10 +9,10 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from hefu import messages
+from hefu import messages, telemetry
 
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parent / "proto/hefu/v1"
@@ -72,6 +72,58 @@ def rpc_page() -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
+def settings_page() -> str:
+    """Every setting of broker and connector, from their docstrings."""
+    from hefu_broker.settings import Settings as Broker
+    from hefu_connector.settings import Settings as Connector
+
+    lines = ["# Settings", "", "Generated from the docstrings of `Settings` by `make docs`.", ""]
+    for file, kind in (("broker.json", Broker), ("connector.json", Connector)):
+        lines += [f"## `{file}`", "", "| setting | type | default | what it does |", "|---|---|---|---|"]
+        told = _attributes(kind.__doc__ or "", {each.name for each in fields(kind)})
+        for each in fields(kind):
+            default = (
+                "" if each.default is MISSING else f"`{each.default!r}`".replace("'", '"').replace('`""`', "empty")
+            )
+            default = default.replace("True", "true").replace("False", "false")
+            lines.append(f"| `{each.name}` | {each.type} | {default} | {_cell(told[each.name])} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def metrics_page() -> str:
+    """Every measure and step that servers tell their operator."""
+    lines = ["# Metrics and steps", "", "Generated from `proto/hefu/telemetry.py` by `make docs`.", ""]
+    lines += ["## `/metrics`", "", "| name | kind | labels | what it is |", "|---|---|---|---|"]
+    for name, each in sorted(telemetry.MEASURES.items()):
+        lines.append(f"| `{name}` | {each.kind} | {', '.join(each.labels)} | {_cell(each.help)} |")
+    lines += ["", "## Steps: spans of traces, and the label of `hefu_step_seconds`", ""]
+    lines += ["| step | what happens |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(text)} |" for name, text in telemetry.STEPS.items()]
+    told = ", ".join(f"`hefu.{each}`" for each in sorted(telemetry.ATTRIBUTES))
+    return "\n".join([*lines, "", f"Attributes of spans, and no others: {told}.", ""])
+
+
+def _attributes(text: str, names: set[str]) -> dict[str, str]:
+    """The part "Attributes:" of a docstring, by name."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.partition("Attributes:")[2].splitlines():
+        said = line.strip()
+        if begins := re.match(r"^ {8}(\w+): (.*)", line):
+            name, said = begins[1], ""
+            # Two names may share a line: "participant: …; connector: …".
+            for part in f"{begins[1]}: {begins[2]}".split("; "):
+                first, colon, told = part.partition(": ")
+                if colon and first in names:
+                    name, found[first] = first, told
+                else:
+                    found[name] += f"; {part}"
+        if said and name:
+            found[name] += f" {said}"
+    return {each: told.replace("``", "`") for each, told in found.items()}
+
+
 def _is_table(name: str, table: object) -> bool:
     return name.startswith("_") and name.isupper() and isinstance(table, dict) and bool(table)
 
@@ -80,7 +132,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-PAGES = {"errors.md": errors_page, "rpc.md": rpc_page}
+PAGES = {
+    "errors.md": errors_page,
+    "rpc.md": rpc_page,
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+}
 
 
 def stale() -> list[str]:

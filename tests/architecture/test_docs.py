@@ -41,7 +41,7 @@ def test_every_call_says_what_it_does(root: Path) -> None:
     assert [f"{call.service}.{call.name}" for call in found if len(call.comment) < 15] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/README.md", "docs/running.md"])
 def test_every_path_in_a_page_exists(root: Path, page: str) -> None:
     text = (root / page).read_text("utf-8")
     links = [each for each in re.findall(r"\]\(([^)#:]+)\)", text) if not each.startswith("http")]
@@ -50,12 +50,13 @@ def test_every_path_in_a_page_exists(root: Path, page: str) -> None:
     assert missing == []
 
 
-def test_every_command_in_the_readme_exists(root: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
+def test_every_command_in_a_page_exists(root: Path, page: str) -> None:
     commands = _groups(parser([]))
     targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.MULTILINE))
     unknown = []
     seen = 0
-    for words in _commands((root / "README.md").read_text("utf-8")):
+    for words in _commands((root / page).read_text("utf-8")):
         seen += 1
         if words[0] == "make":
             unknown += [f"make {target}" for target in words[1:] if target not in targets]
