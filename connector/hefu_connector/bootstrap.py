@@ -164,7 +164,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery())}
     snapshots = _spool(ground.home, settings)
-    pool = Pool(snapshots, Limits(ready=settings.workers, most=settings.workers + 2))
+    pool = Pool(snapshots, Limits(ready=settings.workers + 1, most=settings.workers + 3))
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)

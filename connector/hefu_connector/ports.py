@@ -174,7 +174,9 @@ class Engine(Protocol):
 class Workers(Protocol):
     """A pool of disposable processes, spawned ahead of need, each used once."""
 
-    def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
+    def run(
+        self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float, spare: int = 0
+    ) -> Object:
         """Run one engine on one table in a fresh process and return its output.
 
         Blocks the calling thread. The process is gone afterwards, whatever happened.
@@ -182,6 +184,7 @@ class Workers(Protocol):
         Args:
             job: names the run for `cancel`.
             deadline: seconds; then the process is killed.
+            spare: waiting processes that this run leaves to others.
 
         Raises:
             Unavailable: it died, hung, used too much or answered garbage; the message never says more.

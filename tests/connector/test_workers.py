@@ -252,3 +252,24 @@ def test_a_real_worker_counts(spool: Path, tmp_path: Path) -> None:
         with pytest.raises(Unavailable) as caught:
             pool.run("statistics", prepared.parameters, moved, job="j", deadline=60)
     assert caught.value.code == "source.moved"
+
+
+def test_workers_start_beside_each_other_and_one_is_left_to_others(spool: Path, tmp_path: Path) -> None:
+    """Two that each wait for the other's start would never say hello one after the other."""
+    program = (
+        "import os, sys, time\n"
+        f"place = {str(tmp_path)!r}\n"
+        "open(os.path.join(place, str(os.getpid())), 'w').close()\n"
+        "end = time.monotonic() + 20\n"
+        "while len([x for x in os.listdir(place) if x.isdigit()]) < 2 and time.monotonic() < end: time.sleep(0.01)\n"
+        "sys.stdout.buffer.write(b'\\x00\\x00\\x00\\x0b{\"hello\":1}'); sys.stdout.flush(); time.sleep(60)\n"
+    )
+    with Pool(spool, Limits(ready=2, most=2), (sys.executable, "-c", program)) as pool:
+        with pool._change:
+            assert pool._change.wait_for(lambda: pool.ready == 2, 15)
+        record = pool._admit("much")
+        worker = pool._take(record, time.monotonic() + 10, 1)
+        other = pool._take(pool._admit("other"), time.monotonic() + 10, 0)
+        assert worker is not other
+        worker.bury()
+        other.bury()

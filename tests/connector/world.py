@@ -105,7 +105,9 @@ class InlineWorkers:
         self.dies = False
         self.cancelled: set[str] = set()
 
-    def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
+    def run(
+        self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float, spare: int = 0
+    ) -> Object:
         assert engine in ENGINES
         self.started.set()
         self.gate.wait(deadline)

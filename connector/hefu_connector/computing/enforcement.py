@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from hefu import faults, receipt, telemetry
 from hefu.canonical import Object
@@ -36,6 +37,7 @@ from hefu_policies.budget import NOTHING, Charge
 from hefu_connector.computing import admission, ends, guard
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.request import ComputationRequest, user_of
+from hefu_connector.computing.turns import Turns, may_wait
 from hefu_connector.ports import (
     FINAL,
     Alone,
@@ -119,8 +121,8 @@ class Enforcement:
         self._scribe = ends.Scribe(
             world.participant, world.connector, world.space, world.signer, world.clock, world.rules.quantum_seconds
         )
-        threads = world.rules.jobs
-        self._jobs = world.executor or ThreadPoolExecutor(threads, thread_name_prefix="computation")
+        jobs = world.rules.jobs
+        self._jobs = Turns(world.executor or ThreadPoolExecutor(jobs + 1, thread_name_prefix="computation"), jobs)
         self._changed = threading.Condition()
         self._running: dict[str, Admitted] = {}
         self._admitting: Counter[str] = Counter()
@@ -177,7 +179,7 @@ class Enforcement:
         self._world.journal.start(run.id, admitted.prepared.charge, self._world.clock.now())
         with self._changed:
             self._running[run.id] = admitted
-        self._jobs.submit(telemetry.bound(self._carry_out), admitted, run)
+        self._jobs.offer(caller, partial(telemetry.bound(self._carry_out), admitted, run))
         return self.view(run.id, caller)
 
     def view(self, computation: str, consumer: str) -> Run:
@@ -282,7 +284,7 @@ class Enforcement:
         """Take no more work, kill the workers, and end what was running."""
         for running in self._held():
             self._stop(running.request.computation, "computation.interrupted")
-        self._jobs.shutdown(wait=True, cancel_futures=True)
+        self._jobs.close()
 
     # ------------------------------------------------------------ steps 1 to 3
 
@@ -318,18 +320,18 @@ class Enforcement:
     def _shed_overload(self, consumer: str) -> None:
         rules = self._world.rules
         with self._changed:
-            theirs = sum(each.statement.issuer == consumer for each in self._running.values())
-            if theirs >= rules.each or len(self._running) >= rules.jobs + rules.waiting:
+            holders = (each.statement.issuer for each in self._running.values())
+            if not may_wait(consumer, holders, rules.each, rules.jobs + rules.waiting):
                 raise Unavailable("peer.overloaded", peer=self._world.connector)
 
     # ------------------------------------------------------------ steps 5 to 8
 
-    def _carry_out(self, admitted: Admitted, run: Run) -> None:
+    def _carry_out(self, admitted: Admitted, run: Run, much: bool) -> None:
         charge = admitted.prepared.charge
         try:
             with telemetry.step("computation.run", computation=run.id):
                 self._check_standing(admitted)
-                output, table = self._compute(admitted)  # step 5
+                output, table = self._compute(admitted, spare=int(much))  # step 5
                 with telemetry.step("computation.release"):
                     self._release(admitted, run, output, table)  # steps 6 to 8
         except HefuError as error:
@@ -344,7 +346,7 @@ class Enforcement:
                 self._stopped.pop(run.id, None)
                 self._changed.notify_all()
 
-    def _compute(self, admitted: Admitted) -> tuple[Object, Table]:
+    def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table]:
         world, job = self._world, admitted.request.computation
         with world.sources(admitted.resource.id).open(sorted(admitted.prepared.reads)) as table:
             admission.check_snapshot(admitted.contract, table)
@@ -352,7 +354,7 @@ class Enforcement:
                 raise Unavailable("cancelled")
             output = world.workers.run(
                 admitted.engine.name, self._parameters(admitted), table,
-                job=job, deadline=world.rules.deadline_seconds,
+                job=job, deadline=world.rules.deadline_seconds, spare=spare,
             )  # fmt: skip
         faults.point("worker.returned")
         return output, table

@@ -113,7 +113,9 @@ class Pool:
         self._running = 0
         self._closed = False
         self._failing = False
-        # One thread that starts all: a worker dies with the thread that started it.
+        self._young: set[_Worker] = set()
+        self._patience = 0.0
+        # One thread that starts all: a worker dies with the thread that started it. It does not wait for them.
         self._starter = threading.Thread(target=self._keep_ready, name="hefu-workers", daemon=True)
         self._starter.start()
 
@@ -123,7 +125,9 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
+    def run(
+        self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float, spare: int = 0
+    ) -> Object:
         """Run one engine on one table in a fresh process and return its output. See `Workers.run`."""
         ends = time.monotonic() + deadline
         record = self._admit(job)
@@ -132,7 +136,7 @@ class Pool:
         timer.start()
         try:
             with telemetry.step("worker.wait"):
-                worker = self._take(record, ends)
+                worker = self._take(record, ends, min(spare, self._limits.ready - 1))
             with telemetry.step("worker.run", engine=engine):
                 return self._exchange(worker, record, _request(engine, parameters, table), table.path)
         finally:
@@ -176,14 +180,18 @@ class Pool:
         """Kill all processes. Whoever waits for one is told; safe to call twice."""
         with self._change:
             self._closed = True
-            jobs, waiting = list(self._jobs.values()), list(self._ready)
+            jobs, waiting, young = list(self._jobs.values()), list(self._ready), list(self._young)
             self._ready.clear()
             self._change.notify_all()
         for record in jobs:
             self._end(record, "worker.closed")
         for worker in waiting:
             worker.bury()
+        for worker in young:
+            worker.kill()  # whoever greets it buries it
         self._starter.join(_START_SECONDS)
+        with self._change:
+            self._change.wait_for(lambda: not self._young, _START_SECONDS)
 
     def _admit(self, job: str) -> _Job:
         with self._change:
@@ -195,9 +203,10 @@ class Pool:
             record = self._jobs[job] = _Job()
             return record
 
-    def _take(self, record: _Job, ends: float) -> _Worker:
+    def _take(self, record: _Job, ends: float, spare: int) -> _Worker:
         with self._change:
-            self._change.wait_for(lambda: self._ready or record.ended, max(0.0, ends - time.monotonic()))
+            left = max(0.0, ends - time.monotonic())
+            self._change.wait_for(lambda: len(self._ready) > spare or record.ended, left)
             if record.ended or not self._ready:
                 _fail(record.ended or "worker.deadline")
             worker = record.worker = self._ready.popleft()
@@ -227,26 +236,31 @@ class Pool:
             self._change.notify_all()
 
     def _keep_ready(self) -> None:
-        patience = 0.0
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._closed, patience)
-                self._change.wait_for(lambda: self._closed or len(self._ready) < self._limits.ready)
+                self._change.wait_for(lambda: self._closed, self._patience)
+                self._change.wait_for(lambda: self._closed or self._wants_more())
                 if self._closed:
                     return
             worker = self._start()
-            self._failing = worker is None
             if worker is None:
-                log.error("a worker could not be started")
-                patience = min(_MOST_PATIENCE, 2 * patience + 0.5)
+                self._note(failed=True)
                 continue
-            patience = 0.0
             with self._change:
-                if not self._closed:
-                    self._ready.append(worker)
-                    self._change.notify_all()
-                    continue
-            worker.bury()
+                self._young.add(worker)
+            threading.Thread(target=self._greet, args=(worker,), name="hefu-worker", daemon=True).start()
+
+    def _wants_more(self) -> bool:
+        most = 1 if self._patience else self._limits.ready  # after a failure, one at a time
+        return len(self._young) < most and len(self._ready) + len(self._young) < self._limits.ready
+
+    def _note(self, *, failed: bool) -> None:
+        if failed and not self._closed:
+            log.error("a worker could not be started")
+        with self._change:
+            self._failing = failed
+            self._patience = min(_MOST_PATIENCE, 2 * self._patience + 0.5) if failed else 0.0
+            self._change.notify_all()
 
     def _start(self) -> _Worker | None:
         limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), str(self._spool or ""))
@@ -268,18 +282,29 @@ class Pool:
             theirs.close()
         if process.stdout is None:
             raise AssertionError("a pipe was asked for")
-        worker = _Worker(process, ours, process.stdout.fileno())
+        return _Worker(process, ours, process.stdout.fileno())
+
+    def _greet(self, worker: _Worker) -> None:
+        """Wait for a new worker's hello, in a thread of its own."""
         timer = threading.Timer(_START_SECONDS, worker.kill)
         timer.daemon = True
         timer.start()
         try:
             worker.hello = frames.receive(worker.answers)
+            failed = False
         except frames.Closed:
+            failed = True
+        timer.cancel()
+        with self._change:
+            welcome = not failed and not self._closed
+            if welcome:
+                self._ready.append(worker)
+        if not welcome:
             worker.bury()
-            return None
-        finally:
-            timer.cancel()
-        return worker
+        self._note(failed=failed)
+        with self._change:
+            self._young.discard(worker)
+            self._change.notify_all()
 
 
 def _request(engine: str, parameters: Object, table: Table) -> Object:

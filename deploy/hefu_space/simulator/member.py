@@ -203,7 +203,9 @@ class Workers:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
 
-    def run(self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float) -> Object:
+    def run(
+        self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float, spare: int = 0
+    ) -> Object:
         """As in the port."""
         if self._chance.random() < 0.03:
             raise Unavailable("worker.failed")
