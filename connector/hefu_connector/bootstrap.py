@@ -175,7 +175,8 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
     def hold() -> None:
         continuity.step()
-        continuity.ask()
+        if ground.identity.bound.is_set():
+            continuity.ask()
 
     flushing = Loop("journal to log", Led(fleet, send), FLUSH, ground.identity.bound)
     look = SourceLook(pool, snapshots)
@@ -212,7 +213,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
     def clearing() -> None:
         spool.sweep(snapshots or ground.home.spool)
-        continuity.check()
+        continuity.check(ask=ground.identity.bound.is_set())
         fleet.join()
 
     shown = probes.of(

@@ -100,15 +100,19 @@ class Continuity:
         self._known = high.read()
         self.broken: Callable[[HefuError], None] = lambda _: None
 
-    def check(self) -> None:
+    def check(self, *, ask: bool = True) -> None:
         """Before anything is served: what the file says, and what the broker says if it can be asked now.
+
+        Args:
+            ask: whether the space knows this connector's certificate, so that the broker would answer.
 
         Raises:
             Conflict: the store is older than what this connector signed.
         """
         self._hold(*self._known)
         try:
-            self.ask()
+            if ask:
+                self.ask()
         except (Unavailable, Unauthenticated):
             log.info("the broker cannot be asked yet how far this journal had come; it is asked later")
 
