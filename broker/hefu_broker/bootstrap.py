@@ -59,6 +59,7 @@ from hefu_broker.storage.spaces import SqlSpaceStore
 from hefu_broker.storage.tidings import SqlTidings
 from hefu_broker.tidings import Tidings
 from hefu_broker.trust import Trust
+from hefu_broker.watching import Watching
 
 log = logging.getLogger("hefu.broker")
 _LOOK_SECONDS = 2.0
@@ -161,6 +162,7 @@ class _Ground:
             catalog=Catalog(trust, products, announce),
             contracts=contracts,
             changes=changes,
+            watching=Watching(contracts, SqlTidings(database), changes),
             sequencer=sequencer,
             log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
         )
@@ -233,6 +235,7 @@ class Server:
             self._health.stop()
         for rooms in self.spaces:
             rooms.changes.close()
+            rooms.watching.stop()
         if self._relay is not None:
             self._relay.stop()
         for each in self._running:
@@ -314,6 +317,7 @@ class Server:
         heard = Tidings(SqlTidings(rooms.database), rooms.registry.reload, rooms.sequencer.ring, rooms.changes.announce)
         self._tidings.append(heard)
         heard.start()
+        rooms.watching.start()
 
     def _take_in(self, space: str) -> None:
         rooms = self._ground.rooms(space)

@@ -122,7 +122,7 @@ class Contracts:
         """The caller's negotiations, newest change first, and the token of the next page."""
         before = self._pages.position(token, caller.participant)
         most = pages.size(size)
-        held = self._store.page(self._reader(caller), before, most)
+        held = self._store.page(self.reader(caller), before, most)
         found = pages.fitting(held, _length)
         full = len(held) == most or len(found) < len(held)
         return found, self._pages.token(found[-1].revision, caller.participant) if full else ""
@@ -133,15 +133,23 @@ class Contracts:
         Args:
             done: when it holds, and when the process ends, there is nothing more.
         """
-        party = self._reader(caller)
+        party = self.reader(caller)
         while not (done() or self._changes.closed):
             mark = self._changes.mark()
-            batch = self._store.changes(party, after, _BATCH)
+            batch = self.changed(party, after)
             for talk in batch:
                 yield talk
                 after = talk.revision
             if not batch:
                 self._changes.wait(mark, done)
+
+    def changed(self, party: str | None, after: int) -> list[Talk]:
+        """The next changes of a party's negotiations (None: of all) above a revision; not all of them at once."""
+        return self._store.changes(party, after, _BATCH)
+
+    def reader(self, caller: Binding) -> str | None:
+        """Whose negotiations the caller may read: its participant's; None for all."""
+        return None if self._trust.oversees(caller) else caller.participant
 
     def settle(self, size: int) -> None:
         """Tell watchers which countersignatures now stand under a published checkpoint of this size."""
@@ -162,9 +170,6 @@ class Contracts:
         except NotFound:
             return None
         return found if found.id == id_ else None
-
-    def _reader(self, caller: Binding) -> str | None:
-        return None if self._trust.oversees(caller) else caller.participant
 
 
 def _length(talk: Talk) -> int:

@@ -335,6 +335,10 @@ class TidingsStore(Protocol):
         """How far the space is."""
         ...
 
+    def concerned(self, after: int) -> tuple[int, frozenset[str]]:
+        """The newest revision of a negotiation, and the parties of those that changed after the given one."""
+        ...
+
     def wait(self, seconds: float) -> None:
         """Return after this time, or sooner where another process is known to have committed. Raises nothing."""
         ...

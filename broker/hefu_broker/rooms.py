@@ -30,6 +30,7 @@ from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
 from hefu_broker.standing import Standings
 from hefu_broker.storage.database import Database
+from hefu_broker.watching import Watching
 
 LONGEST_TOKEN = 200  # characters
 _REMEMBERED = 16_384  # certificates whose space need not be looked up
@@ -57,6 +58,7 @@ class Rooms:
     catalog: Catalog
     contracts: Contracts
     changes: Changes
+    watching: Watching
     sequencer: Sequencer
     log: AuditLog
 

@@ -60,8 +60,8 @@ class Limits:
 
     Attributes:
         message_bytes: largest message; a sealed part of 4 MiB and its frame fit.
-        calls: at once; more are shed with RESOURCE_EXHAUSTED.
-        threads: that run calls; streams hold one each.
+        calls: at once; more are shed with RESOURCE_EXHAUSTED. Streams that hold no thread (`held`) are not counted.
+        threads: that run calls; other streams hold one each.
         connection_seconds: after which a client must connect anew, and so be authenticated by TLS again.
         recheck_seconds: between checks of the standing of callers with open streams.
         streams_each: open streams of one caller; more are shed, so that nobody holds all threads.
@@ -126,6 +126,7 @@ def serve(
         maximum_concurrent_rpcs=limits.calls,
         options=_server_options(limits),
     )
+    guard.widen = _widening(server)
     for add in services:
         add(server)
     try:
@@ -271,8 +272,10 @@ class _Guard(grpc.ServerInterceptor):
     def __init__(self, authenticate: Authenticate | None, streams_each: int) -> None:
         self._authenticate = authenticate
         self._streams_each = streams_each
+        self.widen: Callable[[int], None] = lambda _: None
         self._lock = threading.Lock()
         self._streams: dict[grpc.ServicerContext, str] = {}
+        self._idle: set[grpc.ServicerContext] = set()  # streams that hold no thread
 
     def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         handler = continuation(details)
@@ -341,7 +344,7 @@ class _Guard(grpc.ServerInterceptor):
             try:
                 if context.add_callback(lambda: self._let_go(context)):
                     with telemetry.streamed(name, self._metadata(context)):  # only while it is begun
-                        self._hold(context, self._identify(context))
+                        self._hold(context, self._identify(context), idle=True)
                         faults.point("call.taken")
                         behaviour(request, context, send)
                 if not context.is_active():  # it may have ended before it was held
@@ -354,12 +357,20 @@ class _Guard(grpc.ServerInterceptor):
     def _let_go(self, context: grpc.ServicerContext) -> None:
         with self._lock:
             self._streams.pop(context, None)
+            idle = context in self._idle
+            self._idle.discard(context)
+        if idle:
+            self.widen(-1)
 
-    def _hold(self, context: grpc.ServicerContext, mark: str) -> None:
+    def _hold(self, context: grpc.ServicerContext, mark: str, *, idle: bool = False) -> None:
         with self._lock:
             if mark and list(self._streams.values()).count(mark) >= self._streams_each:
                 raise Unavailable("peer.overloaded", peer="the server")
             self._streams[context] = mark
+            if idle:
+                self._idle.add(context)
+        if idle:
+            self.widen(1)
 
     def _metadata(self, context: grpc.ServicerContext) -> telemetry.Metadata:
         """What a caller with a certificate says beside its message; nobody else's trace is followed."""
@@ -378,6 +389,17 @@ class _Guard(grpc.ServerInterceptor):
     def _check(self, mark: str) -> None:
         if self._authenticate is not None:
             self._authenticate(mark)
+
+
+def _widening(server: grpc.Server) -> Callable[[int], None]:
+    """Changes how many calls a server takes at once. Nothing public does: gRPC counts idle streams among them."""
+    state = server._state  # type: ignore[attr-defined]
+
+    def widen(by: int) -> None:
+        with state.lock:
+            state.maximum_concurrent_rpcs += by
+
+    return widen
 
 
 def _abort(context: grpc.ServicerContext, fault: Exception) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from contextlib import suppress
 
 import grpc
 from hefu import transport
+from hefu.transport import Send
 from hefu.v1 import contract_pb2, contract_pb2_grpc
 
+from hefu_broker.records import Talk
 from hefu_broker.rooms import Spaces
 from hefu_broker.rpc import answers
 
@@ -42,14 +45,28 @@ class ContractServicer(contract_pb2_grpc.ContractServiceServicer):
         listed = [answers.negotiation(each, rooms.log) for each in found]
         return contract_pb2.ListNegotiationsResponse(negotiations=listed, next_page_token=more)
 
-    def WatchNegotiations(  # noqa: N802 - the name in the protocol
-        self, request: contract_pb2.WatchNegotiationsRequest, context: grpc.ServicerContext
-    ) -> Iterator[contract_pb2.Negotiation]:
-        """See the service. The thread sleeps until something changes or the call ends."""
+    @transport.held
+    def WatchNegotiations(  # type: ignore[override]  # noqa: N802 - a stream that holds no thread
+        self, request: contract_pb2.WatchNegotiationsRequest, context: grpc.ServicerContext, send: Send
+    ) -> None:
+        """See the service. The stream holds no thread while nothing changes: a thousand connectors watch at once."""
         rooms, caller = self._spaces.member(transport.caller(context))
-        context.add_callback(rooms.changes.announce)
-        for talk in rooms.contracts.watch(caller, request.after_revision, lambda: not context.is_active()):
-            yield answers.negotiation(talk, rooms.log)
+        sending = threading.Lock()  # gRPC sends one message of a stream at a time
+
+        def tell(talk: Talk) -> None:
+            rooms.registry.member(caller)  # who may act no longer is told nothing more
+            with sending:
+                send(answers.negotiation(talk, rooms.log))
+
+        def end() -> None:
+            if sending.acquire(blocking=False):  # who does not read is cut off with the server
+                with suppress(ValueError):
+                    send(None)
+                sending.release()
+
+        gone = rooms.watching.follow(caller, request.after_revision, tell, end)
+        if not context.add_callback(gone):
+            gone()
 
     def TerminateAgreement(  # noqa: N802 - the name in the protocol
         self, request: contract_pb2.TerminateAgreementRequest, context: grpc.ServicerContext

@@ -411,6 +411,7 @@ class LeaseRow(Table, table=True):
 COUNTERS = Table.metadata.tables["counter"]
 ENTRIES = Table.metadata.tables["log_entry"]
 MESSAGES = Table.metadata.tables["negotiation_message"]
+NEGOTIATIONS = Table.metadata.tables["negotiation"]
 OUTBOX = Table.metadata.tables["outbox"]
 PRODUCTS = Table.metadata.tables["product"]
 VERSIONS = Table.metadata.tables["product_version"]

@@ -13,13 +13,13 @@ from hefu_broker.records import Marks
 from hefu_broker.storage import postgresql
 from hefu_broker.storage.counter import REGISTRY, REVISION
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import CheckpointRow, CounterRow, OutboxRow
+from hefu_broker.storage.models import NEGOTIATIONS, CheckpointRow, CounterRow, OutboxRow
 
 log = logging.getLogger("hefu.broker")
 
 
 class SqlTidings:
-    """`hefu_broker.ports.TidingsStore` in the database. One thread uses it."""
+    """`hefu_broker.ports.TidingsStore` in the database. One thread waits; any may look."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,11 +33,22 @@ class SqlTidings:
             exists().where(col(OutboxRow.space_id) == space),
         )
 
+        self._changed = select(NEGOTIATIONS.c.revision, NEGOTIATIONS.c.provider, NEGOTIATIONS.c.consumer).where(
+            NEGOTIATIONS.c.space_id == space
+        )
+
     def marks(self) -> Marks:
         """See the port."""
         with self._database.reading() as session:
             registry, talks, published, waiting = session.exec(self._look).one()
             return Marks(registry or 0, talks or 0, -1 if published is None else published, waiting)
+
+    def concerned(self, after: int) -> tuple[int, frozenset[str]]:
+        """See the port."""
+        with self._database.reading() as session:
+            rows = session.connection().execute(self._changed.where(NEGOTIATIONS.c.revision > after)).all()
+        newest = max((revision for revision, *_ in rows), default=after)
+        return newest, frozenset(party for _, *parties in rows for party in parties)
 
     def wait(self, seconds: float) -> None:
         """See the port."""
