@@ -86,6 +86,7 @@ def test_a_tower_works_where_the_others_are_absent(tower: str) -> None:
         f"import sys\nsys.modules.update(dict.fromkeys({sorted(absent)!r}))\n"
         "from hefu.__main__ import main\n"
         f"try: main(['{tower}', 'serve', '--help'])\nexcept SystemExit as end: assert end.code == 0\n"
+        "assert main(['doctor', '--dir', '/']) == 2\n"
         "sys.exit(main(['demo']))"
     )
     done = _run(sys.executable, "-c", script)
