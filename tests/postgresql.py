@@ -44,6 +44,10 @@ class PostgreSQL:
         self.drop(url)
         self._run(f'ALTER DATABASE "{make_url(by).database}" RENAME TO "{make_url(url).database}"')
 
+    def alter(self, url: str, change: str) -> None:
+        """Change a database's usual settings for who connects from now on."""
+        self._run(f'ALTER DATABASE "{make_url(url).database}" {change}')
+
     def stop(self) -> None:
         """End the server."""
         self._server.stop()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 
 from hefu import identity, secret
 from hefu.errors import HefuError, Malformed
+from hefu.keys import sync_folder
 from hefu.space import SpaceFile
 from hefu.unlocking import Lock
 
@@ -107,11 +109,15 @@ class Settings:
         return Lock(folder, folder / "keys", self.secret)
 
     def write(self, folder: Path) -> None:
-        """Write them into a broker's folder, in one step."""
+        """Write them into a broker's folder, durably and in one step."""
         document = {"apiVersion": API_VERSION, "kind": "Broker", **asdict(self)}
         beside = folder / f"{FILE}.new"
-        beside.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(folder / FILE)
+        sync_folder(folder)  # the secret before this one is forgotten next
 
     @classmethod
     def _of(cls, document: dict[str, object]) -> Settings:

@@ -50,7 +50,7 @@ from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
-from hefu_connector.membership.continuity import Continuity, HighWater
+from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
@@ -227,8 +227,15 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
 def _continuity(ground: _Ground) -> Continuity:
     settings, chain = ground.settings, ground.shelves.journal
-    high = HighWater(ground.home.high_water)
-    return Continuity(chain, high, ground.broker.log, ground.trust, settings.participant, settings.connector)
+    keeper = settings.keeper(ground.home)
+
+    def beside() -> dict[str, tuple[int, str]]:
+        if keeper == ground.home or not (keeper.space.exists() and keeper.high_water.exists()):
+            return {}
+        return {SpaceFile.read(keeper.space).space: HighWater(keeper.high_water).read()}
+
+    high, others = HighWater(ground.home.high_water), Others(ground.home.others_high, beside)
+    return Continuity(chain, high, ground.broker.log, ground.trust, settings.participant, settings.connector, others)
 
 
 def _ground(home: Home, clock: Clock) -> _Ground:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hefu import secret
 from hefu.enrolment import KeyRing
 from hefu.errors import Malformed
 from hefu.identity import check_name
+from hefu.keys import sync_folder
 from hefu.unlocking import Lock
 
 API_VERSION = "hefu/v1"
@@ -36,6 +38,11 @@ class Home:
     def high_water(self) -> Path:
         """``journal.high``: how far the journal had come; outside of the database on purpose."""
         return self.directory / "journal.high"
+
+    @property
+    def others_high(self) -> Path:
+        """``journal.others``: the same of the other spaces on the same store."""
+        return self.directory / "journal.others"
 
     @property
     def space(self) -> Path:
@@ -165,16 +172,26 @@ class Settings:
         return cls(**given)
 
     def write(self, home: Home) -> None:
-        """Write the file, readable by people."""
+        """Write the file durably, readable by people."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         document = {"apiVersion": API_VERSION, "kind": KIND, **values}
         beside = home.settings.with_name(f"{home.settings.name}.new")
-        beside.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(home.settings)
+        sync_folder(home.directory)  # the secret before this one is forgotten next
 
     def store(self, home: Home) -> str:
         """The URL of the database."""
         return self.database or f"sqlite:///{home.database.absolute()}"
+
+    def keeper(self, home: Home) -> Home:
+        """The directory that the store lies in: another connector's where that one's file is shared."""
+        kind, _, path = self.database.partition(":///")
+        theirs = Home(Path(path).parent)
+        return theirs if kind == "sqlite" and theirs.database == Path(path) else home
 
     def ring(self, home: Home) -> KeyRing:
         """The keys.

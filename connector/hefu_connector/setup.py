@@ -118,10 +118,13 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
     keep_memory_private()
     if not Enrolment(directory).finished:
         raise Malformed("command.not_enrolled", directory=str(directory))
-    backup.check(directory.absolute(), "connector")
+    home = Home(directory.absolute())
+    settings = Settings.read(home)
+    # A store that was put back with another's directory is not served through this one before it was confirmed there.
+    for each in {home, settings.keeper(home)}:
+        backup.check(each.directory, "connector")
     from hefu_connector.bootstrap import build
 
-    settings = Settings.read(Home(directory))
     logs.configure(settings.logs)
     telemetry.start("hefu-connector", settings.connector)
     stop = threading.Event()
@@ -167,8 +170,9 @@ def _shared(plan: Plan, space: SpaceFile) -> _Shared | None:
     if plan.secret:
         raise Malformed("request.malformed", why="beside another connector, its secret is used: leave --secret out")
     lock = other.lock(beside)
-    lock.open()  # it must be the right secret now, not at the first start
     setting = other.kept_under
+    if lock.open() is None and setting:  # it must be the right secret now, not at the first start
+        raise Malformed("replica.clear", directory=str(plan.beside))
     if setting.startswith(secret.FILE):
         setting = f"{secret.FILE}{(beside.directory / setting.removeprefix(secret.FILE)).absolute()}"
     vault = lock.file.read_bytes() if lock.file.exists() else None

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from hefu import sqlcipher
+from hefu.errors import Conflict
 from hefu.vault import Vault
 
 from hefu_connector.settings import Home, Settings
@@ -20,8 +22,10 @@ def unlock(home: Home) -> tuple[Settings, Vault | None]:
 
     Raises:
         Malformed, Untrusted: as `Settings.ring`.
+        Conflict: the store was encrypted through another directory, whose vault is needed here; nothing changed.
     """
     settings = Settings.read(home)
+    _check_shared(home, settings)
     opened = settings.lock(home).take_over(settings.ring(home).passphrase)
     if settings.passphrase_file:
         settings = replace(settings, secret=settings.kept_under, passphrase_file="")
@@ -34,3 +38,12 @@ def change(directory: Path, setting: str) -> str:
     home = Home(directory)
     settings = Settings.read(home)
     return settings.lock(home).change(setting, lambda kept: replace(settings, secret=kept).write(home))
+
+
+def _check_shared(home: Home, settings: Settings) -> None:
+    """A vault of its own would lock this directory's keys away from a store that is under another's already."""
+    if settings.kept_under and not settings.lock(home).file.exists():
+        kind, _, place = settings.store(home).partition(":///")
+        path = Path(place)
+        if kind == "sqlite" and path.exists() and path.stat().st_size and not sqlcipher.is_plain(path):
+            raise Conflict("store.other_key", path=str(path))

@@ -67,8 +67,10 @@ _GROUND: dict[str, Message] = {
         "{path} 受口令保护，而设置项 secret 为空。请设为 file:路径、env:变量名 或 passphrase。",
     ),
     "store.other_key": _m(
-        "The database {path} was encrypted under another store key. Restore keys and database from one backup.",
-        "数据库 {path} 由另一存储密钥加密。请从同一备份恢复密钥与数据库。",
+        "The database {path} was encrypted under another store key. Restore keys and database from one backup; "
+        "directories that share a database also share keys/vault.json: copy it from the one that was encrypted first.",
+        "数据库 {path} 由另一存储密钥加密。请从同一备份恢复密钥与数据库；"
+        "共用数据库的目录也共用 keys/vault.json：请从最先加密的目录复制。",
     ),
     "identity.unknown": _m(
         "The caller's certificate is not registered in this space. Enrol first: hefu connector enroll.",
@@ -639,9 +641,8 @@ _CONNECTOR: dict[str, Message] = {
         "标记 {name} 已存在，与此相斥。请查看此前所述。",
     ),
     "replica.clear": _m(
-        "The store of {directory} is not yet encrypted under its secret. Start that connector once, then make the "
-        "replica.",
-        "{directory} 的存储尚未以其口令加密。请先启动该连接器一次，再建立副本。",
+        "The store of {directory} is not yet encrypted under its secret. Start that connector once, then do this again.",
+        "{directory} 的存储尚未以其口令加密。请先启动该连接器一次，然后重试。",
     ),
     "replica.expired": _m(
         "The certificate of the replica at {directory} has run out. Remove the directory and make it anew: "

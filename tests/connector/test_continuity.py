@@ -12,7 +12,7 @@ import pytest
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
-from hefu_connector.membership.continuity import Continuity, HighWater
+from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.ports import ComputationState, Standing
 from hefu_connector.storage import Database, SqlJournal
 from hefu_space.harness import until
@@ -271,3 +271,88 @@ def test_a_postgresql_that_falls_back_under_a_running_connector_is_noticed(
 
     assert until(noticed, 20)
     database.close()
+
+
+def test_a_store_that_fell_back_and_then_grew_beyond_what_was_noted_is_refused(town: Town) -> None:
+    """Between two looks another process may write more than was lost: a longer chain is not the same chain."""
+    town.write("cmp-1")
+    copy = town.copy()
+    town.write("cmp-2")
+    held = town.continuity()
+    held.step()
+    town.put_back(copy)
+    town.write("cmp-3", "cmp-4", "cmp-5")
+    held._chain = town.journal
+    with pytest.raises(Conflict, match="at least 2"):
+        held.step()
+    assert [each.code for each in town.broke] == ["journal.behind"]
+
+
+class Street:
+    """Two homes of one participant, in two spaces, on one store."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.database = Database.at(town.folder / "connector.db", "other")
+        town.database.claim("hospital-a", "c")
+        self.database.claim("hospital-a", "d")
+
+    def held(self, beside: Callable[[], dict[str, tuple[int, str]]] = dict) -> Continuity:
+        others = Others(self.town.folder / "journal.others", beside)
+        high = HighWater(self.town.folder / "d.high")
+        return Continuity(SqlJournal(self.database), high, Broker(), OwnKey(), "hospital-a", "d", others)
+
+    def put_back(self, copy: Path) -> None:
+        self.database.close()
+        self.town.put_back(copy)
+        self.database = Database.at(self.town.folder / "connector.db", "other")
+
+
+def test_a_copy_that_forgets_what_another_space_charged_is_refused_in_this_space_too(town: Town) -> None:
+    """The lifetime total of an asset is one over both: whoever forgets the other's releases spends them again."""
+    street = Street(town)
+    copy = town.copy()
+    town.write("cmp-1")
+    held = street.held()
+    held.check()
+    held.step()
+    town.write("cmp-2")
+    held.step()
+    street.held().check()
+    street.put_back(copy)
+    with pytest.raises(Conflict, match="has 0 journal entries, but this connector signed at least 2"):
+        street.held().check()
+    held._chain = SqlJournal(street.database)
+    with pytest.raises(Conflict):  # and so does one that had not stopped
+        held.step()
+    street.database.close()
+
+
+def test_what_the_keeper_of_the_store_noted_counts_for_who_was_not_running_then(town: Town) -> None:
+    street = Street(town)
+    copy = town.copy()
+    town.write("cmp-1")
+    town.continuity().step()
+
+    def beside() -> dict[str, tuple[int, str]]:
+        return {"demo": HighWater(town.high).read()}
+
+    street.held(beside).check()
+    street.put_back(copy)
+    with pytest.raises(Conflict, match="at least 1"):
+        street.held(beside).check()
+    street.database.close()
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut off", "zeroes", "of something else"])
+def test_a_torn_file_of_the_other_spaces_never_refuses_the_right_store(town: Town, damage: str) -> None:
+    street = Street(town)
+    town.write("cmp-1")
+    street.held().step()
+    path = town.folder / "journal.others"
+    path.write_bytes(DAMAGE[damage](path.read_bytes())[:60])
+    again = street.held()
+    again.check()
+    again.step()
+    assert Others(path).read() == {"demo": (0, town.journal.head()[1])}
+    street.database.close()

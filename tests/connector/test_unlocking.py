@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hefu import keys, secret, sqlcipher
 from hefu.__main__ import main
-from hefu.errors import Malformed, Untrusted
+from hefu.errors import Conflict, Malformed, Untrusted
 from hefu.unlocking import Lock
 from hefu_broker.bootstrap import Server
 from hefu_connector.settings import Home, Settings
+from hefu_connector.storage import Database
+from hefu_connector.unlocking import change, unlock
 
 from tests.connector.small_space import Space
 
@@ -142,3 +146,46 @@ def _export(path: Path, key: bytes) -> None:
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
     plain.rename(path)
+
+
+def test_a_directory_does_not_lock_its_keys_away_from_a_store_that_another_encrypted(tmp_path: Path) -> None:
+    """Two directories of a store that lay in the clear get a secret each: the second needs the first one's vault."""
+    first, second = Home(tmp_path / "first"), Home(tmp_path / "second")
+    for home, database in ((first, ""), (second, f"sqlite:///{first.database}")):
+        home.keys.mkdir(parents=True)
+        settings = Settings("hospital-a", "hospital-a-1", secret=f"file:{home.directory}.txt", database=database)
+        secret.settle(settings.secret, home.directory)
+        settings.write(home)
+    keys.write_key(second.keys / "signing.key", Ed25519PrivateKey.generate())
+    Database.at(first.database, "demo").close()
+    _, opened = unlock(first)
+    assert opened is not None
+    Database.at(first.database, "demo", opened.derive("database")).close()
+    with pytest.raises(Conflict, match="copy it from the one"):
+        unlock(second)
+    assert b"ENCRYPTED" not in (second.keys / "signing.key").read_bytes()
+    assert not (second.keys / "vault.json").exists()
+
+
+def test_the_old_secret_is_forgotten_only_once_the_settings_that_name_the_new_one_are_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut in between would leave settings that name a secret which opens nothing any more."""
+    home = Home(tmp_path / "home")
+    home.directory.mkdir()
+    settings = Settings("hospital-a", "hospital-a-1", secret=f"file:{tmp_path}/old")
+    settings.lock(home).found()
+    settings.write(home)
+    synced: list[str] = []
+    sync = os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    change(home.directory, f"file:{tmp_path}/new")
+    added, written, forgotten = (synced.index(name) for name in ("vault.json.new", "connector.json.new", "home"))
+    last = len(synced) - 1 - synced[::-1].index("vault.json.new")
+    assert added < written < forgotten < last
+    assert synced.index(tmp_path.name) < added  # the name of the new secret's file too

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,15 @@ from alembic import command
 from hefu.errors import Conflict, NotFound, Unavailable
 from hefu_connector.ports import ComputationState
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
-from hefu_connector.storage.database import VERSION_TABLE, configuration
+from hefu_connector.storage.database import VERSION_TABLE, configuration, lock
 from hefu_connector.storage.models import ACCOUNTS, CHARGES, METADATA, PARTS
 from hefu_policies.budget import NOTHING
+from hefu_space.harness import until
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from tests.contracts.stories import NOW, account, charge, entry, run
+from tests.postgresql import PostgreSQL
 
 
 @pytest.fixture
@@ -186,3 +190,34 @@ def test_a_place_in_the_chain_cannot_be_taken_twice(database: Database) -> None:
     for row in rows[1:]:
         with pytest.raises(IntegrityError), database.writing() as connection:
             connection.execute(journal.insert().values(row))
+
+
+def test_what_was_waited_for_is_seen_whatever_isolation_the_server_has_by_default(
+    postgresql: PostgreSQL, postgresql_url: str
+) -> None:
+    """Else who waited for the lock of a chain would judge by what stood there before, and end as a defect."""
+    postgresql.alter(postgresql_url, "SET default_transaction_isolation = 'repeatable read'")
+    database = Database(postgresql_url, "demo")
+    journal, waits = SqlJournal(database), threading.Barrier(2)
+    for each in ("cmp-1", "cmp-2"):
+        journal.admit(run(each))
+
+    def end(name: str) -> None:
+        waits.wait()
+        journal.close(name, ComputationState.REFUSED, entry(name), (), NOW)
+
+    with ThreadPoolExecutor(2) as pool:
+        with database.writing() as holding:
+            lock(holding, "journal/demo")
+            ends = [pool.submit(end, each) for each in ("cmp-1", "cmp-2")]
+            assert until(lambda: _waiting(database) == 2, 10)
+        for each in ends:
+            each.result()
+    assert journal.head()[0] == 2
+    database.close()
+
+
+def _waiting(database: Database) -> int:
+    with database.reading() as connection:
+        query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        return int(connection.exec_driver_sql(query).scalar_one())

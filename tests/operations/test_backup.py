@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,17 @@ def test_a_restored_connector_is_refused_by_serve_itself(tmp_path: Path, deal: D
     backup.restore("connector", copy, back, now)
     with pytest.raises(Conflict, match="was restored from a copy"):
         setup.serve(back, lambda *_: None)
+
+
+def test_a_restored_store_is_not_served_through_another_directory_either(tmp_path: Path, deal: Deal) -> None:
+    """A replica, or a connector of another space, that shares the store of a connector that was put back."""
+    copy, back, sharing = tmp_path / "copy", tmp_path / "back", tmp_path / "sharing"
+    now = deal.provider.desk.author.clock.now()
+    backup.write(restoring.plan(Home(deal.provider_folder)), deal.provider_folder, copy, now)
+    backup.restore("connector", copy, back, now)
+    shutil.copytree(back, sharing)
+    backup.confirm(sharing)
+    settings = Settings.read(Home(back))
+    replace(settings, database=settings.store(Home(back))).write(Home(sharing))
+    with pytest.raises(Conflict, match=f"{back} was restored from a copy"):
+        setup.serve(sharing, lambda *_: None)

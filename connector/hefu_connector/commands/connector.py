@@ -243,8 +243,10 @@ def _change(arguments: argparse.Namespace) -> int:
     kept = change(folder, arguments.secret)
     output.data({"directory": str(folder), "secret": kept})
     output.say(
-        f"{folder} opens with {kept} from its next start on. The old secret opens nothing any more: destroy it.",
-        f"自下次启动起，{folder} 由 {kept} 打开。旧口令已失效，请销毁。",
+        f"{folder} opens with {kept} from its next start on. The old secret opens nothing here any more. Destroy it\n"
+        "once every directory that shares the store (replicas, other spaces) is changed too: each has its own keys.",
+        f"自下次启动起，{folder} 由 {kept} 打开。旧口令在此已失效；\n"
+        "待共用存储的其他目录（副本、其他空间）逐一更换后再销毁：各目录各有密钥。",
     )
     return 0
 

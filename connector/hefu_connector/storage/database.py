@@ -230,6 +230,7 @@ def _postgresql(url: URL, key: bytes | None) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         hide_parameters=True,  # no value of a row may stand in an error
+        isolation_level="READ COMMITTED",  # whatever is usual there: who waited for a lock sees what was written
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=24,

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, 
 from hefu_connector.ports import FINAL, ComputationState, Entry, Run
 from hefu_connector.storage import handed
 from hefu_connector.storage.database import Database, Fence, insert_new, lock, read_instant, write_instant
-from hefu_connector.storage.models import COMPUTATIONS, JOURNAL, OUTBOX, PARTS, TRANSITIONS
+from hefu_connector.storage.models import COMPUTATIONS, JOURNAL, MEMBERSHIPS, OUTBOX, PARTS, TRANSITIONS
 
 _OPEN = [each.value for each in ComputationState if each not in FINAL]
 
@@ -154,11 +154,17 @@ class SqlJournal:
         with self._database.reading() as connection:
             return _head(connection, self._space)
 
-    def digest_at(self, sequence: int) -> str:
-        """The digest of the envelope at a place in the chain; empty where there is none."""
-        query = select(JOURNAL.c.digest).where(JOURNAL.c.space == self._space, JOURNAL.c.sequence == sequence)
+    def digest_at(self, sequence: int, space: str = "") -> str:
+        """The digest of the envelope at a place in the chain, of another space if named; empty where there is none."""
+        query = select(JOURNAL.c.digest).where(JOURNAL.c.space == (space or self._space))
         with self._database.reading() as connection:
-            return str(connection.execute(query).scalar_one_or_none() or "")
+            return str(connection.execute(query.where(JOURNAL.c.sequence == sequence)).scalar_one_or_none() or "")
+
+    def others(self) -> dict[str, tuple[int, str]]:
+        """The same as `head`, of the chains of the other spaces on this store."""
+        spaces = select(MEMBERSHIPS.c.space).where(MEMBERSHIPS.c.space != self._space)
+        with self._database.reading() as connection:
+            return {space: _head(connection, space) for space in connection.execute(spaces).scalars()}
 
     def _runs(self, query: Select[Any]) -> Sequence[Run]:
         with self._database.reading() as connection:
