@@ -54,6 +54,7 @@ class Contract:
     not_after: datetime
     window: timedelta
     budget: Spent
+    body: Object = field(repr=False, default_factory=dict)  # as it was signed
 
     @classmethod
     def of(cls, logged: Logged) -> Contract:
@@ -81,6 +82,7 @@ class Contract:
                 not_after=read_time(text(body["not_after"])),
                 window=timedelta(seconds=min(whole(body["offline_window_seconds"]), 10**8)),
                 budget=budget_of(body["budget"]),
+                body=body,
             )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from hefu import clauses
 from hefu.checks import SKEW, Contract, Facts, Findings, endings
 from hefu.delivery import Deleted, Delivered, Told, Used
 from hefu.errors import HefuError
@@ -42,7 +43,9 @@ def check_deliveries(facts: Facts) -> Findings:
     findings.seen = len(held)
     deletions: dict[str, tuple[Logged, Deleted]] = {}
     for logged, told in facts.told:
-        if isinstance(told, Deleted):
+        of = held.get(told.kept.receipt)
+        # What somebody else says of it neither proves a deletion nor accuses its recipient.
+        if isinstance(told, Deleted) and of is not None and logged.statement.issuer == of.receipt.consumer:
             deletions.setdefault(told.kept.receipt, (logged, told))
     ended = endings(facts, Findings())
     for logged, told in facts.told:
@@ -90,6 +93,10 @@ def _receipt_faults(of: _Held) -> Iterator[str]:
         yield "anonymised rows in groups of less than two"
     if of.contract is not None and of.said.delete_by > of.contract.not_after:
         yield f"may be kept longer than agreement {of.contract.id} lasts"
+    if of.contract is not None and clauses.are_signed(of.contract.body):
+        under = of.receipt.agreements[0]
+        kind = of.receipt.output.kind
+        yield from clauses.delivery_faults(of.contract.body, under.strategy, under.clause, of.said, kind)
 
 
 def _told_faults(of: _Held, logged: Logged, told: Told, deletion: tuple[Logged, Deleted] | None) -> Iterator[str]:
@@ -103,14 +110,22 @@ def _told_faults(of: _Held, logged: Logged, told: Told, deletion: tuple[Logged, 
         yield "names another computation or agreement than the receipt it is about"
     if of.contract is not None and told.journal.connector != of.contract.recipient:
         yield f"stands in the journal of another connector than agreement {of.contract.id} names"
-    if isinstance(told, Used) and statement.time > of.said.delete_by + SKEW:
-        yield f"{statement.issuer} used what had to be deleted by {write_time(of.said.delete_by)}"
+    if isinstance(told, Used):
+        yield from _use_faults(of, logged, told)
     if deletion is None or deletion[0].index == logged.index:
         return
     if isinstance(told, Used) and told.journal.sequence > deletion[1].journal.sequence:
         yield f"{statement.issuer} used what entry {deletion[0].index} says was deleted"
     if isinstance(told, Deleted):
         yield f"deletes again what entry {deletion[0].index} had deleted"
+
+
+def _use_faults(of: _Held, logged: Logged, told: Used) -> Iterator[str]:
+    who, agreement = logged.statement.issuer, of.contract.body if of.contract is not None else {}
+    if logged.statement.time > of.said.delete_by + SKEW:
+        yield f"{who} used what had to be deleted by {write_time(of.said.delete_by)}"
+    if clauses.are_signed(agreement) and not clauses.permits(agreement, told.clause, told.action):
+        yield f"{who} used it ({told.action}) under a clause that does not permit that"
 
 
 def _overdue(

@@ -50,6 +50,7 @@ class SmallLog:
     at: datetime = START
     entries: list[bytes] = field(default_factory=list)
     journal: list[bytes] = field(default_factory=list)
+    strategies: list[Json] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.signers = {name: signer(name) for name in ("root", BROKER, PROVIDER, CONSUMER)}
@@ -110,6 +111,8 @@ class SmallLog:
             "offline_window_seconds": 600,
             "budget": budget(limit),
         }
+        if self.strategies:
+            body["strategies"] = [*self.strategies]
         self.agreement = self.say("agreement", body, PROVIDER, *(signers or (PROVIDER, CONSUMER)))
         return self.agreement
 

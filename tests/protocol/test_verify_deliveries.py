@@ -165,6 +165,72 @@ def test_every_breach_by_a_provider_is_found(tmp_path: Path, changes: dict[str, 
     assert any(each in fault for fault in found for each in word.split("|")), found
 
 
+STRATEGY: Any = {
+    "strategy": "str-one",
+    "policy": {
+        "permission": [
+            {
+                "@id": "rule-1",
+                "action": "hefu:deliver",
+                "constraint": [
+                    {
+                        "leftOperand": "hefu:processing", "operator": "isAnyOf",
+                        "rightOperand": [{"@id": "hefu:masked"}, {"@id": "hefu:anonymised"}],
+                    },
+                    {"leftOperand": "hefu:minGroup", "operator": "gteq", "rightOperand": {"@value": "5"}},
+                    {"leftOperand": "hefu:outputRows", "operator": "lteq", "rightOperand": {"@value": "3"}},
+                ],
+            },
+            {"@id": "urn:rule:read", "action": "odrl:read"},
+        ]
+    },
+}  # fmt: skip
+
+
+def _ruled() -> Kept_:
+    return Kept_(SmallLog(strategies=[STRATEGY]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"facts": {"processing": "raw"}}, "clause rule-1 says: processing"),
+        ({"facts": {"processing": "anonymised", "minGroup": 4}}, "clause rule-1 says: minGroup"),
+        ({"facts": {"outputRows": 4}, "output": Released("Rows", 4, 0)}, "clause rule-1 says: outputRows"),
+        ({"clause": "urn:rule:read"}, "permits no delivery"),
+        ({"clause": "rule-2"}, "permits no delivery"),
+    ],
+)
+def test_a_receipt_that_goes_beyond_its_own_clause_is_found(tmp_path: Path, changes: dict[str, Any], word: str) -> None:
+    made, right = _ruled(), _ruled()
+    if "clause" in changes:
+        (under,) = made.log.receipt("cmp-d").agreements
+        changes = {"agreements": (replace(under, clause=changes["clause"]),)}
+    made.deliver(**changes)
+    found = made.faults(tmp_path)
+    assert any(word in fault for fault in found), found
+    right.deliver()
+    right.use()
+    assert right.faults(tmp_path) == ()
+
+
+def test_a_use_that_no_clause_permits_is_found(tmp_path: Path) -> None:
+    made = _ruled()
+    made.deliver()
+    made.use(action="hefu:download")
+    (fault,) = made.faults(tmp_path)
+    assert "does not permit that" in fault
+
+
+def test_what_a_stranger_says_was_deleted_neither_hides_nor_accuses(story: Kept_, tmp_path: Path) -> None:
+    link = Link(len(story.log.journal), canonical.digest(story.log.journal[-1]), PROVIDER)
+    story.log.say(DELETED, Deleted(story.kept, "asked", 1, 0, link).body(), PROVIDER)
+    story.use()
+    story.delete()
+    (fault,) = story.faults(tmp_path)
+    assert "only its recipient" in fault
+
+
 def test_what_is_said_of_a_receipt_that_is_not_here_yet_is_unchecked(tmp_path: Path) -> None:
     made = Kept_()
     made.deliver()
