@@ -68,6 +68,8 @@ def _told(record: logging.LogRecord) -> dict[str, str]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     # Other libraries are told by their template: what they fill in is not ours to vouch for.
     said = record.getMessage() if record.name.startswith("hefu") else str(record.msg)
+    if record.exc_info and not record.name.startswith("hefu"):
+        said = said.partition(":")[0]  # gRPC puts the exception's words behind it before it asks for a record
     message = harmless(said.partition("\n")[0])[:_LONGEST]
     told = {"time": at, "level": record.levelname.lower(), "logger": record.name, "message": message}
     fault = record.exc_info[1] if record.exc_info else None

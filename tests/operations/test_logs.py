@@ -29,6 +29,17 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root.handlers[:], root.level = before[0], before[1]
 
 
+def test_a_library_that_writes_an_exceptions_words_itself_does_not_get_them_into_the_log(written: io.StringIO) -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError as fault:
+        logging.getLogger("grpc._server").exception("Exception calling application: " + str(fault))  # noqa: TRY401
+    (line,) = written.getvalue().splitlines()
+    told = json.loads(line)
+    assert SECRET not in line
+    assert (told["message"], told["error"]) == ("Exception calling application", "ValueError")
+
+
 def test_an_exception_is_told_by_type_and_place(written: io.StringIO) -> None:
     try:
         {}[SECRET]
