@@ -176,7 +176,7 @@ def test_its_time_is_over_at_once_also_before_the_loop_comes_by(make: Make) -> N
     gone = stage.deliveries.find(stage.name)
     assert gone is not None
     assert gone.cause == "retention"
-    assert stage.requests.parts(stage.name) == []
+    assert not stage.requests.parts(stage.name)
     with pytest.raises(NotFound, match="deleted"):
         stage.custody.use(stage.name, READ, PURPOSE, "li")
     assert [each.type for each in stage.said()] == [DENIED, DELETED]
@@ -211,6 +211,22 @@ def test_a_contract_that_ends_takes_its_deliveries_with_it(make: Make) -> None:
     gone = stage.deliveries.find(stage.name)
     assert gone is not None
     assert gone.cause == "agreement_ended"
+
+
+def test_what_cannot_be_verified_any_more_is_deleted_when_it_is_due_all_the_same(make: Make) -> None:
+    stage = make()
+    stage.space.contracts.held.clear()
+    stage.custody.sweep()
+    kept = stage.deliveries.find(stage.name)
+    assert kept is not None
+    assert kept.proof is None
+    stage.space.clock.move(2 * 3600)
+    stage.custody.sweep()
+    gone = stage.deliveries.find(stage.name)
+    assert gone is not None
+    assert gone.proof is not None
+    assert Deleted.of(Statement.parse(gone.proof)).kept.agreements == ("agr-one",)
+    assert not stage.requests.parts(stage.name)
 
 
 def test_a_part_that_was_altered_on_disk_is_not_opened_and_counts_as_no_use(make: Make) -> None:

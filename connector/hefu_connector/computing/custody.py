@@ -146,6 +146,8 @@ class Custody:
                 held = self._load(delivery)
             except HefuError as fault:
                 log.warning("delivery %s cannot be judged: %s", delivery.computation, fault.code)
+                if now >= delivery.due:  # what cannot be verified any more is not kept for that
+                    self._delete_unjudged(delivery)
                 continue
             cause = "retention" if now >= delivery.due else "agreement_ended"
             agreement = held.contract.agreement
@@ -219,12 +221,24 @@ class Custody:
         self._written()
 
     def _delete(self, held: Holding, cause: str) -> Delivery:
-        made = Deleted(held.kept, cause, held.own.held, held.delivery.uses)
-        entry = ends.entry(self._scribe, made, self._scribe.clock.now())
+        return self._remove(held.kept, cause, held.own.held, held.delivery)
+
+    def _delete_unjudged(self, delivery: Delivery) -> None:
+        try:
+            own = self._own(delivery.computation)
+            statement = Statement.parse(own.receipt or b"")
+            under = tuple(each.agreement for each in Receipt.of(statement).agreements)
+            kept = Kept(own.id, under, statement.digest())
+            self._remove(kept, "retention", own.held, delivery)
+        except HefuError as fault:
+            log.warning("delivery %s is due and cannot be deleted: %s", delivery.computation, fault.code)
+
+    def _remove(self, kept: Kept, cause: str, parts: int, delivery: Delivery) -> Delivery:
+        entry = ends.entry(self._scribe, Deleted(kept, cause, parts, delivery.uses), self._scribe.clock.now())
         with self._turn:
-            gone = self._deliveries.delete(held.receipt.computation, entry, cause)
+            gone = self._deliveries.delete(kept.delivery, entry, cause)
         self._written()
-        log.info("delivery %s is deleted: %s", held.receipt.computation, cause)
+        log.info("delivery %s is deleted: %s", kept.delivery, cause)
         return gone
 
     def _load(self, delivery: Delivery) -> Holding:
