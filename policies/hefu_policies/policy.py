@@ -112,6 +112,26 @@ class Policy:
         ]
         return max(found, default=None)
 
+    def reach(self, action: str) -> tuple[int | None, frozenset[str] | None]:
+        """How many rows and which columns an action may have, by any of its permissions; None where one sets no limit.
+
+        What is asked at one time may be joined with what is asked at another: an engine must know all of it.
+        """
+        most: list[int | None] = []
+        inside: list[frozenset[str] | None] = []
+        for rule in self.permissions:
+            if action in terms.narrower(rule.action):
+                said = {(each.operand.name, each.operator): each.values for each in rule.constraints}
+                rows = said.get(("outputRows", Operator.LTEQ))
+                names = said.get(("column", Operator.IS_PART_OF))
+                most.append(int(str(rows[0])) if rows else None)
+                inside.append(frozenset(map(str, names)) if names is not None else None)
+        limits, columns = [each for each in most if each is not None], [each for each in inside if each is not None]
+        return (
+            max(limits) if limits and len(limits) == len(most) else None,
+            frozenset().union(*columns) if columns and len(columns) == len(inside) else None,
+        )
+
     def permits_exact(self) -> bool:
         """Whether anything may leave under it without noise: then nobody has a differential privacy guarantee."""
         return any(rule.action == terms.DELIVER for rule in self.permissions)

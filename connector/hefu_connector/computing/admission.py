@@ -118,6 +118,18 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
     return replay.write_facts(facts)
 
 
+def reach(contract: Contract, action: str) -> Object:
+    """The rows and columns that all strategies of a contract together let be asked, over all requests."""
+    found = [_compiled(canonical.encode(each.policy)).policy.reach(action) for each in contract.agreement.strategies]
+    rows = [most for most, _ in found if most is not None]
+    columns = [names for _, names in found if names is not None]
+    whole, every = len(rows) < len(found), len(columns) < len(found)
+    return {
+        "rows": None if whole else max(rows),
+        "columns": None if every else [*sorted(frozenset().union(*columns))],
+    }
+
+
 def delete_by(contract: Contract, since: datetime) -> datetime:
     """When what is delivered under a contract now must be deleted at the latest, by all of its strategies."""
     agreement, since = contract.agreement, since.replace(microsecond=0)

@@ -364,7 +364,8 @@ class Enforcement:
         parameters = admitted.prepared.parameters
         if admitted.prepared.delivery is None:
             return parameters
-        return {**parameters, "key": self._world.secret(admitted.under.agreement).hex()}
+        reach = admission.reach(admitted.contract, admitted.engine.action)
+        return {**parameters, "key": self._world.secret(admitted.under.agreement).hex(), "reach": reach}
 
     def _release(self, admitted: Admitted, run: Run, output: Object, table: Table) -> None:
         world = self._world

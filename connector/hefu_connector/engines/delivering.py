@@ -1,7 +1,7 @@
 """Worker side of deliveries: rows are chosen, treated and put into an order that tells nothing; only that is returned.
 
 The secret of the agreement chooses the sample and the rows below a limit, so that asking again under one agreement
-gives the same ones of the same data, and never adds up to more.
+gives the same ones of the same data, and never adds up to more. What is anonymised is one table for each agreement.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hefu_policies.reading import Place
 from hefu_policies.resource import Bounds
 from hefu_policies.terms import ANONYMISED, FILE, SAMPLED
 
+from hefu_connector.computing.delivery import MOST_ROWS
 from hefu_connector.engines import Moved, anonymity, treatments
 from hefu_connector.engines import duckdb_sql as sql
 from hefu_connector.engines.counting import connect
@@ -38,7 +39,8 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     """Select, treat, forget the rest.
 
     Args:
-        parameters: as `Delivery.prepare` made them, and ``key``, the agreement's secret.
+        parameters: as `Delivery.prepare` made them, and ``key``, the agreement's secret; of the agreement also
+            ``reach``: the ``rows`` and ``columns`` that it lets be asked, None for all.
         path, form, layout: the table (`hefu_connector.ports.Table`).
 
     Returns:
@@ -76,7 +78,7 @@ class _Asked:
 
     def __init__(self, parameters: Object) -> None:
         found = Place(parameters, "parameters").members(
-            ("form", "columns", "fields", "unit", "rows", "processing", "share", "group", "key")
+            ("form", "columns", "fields", "others", "unit", "rows", "processing", "share", "group", "key"), ("reach",)
         )
         self.columns = {name: each.text() for name, each in _members(found["columns"]).items()}
         self.fields = [_field(each) for each in found["fields"].items(1)]
@@ -86,6 +88,12 @@ class _Asked:
         self.share = Decimal(found["share"].text(empty=True) or "1")
         self.group = found["group"].integer()
         self.key = bytes.fromhex(found["key"].text())
+        self.others: list[Field] = []
+        self.selected = self.rows
+        if self.processing == ANONYMISED:
+            most, names = _reach(found.get("reach"))
+            self.others = [each for each in map(_field, found["others"].items()) if names is None or each.name in names]
+            self.selected = max(self.rows, min(most, MOST_ROWS))
 
     @property
     def by_unit(self) -> bool:
@@ -103,13 +111,13 @@ def _select(asked: _Asked, opened: Opened) -> tuple[list[tuple[Cell, ...]], tupl
         held = "TABLE" if asked.processing == SAMPLED else "VIEW"
         connection.execute(f"CREATE TEMP {held} {_TYPED} AS {_typed(asked)}")
         units = _sample(asked, connection) if asked.processing == SAMPLED else None
-        wanted = ", ".join(f"c{at}" for at in range(len(asked.fields)))
+        wanted = ", ".join(f"c{at}" for at in range(len(asked.fields) + len(asked.others)))
         where = " WHERE unit IN (SELECT unit FROM chosen)" if units is not None else ""
         salt = int.from_bytes(_mark(asked.key, "order", "")[:7])
         found = connection.execute(
             f"SELECT {wanted}, unit FROM {_TYPED}{where} "  # noqa: S608 - generated names only
-            f"ORDER BY hash(unit, $salt), hash({wanted}, $salt), {wanted}, unit LIMIT $rows",
-            {"salt": salt, "rows": asked.rows},
+            f"ORDER BY hash(unit, $salt), hash(content, $salt), content, {wanted}, unit LIMIT $rows",
+            {"salt": salt, "rows": asked.selected},
         ).fetchall()
         return found, units, opened.rows()
     finally:
@@ -118,9 +126,10 @@ def _select(asked: _Asked, opened: Opened) -> tuple[list[tuple[Cell, ...]], tupl
 
 
 def _typed(asked: _Asked) -> str:
-    fields = ", ".join(f"{_spelling(each.name, each.type)} AS c{at}" for at, each in enumerate(asked.fields))
-    unit = _unit(asked)
-    return f"SELECT * FROM (SELECT {fields}, {unit} AS unit FROM {sql.SOURCE})" + (  # noqa: S608
+    every = enumerate([*asked.fields, *asked.others])
+    fields = ", ".join(f"{_spelling(each.name, each.type)} AS c{at}" for at, each in every)
+    columns = f"{fields}, {_content(asked)} AS content, {_unit(asked)} AS unit"
+    return f"SELECT * FROM (SELECT {columns} FROM {sql.SOURCE})" + (  # noqa: S608
         " WHERE unit IS NOT NULL" if asked.by_unit else ""
     )
 
@@ -129,9 +138,16 @@ def _unit(asked: _Asked) -> str:
     """The privacy unit of a row as text: its column, or where each row is one, all that stands in it and a number."""
     if asked.unit is not None:
         return f"CAST({sql.unit_of(sql.quote(asked.unit), asked.columns[asked.unit])} AS VARCHAR)"
-    texts = [f"coalesce({_spelling(name, kind)}, chr(0))" for name, kind in asked.columns.items()]
-    content = f"md5(concat_ws(chr(31), {', '.join(texts)}))"
+    content = _content(asked)
     return f"{content} || '-' || CAST(row_number() OVER (PARTITION BY {content}) AS VARCHAR)"
+
+
+def _content(asked: _Asked) -> str:
+    # Rows of one unit that are anonymised alike may change places; nothing else may hang on what is asked.
+    quasi = {each.name for each in [*asked.fields, *asked.others] if each.treatment is Treatment.GENERALISE}
+    held = quasi if asked.unit is not None and asked.processing == ANONYMISED else {*asked.columns}
+    texts = [f"coalesce({_spelling(name, kind)}, chr(0))" for name, kind in asked.columns.items() if name in held]
+    return f"md5(concat_ws(chr(31), {', '.join(texts)}))" if texts else "''"
 
 
 def _spelling(name: str, kind: str) -> str:
@@ -161,7 +177,8 @@ def _units(connection: Any) -> Iterator[str]:
 
 def _treat(asked: _Asked, found: Sequence[tuple[Cell, ...]]) -> tuple[list[tuple[Cell, ...]], list[int]]:
     columns: list[list[Cell]] = []
-    for at, field in enumerate(asked.fields):
+    fields = [*asked.fields, *asked.others]
+    for at, field in enumerate(fields):
         treat = treatments.treatment(field, asked.key)
         values = [treatments.spelled(field.type, row[at]) for row in found]
         if field.treatment is not Treatment.GENERALISE:
@@ -169,15 +186,30 @@ def _treat(asked: _Asked, found: Sequence[tuple[Cell, ...]]) -> tuple[list[tuple
         columns.append(values)
     if asked.processing != ANONYMISED:
         return list(zip(*columns, strict=True)), []
-    quasi = [at for at, each in enumerate(asked.fields) if each.treatment is Treatment.GENERALISE]
-    ladders = [treatments.ladder(asked.fields[at]) for at in quasi]
-    units = [str(row[-1]) for row in found]
+    return _anonymise(asked, fields, columns, [str(row[-1]) for row in found])
+
+
+def _anonymise(
+    asked: _Asked, fields: list[Field], columns: list[list[Cell]], units: list[str]
+) -> tuple[list[tuple[Cell, ...]], list[int]]:
+    """Make all that may be asked under the agreement k-anonymous at once, then show what is asked of it.
+
+    INVARIANT: what is delivered is columns and rows of one table that is the same whatever is asked of the same data,
+    so that deliveries of other columns, or of a row more, cannot be joined to a smaller group.
+    """
+    quasi = [at for at, each in enumerate(fields) if each.treatment is Treatment.GENERALISE]
+    ladders = [treatments.ladder(fields[at]) for at in quasi]
+    order = sorted(range(len(quasi)), key=lambda at: fields[quasi[at]].name)
+    quasi, ladders = [quasi[at] for at in order], [ladders[at] for at in order]
     shown, counts = anonymity.generalise([columns[at] for at in quasi], ladders, units, asked.group)
     for at, values in zip(quasi, shown, strict=True):
         columns[at] = values
-    kept = [at for at, count in enumerate(counts) if count >= asked.group]
-    rows = list(zip(*columns, strict=True))
-    return [rows[at] for at in kept], [counts[at] for at in kept]
+    kept = [at for at, count in enumerate(counts) if count >= asked.group][: asked.rows]
+    classes = [tuple(columns[each][at] for each in quasi) for at in kept]
+    counts = anonymity.shared(classes, [units[at] for at in kept])
+    rows = list(zip(*columns[: len(asked.fields)], strict=True))
+    large = [(rows[at], count) for at, count in zip(kept, counts, strict=True) if count >= asked.group]
+    return [row for row, _ in large], [count for _, count in large]
 
 
 def _whole(path: Path, form: str) -> Object:
@@ -203,6 +235,14 @@ def _field(place: Place) -> Field:
         None if bounds.value is None else Bounds.of(bounds.value),
         None if categories.value is None else frozenset(categories.texts()),
     )
+
+
+def _reach(place: Place | None) -> tuple[int, tuple[str, ...] | None]:
+    if place is None:
+        return MOST_ROWS, None
+    found = place.members(("rows", "columns"))
+    most = MOST_ROWS if found["rows"].value is None else found["rows"].integer(1)
+    return most, None if found["columns"].value is None else found["columns"].texts()
 
 
 def _members(place: Place) -> dict[str, Place]:

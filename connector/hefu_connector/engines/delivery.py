@@ -13,7 +13,7 @@ from hefu_policies.budget import NO_LOSS, Charge
 from hefu_policies.processing import Treatment, treatment
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import ROW, Column, Resource
-from hefu_policies.terms import ANONYMISED, DELIVER, FILE, SAMPLED
+from hefu_policies.terms import ANONYMISED, DELIVER, FILE
 
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.engines.treatments import Field
@@ -43,7 +43,8 @@ class Delivery:
         if asked.form == FILE:
             return _file(asked, resource)
         columns = [_column(resource, name) for name in asked.columns]
-        treated = [Field.of(each, treatment(each, asked.processing, resource)) for each in columns]
+        known = {each.name: each for each in _treated(resource, asked.processing)}
+        treated = [known[each.name] for each in columns]
         fields = [each for each in treated if each.treatment is not Treatment.DROP]
         if not fields:
             raise Refused("delivery.nothing", processing=asked.processing)
@@ -107,23 +108,28 @@ def _prepared(
 def _parameters(asked: DeliveryPlan, resource: Resource, fields: list[Field], group: int | None) -> Object:
     unit = None if resource.privacy.unit == ROW else resource.privacy.unit
     read = {each.name: each.type for each in fields}
-    if asked.processing in (SAMPLED, ANONYMISED):
-        # Where a row is a unit of its own, the sample is drawn by all that is described of it, whatever is asked.
-        every = unit is None and asked.processing == SAMPLED
-        needed = resource.schema if every else [each for each in resource.schema if each.name == unit]
-        read |= {each.name: each.type for each in needed}
-    elif unit is not None:
-        read |= {each.name: each.type for each in resource.schema if each.name == unit}
+    # Which rows are chosen, and how far they are generalised, hangs on all that is described, whatever is asked: else
+    # deliveries of other columns would be of other rows, or give together what none of them may give.
+    names = {each.name for each in fields}
+    treated = _treated(resource, asked.processing) if group is not None else []
+    others = [each for each in treated if each.treatment is Treatment.GENERALISE and each.name not in names]
+    read |= {each.name: each.type for each in others}
+    read |= {each.name: each.type for each in resource.schema if unit in (None, each.name)}
     return {
         "form": asked.form,
         "columns": {name: read[name] for name in sorted(read)},
         "fields": [_body(each) for each in fields],
+        "others": [_body(each) for each in others],
         "unit": unit,
         "rows": asked.rows,
         "processing": asked.processing,
         "share": "" if asked.share is None else write_decimal(asked.share),
         "group": group or 0,
     }
+
+
+def _treated(resource: Resource, processing: str) -> list[Field]:
+    return [Field.of(each, treatment(each, processing, resource)) for each in resource.schema]
 
 
 def _body(field: Field) -> Object:

@@ -97,7 +97,7 @@ def ladder(field: Field) -> tuple[Treat, ...]:
         bands = [_band(field.bounds, _width(field.bounds, parts)) for parts in _LADDER]
         return (exact, *bands, none)
     if field.type in ("date", "timestamp"):
-        return (lambda text: text[:-9] if "T" in text else text, _month, lambda text: _month(text)[:-3], none)
+        return (lambda text: text.partition("T")[0], _month, lambda text: _month(text)[:-3], none)
     return (exact, none)
 
 
