@@ -133,10 +133,10 @@ class Contracts:
         Args:
             done: when it holds, and when the process ends, there is nothing more.
         """
-        party = self.reader(caller)
         while not (done() or self._changes.closed):
             mark = self._changes.mark()
-            batch = self.changed(party, after)
+            # Asked each time: a charter may have taken the role of regulator away meanwhile.
+            batch = self.changed(self.reader(caller), after)
             for talk in batch:
                 yield talk
                 after = talk.revision

@@ -15,6 +15,9 @@ from hefu_broker.ports import Announce, CharterStore, LookupStore, RegistryStore
 from hefu_broker.records import Certificate, Outgoing
 from hefu_broker.trust import Trust
 
+MOST_BINDINGS = 64  # of one participant that may be used at a time: everybody is told all of them
+LARGEST_BINDING = 8 * 1024  # bytes
+
 
 class Registry:
     """Participants and the certificates that speak for them.
@@ -114,11 +117,15 @@ class Registry:
 
         Raises:
             Untrusted: the certificate was not issued to it.
+            Refused: it is another connector's, or one too many.
         """
-        statement = self._trust.read(data, caller, BOUND)
+        statement = self._trust.read(data, caller, BOUND, LARGEST_BINDING)
         binding = Binding.of(statement)
         if binding.connector != caller.connector:
             raise Refused("identity.mismatch", found=caller.connector, expected=binding.connector)
+        others = {Binding.of(each).fingerprint for each in self.bindings(binding.participant)} - {binding.fingerprint}
+        if len(others) >= MOST_BINDINGS:
+            raise Refused("certificate.too_many", participant=binding.participant, most=MOST_BINDINGS)
         self._store.bind(binding, Outgoing.of(statement))
         self.changed()
         return binding

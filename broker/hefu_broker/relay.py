@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,8 +29,9 @@ class Limits:
 
     Attributes:
         tunnels: at once, those whose tickets are out included.
-        of_caller: tunnels of one caller; to_target: to one listening connector; of_pair: from one to the other. A
-            caller needs one for each connector, so nobody can keep another out.
+        of_caller: tunnels of one participant, whatever certificates it calls with; to_target: to one listening
+            connector; of_pair: from one to the other. A caller's process needs one for each connector, so nobody can
+            keep another out.
         ticket_seconds: life of a ticket; the second half must have come by then.
         missed: tickets in a row that a listening connector may leave unused before it counts as gone.
         idle_seconds: after which a tunnel in which nothing moves is closed.
@@ -42,7 +44,7 @@ class Limits:
     tunnels: int = 1024
     of_caller: int = 64
     to_target: int = 256
-    of_pair: int = 8
+    of_pair: int = 16
     ticket_seconds: float = 10.0
     missed: int = 8
     idle_seconds: float = 600.0
@@ -58,7 +60,8 @@ class Tunnel:
     """One connection to be made or made. Two are never equal.
 
     Attributes:
-        caller: and `target`: (space, transport key) of the two sides.
+        caller: (space, participant); new certificates are had for the asking, and give no more room.
+        target: (space, transport key).
         check: raises HefuError once one of both sides may act no longer.
         deadline: of its tickets.
     """
@@ -76,6 +79,29 @@ class _Listener:
     tell: Tell
     end: Callable[[], None]
     missed: int = 0
+    since: datetime | None = None  # when the sending began that is not over yet
+    waiting: deque[str] = field(default_factory=deque)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, ticket: str, clock: Clock) -> None:
+        """Tell it a ticket. Its side of the stream may take nothing: one thread waits for that, and no second one."""
+        with self.lock:
+            self.waiting.append(ticket)
+            if self.since is not None:
+                return
+            self.since = clock.now()
+        while True:
+            with self.lock:
+                if not self.waiting:
+                    self.since = None
+                    return
+                self.since, next_ = clock.now(), self.waiting.popleft()
+            self.tell(next_)
+
+    def stuck(self, before: datetime) -> bool:
+        """Whether what was begun to be sent then is not sent yet."""
+        with self.lock:
+            return self.since is not None and self.since < before
 
 
 @dataclass(slots=True)
@@ -102,8 +128,9 @@ class Relay:
         """Take note of a connector that listens; the newest stream of a transport key replaces the one before.
 
         Args:
-            tell: takes a ticket; called from the thread of whoever calls, never while a lock is held.
-            end: called when it is replaced, or when it leaves its tickets unused.
+            tell: takes a ticket; called from the thread of whoever calls, one call at a time, and may block.
+            end: called when it is replaced, leaves its tickets unused, or takes none; must not block, and ends what
+                blocks in `tell`.
 
         Returns:
             What to call when the stream is over.
@@ -121,6 +148,13 @@ class Relay:
 
         return over
 
+    def greet(self, space: str, caller: Binding) -> None:
+        """Tell a connector that it is listened to: an empty ticket."""
+        with self._lock:
+            listener = self._books.listeners.get((space, caller.key))
+        if listener is not None:
+            listener.say("", self._clock)
+
     def open(self, space: str, caller: Binding, target: Binding, check: Check) -> str:
         """Announce a connection to the target; the caller's ticket.
 
@@ -130,7 +164,7 @@ class Relay:
         """
         mine, theirs = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         deadline = self._clock.now() + timedelta(seconds=self.limits.ticket_seconds)
-        tunnel = Tunnel((space, caller.key), (space, target.key), check, deadline, (mine, theirs))
+        tunnel = Tunnel((space, caller.participant), (space, target.key), check, deadline, (mine, theirs))
         with self._lock:
             listener = self._books.listeners.get(tunnel.target)
             if listener is None:
@@ -139,7 +173,7 @@ class Relay:
             self._books.tunnels.add(tunnel)
             self._books.tickets |= {mine: tunnel, theirs: tunnel}
         faults.point("relay.told")
-        listener.tell(theirs)
+        listener.say(theirs, self._clock)
         return mine
 
     def redeem(self, ticket: str) -> Tunnel:
@@ -164,13 +198,15 @@ class Relay:
             self._forget(tunnel)
 
     def sweep(self) -> list[Tunnel]:
-        """Forget tickets that nobody used; the tunnels whose two sides may not both act any longer."""
+        """Forget tickets that nobody used and listeners that take none; the tunnels whose two sides may not both act
+        any longer."""
         gone, now = [], self._clock.now()
         with self._lock:
             late = {each for each in self._books.tickets.values() if each.deadline < now}
             for tunnel in late:
                 gone += self._missed(tunnel)
                 self._forget(tunnel)
+            gone += self._stuck(now - timedelta(seconds=self.limits.ticket_seconds))
             held = list(self._books.tunnels)
         for listener in gone:
             listener.end()
@@ -210,6 +246,12 @@ class Relay:
             return []
         del self._books.listeners[tunnel.target]
         return [listener]
+
+    def _stuck(self, before: datetime) -> list[_Listener]:
+        found = {key: each for key, each in self._books.listeners.items() if each.stuck(before)}
+        for key in found:
+            del self._books.listeners[key]
+        return [*found.values()]
 
     def _forget(self, tunnel: Tunnel) -> None:
         self._books.tunnels.discard(tunnel)

@@ -32,6 +32,7 @@ class _Watcher:
         after: the revision it was told last.
     """
 
+    caller: Binding
     party: str | None
     after: int
     tell: Callable[[Talk], None]
@@ -87,7 +88,7 @@ class Watching:
         Returns:
             What to call when the caller is gone.
         """
-        watcher = _Watcher(self._contracts.reader(caller), after, tell, end)
+        watcher = _Watcher(caller, self._contracts.reader(caller), after, tell, end)
         with self._lock:
             self._watchers.setdefault(watcher.party, set()).add(watcher)
         self._wake(watcher)
@@ -123,6 +124,9 @@ class Watching:
     def _send(self, watcher: _Watcher) -> None:
         try:
             while self._goes_on(watcher):
+                if self._contracts.reader(watcher.caller) != watcher.party:
+                    self._end(watcher)  # a charter gave or took a role meanwhile: it asks again as what it is now
+                    return
                 for talk in self._contracts.changed(watcher.party, watcher.after):
                     watcher.tell(talk)
                     watcher.after = talk.revision

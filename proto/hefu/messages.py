@@ -380,6 +380,10 @@ _BROKER: dict[str, Message] = {
         "This broker issued no such certificate to {participant} and its connector. Request one, then bind that.",
         "本平台未向 {participant} 及其连接器签发该证书。请先申请证书，再绑定它。",
     ),
+    "certificate.too_many": _m(
+        "{participant} has {most} certificates that may be used. Use those, or wait until some have expired.",
+        "{participant} 已有 {most} 个可用证书。请使用现有证书，或等待其中一些到期。",
+    ),
     "status.changed": _m("The status list changed meanwhile. Try again.", "状态表已被更改。请重试。"),
     "status.none": _m(
         "No status list is signed yet. Start the broker: hefu broker serve",

@@ -47,15 +47,17 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
     def ListParticipants(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.ListParticipantsRequest, context: grpc.ServicerContext
     ) -> registry_pb2.ListParticipantsResponse:
-        """See the service."""
+        """See the service. A page ends early where it would not fit into one message."""
         rooms, caller = self._spaces.member(transport.caller(context))
         start = self._pages.position(request.page_token, _QUESTION, rooms.space.space, caller.participant) or 0
         all_ = [each.id for each in rooms.registry.directory.participants()]
-        end = start + pages.size(request.page_size)
-        more = self._pages.token(end, _QUESTION, rooms.space.space, caller.participant) if end < len(all_) else ""
-        return registry_pb2.ListParticipantsResponse(
-            participants=[answers.participant(rooms.registry, each) for each in all_[start:end]], next_page_token=more
+        wanted = all_[start : start + pages.size(request.page_size)]
+        shown = pages.fitting(
+            [answers.participant(rooms.registry, each) for each in wanted], lambda one: one.ByteSize()
         )
+        end = start + len(shown)
+        more = self._pages.token(end, _QUESTION, rooms.space.space, caller.participant) if end < len(all_) else ""
+        return registry_pb2.ListParticipantsResponse(participants=shown, next_page_token=more)
 
     def GetStatusList(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.GetStatusListRequest, context: grpc.ServicerContext

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import grpc
 from hefu import transport
 from hefu.errors import NotFound, Unauthenticated
@@ -28,19 +26,15 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
         """See the service. The stream holds no thread: a thousand connectors listen at once."""
         del request
         rooms, caller = self._spaces.member(transport.caller(context))
-        sending = threading.Lock()  # gRPC sends one message of a stream at a time
-
-        def say(message: relay_pb2.Incoming | None) -> None:
-            with sending:
-                send(message)
 
         def tell(ticket: str) -> None:
-            say(relay_pb2.Incoming(ticket=ticket))
+            send(relay_pb2.Incoming(ticket=ticket))
 
-        over = self._relay.listen(rooms.space.space, caller, tell, lambda: say(None))
+        # Sending waits for as long as the other side takes nothing; only cancelling does not.
+        over = self._relay.listen(rooms.space.space, caller, tell, context.cancel)
         if not context.add_callback(over):
             over()
-        tell("")
+        self._relay.greet(rooms.space.space, caller)
 
     def OpenTunnel(  # noqa: N802 - the name in the protocol
         self, request: relay_pb2.OpenTunnelRequest, context: grpc.ServicerContext

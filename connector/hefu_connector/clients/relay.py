@@ -25,7 +25,7 @@ from hefu_connector.clients.broker import Link
 log = logging.getLogger("hefu.relay")
 PEER = "the relay"
 _DIAL_SECONDS = 10.0
-_MOST = 256  # connections that come in at once
+_MOST = 256  # connections that come in at once, and that are being made
 
 
 class RelayClient:
@@ -111,6 +111,7 @@ class Inward:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ends: set[End] = set()
+        self._coming = 0
 
     @property
     def relay(self) -> str:
@@ -155,16 +156,22 @@ class Inward:
 
     def _accept(self, ticket: str) -> None:
         with self._lock:
-            if self._loop is None or len(self._ends) >= 2 * _MOST:
+            if self._loop is None or self._coming >= _MOST or len(self._ends) >= 2 * _MOST:
                 return
+            self._coming += 1
             carried = asyncio.run_coroutine_threadsafe(self._carry(ticket), self._loop)
-        carried.add_done_callback(_tell)
+        carried.add_done_callback(self._came)
+
+    def _came(self, carried: Future[None]) -> None:
+        with self._lock:
+            self._coming -= 1
+        _tell(carried)
 
     # ------------------------------------------------------------ on the loop
 
     async def _carry(self, ticket: str) -> None:
         """Steps: dial the relay; present the ticket; when the other half is there, dial the own server; join."""
-        loop = asyncio.get_running_loop()
+        loop, ask = asyncio.get_running_loop(), tunnel.ask(ticket)
         head: asyncio.Future[bytes] = loop.create_future()
 
         def lost(end: End) -> None:
@@ -177,7 +184,7 @@ class Inward:
         await asyncio.wait_for(loop.create_connection(lambda: away, host.strip("[]"), int(port)), _DIAL_SECONDS)
         self._ends.add(away)
         try:
-            away.send(tunnel.ask(ticket))
+            away.send(ask)
             status = tunnel.answered(await asyncio.wait_for(head, 2 * _DIAL_SECONDS))
             if status != 200:
                 raise OSError(f"the relay answered {status}")
