@@ -77,7 +77,7 @@ class Tunnel:
 class _Listener:
     binding: Binding
     tell: Tell
-    end: Callable[[], None]
+    end: Callable[[], object]
     missed: int = 0
     since: datetime | None = None  # when the sending began that is not over yet
     waiting: deque[str] = field(default_factory=deque)
@@ -124,7 +124,7 @@ class Relay:
         self._lock = threading.Lock()
         self._books = _Books()
 
-    def listen(self, space: str, caller: Binding, tell: Tell, end: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, space: str, caller: Binding, tell: Tell, end: Callable[[], object]) -> Callable[[], None]:
         """Take note of a connector that listens; the newest stream of a transport key replaces the one before.
 
         Args:
