@@ -220,12 +220,14 @@ def _revoked(events: Sequence[Event]) -> set[str]:
 
 def _parties_disagree(events: Sequence[Event]) -> Iterator[str]:
     states: dict[str, dict[str, str]] = defaultdict(dict)
+    parties: dict[str, set[str]] = defaultdict(set)
     for each in events:
         if each.kind == "contract" and each.facts["state"] in ("active", "ended"):
             states[each.facts["agreement"]][each.node] = each.facts["state"]
+            parties[each.facts["agreement"]] |= {each.node, *each.facts.get("parties", ())}
     out = _revoked(events)
     for agreement, held in states.items():
-        if out & set(held):
+        if out & parties[agreement]:
             continue
         if len(held) < 2 or len(set(held.values())) > 1:
             yield f"{agreement} is {held}"

@@ -83,7 +83,8 @@ class Watching:
     def _papers(self, agreement: str, papers: Papers) -> None:
         state = "active" if papers.termination is None else "ended"
         negotiation = str(Statement.parse(papers.countersignature).body["negotiation"])
-        self._note("contract", negotiation=negotiation, agreement=agreement, state=state)
+        parties = [str(each["participant"]) for each in Statement.parse(papers.agreement).body["parties"]]  # type: ignore[union-attr,call-overload,index]
+        self._note("contract", negotiation=negotiation, agreement=agreement, state=state, parties=parties)
 
     def _mark(self, name: str, mark: Mark) -> None:
         if name == CHECKPOINT:
