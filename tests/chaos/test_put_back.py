@@ -27,6 +27,27 @@ def _put_back(folder: Path, pattern: str, kept: Path) -> None:
         shutil.copy2(each, folder / each.name)
 
 
+def test_an_old_store_of_a_connector_is_refused(healed: Town, tmp_path: Path) -> None:
+    process, folder = healed.provider.process, healed.provider.folder
+    record = healed.record()
+    with acts.caller(healed.consumer, healed.provider) as caller:
+        assert record.ask(caller)
+    process.stop()
+    _copy(folder, "connector.db*", tmp_path / "old")
+    process.start()
+    with acts.caller(healed.consumer, healed.provider) as caller:
+        acts.patiently(lambda: record.ask(caller) or None, "peer.unreachable")
+    record.settle()
+    process.stop()
+    _copy(folder, "connector.db*", tmp_path / "new")
+    _put_back(folder, "connector.db*", tmp_path / "old")
+    answer = harness.run(("connector", "serve", "--dir", str(folder)), process.environment)
+    assert answer.error["error"] == "journal.behind"
+    _put_back(folder, "connector.db*", tmp_path / "new")
+    process.start()
+    record.check(tmp_path)
+
+
 def test_an_old_database_of_the_broker_is_refused(healed: Town, tmp_path: Path) -> None:
     broker, folder = healed.space.broker, healed.space.broker_folder
     healed.space.operator.close()

@@ -177,6 +177,12 @@ class MemoryJournal:
         with self._store.reading() as draft:
             return _head(draft)
 
+    def digest_at(self, sequence: int) -> str:
+        """The digest of the envelope at a place of the chain; empty where there is none."""
+        with self._store.reading() as draft:
+            found: bytes | None = draft.read(CHAIN).get(sequence)
+            return canonical.digest(found) if found is not None else ""
+
 
 def _append(draft: Draft, entry: Entry) -> bytes:
     sequence, previous = _head(draft)

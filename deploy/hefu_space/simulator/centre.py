@@ -174,6 +174,11 @@ class Uplink:
         """As in the port."""
         return self._call(lambda at, who: at.log.append(who, list(envelopes)))
 
+    def newest(self) -> Statement | None:
+        """As in the port."""
+        found = self._call(lambda at, who: at.log.journal(who))
+        return Statement.parse(found) if found else None
+
     def checkpoint(self) -> str:
         """As in the port."""
         return self._call(lambda at, _: at.log.checkpoint())
@@ -185,11 +190,6 @@ class Uplink:
     def consistency(self, old: int, new: int) -> Sequence[bytes]:
         """As in the port."""
         return self._call(lambda at, _: at.log.consistency(old, new))
-
-    def newest(self) -> Statement | None:
-        """As in the port."""
-        found = self._call(lambda at, who: at.log.journal(who))
-        return Statement.parse(found) if found else None
 
     # ---- Negotiations
 

@@ -30,6 +30,7 @@ from hefu_connector.contracting.contracts import Pins
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.engines.statistics import Statistics
+from hefu_connector.membership.continuity import Continuity, HighWater
 from hefu_connector.membership.flush import Flush
 from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.peering import Computed, Estimate
@@ -56,6 +57,7 @@ class Kinds:
     ledger: type[MemoryLedger] = MemoryLedger
     journal: type[MemoryJournal] = MemoryJournal
     contracts: type[MemoryContracts] = MemoryContracts
+    continuity: type[Continuity] = Continuity
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Around:
     """What a connector finds around it.
 
     Attributes:
+        folder: for the few files beside the disks that are really written.
         centre, peer: the processes as they are when a call arrives.
     """
 
@@ -71,6 +74,7 @@ class Around:
     network: Network
     history: History
     chance: random.Random
+    folder: Path
     centre: Callable[[], Centre]
     peer: Callable[[str], Member]
 
@@ -115,9 +119,21 @@ class Member:
         self.agreements.when_ended(self.enforcement.end_agreement)
         self.watch = Watch(negotiations, self.marks, self._react)
         self.flush = Flush(self.journal, log)
-        self.log = log
+        high = HighWater(around.folder / person.name)
+        self.continuity = kinds.continuity(self.journal, high, log, self.trust, person.name, person.connector)
+        self.continuity.check()
         self.enforcement.recover()
         self._bound = False
+
+    def hand_in(self) -> None:
+        """What the flushing loop does: nothing is sent before the broker said how far this journal had come."""
+        self.continuity.ask()
+        self.flush.step()
+
+    def hold(self) -> None:
+        """What the loop of continuity does."""
+        self.continuity.step()
+        self.continuity.ask()
 
     def bind(self) -> None:
         """Make the certificate known to the space, once."""

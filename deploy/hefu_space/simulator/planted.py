@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hefu.envelope import Statement
+from hefu.errors import Conflict
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_broker.records import Head
 from hefu_broker.sequencer import Sequencer
 from hefu_connector.computing.enforcement import Enforcement, World
+from hefu_connector.membership.continuity import Continuity
 from hefu_connector.ports import Account, Balance, Contract, Run
 from hefu_policies.budget import NOTHING, Charge
 
@@ -123,6 +125,23 @@ class GoesOnBehind(Sequencer):
         """As in the real one, but looks at nothing."""
 
 
+class ForgetsWhereItWas(Continuity):
+    """Does not compare the store with what is known outside of it: a restored backup forgets charges."""
+
+    def check(self, *, ask: bool = True) -> None:
+        """As in the real one, but looks at nothing."""
+
+    def ask(self) -> None:
+        """As in the real one, but asks nobody."""
+
+    def step(self) -> None:
+        """As in the real one, but notes nothing new."""
+        try:
+            super().step()
+        except Conflict:
+            return
+
+
 class SignsFirst(Sequencer):
     """Keeps a checkpoint of what it is about to commit: "so that nobody waits for the disk"."""
 
@@ -144,6 +163,7 @@ BUGS = {
     "goes-on-after-an-end": Bugs(Kinds(enforcement=GoesOnAfterAnEnd)),
     "two-receipts": Bugs(Kinds(enforcement=ReleasesTwice)),
     "forgets-ends": Bugs(Kinds(contracts=ForgetsEnds)),
+    "forgets-where-it-was": Bugs(Kinds(continuity=ForgetsWhereItWas)),
     "forks-the-log": Bugs(sequencer=GoesOnBehind),
     "signs-first": Bugs(sequencer=SignsFirst),
 }

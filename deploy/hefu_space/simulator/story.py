@@ -16,9 +16,11 @@ from pathlib import Path
 
 from hefu import faults
 from hefu.canonical import Object
-from hefu.errors import HefuError, Unauthenticated, Unavailable
+from hefu.errors import Conflict, HefuError, Unauthenticated, Unavailable, Untrusted
+from hefu_broker.latest import Latest
 from hefu_broker.sequencer import Sequencer
 from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.membership.continuity import HighWater
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.library import template
 from hefu_policies.product import Description, Offer
@@ -26,7 +28,7 @@ from hefu_policies.resource import Bounds, Column, Privacy, Resource
 
 from hefu_space.history import History
 from hefu_space.simulator.centre import Centre
-from hefu_space.simulator.disk import Crashed, Disk
+from hefu_space.simulator.disk import Crashed, Disk, Rows
 from hefu_space.simulator.founding import BROKER, Founded, NodeClock, Person, seeded
 from hefu_space.simulator.member import Around, Kinds, Member
 from hefu_space.simulator.network import Network
@@ -98,7 +100,7 @@ class Simulation:
     def start(self, name: str) -> None:
         """Start a node's process; where it cannot, once more later."""
         try:
-            self._running[name] = self._centre() if name == BROKER else self._member(self.founded.people[name])
+            self._running[name] = self._made(name)
         except HefuError as fault:
             self.history.note(name, "not_started", code=fault.code)
             self.schedule.after(self.chance.uniform(0.5, 2), name, lambda: self.start(name))
@@ -133,12 +135,24 @@ class Simulation:
 
     # ------------------------------------------------------------ processes
 
+    def _made(self, name: str) -> Centre | Member:
+        return self._centre() if name == BROKER else self._member(self.founded.people[name])
+
     def _centre(self) -> Centre:
         tick = lambda: self.schedule.now  # noqa: E731 - a clock
         return Centre(self.founded, self.disks[BROKER], self._latest, self.clocks[BROKER], tick, self.bugs.sequencer)
 
     def _member(self, person: Person) -> Member:
-        around = Around(self.founded, self.schedule, self.network, self.history, self.chance, self.centre, self.member)
+        around = Around(
+            self.founded,
+            self.schedule,
+            self.network,
+            self.history,
+            self.chance,
+            self._latest.parent,
+            self.centre,
+            self.member,
+        )
         return Member(around, person, self.disks[person.name], self.clocks[person.name], self.bugs.kinds)
 
     def _loops(self, name: str) -> None:
@@ -156,7 +170,8 @@ class Simulation:
         self._loop(name, "proofs", member.agreements.catch_up, 1)
         if name in PROVIDERS:
             self._loop(name, "sweep", member.enforcement.sweep, 1.5)
-            self._loop(name, "flush", member.flush.step, 1.5)
+            self._loop(name, "flush", member.hand_in, 1.5)
+            self._loop(name, "continuity", member.hold, 1)
         else:
             self._loop(name, "resume", member.asking.resume, 1)
 
@@ -277,7 +292,9 @@ class Simulation:
             node = chance.choice(names)
             self._at_storm(partial(self._kill, node))
         if chance.random() < 0.3:
-            self._at_storm(self._back_up)
+            self._at_storm(partial(self._back_up, BROKER))
+        if chance.random() < 0.4:
+            self._at_storm(partial(self._back_up, chance.choice(PROVIDERS)))
 
     def _at_storm(self, work: Callable[[], object]) -> None:
         self.schedule.after(self.chance.uniform(2, STORM - 5), "", work, free=True, bound=False)
@@ -296,30 +313,41 @@ class Simulation:
         except Crashed:
             return
 
-    def _back_up(self) -> None:
-        """Copy the broker's database, and put the copy back a while later: it must be noticed."""
-        backup, latest = self.disks[BROKER].copy(), len(self.disks[BROKER].tables.get("entries", {}))
+    def _back_up(self, name: str) -> None:
+        """Copy a node's database, and put the copy back a while later: it must be noticed."""
+        backup, before = self.disks[name].copy(), self._memory(name)
+        self.schedule.after(
+            self.chance.uniform(1, 10), name, partial(self._put_back, name, backup, before), bound=False
+        )
 
-        def put_back() -> None:
-            disk = self.disks[BROKER]
-            if BROKER not in self._running or len(disk.tables.get("entries", {})) == latest or self.weather.calm:
-                return
-            kept = disk.copy()
-            self.history.note(BROKER, "restored", entries=latest)
-            disk.crash()
-            self._running.pop(BROKER)
-            disk.restore(backup)
-            try:
-                self._running[BROKER] = self._centre()
-            except HefuError as fault:
-                self.history.note(BROKER, "refused", code=fault.code)
-                disk.crash()
-                disk.restore(kept)
-                self.start(BROKER)
-            else:
-                self._loops(BROKER)
+    def _put_back(self, name: str, backup: dict[str, Rows], before: int) -> None:
+        disk = self.disks[name]
+        if name not in self._running or self.weather.calm or self._memory(name) <= before:
+            return
+        kept = disk.copy()
+        self.history.note(name, "restored", entries=before)
+        disk.crash()
+        self._running.pop(name)
+        disk.restore(backup)
+        try:
+            self._running[name] = self._made(name)
+        except (Conflict, Untrusted) as fault:
+            self.history.note(name, "refused", code=fault.code)
+        except HefuError as fault:  # it could not be looked at now; what is right is put back
+            self.history.note(name, "not_started", code=fault.code)
+        else:
+            self._loops(name)
+            return
+        disk.crash()
+        disk.restore(kept)
+        self.start(name)
 
-        self.schedule.after(self.chance.uniform(1, 10), BROKER, put_back, bound=False)
+    def _memory(self, name: str) -> int:
+        """How much of a node's past is known outside of its database."""
+        if name != BROKER:
+            return HighWater(self._latest.parent / name).read()[0]
+        signed = Latest(self._latest, self.founded.log_key).read()
+        return signed.size if signed else 0
 
     def _calm(self) -> None:
         self.weather.calm = True
