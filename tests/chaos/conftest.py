@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hefu.envelope import new_id
 from hefu_space import data, harness, products
-from hefu_space.space import Member, Node, Space
+from hefu_space.space import Member, Node, Space, free_ports
 
 from tests.chaos.proxy import Proxy
 from tests.chaos.recording import Recording
@@ -66,6 +66,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     ways: list[Proxy] = []
     try:
         space.found()
+        _add_relay(space)
         nodes = space.enrol([PROVIDER, CONSUMER])
         ways += [Proxy(_port(json.loads(space.space_file.read_text())["address"]))]
         provider = space.nodes[PROVIDER.name]
@@ -107,6 +108,15 @@ def publish(provider: Node) -> str:
     provider.do("product", "publish", str(file))
     assert harness.until(lambda: bool(provider.do("connector", "status")), 20)
     return str(made.id)
+
+
+def _add_relay(space: Space) -> None:
+    """Connectors reach each other through the broker where no direct way is left."""
+    space.broker.stop()
+    (port,) = free_ports(1)
+    for name in ("broker.json", "space.json"):
+        _change(space.broker_folder / name, relay=f"127.0.0.1:{port}")
+    space.broker.start()
 
 
 def _settings(node: Node) -> dict[str, str]:

@@ -11,6 +11,7 @@ from hefu_space import harness
 from hefu_space.harness import Process
 
 from tests.chaos.conftest import Town
+from tests.chaos.proxy import PASS, REFUSE
 from tests.journeys import acts, crash
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -27,6 +28,11 @@ PLACES = {
     "peer.heard": ("consumer", 1),
     "call.taken": ("broker", 40),
     "call.answered": ("broker", 40),
+    "lease.before_commit": ("broker", 4),
+    "lease.committed": ("broker", 4),
+    "relay.asked": ("consumer", 1),
+    "relay.told": ("broker", 1),
+    "relay.incoming": ("provider", 1),
 }
 # A renewal needs hours; its points are passed in tests/connector/test_background_work.py.
 RENEWING = {"certificate.written"}
@@ -43,6 +49,8 @@ def test_a_kill_there_leaves_the_space_whole(healed: Town, tmp_path: Path, point
     victim = _process(healed, whose)
     victim.stop()
     victim.start(HEFU_FAULT=f"{point}:{nth}:kill")
+    if point.startswith("relay."):  # asked for where there is no direct way
+        healed.provider_way.become(REFUSE)
 
     def dead() -> bool:
         _work(healed, record.deal)
@@ -50,6 +58,7 @@ def test_a_kill_there_leaves_the_space_whole(healed: Town, tmp_path: Path, point
 
     assert harness.until(dead, 120), f"{point} was never passed {nth} times"
     assert victim.wait() == -9
+    healed.provider_way.become(PASS)
     victim.start()
     with acts.caller(healed.consumer, healed.provider) as caller:
         acts.patiently(lambda: record.ask(caller) or None, "peer.unreachable")
