@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -177,7 +177,11 @@ class MemoryJournal:
         with self._store.reading() as draft:
             return _head(draft)
 
-    def digest_at(self, sequence: int) -> str:
+    def others(self) -> Mapping[str, tuple[int, str]]:
+        """Of the chains of other spaces on this store: here there is one space."""
+        return {}
+
+    def digest_at(self, sequence: int, space: str = "") -> str:
         """The digest of the envelope at a place of the chain; empty where there is none."""
         with self._store.reading() as draft:
             found: bytes | None = draft.read(CHAIN).get(sequence)
