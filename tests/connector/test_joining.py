@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hefu import enrolment
 from hefu.__main__ import main
-from hefu.errors import Malformed, Untrusted
+from hefu.errors import Malformed, Unavailable, Untrusted
 from hefu.invitation import Invitation
 from hefu.space import SpaceFile
 from hefu_broker.bootstrap import Server
@@ -98,6 +99,22 @@ def test_an_invitation_opens_once(space: Space, capsys: pytest.CaptureFixture[st
     run(capsys, "connector", "join", str(file), "--dir", str(space.folder / "c1"), "--no-wait")
     again = run(capsys, "connector", "join", str(file), "--dir", str(space.folder / "c2"), "--no-wait", code=1)
     assert again["error"] == "token.refused"
+
+
+def test_an_answer_that_was_lost_costs_no_invitation(
+    space: Space, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, submit = invite(space, capsys, "clinic-l", "--role", "consumer"), enrolment.submit
+
+    def lost(*about: Any) -> str:
+        submit(*about)
+        raise Unavailable("peer.unreachable", peer="the broker")
+
+    words = ("connector", "join", str(file), "--dir", str(space.folder / "clinic-l"), "--no-wait")
+    monkeypatch.setattr(enrolment, "submit", lost)
+    run(capsys, *words, code=3)
+    monkeypatch.undo()
+    assert run(capsys, *words)["state"] == "pending"
 
 
 def test_a_provider_whom_nobody_could_reach_is_told_so_before_anything_is_made(

@@ -11,10 +11,12 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
 from hefu import enrolment, transport
+from hefu.envelope import Statement
 from hefu.errors import Malformed, Unavailable
 from hefu.keys import write_private
 from hefu.space import SpaceFile
@@ -24,6 +26,7 @@ from hefu_connector.settings import Home, Settings
 
 _NOTES = "enrolment.json"
 _POLL_SECONDS = 1.0
+_AGAIN = timedelta(minutes=4)  # the broker takes requests of the last five
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,21 @@ class Enrolment:
         names, roles = notes.get("names"), notes.get("roles")
         if not isinstance(names, dict) or not isinstance(roles, list):
             _refuse_notes(self._home.directory)
-        asked = enrolment.request(
-            self._ring, self._space, {str(k): str(v) for k, v in names.items()}, frozenset(map(str, roles)), self._clock
+        asked, csr = _kept(notes, self._clock) or (
+            enrolment.request(
+                self._ring,
+                self._space,
+                {str(k): str(v) for k, v in names.items()},
+                frozenset(map(str, roles)),
+                self._clock,
+            ),
+            self._ring.csr(),
         )
-        name = enrolment.submit(self._space, token, asked, self._ring.csr())
-        write_notes(self._home.directory, {**notes, "name": name, "since": write_time(self._clock.now())})
+        # The token opens once: if the answer is lost, the very same request must be sent again.
+        sent = {**notes, "request": asked.to_bytes().decode(), "csr": csr.hex()}
+        write_notes(self._home.directory, sent)
+        name = enrolment.submit(self._space, token, asked, csr)
+        write_notes(self._home.directory, {**sent, "name": name, "since": write_time(self._clock.now())})
 
     def waiting(self) -> Pending:
         """Since when it waits.
@@ -139,6 +152,14 @@ class Enrolment:
                 if self.poll():
                     return
             pause.wait(every)
+
+
+def _kept(notes: Mapping[str, object], clock: Clock) -> tuple[Statement, bytes] | None:
+    """The request that was sent a moment ago, if the broker would still take it."""
+    if "request" not in notes:
+        return None
+    asked = Statement.parse(str(notes["request"]).encode())
+    return (asked, bytes.fromhex(str(notes["csr"]))) if abs(clock.now() - asked.time) < _AGAIN else None
 
 
 def _read_notes(directory: Path) -> dict[str, object]:
