@@ -60,5 +60,6 @@ def _pairs(run: str) -> list[str]:
 
 def _plain(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(letter for letter in folded if not unicodedata.combining(letter))
-    return unicodedata.normalize("NFC", bare)
+    bare = unicodedata.normalize("NFC", "".join(letter for letter in folded if not unicodedata.combining(letter)))
+    # The ranges of ideographs have places that no letter is assigned to yet.
+    return "".join(letter if letter.isalnum() else " " for letter in bare)
