@@ -6,8 +6,8 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -80,7 +80,8 @@ def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = Fals
         Untrusted: a kept statement does not hold.
     """
     ground = _Ground.of(folder, clock or SystemClock(), serving=serving)
-    return ground.rooms(space or ground.settings.space)
+    with ground.closed_on_failure():
+        return ground.rooms(space or ground.settings.space)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,15 @@ class _Ground:
         key = opened.derive("database") if opened else None
         database = Database(settings.database or folder / DATABASE, settings.space, settings.node, key)
         return cls(folder, settings, clock, database, authority, serving)
+
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Close the database where the rooms on it cannot be opened."""
+        try:
+            yield
+        except HefuError:
+            self.database.close()
+            raise
 
     def spaces(self) -> Spaces:
         """All spaces that are there."""
@@ -180,7 +190,8 @@ class Server:
         self._lock = _lock(folder)
         try:
             self._ground = _Ground.of(folder, clock or SystemClock(), serving=True)
-            self.spaces = self._ground.spaces()
+            with self._ground.closed_on_failure():
+                self.spaces = self._ground.spaces()
         except HefuError:
             os.close(self._lock)
             raise

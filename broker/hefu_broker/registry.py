@@ -47,7 +47,9 @@ class Registry:
         self._authority = authority
         self._announce = announce
         self._lock = threading.Lock()
-        self._revision = -1
+        self._revision = self._anew = -1
+        self._changed: dict[str, int] = {}  # participant -> revision
+        self._status = b""
         self._bindings: dict[str, dict[str, Statement]] = {}
 
     @property
@@ -71,13 +73,32 @@ class Registry:
                 self.directory.adopt(Statement.parse(charter))
             kept = self._store.statements(self._trust.clock.now(), self._revision)
             for data in kept.envelopes:
-                self._take(Statement.parse(data))
+                self._take(data, kept.revision)
             self._revision = kept.revision
 
     def changed(self) -> None:
         """Take in what was just kept, and let it be logged."""
         self.reload()
         self._announce()
+
+    @property
+    def status(self) -> bytes:
+        """The newest status list as it is kept; empty before the first."""
+        return self._status
+
+    def changes(self, after: int) -> tuple[int, list[str]]:
+        """The revision that is reached, and the participants that changed after the given one, by id.
+
+        One who asks after a revision that is not reached is told of all: what it knew is of another registry.
+        """
+        if after > self._revision:
+            self.reload()  # another process may have told it
+        with self._lock:
+            revision, anew, changed = self._revision, self._anew, dict(self._changed)
+        ids = [each.id for each in self.directory.participants()]
+        if not 0 < after <= revision or after < anew:
+            return revision, ids
+        return revision, [each for each in ids if changed.get(each, 0) > after]
 
     def authenticate(self, fingerprint: str) -> Binding:
         """Who speaks with a certificate: the participant that bound it or, until then, the one it was issued to.
@@ -157,11 +178,16 @@ class Registry:
             return False
         return True
 
-    def _take(self, statement: Statement) -> None:
+    def _take(self, data: bytes, revision: int) -> None:
+        statement = Statement.parse(data)
         if statement.type == CERTIFIED:
-            self.directory.certify(statement)
+            self._changed[self.directory.certify(statement).id] = revision
         elif statement.type == BOUND:
             binding = self.directory.bind(statement)
             self._bindings.setdefault(binding.participant, {})[binding.fingerprint] = statement
+            self._changed[binding.participant] = revision
         else:
-            self.directory.apply(statement)
+            held = self.directory.status
+            if self.directory.apply(statement).standings != (held.standings if held else ()):
+                self._anew = revision  # bindings come and go with standing
+            self._status = data

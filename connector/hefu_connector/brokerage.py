@@ -89,8 +89,11 @@ class Registry(Protocol):
         """One participant; raises NotFound."""
         ...
 
-    def members(self) -> Sequence[Member]:
-        """All participants of the space."""
+    def members(self, after: int = 0) -> tuple[int, Sequence[Member]]:
+        """The participants of the space that changed after a revision (0: all), and the revision to ask after next.
+
+        A revision below the given one says that these are all: the registry is another one than it was.
+        """
         ...
 
     def status(self) -> Statement:

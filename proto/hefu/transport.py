@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import grpc
@@ -254,6 +255,12 @@ def fingerprint(pem: bytes) -> str:
     return canonical.digest(x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER))
 
 
+@lru_cache(maxsize=8192)
+def _known_fingerprint(pem: bytes) -> str:
+    """A connection's certificate is the same at each call."""
+    return fingerprint(pem)
+
+
 def to_pem(certificate: bytes) -> bytes:
     """A DER certificate as PEM.
 
@@ -382,7 +389,7 @@ class _Guard(grpc.ServerInterceptor):
         pem = context.auth_context().get("x509_pem_cert")
         if not pem:
             raise Unauthenticated("identity.unknown")
-        mark = fingerprint(bytes(pem[0]))
+        mark = _known_fingerprint(bytes(pem[0]))
         _CALLER.set(self._authenticate(mark))
         return mark
 

@@ -279,3 +279,23 @@ def test_a_certification_edited_in_the_database_stops_the_start(world: World) ->
     world.tamper("UPDATE participant SET certification = :forged WHERE id = :id", forged=forged, id=NAME)
     with pytest.raises(Untrusted):
         world.reopen()
+
+
+def test_who_asks_after_a_revision_is_told_of_what_changed_since(world: World) -> None:
+    registry = world.rooms.registry
+    revision, everybody = registry.changes(0)
+    assert {"broker", "hospital-a", "insurer-b", "regulator-r"} <= {*everybody}
+    assert registry.changes(revision) == (revision, [])
+    world.person("bank-c", "consumer")
+    newer, changed = registry.changes(revision)
+    assert newer > revision
+    assert changed == ["bank-c"]
+    world.rooms.standings.refresh()  # nobody's standing changed
+    newest, changed = registry.changes(newer)
+    assert newest > newer
+    assert changed == []
+    world.rooms.standings.suspend("bank-c", "why")  # its bindings are listed no more, and later again
+    assert "hospital-a" in registry.changes(newest)[1]
+    reached, everybody = registry.changes(newest + 1000)  # of a registry that is no more
+    assert reached < newest + 1000
+    assert "bank-c" in everybody

@@ -69,9 +69,9 @@ class MemoryRegistry:
             raise NotFound("resource.not_found", what="participant", name=participant)
         return self.known[participant]
 
-    def members(self) -> Sequence[Member]:
+    def members(self, after: int = 0) -> tuple[int, Sequence[Member]]:
         self._reach()
-        return list(self.known.values())
+        return 0, list(self.known.values())
 
     def status(self) -> Statement:
         self._reach()

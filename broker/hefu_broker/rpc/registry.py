@@ -49,22 +49,24 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
     ) -> registry_pb2.ListParticipantsResponse:
         """See the service. A page ends early where it would not fit into one message."""
         rooms, caller = self._spaces.member(transport.caller(context))
-        start = self._pages.position(request.page_token, _QUESTION, rooms.space.space, caller.participant) or 0
-        all_ = [each.id for each in rooms.registry.directory.participants()]
-        wanted = all_[start : start + pages.size(request.page_size)]
+        question = (_QUESTION, rooms.space.space, caller.participant, request.after_revision)
+        start = self._pages.position(request.page_token, *question) or 0
+        revision, found = rooms.registry.changes(request.after_revision)
+        wanted = found[start : start + pages.size(request.page_size)]
         shown = pages.fitting(
             [answers.participant(rooms.registry, each) for each in wanted], lambda one: one.ByteSize()
         )
         end = start + len(shown)
-        more = self._pages.token(end, _QUESTION, rooms.space.space, caller.participant) if end < len(all_) else ""
-        return registry_pb2.ListParticipantsResponse(participants=shown, next_page_token=more)
+        more = self._pages.token(end, *question) if end < len(found) else ""
+        return registry_pb2.ListParticipantsResponse(participants=shown, next_page_token=more, revision=revision)
 
     def GetStatusList(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.GetStatusListRequest, context: grpc.ServicerContext
     ) -> common_pb2.Statement:
         """See the service."""
         rooms, _ = self._spaces.member(transport.caller(context))
-        return answers.statement(rooms.standings.newest())
+        kept = rooms.registry.status
+        return common_pb2.Statement(envelope=kept) if kept else answers.statement(rooms.standings.newest())
 
     def GetCharter(  # noqa: N802 - the name in the protocol
         self, request: registry_pb2.GetCharterRequest, context: grpc.ServicerContext

@@ -110,17 +110,18 @@ class RegistryClient:
         request = registry_pb2.GetParticipantRequest(name=f"participants/{participant}")
         return _member(_call(self._link, self._stub().GetParticipant, request))
 
-    def members(self) -> Sequence[Member]:
+    def members(self, after: int = 0) -> tuple[int, Sequence[Member]]:
         """As in the port."""
-        stub, found, token = self._stub(), [], ""
+        stub, found, token, revisions = self._stub(), [], "", []
         for _ in range(_MOST_PAGES):
-            request = registry_pb2.ListParticipantsRequest(page_size=_PAGE, page_token=token)
+            request = registry_pb2.ListParticipantsRequest(page_size=_PAGE, page_token=token, after_revision=after)
             answer = _call(self._link, stub.ListParticipants, request)
             found += [_member(each) for each in answer.participants]
+            revisions.append(answer.revision)
             token = answer.next_page_token
             if not token:
                 break
-        return found
+        return min(revisions), found
 
     def status(self) -> Statement:
         """As in the port."""

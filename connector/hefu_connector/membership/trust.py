@@ -49,6 +49,7 @@ class SpaceTrust:
         self._clock = clock
         self._lock = threading.Lock()
         self._lookups: deque[datetime] = deque()
+        self._members_seen = 0  # revision of the broker's registry
         self._status_kept: datetime | None = None
         self._pinned = int(space.charter or "0")
 
@@ -104,9 +105,11 @@ class SpaceTrust:
             self._directory.apply(Statement.parse(kept.text.encode()))
 
     def refresh_members(self) -> None:
-        """Ask for all participants and their bindings; raises Unavailable."""
-        for member in self._registry.members():
-            self._admit(member)
+        """Ask for the participants and bindings that are new since the last look; raises Unavailable."""
+        revision, members = self._registry.members(self._members_seen)
+        refused = [member for member in members if not self._admit(member)]
+        if not refused:  # else the same are asked for again
+            self._members_seen = revision
 
     def adopt(self, statement: Statement | None) -> None:
         """Take over and keep the space's charter, if there is a newer one; raises Untrusted."""
@@ -317,7 +320,7 @@ class SpaceTrust:
             return False
         return True
 
-    def _admit(self, member: Member) -> None:
+    def _admit(self, member: Member) -> bool:
         try:
             self.certify(member.certification)
             for binding in member.bindings:
@@ -327,3 +330,5 @@ class SpaceTrust:
                 raise
             # One that does not verify is not admitted; the others are.
             log.warning("a participant shown by the broker is not admitted: %s", fault.code)
+            return False
+        return True

@@ -160,9 +160,14 @@ class Uplink:
         """As in the port."""
         return self._call(lambda at, _: at.member(participant))
 
-    def members(self) -> Sequence[Member]:
+    def members(self, after: int = 0) -> tuple[int, Sequence[Member]]:
         """As in the port."""
-        return self._call(lambda at, _: [at.member(each.id) for each in at.registry.directory.participants()])
+
+        def ask(at: Centre, _: Binding) -> tuple[int, Sequence[Member]]:
+            revision, changed = at.registry.changes(after)
+            return revision, [at.member(each) for each in changed]
+
+        return self._call(ask)
 
     def status(self) -> Statement:
         """As in the port."""

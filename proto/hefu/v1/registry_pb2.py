@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hefu.v1 import common_pb2 as hefu_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hefu/v1/registry.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\"P\n\rEnrollRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12#\n\x07request\x18\x02 \x01(\x0b\x32\x12.hefu.v1.Statement\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"$\n\x14GetEnrollmentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xea\x01\n\nEnrollment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.hefu.v1.Enrollment.State\x12)\n\rcertification\x18\x03 \x01(\x0b\x32\x12.hefu.v1.Statement\x12\x1d\n\x15transport_certificate\x18\x04 \x01(\x0c\"Z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CERTIFIED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\"&\n\x17RenewCertificateRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"9\n\x18RenewCertificateResponse\x12\x1d\n\x15transport_certificate\x18\x01 \x01(\x0c\";\n\x14\x42indTransportRequest\x12#\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"%\n\x15GetParticipantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"l\n\x0bParticipant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\rcertification\x18\x02 \x01(\x0b\x32\x12.hefu.v1.Statement\x12$\n\x08\x62indings\x18\x03 \x03(\x0b\x32\x12.hefu.v1.Statement\"@\n\x17ListParticipantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x18ListParticipantsResponse\x12*\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x14.hefu.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetStatusListRequest\"\x13\n\x11GetCharterRequest2\x8f\x01\n\x11\x45nrollmentService\x12\x35\n\x06\x45nroll\x12\x16.hefu.v1.EnrollRequest\x1a\x13.hefu.v1.Enrollment\x12\x43\n\rGetEnrollment\x12\x1d.hefu.v1.GetEnrollmentRequest\x1a\x13.hefu.v1.Enrollment2\xd3\x03\n\x0fRegistryService\x12W\n\x10RenewCertificate\x12 .hefu.v1.RenewCertificateRequest\x1a!.hefu.v1.RenewCertificateResponse\x12\x44\n\rBindTransport\x12\x1d.hefu.v1.BindTransportRequest\x1a\x14.hefu.v1.Participant\x12\x46\n\x0eGetParticipant\x12\x1e.hefu.v1.GetParticipantRequest\x1a\x14.hefu.v1.Participant\x12W\n\x10ListParticipants\x12 .hefu.v1.ListParticipantsRequest\x1a!.hefu.v1.ListParticipantsResponse\x12\x42\n\rGetStatusList\x12\x1d.hefu.v1.GetStatusListRequest\x1a\x12.hefu.v1.Statement\x12<\n\nGetCharter\x12\x1a.hefu.v1.GetCharterRequest\x1a\x12.hefu.v1.Statementb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hefu/v1/registry.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\"P\n\rEnrollRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12#\n\x07request\x18\x02 \x01(\x0b\x32\x12.hefu.v1.Statement\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"$\n\x14GetEnrollmentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xea\x01\n\nEnrollment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.hefu.v1.Enrollment.State\x12)\n\rcertification\x18\x03 \x01(\x0b\x32\x12.hefu.v1.Statement\x12\x1d\n\x15transport_certificate\x18\x04 \x01(\x0c\"Z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CERTIFIED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\"&\n\x17RenewCertificateRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"9\n\x18RenewCertificateResponse\x12\x1d\n\x15transport_certificate\x18\x01 \x01(\x0c\";\n\x14\x42indTransportRequest\x12#\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"%\n\x15GetParticipantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"l\n\x0bParticipant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\rcertification\x18\x02 \x01(\x0b\x32\x12.hefu.v1.Statement\x12$\n\x08\x62indings\x18\x03 \x03(\x0b\x32\x12.hefu.v1.Statement\"X\n\x17ListParticipantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x66ter_revision\x18\x03 \x01(\x03\"q\n\x18ListParticipantsResponse\x12*\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x14.hefu.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x16\n\x14GetStatusListRequest\"\x13\n\x11GetCharterRequest2\x8f\x01\n\x11\x45nrollmentService\x12\x35\n\x06\x45nroll\x12\x16.hefu.v1.EnrollRequest\x1a\x13.hefu.v1.Enrollment\x12\x43\n\rGetEnrollment\x12\x1d.hefu.v1.GetEnrollmentRequest\x1a\x13.hefu.v1.Enrollment2\xd3\x03\n\x0fRegistryService\x12W\n\x10RenewCertificate\x12 .hefu.v1.RenewCertificateRequest\x1a!.hefu.v1.RenewCertificateResponse\x12\x44\n\rBindTransport\x12\x1d.hefu.v1.BindTransportRequest\x1a\x14.hefu.v1.Participant\x12\x46\n\x0eGetParticipant\x12\x1e.hefu.v1.GetParticipantRequest\x1a\x14.hefu.v1.Participant\x12W\n\x10ListParticipants\x12 .hefu.v1.ListParticipantsRequest\x1a!.hefu.v1.ListParticipantsResponse\x12\x42\n\rGetStatusList\x12\x1d.hefu.v1.GetStatusListRequest\x1a\x12.hefu.v1.Statement\x12<\n\nGetCharter\x12\x1a.hefu.v1.GetCharterRequest\x1a\x12.hefu.v1.Statementb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,15 +51,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARTICIPANT']._serialized_start=613
   _globals['_PARTICIPANT']._serialized_end=721
   _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=723
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=787
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=789
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=884
-  _globals['_GETSTATUSLISTREQUEST']._serialized_start=886
-  _globals['_GETSTATUSLISTREQUEST']._serialized_end=908
-  _globals['_GETCHARTERREQUEST']._serialized_start=910
-  _globals['_GETCHARTERREQUEST']._serialized_end=929
-  _globals['_ENROLLMENTSERVICE']._serialized_start=932
-  _globals['_ENROLLMENTSERVICE']._serialized_end=1075
-  _globals['_REGISTRYSERVICE']._serialized_start=1078
-  _globals['_REGISTRYSERVICE']._serialized_end=1545
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=811
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=813
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=926
+  _globals['_GETSTATUSLISTREQUEST']._serialized_start=928
+  _globals['_GETSTATUSLISTREQUEST']._serialized_end=950
+  _globals['_GETCHARTERREQUEST']._serialized_start=952
+  _globals['_GETCHARTERREQUEST']._serialized_end=971
+  _globals['_ENROLLMENTSERVICE']._serialized_start=974
+  _globals['_ENROLLMENTSERVICE']._serialized_end=1117
+  _globals['_REGISTRYSERVICE']._serialized_start=1120
+  _globals['_REGISTRYSERVICE']._serialized_end=1587
 # @@protoc_insertion_point(module_scope)

@@ -214,7 +214,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListParticipants(self, request, context):
-        """All participants of the space, by id.
+        """The participants of the space, or those that changed since an earlier look, by id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,7 +84,7 @@ class RegistryServiceStub:
     GetParticipant: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetParticipantRequest, _registry_pb2.Participant]
     """One participant: its certification and bindings."""
     ListParticipants: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListParticipantsRequest, _registry_pb2.ListParticipantsResponse]
-    """All participants of the space, by id."""
+    """The participants of the space, or those that changed since an earlier look, by id."""
     GetStatusList: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetStatusListRequest, _common_pb2.Statement]
     """The newest signed status list."""
     GetCharter: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetCharterRequest, _common_pb2.Statement]
@@ -102,7 +102,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     GetParticipant: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetParticipantRequest, _registry_pb2.Participant]  # type: ignore[assignment]
     """One participant: its certification and bindings."""
     ListParticipants: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListParticipantsRequest, _registry_pb2.ListParticipantsResponse]  # type: ignore[assignment]
-    """All participants of the space, by id."""
+    """The participants of the space, or those that changed since an earlier look, by id."""
     GetStatusList: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetStatusListRequest, _common_pb2.Statement]  # type: ignore[assignment]
     """The newest signed status list."""
     GetCharter: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetCharterRequest, _common_pb2.Statement]  # type: ignore[assignment]
@@ -141,7 +141,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ListParticipantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListParticipantsResponse, _abc.Awaitable[_registry_pb2.ListParticipantsResponse]]:
-        """All participants of the space, by id."""
+        """The participants of the space, or those that changed since an earlier look, by id."""
 
     @_abc_1.abstractmethod
     def GetStatusList(
