@@ -145,15 +145,29 @@ def server_credentials(load: Callable[[], tuple[bytes, bytes]], client_roots: by
     """Server credentials that follow a renewed certificate.
 
     Args:
-        load: returns (private key PEM, certificate chain PEM); asked at every handshake.
+        load: returns (private key PEM, certificate chain PEM); asked at every handshake, and only what is new is passed
+            on: gRPC puts a configuration in the place of the one before without regard to handshakes that run at that
+            time, and a server that is given one each time dies after some hundred. LIMIT: a renewal might still do it.
         client_roots: the transport authority that client certificates must come from; None asks for none.
     """
 
+    lock, told = threading.Lock(), [load()]
+
     def configuration() -> grpc.ServerCertificateConfiguration:
-        return grpc.ssl_server_certificate_configuration([load()], root_certificates=client_roots)
+        return grpc.ssl_server_certificate_configuration([told[0]], root_certificates=client_roots)
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        loaded = load()
+        with lock:
+            if loaded == told[0]:
+                return None
+            told[0] = loaded
+            return configuration()
 
     return grpc.dynamic_ssl_server_credentials(
-        configuration(), configuration, require_client_authentication=client_roots is not None
+        configuration(),
+        renewed,  # type: ignore[arg-type]  # None is for no change, as its documentation says
+        require_client_authentication=client_roots is not None,
     )
 
 
