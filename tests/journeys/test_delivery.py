@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hefu.envelope import new_id
 from hefu.errors import HefuError
+from hefu.times import read_time
 from hefu_space import harness
 from hefu_space.space import Member, Node, Space
 
@@ -77,7 +78,15 @@ class Stage:
         return acts.agree(self.provider, self.consumer, self.product, offer)
 
     def move(self, seconds: int) -> None:
+        """Everybody's clock; until the next status list is signed, the newest one is as old as the step was long."""
+        known = [(node, self.listed(node)) for node in (self.provider, self.consumer)]
         self.clock.write_text(str(int(self.clock.read_text()) + seconds))
+        for node, before in known:
+            assert harness.until(lambda node=node, before=before: self.listed(node) - before > seconds / 2, 60)
+
+    def listed(self, node: Node) -> float:
+        """When the status list was signed that a connector goes by; seconds."""
+        return read_time(str(node.do("connector", "status")["status_list_of"])).timestamp()
 
     def delivery(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.consumer.do("delivery", "show", name)
@@ -117,7 +126,9 @@ def _publish(provider: Node, product: str) -> None:
 
 
 def _released(stage: Stage, contract: str, *words: str) -> str:
-    made = stage.consumer.do("delivery", "request", "--contract", contract, *words)
+    answer = stage.consumer.ask("delivery", "request", "--contract", contract, *words)
+    assert answer.ok, answer.error
+    made = answer.document
     assert (made["state"], made["uses"]) == ("kept", 0)
     return str(made["delivery"])
 
