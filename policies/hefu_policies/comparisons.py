@@ -15,19 +15,18 @@ from operator import ge, gt, le, lt
 from typing import Any, TypeGuard
 
 from hefu_policies.purposes import LINEAGE
-from hefu_policies.terms import Kind, Operand, Operator
+from hefu_policies.rules import Value
+from hefu_policies.terms import PARTICIPANT_PREFIX, Kind, Operand, Operator, Vocabulary
 
-PARTICIPANT_PREFIX = "urn:hefu:participant:"
 TERM_PREFIX = "hefu:"
 LONGEST = 200  # characters of a name in a fact; a longer one is Unknown
 _UTC = timedelta(0)
 
-Value = Decimal | int | datetime | timedelta | str
 Values = tuple[Value, ...]
 Test = Callable[[object], bool | None]
 
 
-def comparison(operand: Operand, operator: Operator, values: Values) -> Test:
+def comparison(operand: Operand, operator: Operator, values: Values, vocabulary: Vocabulary) -> Test:
     """The closure of a constraint."""
     return _TESTS[operand.kind](operand, operator, values)
 

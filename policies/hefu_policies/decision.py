@@ -4,12 +4,14 @@ Rules, in order:
 1. The request must be about the contract's target, by its assignee; else nothing permits it.
 2. A rule applies to its action and to all that are included in it.
 3. A constraint is True, False or Unknown. A fact that is missing, of another type or with a value the vocabulary does
-   not know makes it Unknown; at admission only, Unknown about a fact that is due at release defers it.
-4. A prohibition fires unless one of its constraints is False (a deferred one counts as False: the release decides).
-5. A permission holds if all its constraints are True (a deferred one counts as True).
+   not know makes it Unknown. Unknown about a fact that is due in a later phase defers it instead: it then counts as
+   True in a permission and as False in a prohibition, for the later phase decides.
+4. ``and`` and ``or`` are Kleene's; ``xone`` and ``andSequence`` are Unknown if any part is.
+5. A prohibition fires unless one of its constraints is False. A permission holds if all its constraints are True.
 6. Permit if a permission holds and no prohibition fires; deny by default.
-7. At release, duties of the permitting rule that were not performed must be performed before anything leaves.
-   `hefu:log` is performed by the transaction that seals and journals the release.
+7. A duty of the permission is due unless a gate of it is False. What is due before the use must be performed before
+   the admission, what is due with it (``hefu:log``) before anything leaves; what is due afterwards is announced.
+8. A duty whose deadline passed unperformed stops the next admission, whatever the rules say.
 
 No I/O, no clock: the same arguments give the same decision, always.
 
@@ -21,10 +23,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from hefu_policies.policy import Compiled, CompiledRule
+from hefu_policies.policy import Compiled, CompiledDuty, CompiledRule, Group, Node
 from hefu_policies.reasons import Code, Reason
-from hefu_policies.terms import Phase
+from hefu_policies.terms import HEFU, PHASES, Phase, Vocabulary
 
 Facts = Mapping[str, object]  # by an operand's name, for example "epsilon"; absent or None is Unknown
 
@@ -46,13 +49,15 @@ class Request:
         action: for example ``hefu:dpQuery``.
         target: the id of the data product.
         assignee: the participant who asks, as authenticated.
-        performed: duties performed so far, by action.
+        performed: duties performed so far: each by its id, or by its action where nothing is said about how.
+        violated: ids of the duties under this agreement whose deadline passed and that are still not performed.
     """
 
     action: str
     target: str
     assignee: str
     performed: frozenset[str] = frozenset()
+    violated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,82 +90,171 @@ def decide(contract: Compiled, request: Request, facts: Facts, phase: Phase) -> 
     """Decide.
 
     Args:
-        facts: at release, those of the admission too: there nothing may be left undecided.
+        facts: while it runs and at release, those of the admission too: at release nothing may be left undecided.
     """
     known = dict(facts)
     reasons: list[Reason] = []
     if not _concerns(contract, request, reasons):
         return Decision(Effect.DEFAULT_DENY, tuple(reasons), (), "", phase, request, contract, known)
-    fired = _first(contract.prohibitions, False, request, known, phase, reasons)
-    held = _first(contract.permissions, True, request, known, phase, reasons)
+    at = PHASES.index(phase)
+    fired = _first_fired(contract, request, known, at, reasons)
+    held = _holding(contract, request, known, at, reasons)
     effect, clause = Effect.DEFAULT_DENY, ""
     duties: tuple[str, ...] = ()
     if fired is not None:
         effect, clause = Effect.DENY, fired.rule.id
-    elif held is not None:
-        effect, clause = Effect.PERMIT, held.rule.id
-        duties = _pending(held, request, reasons)
-        if duties and phase is Phase.RELEASE:
-            effect = Effect.PERMIT_AFTER_DUTIES
+    elif held:
+        effect, clause, duties = _under(contract, held, request, known, phase, reasons)
     elif not any(request.action in each.covers for each in contract.permissions):
         reasons.append(Reason(Code.NO_PERMISSION))
+    if contract.obligations or request.violated:
+        effect, clause = _obliged(contract, request, known, phase, effect, clause, reasons)
     return Decision(effect, tuple(reasons), duties, clause, phase, request, contract, known)
 
 
+def merge(admission: Facts, fresh: Facts, vocabulary: Vocabulary = HEFU) -> dict[str, object]:
+    """The facts of `Phase.MONITOR`: those of the admission, renewed where their operands are monitored."""
+    renewed = {
+        name: value
+        for name, value in fresh.items()
+        if (operand := vocabulary.by_name.get(name.partition("@")[0])) is not None and Phase.MONITOR in operand.phases
+    }
+    return {**admission, **renewed}
+
+
 def _concerns(contract: Compiled, request: Request, reasons: list[Reason]) -> bool:
-    if request.target != contract.policy.target:
+    policy = contract.policy  # in an Agreement none is open
+    if policy.target not in (request.target, None):
         reasons.append(Reason(Code.OTHER_TARGET))
-    if request.assignee != contract.policy.assignee:
+    if policy.assignee not in (request.assignee, None):
         reasons.append(Reason(Code.OTHER_ASSIGNEE))
     return not reasons
 
 
-def _first(
-    rules: tuple[CompiledRule, ...],
-    permitting: bool,
-    request: Request,
-    known: Mapping[str, object],
-    phase: Phase,
-    reasons: list[Reason],
+def _first_fired(
+    contract: Compiled, request: Request, known: Facts, at: int, reasons: list[Reason]
 ) -> CompiledRule | None:
-    """The first rule that takes effect; all are judged, for the report."""
+    """The first prohibition that fires: unless it is definitely False. All are judged, for the report."""
     found = None
-    for each in rules:
+    for each in contract.prohibitions:
         if request.action not in each.covers:
             continue
-        all_held, any_failed = _judge(each, permitting, known, phase, reasons)
-        takes_effect = all_held if permitting else not any_failed
-        reasons.append(each.effective if takes_effect else each.idle)
-        if takes_effect and found is None:
+        fires = True
+        for node in each.nodes:
+            if truth(node, known, at, False, reasons) is False:
+                fires = False
+        reasons.append(each.effective if fires else each.idle)
+        if fires and found is None:
             found = each
     return found
 
 
-def _judge(
-    rule: CompiledRule, permitting: bool, known: Mapping[str, object], phase: Phase, reasons: list[Reason]
-) -> tuple[bool, bool]:
-    """Whether all constraints are True, and whether any is False."""
-    all_held, any_failed = True, False
-    admission = phase is Phase.ADMISSION
-    for check in rule.checks:
-        value = known.get(check.name)
-        result = None if value is None else check.test(value)
-        if result is None and admission and check.deferrable:
-            result = permitting
-            reasons.append(check.deferred)
-        else:
-            reasons.append(check.held if result else check.unknown if result is None else check.failed)
-        if not result:
-            all_held = False
-            any_failed = any_failed or result is False
-    return all_held, any_failed
+def _holding(contract: Compiled, request: Request, known: Facts, at: int, reasons: list[Reason]) -> list[CompiledRule]:
+    """The permissions that hold: all their constraints are True. All are judged, for the report."""
+    found = []
+    for each in contract.permissions:
+        if request.action not in each.covers:
+            continue
+        holds = True
+        for node in each.nodes:
+            if not truth(node, known, at, True, reasons):
+                holds = False
+        reasons.append(each.effective if holds else each.idle)
+        if holds:
+            found.append(each)
+    return found
 
 
-def _pending(rule: CompiledRule, request: Request, reasons: list[Reason]) -> tuple[str, ...]:
-    pending = []
-    for duty in rule.rule.duties:
-        done = duty.action in request.performed
-        reasons.append(Reason(Code.PERFORMED if done else Code.PENDING, rule.rule.id, duty.id))
-        if not done:
-            pending.append(duty.action)
-    return tuple(pending)
+def truth(node: Node, known: Facts, at: int, waiting: bool | None, reasons: list[Reason]) -> bool | None:
+    """What is known of a constraint or of several combined; None is Unknown.
+
+    Args:
+        at: the phase, as a place in `PHASES`.
+        waiting: what a constraint counts as whose fact is due later: True in a permission, False in a prohibition.
+        reasons: what was found is added, the parts before the whole.
+    """
+    if isinstance(node, Group):
+        result = node.combine([truth(each, known, at, waiting, reasons) for each in node.parts])
+        reasons.append(node.held if result else node.unknown if result is None else node.failed)
+        return result
+    value = known.get(node.name)
+    result = None if value is None else node.test(value)
+    if result is None and at < node.first:
+        reasons.append(node.deferred)
+        return waiting
+    reasons.append(node.held if result else node.unknown if result is None else node.failed)
+    return result
+
+
+def _under(
+    contract: Compiled,
+    held: list[CompiledRule],
+    request: Request,
+    known: Facts,
+    phase: Phase,
+    reasons: list[Reason],
+) -> tuple[Effect, str, tuple[str, ...]]:
+    """The permission that is used: the first that needs no duty first, or else the first."""
+    chosen = held[0]
+    found = _pending(chosen, request, known, phase)
+    for other in held[1:]:
+        if not any(due is Phase.ADMISSION for due, _ in found.pending):
+            break
+        another = _pending(other, request, known, phase)
+        if not any(due is Phase.ADMISSION for due, _ in another.pending):
+            chosen, found = other, another
+    reasons += found.reasons
+    at = PHASES.index(phase)
+    must = any(PHASES.index(due) <= at for due, _ in found.pending) and not contract.lenient
+    effect = Effect.PERMIT_AFTER_DUTIES if must else Effect.PERMIT
+    return effect, chosen.rule.id, tuple(action for _, action in found.pending)
+
+
+class _Duties(NamedTuple):
+    """Of a permission: what is said of its duties, and which must be performed before the release leaves, and when."""
+
+    reasons: list[Reason]
+    pending: list[tuple[Phase, str]]
+
+
+def _pending(rule: CompiledRule, request: Request, known: Facts, phase: Phase) -> _Duties:
+    found = _Duties([], [])
+    for each in rule.duties:
+        code = _state(each, request, known, phase, found.reasons)
+        found.reasons.append(Reason(code, rule.rule.id, each.duty.id))
+        if code is Code.PENDING:
+            found.pending.append((each.due, each.duty.action))
+    return found
+
+
+def _state(each: CompiledDuty, request: Request, known: Facts, phase: Phase, reasons: list[Reason]) -> Code:
+    at = PHASES.index(phase)
+    gates = [truth(node, known, at, None, reasons) for node in each.gates]
+    if each.duty.id in request.violated:
+        return Code.VIOLATED
+    if False in gates:
+        return Code.INACTIVE
+    if each.duty.id in request.performed or (each.duty.action in request.performed and not each.exact):
+        return Code.PERFORMED
+    if each.due is not Phase.POST:
+        return Code.PENDING
+    return Code.ACTIVE if phase in (Phase.RELEASE, Phase.POST) else Code.LATER
+
+
+def _obliged(
+    contract: Compiled,
+    request: Request,
+    known: Facts,
+    phase: Phase,
+    effect: Effect,
+    clause: str,
+    reasons: list[Reason],
+) -> tuple[Effect, str]:
+    """What obligations say; whatever is violated admits nothing new under the agreement until it is performed."""
+    for each in contract.obligations:
+        reasons.append(Reason(_state(each, request, known, phase, reasons), "", each.duty.id))
+    if not request.violated or phase is not Phase.ADMISSION:
+        return effect, clause
+    told = {each.part for each in reasons if each.code is Code.VIOLATED}
+    reasons += [Reason(Code.VIOLATED, "", each) for each in sorted(request.violated - told)]
+    return (effect, clause) if effect is Effect.DENY else (Effect.DENY, min(request.violated))

@@ -17,9 +17,9 @@ from hefu.times import write_time
 from hefu_policies import purposes
 from hefu_policies.comparisons import is_names
 from hefu_policies.decision import Decision, Effect
-from hefu_policies.policy import Constraint
 from hefu_policies.reading import write_decimal
 from hefu_policies.reasons import Code, Reason
+from hefu_policies.rules import Constraint, leaves
 from hefu_policies.terms import ACTIONS, Kind, Operator
 
 
@@ -35,10 +35,13 @@ _OPERATORS: dict[Operator, tuple[str, str]] = {
     Operator.LT: ("must be below", "须小于"),
     Operator.LTEQ: ("must be at most", "须不超过"),
     Operator.GT: ("must be above", "须大于"),
+    Operator.NEQ: ("must not be", "不得为"),
     Operator.GTEQ: ("must be at least", "须不低于"),
     Operator.IS_A: ("must be a kind of", "须属于"),
     Operator.IS_ANY_OF: ("must be one of", "须为其一："),
     Operator.IS_NONE_OF: ("must be none of", "不得为："),
+    Operator.IS_ALL_OF: ("must include all of", "须包含全部："),
+    Operator.HAS_PART: ("must include", "须包含："),
     Operator.IS_PART_OF: ("must lie within", "须在以下范围内："),
 }
 
@@ -88,7 +91,7 @@ def check_permitted(decision: Decision) -> None:
 def _index(decision: Decision) -> tuple[dict[str, Constraint], set[str]]:
     policy = decision.contract.policy
     rules = (*policy.permissions, *policy.prohibitions)
-    constraints = {constraint.id: constraint for rule in rules for constraint in rule.constraints}
+    constraints = {constraint.id: constraint for rule in rules for constraint in leaves(rule)}
     return constraints, {each.rule for each in decision.reasons if each.code is Code.FIRES}
 
 

@@ -21,16 +21,17 @@ from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 from hefu.times import write_time
 
-from hefu_policies.comparisons import PARTICIPANT_PREFIX, TERM_PREFIX, Value
-from hefu_policies.policy import Constraint, Duty, Policy, Rule
+from hefu_policies.comparisons import TERM_PREFIX
 from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, unique, wrong
+from hefu_policies.rules import Constraint, Duty, Policy, Rule, Value, demanded, leaves
 from hefu_policies.terms import (
     ACTIONS,
     ANONYMISED,
     CONTEXTS,
     DELIVER,
     OPERANDS,
+    PARTICIPANT_PREFIX,
     PROFILE,
     SAMPLED,
     SET_OPERATORS,
@@ -56,6 +57,7 @@ _LITERALS = {
     Kind.DECIMAL: "0.5", Kind.INTEGER: "50", Kind.TIME: "2027-11-21T00:00:00Z", Kind.DURATION: "P30D",
 }  # fmt: skip
 _RULES = ("prohibition", "obligation")
+_READ = frozenset({*_LITERALS, Kind.PURPOSE, Kind.CONCEPT, Kind.PARTY, Kind.NAMES})  # kinds that can be written so far
 
 
 def load(value: Json, where: str = "policy") -> Policy:
@@ -74,8 +76,8 @@ def load(value: Json, where: str = "policy") -> Policy:
     _check_head(found)
     permissions = _rules(found["permission"], "permission")
     prohibitions = _rules(found["prohibition"], "prohibition") if "prohibition" in found else ()
-    obligations = _rules(found["obligation"], "obligation") if "obligation" in found else ()
-    _check_size(permissions + prohibitions + obligations, where)
+    obligations = tuple(map(_obligation, found["obligation"].items(1))) if "obligation" in found else ()
+    _check_size(permissions + prohibitions, obligations, where)
     _check_deliveries(permissions)
     bound = kind == "Agreement"
     return Policy(
@@ -158,11 +160,12 @@ def _check_head(found: dict[str, Place]) -> None:
         raise Malformed("policy.conflict", where=conflict.where)
 
 
-def _check_size(rules: tuple[Rule, ...], where: str) -> None:
-    constraints = [each for rule in rules for each in rule.constraints]
+def _check_size(permissions: tuple[Rule, ...], obligations: tuple[Duty, ...], where: str) -> None:
+    rules: list[Rule | Duty] = [*permissions, *obligations]
+    constraints = [each for rule in rules for each in leaves(rule)]
     if len(rules) > _MOST_RULES or len(constraints) > _MOST_CONSTRAINTS:
         wrong(where, f"at most {_MOST_RULES} rules and {_MOST_CONSTRAINTS} constraints")
-    duties = [each for rule in rules for each in rule.duties]
+    duties = [each for rule in permissions for each in rule.duties]
     ids = [each.id for each in rules] + [each.id for each in constraints] + [each.id for each in duties]
     unique(ids, where)
 
@@ -172,7 +175,7 @@ def _check_deliveries(permissions: tuple[Rule, ...]) -> None:
     for rule in permissions:
         if rule.action != DELIVER:
             continue
-        said = {each.operand.name: each.values for each in rule.constraints}
+        said = {each.operand.name: each.values for each in demanded(rule)}
         processing = set(said.get("processing", ()))
         if not processing:
             raise Malformed("policy.delivery", where=rule.id, term="hefu:processing")
@@ -188,10 +191,8 @@ def _rules(place: Place, use: str) -> tuple[Rule, ...]:
 
 
 def _rule(place: Place, use: str) -> Rule:
-    # An obligation that does not say by when is none.
-    required = ("action", "constraint") if use == "obligation" else ("action",)
     optional = ("@id", "constraint", "duty") if use == "permission" else ("@id", "constraint")
-    found = _members(place, required, optional)
+    found = _members(place, ("action",), optional)
     constraints = found["constraint"].items(1) if "constraint" in found else []
     duties = found["duty"].items(1) if "duty" in found else []
     return Rule(
@@ -206,7 +207,17 @@ def _rule(place: Place, use: str) -> Rule:
 def _duty(place: Place) -> Duty:
     found = _members(place, ("action",), ("@id",))
     id_ = _iri(found["@id"]) if "@id" in found else place.where
-    return Duty(id_, _action(found["action"], "duty"), "@id" in found)
+    return Duty(id_, _action(found["action"], "duty"), named="@id" in found)
+
+
+def _obligation(place: Place) -> Duty:
+    found = _members(place, ("action", "constraint"), ("@id",))  # one that does not say by when is none
+    return Duty(
+        id=_iri(found["@id"]) if "@id" in found else place.where,
+        action=_action(found["action"], "obligation"),
+        constraints=tuple(_constraint(each, "obligation") for each in found["constraint"].items(1)),
+        named="@id" in found,
+    )
 
 
 def _action(place: Place, use: str) -> str:
@@ -225,8 +236,8 @@ def _constraint(place: Place, use: str) -> Constraint:
     found = _members(place, ("leftOperand", "operator", "rightOperand"), ("@id",))
     operand = OPERANDS.get(found["leftOperand"].text())
     # What says how an obligation is performed is no condition of anything, and the other way round.
-    if operand is None or (use == "obligation") is bool(operand.phases):
-        fitting = [each.term for each in OPERANDS.values() if (use == "obligation") is not bool(each.phases)]
+    if operand is None or not _fits(operand, use):
+        fitting = [each.term for each in OPERANDS.values() if _fits(each, use)]
         _unknown(found["leftOperand"], fitting)
     word = found["operator"].text()
     if word not in operand.operators:
@@ -244,6 +255,11 @@ def _constraint(place: Place, use: str) -> Constraint:
         written=written,
         named="@id" in found,
     )
+
+
+def _fits(operand: Operand, use: str) -> bool:
+    fits = operand.term in ("hefu:retention", "hefu:deadline") if use == "obligation" else operand.in_rules
+    return fits and not operand.unit and operand.kind in _READ
 
 
 def _written(place: Place, operand: Operand) -> str:
@@ -280,7 +296,7 @@ def _value(place: Place, text: str, operand: Operand) -> Value:
             )
         case Kind.PARTY:
             return _named(inner, PARTICIPANT_PREFIX)
-        case Kind.NAMES:
+        case _:
             return text if _NAME.match(text) else wrong(place.where, "names of letters, digits and underscores")
 
 
@@ -319,19 +335,19 @@ def _unknown(place: Place, known: Iterable[str], text: str = "") -> NoReturn:
     raise Malformed("policy.unknown", where=place.where, term=term, known=", ".join(sorted(known)))
 
 
-def _dump_rule(rule: Rule) -> Object:
+def _dump_rule(rule: Rule | Duty) -> Object:
     body: Object = {"action": rule.action}
     if rule.named:
         body["@id"] = rule.id
     if rule.constraints:
-        body["constraint"] = [_dump_constraint(each) for each in rule.constraints]
-    if rule.duties:
+        body["constraint"] = [_dump_constraint(each) for each in rule.constraints if isinstance(each, Constraint)]
+    if isinstance(rule, Rule) and rule.duties:
         body["duty"] = [_dump_duty(each) for each in rule.duties]
     return body
 
 
 def _dump_duty(duty: Duty) -> Object:
-    return {"@id": duty.id, "action": duty.action} if duty.named else {"action": duty.action}
+    return _dump_rule(duty)
 
 
 def _dump_constraint(constraint: Constraint) -> Object:

@@ -19,12 +19,19 @@ class Code(StrEnum):
     FAILED = "constraint.failed"
     UNKNOWN = "constraint.unknown"
     DEFERRED = "constraint.deferred"
+    LOGIC_HELD = "logic.held"
+    LOGIC_FAILED = "logic.failed"
+    LOGIC_UNKNOWN = "logic.unknown"
     HOLDS = "permission.holds"
     LACKS = "permission.lacks"
     FIRES = "prohibition.fires"
     RESTS = "prohibition.rests"
     PENDING = "duty.pending"
     PERFORMED = "duty.performed"
+    INACTIVE = "duty.inactive"
+    LATER = "duty.later"
+    ACTIVE = "duty.active"
+    VIOLATED = "duty.violated"
 
 
 class Reason(NamedTuple):
@@ -32,7 +39,8 @@ class Reason(NamedTuple):
 
     Attributes:
         rule: the id of the rule; empty where the whole contract is meant.
-        part: the id of the rule's constraint or duty; empty where the rule itself is meant.
+        part: the id of the rule's constraint, logical constraint or duty; empty where the rule itself is meant. Of
+            an obligation, which stands in no rule, its id.
     """
 
     code: Code

@@ -22,7 +22,9 @@ from hefu_policies.policy import compile_policy
 from hefu_policies.reading import Place, write_decimal, wrong
 from hefu_policies.terms import BY_NAME, Kind, Phase
 
-EVALUATOR = "hefu-policies/1"
+EVALUATOR = "hefu-policies/2"
+# Of 0.1.0: it said nothing of obligations, and its policies have nothing else that is decided otherwise now.
+FIRST = "hefu-policies/1"
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:E[+-][0-9]{1,6})?\Z", re.ASCII)
 _MEMBERS = ("evaluator", "policy", "phase", "request", "facts", "effect", "clause", "duties", "reasons")
 
@@ -53,24 +55,31 @@ def read_facts(body: Json, where: str = "facts") -> dict[str, object]:
     return {name: _read(Place(value, f"{where}.{name}"), BY_NAME[name].kind) for name, value in body.items()}
 
 
-def record(decision: Decision) -> Object:
+def record(decision: Decision, evaluator: str = EVALUATOR) -> Object:
     """A decision as JSON: what is needed to make it again, and what came out."""
     request = decision.request
+    said = decision.reasons
+    if evaluator == FIRST:
+        obligations = {each.id for each in decision.contract.policy.obligations}
+        said = tuple(each for each in said if each.rule or each.part not in obligations)
+    asked: Object = {
+        "action": request.action,
+        "target": request.target,
+        "assignee": request.assignee,
+        "performed": [*sorted(request.performed)],
+    }
+    if request.violated:
+        asked["violated"] = [*sorted(request.violated)]
     return {
-        "evaluator": EVALUATOR,
+        "evaluator": evaluator,
         "policy": _digest(odrl.dump(decision.contract.policy)),
         "phase": decision.phase.value,
-        "request": {
-            "action": request.action,
-            "target": request.target,
-            "assignee": request.assignee,
-            "performed": [*sorted(request.performed)],
-        },
+        "request": asked,
         "facts": write_facts(decision.facts),
         "effect": decision.effect.value,
         "clause": decision.clause,
         "duties": [*decision.duties],
-        "reasons": [{"code": each.code.value, "rule": each.rule, "part": each.part} for each in decision.reasons],
+        "reasons": [{"code": each.code.value, "rule": each.rule, "part": each.part} for each in said],
     }
 
 
@@ -86,20 +95,21 @@ def replay(policy: Object, recorded: Object) -> Decision:
         Untrusted: the record is of another policy, or the decision comes out differently.
     """
     found = Place(recorded, "decision").members(_MEMBERS)
-    found["evaluator"].choice(EVALUATOR)
+    evaluator = found["evaluator"].choice(FIRST, EVALUATOR)
     if found["policy"].digest() != _digest(policy):
         raise Untrusted("policy.replay", what="policy")
-    asked = found["request"].members(("action", "target", "assignee", "performed"))
+    asked = found["request"].members(("action", "target", "assignee", "performed"), ("violated",))
     request = Request(
         asked["action"].text(),
         asked["target"].text(),
         asked["assignee"].text(),
         frozenset(asked["performed"].texts()),
+        frozenset(asked["violated"].texts(least=1)) if "violated" in asked else frozenset(),
     )
     facts = read_facts(found["facts"].value, found["facts"].where)
     phase = Phase(found["phase"].choice(*Phase))
     decision = decide(compile_policy(odrl.load(policy)), request, facts, phase)
-    again = record(decision)
+    again = record(decision, evaluator)
     for name in _MEMBERS:
         if again[name] != recorded[name]:
             raise Untrusted("policy.replay", what=name)

@@ -35,7 +35,9 @@ def reduced(example: Any) -> Any:
     del policy["obligation"]
     policy["permission"] = [each for each in policy["permission"] if each["action"] == "hefu:dpQuery"]
     (rule,) = policy["permission"]
-    rule["constraint"] = [each for each in rule["constraint"] if each["leftOperand"] in OPERANDS]
+    rule["constraint"] = [
+        each for each in rule["constraint"] if each["leftOperand"] in OPERANDS and each["leftOperand"] != "odrl:spatial"
+    ]
     rule["duty"] = [{"@id": "urn:d:log", "action": "hefu:log"}]
     assert len(rule["constraint"]) == 10
     return policy

@@ -65,7 +65,7 @@ def test_a_record_with_other_facts_is_found() -> None:
 
 def test_a_record_of_another_evaluator_is_not_judged_by_this_one() -> None:
     with pytest.raises(Malformed, match="evaluator"):
-        replay(POLICY, _logged() | {"evaluator": "hefu-policies/2"})
+        replay(POLICY, _logged() | {"evaluator": "hefu-policies/3"})
 
 
 def test_facts_are_written_plainly_and_read_back() -> None:

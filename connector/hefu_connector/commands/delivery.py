@@ -201,8 +201,10 @@ def _plan(arguments: argparse.Namespace, contract: control_pb2.Contract) -> byte
 
 def _limits(rules: list[Any], processing: str) -> dict[str, tuple[Any, ...]]:
     """What the first permission to deliver says that names the processing, by operand."""
+    from hefu_policies.policy import demanded
+
     for rule in rules:
-        said = {each.operand.name: each.values for each in rule.constraints}
+        said = {each.operand.name: each.values for each in demanded(rule)}
         if not processing or processing in said.get("processing", ()):
             return said
     return {}

@@ -11,7 +11,7 @@ from hefu.errors import Language, Malformed
 from hefu_policies import library, odrl
 from hefu_policies.budget import Budget
 from hefu_policies.library import Parameter, Template
-from hefu_policies.policy import Policy, Rule, Value
+from hefu_policies.policy import Duty, Policy, Rule, Value, leaves
 from hefu_policies.product import FromTemplate
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import Column
@@ -98,13 +98,13 @@ def _lines(policy: Policy, language: Language) -> list[str]:
     return lines
 
 
-def _constraints(rule: Rule, language: Language) -> list[str]:
+def _constraints(rule: Rule | Duty, language: Language) -> list[str]:
     lines = []
-    for each in rule.constraints:
+    for each in leaves(rule):
         label = each.operand.zh if language == "zh" else each.operand.en
         values = ", ".join(map(_word, each.values, each.written))
         lines.append(f"  · {label} {_OPERATORS[each.operator.value][language]} {values}")
-    for duty in rule.duties:
+    for duty in rule.duties if isinstance(rule, Rule) else ():
         lines.append(f"  · {'须' if language == 'zh' else 'must'} {_action(duty.action, language)}")
     return lines
 
@@ -124,6 +124,7 @@ def _word(value: Value, written: str) -> str:
 
 _OPERATORS: Mapping[str, dict[Language, str]] = {
     "eq": {"en": "=", "zh": "="},
+    "neq": {"en": "≠", "zh": "≠"},
     "lt": {"en": "<", "zh": "<"},
     "lteq": {"en": "≤", "zh": "≤"},
     "gt": {"en": ">", "zh": ">"},
@@ -131,6 +132,8 @@ _OPERATORS: Mapping[str, dict[Language, str]] = {
     "isA": {"en": "is", "zh": "属于"},
     "isAnyOf": {"en": "is one of", "zh": "为其中之一："},
     "isNoneOf": {"en": "is none of", "zh": "不为："},
+    "isAllOf": {"en": "all of", "zh": "包含全部："},
+    "hasPart": {"en": "with", "zh": "包含："},
     "isPartOf": {"en": "only of", "zh": "仅限"},
 }
 

@@ -10,7 +10,6 @@ from hefu.canonical import Json, Object
 from hefu.errors import Language
 
 from hefu_policies import purposes
-from hefu_policies.comparisons import PARTICIPANT_PREFIX
 from hefu_policies.library.parameters import (
     Parameter,
     Template,
@@ -26,7 +25,7 @@ from hefu_policies.library.parameters import (
     typed,
     whole,
 )  # fmt: skip
-from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, Kind
+from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, PARTICIPANT_PREFIX, Kind
 
 PURPOSE = Parameter(
     "purpose", purpose, "a purpose such as dpv:ScientificResearch", "what for", "用途", "dpv:ScientificResearch"
