@@ -1,7 +1,12 @@
 """The operators: closures that compare a fact with the values of a constraint.
 
 Each answers True, False or None; None is Unknown: the fact is of another type, or its value is not one the vocabulary
-knows. Nothing is cast: an integer may stand for a decimal, and that is all.
+knows. Nothing is cast: an integer may stand for a decimal, and that is all. V is the fact, R the right operand:
+
+- eq neq lt lteq gt gteq: typed, by the order of the kind.
+- isAnyOf, isNoneOf: V ∩ R is not empty, is empty. isAllOf, hasPart: R ⊆ V. isPartOf: V ⊆ R.
+- isA: V is R or narrower. Where a kind has narrower values, all but eq and neq count a value as each broader one too:
+  "none of" must not be escaped by being narrower.
 
 Source: ODRL 2.2 vocabulary, section on operators; where it is silent, docs/decisions/2026-11-21-policy-semantics.md.
 """
@@ -9,26 +14,42 @@ Source: ODRL 2.2 vocabulary, section on operators; where it is silent, docs/deci
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
-from decimal import Decimal
-from operator import ge, gt, le, lt
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeGuard
 
-from hefu_policies.purposes import LINEAGE
+from hefu_policies.ordering import ORDER, ORDERED, TERM_PREFIX, Test, Values, fitting, ordered, time_of
+from hefu_policies.places import industry_lineage, read_address, read_network, region_lineage
+from hefu_policies.reading import wrong
 from hefu_policies.rules import Value
-from hefu_policies.terms import PARTICIPANT_PREFIX, Kind, Operand, Operator, Vocabulary
+from hefu_policies.terms import Kind, Operand, Operator, Vocabulary
+from hefu_policies.windows import Window, read_window
 
-TERM_PREFIX = "hefu:"
+__all__ = ["LONGEST", "TERM_PREFIX", "Test", "comparison", "is_names"]
+
 LONGEST = 200  # characters of a name in a fact; a longer one is Unknown
-_UTC = timedelta(0)
 
-Values = tuple[Value, ...]
-Test = Callable[[object], bool | None]
+Sets = Callable[[frozenset[Any], Collection[Any]], bool]  # of R and V
 
 
 def comparison(operand: Operand, operator: Operator, values: Values, vocabulary: Vocabulary) -> Test:
-    """The closure of a constraint."""
-    return _TESTS[operand.kind](operand, operator, values)
+    """The closure of a constraint.
+
+    Raises:
+        Malformed: the operator makes no sense with values of this kind.
+    """
+    kind = operand.kind
+    if kind in ORDERED:
+        return ordered(operand, operator, values)
+    if kind is Kind.ADDRESS:
+        return _address_test(operator, values)
+    if kind is Kind.WINDOW:
+        return _window_test(operator, values)
+    if kind in _SETS:
+        return _set_test(operand, operator, values)
+    lineage = _lineage(operand, vocabulary)
+    return (
+        _plain_test(operand, operator, values) if lineage is None else _narrow_test(operand, operator, values, lineage)
+    )
 
 
 def is_names(value: object) -> TypeGuard[Collection[str]]:
@@ -41,100 +62,166 @@ def is_names(value: object) -> TypeGuard[Collection[str]]:
     return True
 
 
-_ORDER: dict[Operator, Callable[[Any, Any], Any]] = {
-    Operator.LT: lt,
-    Operator.LTEQ: le,
-    Operator.GT: gt,
-    Operator.GTEQ: ge,
+_IN_SETS: dict[Operator, Sets] = {
+    Operator.EQ: lambda right, value: right == frozenset(value),
+    Operator.NEQ: lambda right, value: right != frozenset(value),
+    Operator.IS_ANY_OF: lambda right, value: not right.isdisjoint(value),
+    Operator.IS_NONE_OF: lambda right, value: right.isdisjoint(value),
+    Operator.IS_ALL_OF: lambda right, value: right.issubset(value),
+    Operator.HAS_PART: lambda right, value: right.issubset(value),
+    Operator.IS_PART_OF: lambda right, value: right.issuperset(value),
 }
+# Of one value, which counts as its lineage where it has one.
+_NARROWER = (Operator.IS_A, Operator.IS_ANY_OF, Operator.IS_PART_OF)
+_ALL = (Operator.IS_ALL_OF, Operator.HAS_PART)
 
 
-def _decimal_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    compare, limit = _ORDER[operator], values[0]
-
-    def test(value: object) -> bool | None:
-        if type(value) is int or (type(value) is Decimal and value.is_finite()):
-            return bool(compare(value, limit))
-        return None
-
-    return test
+_SETS = frozenset({Kind.NAMES, Kind.PARTIES, Kind.CLAIM})
 
 
-def _integer_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    compare, limit = _ORDER[operator], values[0]
-    return lambda value: bool(compare(value, limit)) if type(value) is int else None
-
-
-def _time_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    compare, limit = _ORDER[operator], values[0]
-
-    def test(value: object) -> bool | None:
-        # utcoffset() is None without a zone: a time of no zone is no instant. Whole seconds, as records write them.
-        if type(value) is datetime and value.utcoffset() == _UTC:
-            return bool(compare(value.replace(microsecond=0) if value.microsecond else value, limit))
-        return None
-
-    return test
-
-
-def _duration_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    compare, limit = _ORDER[operator], values[0]
-    return lambda value: bool(compare(value, limit)) if type(value) is timedelta else None
-
-
-def _purpose_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    # A purpose counts as each of its broader ones, for every operator: "none of" must not be escaped by being narrower.
-    allowed = frozenset(map(str, values))
-    wanted = operator is not Operator.IS_NONE_OF
-
-    def test(value: object) -> bool | None:
-        lineage = LINEAGE.get(value) if type(value) is str else None
-        return None if lineage is None else allowed.isdisjoint(lineage) is not wanted
-
-    return test
-
-
-def _concept_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    allowed, words = frozenset(values), operand.words
-
-    def test(value: object) -> bool | None:
-        if type(value) is not str:
-            return None
-        word = value if value in words else value.removeprefix(TERM_PREFIX)
-        return word in allowed if word in words else None
-
-    return test
-
-
-def _party_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    allowed = frozenset(values)
-
-    def test(value: object) -> bool | None:
-        known = type(value) is str and 0 < len(value) <= LONGEST
-        return str(value).removeprefix(PARTICIPANT_PREFIX) in allowed if known else None
-
-    return test
-
-
-def _names_test(operand: Operand, operator: Operator, values: Values) -> Test:
-    named = frozenset(map(str, values))
-    inside = operator is Operator.IS_PART_OF
+def _set_test(operand: Operand, operator: Operator, values: Values) -> Test:
+    right = frozenset(map(str, values))
+    # A claim is one of those that are there, whatever the others are.
+    compare = fitting(_IN_SETS, Operator.IS_ANY_OF if _one_claim(operand, operator) else operator)
+    prefix = operand.prefix
 
     def test(value: object) -> bool | None:
         if not is_names(value):
             return None
-        return named.issuperset(value) if inside else named.isdisjoint(value)
+        return compare(right, [each.removeprefix(prefix) for each in value] if prefix else value)
 
     return test
 
 
-_TESTS: dict[Kind, Callable[[Operand, Operator, Values], Test]] = {
-    Kind.DECIMAL: _decimal_test,
-    Kind.INTEGER: _integer_test,
-    Kind.TIME: _time_test,
-    Kind.DURATION: _duration_test,
-    Kind.PURPOSE: _purpose_test,
-    Kind.CONCEPT: _concept_test,
-    Kind.PARTY: _party_test,
-    Kind.NAMES: _names_test,
+def _one_claim(operand: Operand, operator: Operator) -> bool:
+    return operand.kind is Kind.CLAIM and operator is Operator.EQ
+
+
+def _plain_test(operand: Operand, operator: Operator, values: Values) -> Test:
+    """One value without narrower ones."""
+    normal, right = _normal(operand), frozenset(values)
+    negative = operator in (Operator.NEQ, Operator.IS_NONE_OF)
+    if operator not in (Operator.EQ, *_NARROWER, *_ALL) and not negative:
+        wrong("operator", f"an operator that fits {operand.term}")
+    if operator in _ALL and len(right) > 1:  # one value is never several
+        return lambda value: None if normal(value) is None else False
+
+    def test(value: object) -> bool | None:
+        known = normal(value)
+        return None if known is None else (known in right) is not negative
+
+    return test
+
+
+def _narrow_test(
+    operand: Operand, operator: Operator, values: Values, lineage: Callable[[str], frozenset[str] | None]
+) -> Test:
+    """One value that counts as each of its broader ones."""
+    right, prefix = frozenset(map(str, values)), operand.prefix
+    broader = frozenset[str]()
+    if operand.kind in _CODES:  # what contains one of the values may or may not be it: that is unknown
+        broader = frozenset().union(*(_CODES[operand.kind](each) or () for each in right)) - right
+    if operator in (Operator.EQ, Operator.NEQ):
+        compare = fitting(ORDER, operator)
+        only = next(iter(right))
+        return lambda value: _exact(value, prefix, lineage, compare, only)
+    negative = operator is Operator.IS_NONE_OF
+    every = operator in _ALL
+    if operator not in (*_NARROWER, *_ALL) and not negative:
+        wrong("operator", f"an operator that fits {operand.term}")
+
+    def test(value: object) -> bool | None:
+        name = value.removeprefix(prefix) if type(value) is str else ""
+        known = lineage(name)
+        if known is None:
+            return None
+        found = right.issubset(known) if every else not right.isdisjoint(known)
+        return None if not found and name in broader else found is not negative
+
+    return test
+
+
+def _exact(
+    value: object,
+    prefix: str,
+    lineage: Callable[[str], frozenset[str] | None],
+    compare: Callable[[Any, Any], Any],
+    only: str,
+) -> bool | None:
+    name = value.removeprefix(prefix) if type(value) is str else ""
+    return None if lineage(name) is None else bool(compare(name, only))
+
+
+def _normal(operand: Operand) -> Callable[[object], Any]:
+    """What makes a fact comparable: None where it is not."""
+    words, prefix, kind = operand.words, operand.prefix, operand.kind
+
+    def word(value: object) -> str | None:
+        if type(value) is not str:
+            return None
+        name = value if value in words else value.removeprefix(TERM_PREFIX)
+        return name if name in words else None
+
+    def name(value: object) -> str | None:
+        known = type(value) is str and 0 < len(value) <= LONGEST
+        return str(value).removeprefix(prefix) if known else None
+
+    if kind is Kind.BOOLEAN:
+        return lambda value: value if type(value) is bool else None
+    if kind is Kind.DIGEST:
+        return lambda value: value if type(value) is str and _is_digest(value) else None
+    return word if kind is Kind.CONCEPT and words else name
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 71 and text.startswith("sha256:") and not set(text[7:]) - set("0123456789abcdef")
+
+
+_CODES: dict[Kind, Callable[[str], frozenset[str] | None]] = {
+    Kind.REGION: region_lineage,
+    Kind.INDUSTRY: industry_lineage,
 }
+
+
+def _lineage(operand: Operand, vocabulary: Vocabulary) -> Callable[[str], frozenset[str] | None] | None:
+    if operand.kind in _CODES:
+        return _CODES[operand.kind]
+    return vocabulary.taxonomies[operand.taxonomy].get if operand.taxonomy else None
+
+
+def _window_test(operator: Operator, values: Values) -> Test:
+    windows = [_window(each) for each in values]
+    if operator not in (Operator.IS_PART_OF, Operator.IS_NONE_OF):
+        wrong("operator", "isPartOf or isNoneOf")
+    negative = operator is Operator.IS_NONE_OF
+
+    def test(value: object) -> bool | None:
+        known = time_of(value)
+        return None if known is None else any(each.contains(known) for each in windows) is not negative
+
+    return test
+
+
+def _window(value: Value) -> Window:
+    return read_window(str(value)) or wrong("rightOperand", "a window such as 1-5 08:00/18:00 +08:00")
+
+
+def _address_test(operator: Operator, values: Values) -> Test:
+    right = [read_network(str(each)) or wrong("rightOperand", "a host, an address or a network") for each in values]
+    networks = [each for each in right if not isinstance(each, str)]
+    hosts = frozenset(each for each in right if isinstance(each, str))
+    if operator not in (Operator.EQ, Operator.NEQ, Operator.IS_ANY_OF, Operator.IS_NONE_OF, Operator.IS_PART_OF):
+        wrong("operator", "isAnyOf or isNoneOf")
+    negative = operator in (Operator.IS_NONE_OF, Operator.NEQ)
+
+    def test(value: object) -> bool | None:
+        known = read_address(value) if type(value) is str else None
+        if known is None:
+            return None
+        address = isinstance(known, (IPv4Address, IPv6Address))
+        found = any(known in each for each in networks) if address else known in hosts
+        # A name and an address cannot be compared here: whatever is left of the other form may still be it.
+        left = hosts if address else networks
+        return None if not found and left else found is not negative
+
+    return test

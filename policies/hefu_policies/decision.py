@@ -81,6 +81,11 @@ class Decision:
     facts: Facts = field(repr=False)
 
     @property
+    def pending(self) -> tuple[str, ...]:
+        """The ids of the duties in ``duties``."""
+        return tuple(each.part for each in self.reasons if each.code is Code.PENDING)
+
+    @property
     def permits(self) -> bool:
         """Whether nothing stands against it but duties, which whoever asks must then perform."""
         return self.effect in (Effect.PERMIT, Effect.PERMIT_AFTER_DUTIES)
@@ -234,7 +239,7 @@ def _state(each: CompiledDuty, request: Request, known: Facts, phase: Phase, rea
         return Code.VIOLATED
     if False in gates:
         return Code.INACTIVE
-    if each.duty.id in request.performed or (each.duty.action in request.performed and not each.exact):
+    if each.duty.id in request.performed or (each.duty.action in request.performed and not each.how):
         return Code.PERFORMED
     if each.due is not Phase.POST:
         return Code.PENDING

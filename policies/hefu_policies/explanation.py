@@ -1,26 +1,23 @@
 """Why a decision came out as it did, in plain sentences for two audiences.
 
-The policy's owner reads everything: what was known and what the clause demands. A requester reads the clause and its
-own values only (those of its request and plan), never what the connector knows besides.
+The policy's owner reads everything: what was known and what each clause demands. A requester reads what stands
+against it, with its own values only (those of its request and plan), never what the connector knows besides; and the
+duties that it must perform first, in full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from hefu.errors import Language, Refused
-from hefu.times import write_time
 
-from hefu_policies import purposes
-from hefu_policies.comparisons import is_names
+from hefu_policies import phrases
 from hefu_policies.decision import Decision, Effect
-from hefu_policies.reading import write_decimal
+from hefu_policies.phrases import pick
 from hefu_policies.reasons import Code, Reason
-from hefu_policies.rules import Constraint, leaves
-from hefu_policies.terms import ACTIONS, Kind, Operator
+from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy
 
 
 class Audience(StrEnum):
@@ -30,51 +27,53 @@ class Audience(StrEnum):
     REQUESTER = "requester"
 
 
-_OPERATORS: dict[Operator, tuple[str, str]] = {
-    Operator.EQ: ("must be", "须为"),
-    Operator.LT: ("must be below", "须小于"),
-    Operator.LTEQ: ("must be at most", "须不超过"),
-    Operator.GT: ("must be above", "须大于"),
-    Operator.NEQ: ("must not be", "不得为"),
-    Operator.GTEQ: ("must be at least", "须不低于"),
-    Operator.IS_A: ("must be a kind of", "须属于"),
-    Operator.IS_ANY_OF: ("must be one of", "须为其一："),
-    Operator.IS_NONE_OF: ("must be none of", "不得为："),
-    Operator.IS_ALL_OF: ("must include all of", "须包含全部："),
-    Operator.HAS_PART: ("must include", "须包含："),
-    Operator.IS_PART_OF: ("must lie within", "须在以下范围内："),
-}
-
+_HOLDS = ("{part}: {what}: holds{known}", "{part}：{what}：满足{known}")
+_FAILS = ("{part}: {what}: does not hold{known}", "{part}：{what}：不满足{known}")
 _SENTENCES: dict[Code, tuple[str, str]] = {
     Code.OTHER_TARGET: ("the contract is about another data product", "合约针对的是另一数据产品"),
     Code.OTHER_ASSIGNEE: ("the contract is with another participant", "合约的使用方是另一参与方"),
     Code.NO_PERMISSION: ("no permission is about {action}", "没有关于{action}的许可"),
-    Code.HELD: ("{part}: {what}: holds{known}", "{part}：{what}：满足{known}"),
-    Code.FAILED: ("{part}: {what}: does not hold{known}", "{part}：{what}：不满足{known}"),
+    Code.HELD: _HOLDS,
+    Code.FAILED: _FAILS,
     Code.UNKNOWN: (
         "{part}: {what}: cannot be decided, as the fact is not known{known}",
         "{part}：{what}：事实不明，无法裁决{known}",
     ),
-    Code.DEFERRED: ("{part}: {what}: is decided at release", "{part}：{what}：发布时裁决"),
+    Code.DEFERRED: ("{part}: {what}: is decided later, by release", "{part}：{what}：稍后裁决，至迟于发布时"),
+    Code.LOGIC_HELD: _HOLDS,
+    Code.LOGIC_FAILED: _FAILS,
+    Code.LOGIC_UNKNOWN: (
+        "{part}: {what}: cannot be decided, as a fact is not known",
+        "{part}：{what}：有事实不明，无法裁决",
+    ),
     Code.HOLDS: ("permission {rule} holds", "许可 {rule} 成立"),
     Code.LACKS: ("permission {rule} does not hold", "许可 {rule} 不成立"),
     Code.FIRES: ("prohibition {rule} applies", "禁止 {rule} 适用"),
     Code.RESTS: ("prohibition {rule} does not apply", "禁止 {rule} 不适用"),
-    Code.PENDING: ("{part}: the duty must be performed before the release leaves", "{part}：发布前须履行义务"),
-    Code.PERFORMED: ("{part}: the duty is performed", "{part}：义务已履行"),
+    Code.PENDING: ("{part}: the duty must be performed first: {what}", "{part}：须先履行义务：{what}"),
+    Code.PERFORMED: ("{part}: the duty is performed: {what}", "{part}：义务已履行：{what}"),
+    Code.INACTIVE: ("{part}: the duty does not apply here: {what}", "{part}：此处无须履行义务：{what}"),
+    Code.LATER: ("{part}: the duty is due after the use: {what}", "{part}：义务于使用之后履行：{what}"),
+    Code.ACTIVE: ("{part}: the duty is due from now on: {what}", "{part}：自此须履行义务：{what}"),
+    Code.VIOLATED: (
+        "{part}: the duty was not performed in time; until it is, nothing new is permitted: {what}",
+        "{part}：义务逾期未履行，履行之前不再允许新的使用：{what}",
+    ),
 }
 
-_AGAINST = {Code.OTHER_TARGET, Code.OTHER_ASSIGNEE, Code.NO_PERMISSION, Code.FIRES, Code.FAILED, Code.UNKNOWN}
+_NAYS = {Code.FAILED, Code.UNKNOWN, Code.LOGIC_FAILED, Code.LOGIC_UNKNOWN}
+_YEAS = {Code.HELD, Code.UNKNOWN, Code.LOGIC_HELD, Code.LOGIC_UNKNOWN}
+_AGAINST = {Code.OTHER_TARGET, Code.OTHER_ASSIGNEE, Code.NO_PERMISSION}
 
 
 def explain(decision: Decision, audience: Audience = Audience.REQUESTER, language: Language = "en") -> tuple[str, ...]:
     """The report: all of it for the owner, what speaks against it for a requester."""
-    constraints, firing = _index(decision)
-    lines = []
-    for reason in decision.reasons:
-        if audience is Audience.OWNER or _concerns(reason, decision, firing):
-            lines.append(_sentence(reason, decision, constraints, audience, language))
-    return tuple(lines)
+    index = _Index.of(decision)
+    return tuple(
+        _sentence(reason, decision, index, audience, language)
+        for reason in decision.reasons
+        if audience is Audience.OWNER or _concerns(reason, decision, index)
+    )
 
 
 def check_permitted(decision: Decision) -> None:
@@ -88,72 +87,94 @@ def check_permitted(decision: Decision) -> None:
         raise Refused("policy.refused", reasons=explain(decision), detail=detail)
 
 
-def _index(decision: Decision) -> tuple[dict[str, Constraint], set[str]]:
-    policy = decision.contract.policy
-    rules = (*policy.permissions, *policy.prohibitions)
-    constraints = {constraint.id: constraint for rule in rules for constraint in leaves(rule)}
-    return constraints, {each.rule for each in decision.reasons if each.code is Code.FIRES}
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """A decision's policy by id: conditions, in which logical constraint each stands, duties; and what was found."""
+
+    conditions: Mapping[str, Condition]
+    within: Mapping[str, str]
+    duties: Mapping[str, Duty]
+    codes: Mapping[str, Code]
+    firing: frozenset[str]
+    permissions: frozenset[str]
+
+    @classmethod
+    def of(cls, decision: Decision) -> _Index:
+        policy = decision.contract.policy
+        conditions: dict[str, Condition] = {}
+        within: dict[str, str] = {}
+        duties = {each.id: each for each in policy.duties()}
+        for top in _tops(policy):
+            _enter(top, "", conditions, within)
+        return cls(
+            conditions,
+            within,
+            duties,
+            {each.part: each.code for each in decision.reasons if each.part},
+            frozenset(each.rule for each in decision.reasons if each.code is Code.FIRES),
+            frozenset(each.id for each in policy.permissions),
+        )
+
+    def decisive(self, part: str, codes: set[Code]) -> bool:
+        """Whether a condition and all the logic that it stands in came out in one of these ways."""
+        while part:
+            if self.codes.get(part) not in codes:
+                return False
+            part = self.within.get(part, "")
+        return True
 
 
-def _concerns(reason: Reason, decision: Decision, firing: set[str]) -> bool:
+def _tops(policy: Policy) -> list[Condition]:
+    rules = [each for rule in policy.rules for each in rule.constraints]
+    return rules + [each for duty in policy.duties() for each in duty.constraints]
+
+
+def _enter(condition: Condition, parent: str, conditions: dict[str, Condition], within: dict[str, str]) -> None:
+    conditions[condition.id] = condition
+    within[condition.id] = parent
+    for each in condition.parts if isinstance(condition, Logical) else ():
+        _enter(each, condition.id, conditions, within)
+
+
+def _concerns(reason: Reason, decision: Decision, index: _Index) -> bool:
+    if reason.code is Code.VIOLATED or reason.code in _AGAINST:
+        return True
+    if reason.code is Code.PENDING:
+        return decision.effect is Effect.PERMIT_AFTER_DUTIES
+    if reason.part and reason.part not in index.conditions:
+        return False
+    if decision.permits:
+        return reason.code is Code.HOLDS and reason.rule == decision.clause
     if decision.effect is Effect.DENY:  # whatever permissions say, the prohibition decided
-        return reason.rule in firing and reason.code in (Code.FIRES, Code.UNKNOWN, Code.HELD)
-    prohibitions = {each.id for each in decision.contract.policy.prohibitions}
-    return reason.code in _AGAINST and reason.rule not in prohibitions
+        return reason.rule in index.firing and (
+            reason.code is Code.FIRES or (reason.code in _YEAS and index.decisive(reason.part, _YEAS))
+        )
+    against = reason.code in _NAYS and reason.rule in index.permissions
+    return against and index.decisive(reason.part, _NAYS)
 
 
-def _sentence(
-    reason: Reason, decision: Decision, constraints: dict[str, Constraint], audience: Audience, language: Language
-) -> str:
-    constraint = constraints.get(reason.part)
-    what = known = ""
-    if constraint is not None:
+def _sentence(reason: Reason, decision: Decision, index: _Index, audience: Audience, language: Language) -> str:
+    condition, duty = index.conditions.get(reason.part), index.duties.get(reason.part)
+    what = phrases.duty(duty, language) if duty else ""
+    known = ""
+    if condition is not None:
         full = audience is Audience.OWNER
-        what = _demand(constraint, language) if full else _label(constraint, language)
-        if full or constraint.operand.is_own:
-            known = _known(decision.facts.get(constraint.operand.name), constraint.operand.kind, language)
-    action = ACTIONS.get(decision.request.action)
-    return _pick(_SENTENCES[reason.code], language).format(
+        what = phrases.demand(condition, language) if full else phrases.label(condition, language)
+        known = _known(condition, decision, full, language)
+    return pick(_SENTENCES[reason.code], language).format(
         part=reason.part,
         rule=reason.rule,
-        what=what,
+        what=what or "?",
         known=known,
-        action=_pick((action.en, action.zh), language) if action else "?",
+        action=phrases.action(decision.request.action, language),
     )
 
 
-def _label(constraint: Constraint, language: Language) -> str:
-    return _pick((constraint.operand.en, constraint.operand.zh), language)
-
-
-def _demand(constraint: Constraint, language: Language) -> str:
-    values = ", ".join(_text(each, constraint.operand.kind, language) for each in constraint.values)
-    gap = " " if language == "en" else ""
-    return f"{_label(constraint, language)}{gap}{_pick(_OPERATORS[constraint.operator], language)} {values}"
-
-
-def _known(value: object, kind: Kind, language: Language) -> str:
+def _known(condition: Condition, decision: Decision, full: bool, language: Language) -> str:
+    if not isinstance(condition, Constraint) or not (full or condition.operand.is_own):
+        return ""
+    value = decision.facts.get(condition.fact)
     if value is None:
         return ""
-    text = _text(value, kind, language)
-    return f" (it is {text})" if language == "en" else f"（实为 {text}）"
-
-
-def _text(value: object, kind: Kind, language: Language) -> str:
-    if isinstance(value, str):
-        return purposes.label(value[:100], language) if kind is Kind.PURPOSE else value[:100]
-    if isinstance(value, datetime):
-        return write_time(value)
-    if isinstance(value, Decimal):
-        return write_decimal(value) if value.is_finite() else "?"
-    if is_names(value):
-        return _names(value)
-    return str(value) if isinstance(value, int) else "?"
-
-
-def _names(names: Collection[str]) -> str:
-    return ", ".join(sorted(names)[:20]) or "–"
-
-
-def _pick(pair: tuple[str, str], language: Language) -> str:
-    return pair[1] if language == "zh" else pair[0]
+    told = phrases.text(value, condition.operand.kind, language)
+    return f" (it is {told})" if language == "en" else f"（实为 {told}）"

@@ -26,7 +26,7 @@ from hefu_policies.rules import (
 from hefu_policies.terms import HEFU, Combine, Phase, Vocabulary
 
 __all__ = [
-    "Check", "Compiled", "CompiledDuty", "CompiledRule", "Condition", "Constraint", "Duty", "Group", "Logical",
+    "Check", "Compiled", "CompiledDuty", "CompiledRule", "Condition", "Constraint", "Duty", "Group", "How", "Logical",
     "Policy", "Rule", "Value", "compile_policy", "demanded", "leaves",
 ]  # fmt: skip
 
@@ -65,19 +65,28 @@ Node = Check | Group
 
 
 @dataclass(frozen=True, slots=True)
+class How:
+    """A compiled constraint on a performance operand: how a duty must be performed."""
+
+    constraint: Constraint
+    test: Test
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledDuty:
     """A compiled duty.
 
     Attributes:
         gates: the constraints that say whether it is due at all.
-        due: the phase in which a permission needs it performed.
-        exact: it is performed only where the performance names its id: how it is performed matters.
+        how: those that say how it is performed; where there are any, only a performance that names its id performs it.
+        due: the phase in which a permission needs it performed; what is no duty of a permission is due afterwards.
     """
 
     duty: Duty
     gates: tuple[Node, ...]
+    how: tuple[How, ...]
     due: Phase
-    exact: bool
+    consequences: tuple[CompiledDuty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class CompiledRule:
 
     Attributes:
         covers: the rule's action and all narrower ones.
+        duties: of a permission; the remedies of a prohibition.
         effective: what to say where it takes effect; ``idle`` where it does not.
     """
 
@@ -138,7 +148,7 @@ def compile_policy(
         policy,
         tuple(_rule(each, Code.HOLDS, Code.LACKS, vocabulary) for each in policy.permissions),
         tuple(_rule(each, Code.FIRES, Code.RESTS, vocabulary) for each in policy.prohibitions),
-        tuple(_duty(each, each.id, vocabulary) for each in policy.obligations),
+        tuple(_duty(each, each.id, vocabulary, Phase.POST) for each in policy.obligations),
         vocabulary,
         duties == "lenient",
     )
@@ -149,21 +159,31 @@ def _rule(rule: Rule, effective: Code, idle: Code, vocabulary: Vocabulary) -> Co
         rule,
         vocabulary.narrower(rule.action),
         tuple(_node(each, rule.id, vocabulary) for each in rule.constraints),
-        tuple(_duty(each, rule.id, vocabulary) for each in rule.duties),
+        (
+            *(_duty(each, rule.id, vocabulary, _due(each, vocabulary)) for each in rule.duties),
+            *(_duty(each, rule.id, vocabulary, Phase.POST) for each in rule.remedies),
+        ),
         Reason(effective, rule.id),
         Reason(idle, rule.id),
     )
 
 
-def _duty(duty: Duty, rule: str, vocabulary: Vocabulary) -> CompiledDuty:
-    gates = [each for each in duty.constraints if isinstance(each, Logical) or _is_gate(each)]
-    exact = any(each.operand.performance for each in leaves(duty))
-    nodes = tuple(_node(each, rule, vocabulary) for each in gates)
-    return CompiledDuty(duty, nodes, _due(duty, vocabulary), exact)
+def _duty(duty: Duty, rule: str, vocabulary: Vocabulary, due: Phase) -> CompiledDuty:
+    performing = [each for each in duty.constraints if isinstance(each, Constraint) and each.operand.performance]
+    return CompiledDuty(
+        duty,
+        tuple(_node(each, rule, vocabulary) for each in duty.constraints if _is_gate(each)),
+        tuple(How(each, comparison(each.operand, each.operator, each.values, vocabulary)) for each in performing),
+        due,
+        tuple(_duty(each, rule, vocabulary, Phase.POST) for each in duty.consequences),
+    )
 
 
-def _is_gate(constraint: Constraint) -> bool:
-    return not constraint.operand.performance and constraint.operand.in_rules
+def _is_gate(condition: Condition) -> bool:
+    """Whether a condition of a duty says if it is due at all: not how it is performed, nor after what."""
+    if isinstance(condition, Logical):
+        return True
+    return condition.operand.in_rules and not condition.operand.performance
 
 
 def _due(duty: Duty, vocabulary: Vocabulary) -> Phase:

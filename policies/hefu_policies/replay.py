@@ -20,11 +20,13 @@ from hefu_policies.comparisons import LONGEST, is_names
 from hefu_policies.decision import Decision, Facts, Request, decide
 from hefu_policies.policy import compile_policy
 from hefu_policies.reading import Place, write_decimal, wrong
-from hefu_policies.terms import BY_NAME, Kind, Phase
+from hefu_policies.terms import BY_NAME, Kind, Operand, Phase
 
 EVALUATOR = "hefu-policies/2"
 # Of 0.1.0: it said nothing of obligations, and its policies have nothing else that is decided otherwise now.
 FIRST = "hefu-policies/1"
+_LENGTH = re.compile(r"PT(0|[1-9][0-9]{0,13})S\Z", re.ASCII)
+_UNIT = re.compile(r"[A-Z0-9]{1,40}\Z", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:E[+-][0-9]{1,6})?\Z", re.ASCII)
 _MEMBERS = ("evaluator", "policy", "phase", "request", "facts", "effect", "clause", "duties", "reasons")
 
@@ -33,7 +35,7 @@ def write_facts(facts: Facts) -> Object:
     """Facts as JSON: decimals and times as text, sets as sorted lists; operands unknown to the vocabulary left out."""
     body: Object = {}
     for name in sorted(facts):
-        operand = BY_NAME.get(name)
+        operand = _operand(name)
         if operand is not None:
             value = _write(facts[name], operand.kind)
             if value is not None:
@@ -49,10 +51,13 @@ def read_facts(body: Json, where: str = "facts") -> dict[str, object]:
     """
     if not isinstance(body, dict):
         wrong(where, "an object")
-    for name in body:
-        if name not in BY_NAME:
+    facts = {}
+    for name, value in body.items():
+        operand = _operand(name)
+        if operand is None:
             raise Malformed("policy.unknown", where=where, term=name[:40], known=", ".join(sorted(BY_NAME)))
-    return {name: _read(Place(value, f"{where}.{name}"), BY_NAME[name].kind) for name, value in body.items()}
+        facts[name] = _read(Place(value, f"{where}.{name}"), operand.kind)
+    return facts
 
 
 def record(decision: Decision, evaluator: str = EVALUATOR) -> Object:
@@ -116,22 +121,41 @@ def replay(policy: Object, recorded: Object) -> Decision:
     return decision
 
 
+def _operand(name: str) -> Operand | None:
+    """The operand of a fact; one with a unit bears its last part, as in ``frequency@P1D``."""
+    first, at, unit = name.partition("@")
+    operand = BY_NAME.get(first)
+    if operand is None or bool(operand.unit) is not bool(at) or (at and not _UNIT.match(unit)):
+        return None
+    return operand
+
+
 def _digest(policy: Object) -> str:
     return canonical.digest(canonical.encode(policy))
 
 
 def _write(value: object, kind: Kind) -> Json:
-    if kind is Kind.DECIMAL:
-        return _write_number(value)
-    if kind is Kind.INTEGER:
-        return value if type(value) is int and abs(value) <= canonical.LARGEST_INTEGER else None
-    if kind is Kind.TIME:
-        return write_time(value) if isinstance(value, datetime) and value.utcoffset() == timedelta(0) else None
-    if kind is Kind.DURATION:  # no decision is made on one
+    match kind:
+        case Kind.DECIMAL:
+            return _write_number(value)
+        case Kind.INTEGER:
+            return value if type(value) is int and abs(value) <= canonical.LARGEST_INTEGER else None
+        case Kind.TIME | Kind.WINDOW:
+            return write_time(value) if isinstance(value, datetime) and value.utcoffset() == timedelta(0) else None
+        case Kind.DURATION:
+            return _write_length(value)
+        case Kind.BOOLEAN:
+            return value if isinstance(value, bool) else None
+        case Kind.NAMES | Kind.PARTIES | Kind.CLAIM:
+            return [*sorted(set(value))] if is_names(value) else None
+        case _:
+            return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None
+
+
+def _write_length(value: object) -> str | None:
+    if not isinstance(value, timedelta) or value < timedelta(0):
         return None
-    if kind is Kind.NAMES:
-        return [*sorted(set(value))] if is_names(value) else None
-    return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None
+    return f"PT{value.days * 86400 + value.seconds}S"
 
 
 def _write_number(value: object) -> str | None:
@@ -146,13 +170,24 @@ def _read_number(place: Place) -> Decimal:
     return Decimal(text) if _NUMBER.match(text) else wrong(place.where, "a decimal as text")
 
 
+def _read_length(place: Place) -> timedelta:
+    found = _LENGTH.match(place.text())
+    return timedelta(seconds=int(found[1])) if found else wrong(place.where, "a length of time in seconds: PT3600S")
+
+
 def _read(place: Place, kind: Kind) -> object:
-    if kind is Kind.DECIMAL:
-        return _read_number(place)
-    if kind is Kind.INTEGER:
-        return place.integer(-canonical.LARGEST_INTEGER)
-    if kind is Kind.TIME:
-        return place.time().astimezone(UTC)
-    if kind is Kind.NAMES:
-        return frozenset(place.texts())
-    return place.text()
+    match kind:
+        case Kind.DECIMAL:
+            return _read_number(place)
+        case Kind.INTEGER:
+            return place.integer(-canonical.LARGEST_INTEGER)
+        case Kind.TIME | Kind.WINDOW:
+            return place.time().astimezone(UTC)
+        case Kind.DURATION:
+            return _read_length(place)
+        case Kind.BOOLEAN:
+            return place.flag()
+        case Kind.NAMES | Kind.PARTIES | Kind.CLAIM:
+            return frozenset(place.texts())
+        case _:
+            return place.text()

@@ -11,7 +11,6 @@ constraint is deferred.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
 from hefu_policies.actions import (
@@ -90,7 +89,6 @@ HEFU: Final = Vocabulary(ACTIONS, OPERANDS, {PURPOSES: LINEAGE})
 BY_NAME: Final[Mapping[str, Operand]] = HEFU.by_name
 
 
-@cache
 def narrower(action: str) -> frozenset[str]:
     """An action of ours and all that are included in it: what a rule about it covers."""
     return HEFU.narrower(action)

@@ -199,20 +199,25 @@ class Vocabulary:
     Attributes:
         actions: by term; operands too.
         taxonomies: by name: of each known value, itself and all that is broader.
-        by_name: the operands by the names of their facts; made of ``operands``.
+        by_name: the operands by the names of their facts; ``covers``: all that is included in an action. Both follow
+            from the others.
     """
 
     actions: Mapping[str, Action]
     operands: Mapping[str, Operand]
     taxonomies: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     by_name: Mapping[str, Operand] = field(init=False)
+    covers: Mapping[str, frozenset[str]] = field(init=False)
 
     def __post_init__(self) -> None:
+        broader = {each: self._broader(each) for each in self.actions}
+        covers = {action: frozenset(each for each in broader if action in broader[each]) for action in self.actions}
         object.__setattr__(self, "by_name", {each.name: each for each in self.operands.values()})
+        object.__setattr__(self, "covers", covers)
 
     def narrower(self, action: str) -> frozenset[str]:
         """An action and all that are included in it: what a rule about it covers."""
-        return frozenset(each for each in self.actions if action in self._broader(each)) | {action}
+        return self.covers.get(action) or frozenset({action})
 
     def _broader(self, action: str) -> set[str]:
         found = {action}
