@@ -335,6 +335,45 @@ _POLICIES: dict[str, Message] = {
         "模板 {template} 的参数 {name} 须为 {expected}。",
     ),
 }
+_ANALYSIS: dict[str, Message] = {
+    "analysis.nothing": _m(
+        "The policy permits nothing at all. Look at {others}, and test it with an example.",
+        "该策略不允许任何请求。请检查 {others}，并用一个示例测试。",
+    ),
+    "analysis.contradiction": _m(
+        "Permission {rule} can never hold: {others} contradict each other. Loosen one of them or remove the rule.",
+        "许可 {rule} 永远不成立：{others} 相互矛盾。请放宽其中一项或删除该规则。",
+    ),
+    "analysis.never_fires": _m(
+        "Prohibition {rule} can never fire: {others} contradict each other. Loosen one of them or remove the rule.",
+        "禁止 {rule} 永远不生效：{others} 相互矛盾。请放宽其中一项或删除该规则。",
+    ),
+    "analysis.overridden": _m(
+        "Whatever permission {rule} grants is prohibited by {others}. Narrow the prohibition or remove the permission.",
+        "许可 {rule} 所允许的全部被 {others} 禁止。请缩小禁止范围或删除该许可。",
+    ),
+    "analysis.adds_nothing": _m(
+        "Rule {rule} says nothing that {others} does not say. It can be removed.",
+        "规则 {rule} 的内容已包含在 {others} 中，可以删除。",
+    ),
+    "analysis.superfluous": _m(
+        "Condition {others} of rule {rule} follows from the other conditions. It can be removed.",
+        "规则 {rule} 的条件 {others} 可由其他条件推出，可以删除。",
+    ),
+    "analysis.narrowed": _m(
+        "Prohibition {others} takes away a part of what permission {rule} grants. Check that this is meant.",
+        "禁止 {others} 会收回许可 {rule} 所允许的一部分。请确认这是本意。",
+    ),
+    "analysis.too_large": _m(
+        "Rule {rule} has more cases than can be walked through. Split it, or install hefu[analysis].",
+        "规则 {rule} 的情形过多，无法逐一检查。请拆分该规则，或安装 hefu[analysis]。",
+    ),
+    "analysis.no_solver": _m(
+        "This question needs the solver z3. Install hefu[analysis].",
+        "该问题需要求解器 z3。请安装 hefu[analysis]。",
+    ),
+}
+
 _BROKER: dict[str, Message] = {
     "storage.busy": _m(
         "The broker cannot write now: its database is busy or the disk is full. Nothing changed; try again.",
@@ -1182,6 +1221,7 @@ MESSAGES: Mapping[str, Message] = (
     _GROUND
     | _LOG
     | _POLICIES
+    | _ANALYSIS
     | _BROKER
     | _CONNECTOR
     | _PRODUCT
