@@ -16,7 +16,8 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Signer, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
 from hefu.identity import Binding
-from hefu_policies import charter
+from hefu_policies import charter, rounds
+from hefu_policies.changes import standing
 from hefu_policies.contract import AGREEMENT, ContractRequest, check_agreement
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import Move, Role, advance
@@ -29,8 +30,8 @@ FINALIZED = "agreement.finalized"
 _PREFIX = "negotiation."
 _ID = re.compile(r"[a-z]{3}-[a-z0-9-]{16,60}\Z")
 _NEW = timedelta(minutes=15)  # how far an agreement's beginning may be from now
-# Offers and acceptances by message come with counter-offers; until then an offer stands in the catalog.
-_MOVES = (Move.REQUEST, Move.AGREE, Move.VERIFY, Move.FINALIZE, Move.TERMINATE)
+# A negotiation begins with a request: what a provider offers of itself stands in the catalog.
+_MOVES = tuple(Move)
 
 
 class Notary:
@@ -48,6 +49,9 @@ class Notary:
         self._signer = signer
         self._log = log
         self._moves: dict[Move, Callable[[Talk, Statement, Binding], Talk]] = {
+            Move.REQUEST: self._request,
+            Move.OFFER: self._offer,
+            Move.ACCEPT: self._accept,
             Move.AGREE: self._agree,
             Move.VERIFY: self._verify,
             Move.FINALIZE: self._finalize,
@@ -62,7 +66,7 @@ class Notary:
             NotFound: there is no such offer for this consumer.
         """
         request = ContractRequest.of(message.body)
-        if held is not None:  # an id is never used again; there are no counter-offers yet
+        if held is not None:  # an id is never used again, and a further request names the messages before it
             raise Conflict("negotiation.taken")
         _check_prefix(request.negotiation, "neg-")
         state = advance(None, Role.CONSUMER, Move.REQUEST)
@@ -71,9 +75,7 @@ class Notary:
             raise Refused("identity.mismatch", found=caller.participant, expected=request.consumer)
         if request.previous:
             raise Conflict("negotiation.previous")
-        if request.changes:
-            raise Conflict("offer.fixed", offer=request.offer)
-        self._check_offer(request)
+        self._check_offer(request, message)
         return Talk(
             id=request.negotiation,
             consumer=request.consumer,
@@ -86,7 +88,7 @@ class Notary:
             updated=self._trust.clock.now(),
         )
 
-    def _check_offer(self, request: ContractRequest) -> None:
+    def _check_offer(self, request: ContractRequest, message: Statement) -> None:
         try:
             listing = self._catalog.listing(request.product)
         except NotFound:
@@ -98,7 +100,9 @@ class Notary:
             raise Conflict("product.unlisted", product=request.product)
         if listing.digest != request.description:
             raise Conflict("product.version", product=request.product, version=listing.description.version)
-        charter.check_offer(self._trust.directory.charter, offer)  # it may be newer than the listing
+        rounds.check_round(listing.description, offer, (), message)
+        # The charter may be newer than the listing.
+        charter.check_terms(self._trust.directory.charter, offer, request.changes)
 
     def step(self, message: Statement, caller: Binding, move: Move, held: Talk | None) -> Talk:
         """The negotiation after a party's verified message.
@@ -129,14 +133,38 @@ class Notary:
             raise Conflict("product.unlisted", product=held.product)
         offer = self._catalog.listing(held.product, held.description).description.offer(held.offer)
         if offer is not None:
-            charter.check_offer(self._trust.directory.charter, offer)
+            charter.check_terms(self._trust.directory.charter, offer, standing(held.messages))
+
+    def _request(self, held: Talk, message: Statement, caller: Binding) -> Talk:
+        first = ContractRequest.of(held.messages[0].body)
+        request = rounds.check_request(first, message)
+        if request.connector != caller.connector:
+            raise Refused("identity.mismatch", found=caller.connector, expected=request.connector[:64])
+        return self._round(held, message)
+
+    def _offer(self, held: Talk, message: Statement, _: Binding) -> Talk:
+        return self._round(held, message)
+
+    def _round(self, held: Talk, message: Statement) -> Talk:
+        """The terms that a message puts on the table can be agreed on, and there were not too many rounds."""
+        description = self._catalog.listing(held.product, held.description).description
+        offer = description.offer(held.offer)
+        if offer is None:
+            raise NotFound("offer.not_found", product=held.product, offer=held.offer)
+        rounds.check_round(description, offer, held.messages, message)
+        charter.check_terms(self._trust.directory.charter, offer, standing((message,)))
+        return held
+
+    def _accept(self, held: Talk, message: Statement, _: Binding) -> Talk:
+        members(message.body, "negotiation", "previous")
+        return held
 
     def _agree(self, held: Talk, message: Statement, caller: Binding) -> Talk:
         body = members(message.body, "negotiation", "previous", "agreement")
         offered = _nested(body["agreement"])
         self._trust.check(offered, held.provider)
         description = self._catalog.listing(held.product, held.description).statement
-        found = check_agreement(offered, description, held.messages[0], log=self._log)
+        found = check_agreement(offered, description, held.messages[0], log=self._log, rounds=held.messages[1:])
         _check_prefix(found.id, "agr-")
         if found.provider.connector != caller.connector:
             raise Refused("identity.mismatch", found=caller.connector, expected=found.provider.connector[:64])

@@ -44,6 +44,7 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
+from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk.overview import Overview
@@ -294,8 +295,9 @@ def _roles(ground: _Ground) -> _Roles:
     )
     pen = Pen(author, broker.negotiations, marks)
     provider = Provider(
-        author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin, trust.charter
-    )
+        author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin, trust.charter,
+        LimitBook(marks),
+    )  # fmt: skip
     consumer = Consumer(
         author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin, trust.charter
     )

@@ -374,11 +374,11 @@ class Marks(Protocol):
         """
         ...
 
-    def first(self, mark: Mark, unless: str = "") -> Mark:
+    def first(self, mark: Mark, *unless: str) -> Mark:
         """Keep a mark unless one of its name is kept, and return the one that is: of many at once, one stands.
 
         Raises:
-            Conflict: a mark named `unless` is kept; then this one is not.
+            Conflict: a mark of one of the names `unless` is kept; then this one is not.
         """
         ...
 

@@ -7,10 +7,12 @@ must be the offer's to the byte.
 from __future__ import annotations
 
 from hefu import canonical
+from hefu.canonical import Object
 from hefu.charter import Charter
 from hefu.errors import Malformed, Refused
 
 from hefu_policies import library
+from hefu_policies.haggling import widens
 from hefu_policies.product import Description, Offer
 
 
@@ -31,6 +33,21 @@ def check_offer(charter: Charter | None, offer: Offer) -> None:
     allowed = charter.templates if charter is not None else None
     if allowed is not None and (offer.template is None or offer.template.name not in allowed):
         raise Refused("charter.template", offer=offer.id, known=", ".join(allowed) or "-")
+
+
+def check_terms(charter: Charter | None, offer: Offer, changes: Object) -> None:
+    """Check the terms on which an offer is to be agreed: where the charter names templates, they may only be narrowed.
+
+    Raises:
+        Refused: as `check_offer`, or a change permits what the template does not.
+        Malformed: the changes are none that the offer can have.
+    """
+    check_offer(charter, offer)
+    if charter is None or charter.templates is None or not changes:
+        return
+    wider = widens(offer, changes)
+    if wider:
+        raise Refused("charter.widened", offer=offer.id, keys=", ".join(wider)[:400])
 
 
 def _is_rendered(offer: Offer) -> bool:

@@ -8,6 +8,7 @@ their names can be imported from here too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from hefu.errors import Conflict, NotFound, Untrusted
 
 from hefu_policies import odrl
 from hefu_policies.agreement import Agreement, Party, Strategy
+from hefu_policies.changes import changed_in, standing
 from hefu_policies.product import (
     Codes,
     Description,
@@ -42,13 +44,14 @@ STRATEGY_PREFIX = "urn:hefu:strategy:"
 
 @dataclass(frozen=True, slots=True)
 class ContractRequest:
-    """The body of `negotiation.requested`: a consumer asks for an agreement under an offer, as it stands.
+    """The body of `negotiation.requested`: a consumer asks for an agreement under an offer, perhaps on other terms.
 
     Attributes:
         connector: the consumer's.
         description: the digest of the description version it read.
         purpose: what for, a concept such as ``dpv:ScientificResearch``; declared, not provable.
-        changes: empty; counter-offers come later.
+        changes: what it asks for instead of the offer's terms (`hefu_policies.changes`); empty for the offer as it is.
+        previous: the digests of the messages before; none in the first request.
     """
 
     negotiation: str
@@ -89,21 +92,26 @@ def agreement_from(
     connector: str,
     log: str,
     at: datetime,
+    rounds: Sequence[Statement] = (),
 ) -> Agreement:
-    """The one agreement that follows from an offer and the request for it. Signatures are the caller's to verify.
+    """The one agreement that follows from an offer, the request for it, and what was said since.
+
+    The terms are those of the newest request or counter-offer. Signatures, and whose turn it was, are the caller's to
+    verify.
 
     Args:
         description: the provider's `product.published` statement.
-        requested: the consumer's `negotiation.requested` statement; it names the offer.
+        requested: the consumer's first `negotiation.requested` statement; it names the offer.
         agreement: the id the provider drew for it; ``strategy`` likewise.
         connector: the provider's connector, which enforces.
         log: the origin of the space's log.
         at: when it begins.
+        rounds: every message between the first request and the agreement, in order.
 
     Raises:
-        Malformed: one of the bodies is.
+        Malformed: one of the bodies is, or the terms are none that the offer can have.
         NotFound: there is no such offer for this consumer.
-        Conflict: the request names another product version or party, or asks for changes.
+        Conflict: the request names another product version or party.
     """
     product = Description.of(description.expect(PUBLISHED).body)
     request = ContractRequest.of(requested.expect(REQUESTED).body)
@@ -111,6 +119,7 @@ def agreement_from(
     if offer is None or not offer.visibility.allows(request.consumer):
         raise NotFound("offer.not_found", product=product.product, offer=request.offer)
     _check_request(description, product, requested, request)
+    offer = changed_in(product, offer, standing((requested, *rounds)))
     begin, end = at.replace(microsecond=0), at.replace(microsecond=0) + timedelta(days=offer.valid_days)
     policy = odrl.bind(
         offer.policy,
@@ -142,11 +151,13 @@ def agreement_from(
         unit=product.resources[0].privacy.unit,
         neighbouring=product.resources[0].privacy.neighbouring,
         log=log,
-        previous=(*request.previous, requested.digest()),
+        previous=(*request.previous, requested.digest(), *(each.digest() for each in rounds)),
     )
 
 
-def check_agreement(offered: Statement, description: Statement, requested: Statement, *, log: str) -> Agreement:
+def check_agreement(
+    offered: Statement, description: Statement, requested: Statement, *, log: str, rounds: Sequence[Statement] = ()
+) -> Agreement:
     """The consumer's side: derive the agreement again from what was offered and asked, and compare exact bytes.
 
     The ids, the provider's connector and the beginning are the provider's to choose; whether the beginning is about
@@ -155,6 +166,7 @@ def check_agreement(offered: Statement, description: Statement, requested: State
     Args:
         offered: the `agreement` statement the provider signed.
         log: the origin of the log pinned by the space.
+        rounds: as of `agreement_from`.
 
     Raises:
         Untrusted: the agreement says something else than the offer and the request.
@@ -169,6 +181,7 @@ def check_agreement(offered: Statement, description: Statement, requested: State
         connector=found.provider.connector,
         log=log,
         at=found.not_before,
+        rounds=rounds,
     )
     ours = derived.body()
     for name, value in offered.body.items():
@@ -192,5 +205,3 @@ def _check_request(
     ):
         if not agreed:
             raise Conflict("negotiation.differs", where=where)
-    if request.changes:
-        raise Conflict("offer.fixed", offer=request.offer)

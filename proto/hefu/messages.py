@@ -253,10 +253,6 @@ _POLICIES: dict[str, Message] = {
         "The data product {product} has no offer {offer} for you. Look at its offers: hefu catalog show {product}",
         "数据产品 {product} 没有面向您的报价 {offer}。请执行 hefu catalog show {product} 查看报价。",
     ),
-    "offer.fixed": _m(
-        "The offer {offer} is not open to changes. Request it as it stands, or ask the provider for another offer.",
-        "报价 {offer} 不接受修改。请按原样申请，或请提供方另出报价。",
-    ),
     "negotiation.differs": _m(
         "The request does not fit the data product it names, at {where}. Fetch the product again and request anew.",
         "申请与其所指的数据产品在 {where} 处不符。请重新获取产品后再申请。",
@@ -1217,6 +1213,50 @@ _DOCTOR: dict[str, Message] = {
     ),
 }
 
+_NEGOTIATION: dict[str, Message] = {
+    "changes.name": _m(
+        "Nothing in the offer is called {name}. What can be changed: {known}.",
+        "报价中没有名为 {name} 的条款。可修改的有：{known}。",
+    ),
+    "changes.ambiguous": _m(
+        "Several constraints of the offer are on {name}. Write the id of one instead: {keys}.",
+        "报价中有多个关于 {name} 的约束。请改写其中一个的标识：{keys}。",
+    ),
+    "changes.unknown": _m(
+        "The offer {offer} has no constraint {key} that can be changed. Look at it: hefu catalog show PRODUCT",
+        "报价 {offer} 中没有可修改的约束 {key}。请执行 hefu catalog show 产品 查看。",
+    ),
+    "changes.many": _m(
+        "More than {most} terms are changed at once. Ask for fewer.", "一次修改超过 {most} 项条款。请减少。"
+    ),
+    "charter.widened": _m(
+        "This space allows offers from its templates only, so the offer {offer} can be narrowed and not widened: {keys}.",
+        "本空间只允许出自模板的报价，因此报价 {offer} 的条款只能收紧，不能放宽：{keys}。",
+    ),
+    "limits.narrower": _m(
+        "The limit on {name} is narrower than the public offer, which binds you. Write a wider one, or publish another "
+        "offer.",
+        "{name} 的底线比公开报价更严，而公开报价对您有约束力。请放宽底线，或发布新的报价。",
+    ),
+    "negotiation.beyond": _m(
+        "The provider does not agree to these terms: {keys}. Ask for terms nearer to the offer.",
+        "提供方不同意以下条款：{keys}。请提出更接近报价的条款。",
+    ),
+    "negotiation.rounds": _m(
+        "There were {most} rounds, and there may be no more. Accept what is on the table, or end the negotiation.",
+        "已协商 {most} 轮，不能再继续。请接受现有条款，或终止协商。",
+    ),
+    "negotiation.unheld": _m(
+        "Negotiation {negotiation} has a message in this participant's name that this connector did not write. "
+        "Nothing is signed; see who else has the key.",
+        "协商 {negotiation} 中有一条以本参与方名义发出、但并非本连接器所写的消息。不会签署任何内容；请查明还有谁持有该密钥。",
+    ),
+    "negotiation.no_turn": _m(
+        "Negotiation {negotiation} is {state}: it is not your turn. Look at it: hefu contract show {negotiation}",
+        "协商 {negotiation} 处于 {state} 状态，尚未轮到您。请执行 hefu contract show {negotiation} 查看。",
+    ),
+}
+
 MESSAGES: Mapping[str, Message] = (
     _GROUND
     | _LOG
@@ -1231,4 +1271,5 @@ MESSAGES: Mapping[str, Message] = (
     | _SPACE
     | _DOCTOR
     | _BACKUP
+    | _NEGOTIATION
 )

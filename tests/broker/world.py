@@ -18,6 +18,7 @@ from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import read_root, sign_as_root
 from hefu_broker.rooms import Rooms
 from hefu_policies.budget import Budget
+from hefu_policies.changes import read
 from hefu_policies.contract import (
     AGREEMENT,
     Column,
@@ -263,6 +264,26 @@ class Deal:
         )
         return self.consumer.says("negotiation.requested", request.body() | changes)
 
+    def counter_request(self, terms: dict[str, str], **changes: Any) -> bytes:
+        """A further request on other terms, as a person would write them."""
+        return self.request(**({"changes": self.terms(terms), "previous": self.previous()} | changes))
+
+    def counter_offer(self, terms: dict[str, str], **changes: Any) -> bytes:
+        """The provider's answer with terms of its own."""
+        body: Object = {
+            "negotiation": self.id, "previous": self.previous(), "changes": self.terms(terms), "reason": "so far",
+        }  # fmt: skip
+        return self.provider.says("negotiation.offered", body | changes)
+
+    def accepted(self, **changes: Any) -> bytes:
+        return self.consumer.says(
+            "negotiation.accepted", {"negotiation": self.id, "previous": self.previous()} | changes
+        )
+
+    def terms(self, texts: dict[str, str]) -> Object:
+        """Changes of the offer that is negotiated."""
+        return read(Description.of(self.product.body).offers[0], texts)
+
     def offered(self, **changes: Any) -> Statement:
         """The agreement with the provider's signature."""
         agreed = agreement_from(
@@ -273,6 +294,7 @@ class Deal:
             connector=self.provider.ring.connector,
             log=self.world.space.log_origin,
             at=self.world.clock.now(),
+            rounds=self.messages[1:],
         )
         body = agreed.body() | changes
         made = draft(AGREEMENT, body, space=self.provider.space, issuer=self.provider.id, at=self.world.clock.now())
@@ -316,12 +338,16 @@ class Deal:
         """Send messages until the state is reached."""
         steps = {
             "REQUESTED": lambda: self.send(self.consumer, self.request()),
+            "OFFERED": lambda: self.send(self.provider, self.counter_offer({"epsilon": "0.4"})),
+            "ACCEPTED": lambda: self.send(self.consumer, self.accepted()),
             "AGREED": lambda: self.send(self.provider, self.agreed()),
             "VERIFIED": lambda: self.send(self.consumer, self.verified()),
             "FINALIZED": lambda: self.send(self.provider, self.finalized()),
         }
         talk = None
         for name, step in steps.items():
+            if name in ("OFFERED", "ACCEPTED") and state not in ("OFFERED", "ACCEPTED"):
+                continue  # an agreement needs no counter-offer
             talk = step()
             if name == state:
                 break

@@ -180,5 +180,5 @@ def test_of_many_first_marks_one_stands_and_none_beside_what_rules_it_out(url: s
     assert stores[0].find("said/agree") in kept
     stores[1].first(Mark("said/end", 1, "no"))
     with pytest.raises(Conflict):
-        stores[2].first(Mark("said/other", 1, "yes"), unless="said/end")
+        stores[2].first(Mark("said/other", 1, "yes"), "said/end")
     assert stores[3].find("said/other") is None

@@ -111,7 +111,7 @@ def test_an_agreement_of_another_issuer_or_space_is_not_signed(
         (Conflict, "provider", {"provider": "hospital-c"}),
         (Conflict, "consumer", {"consumer": "pharma-c"}),
         (Conflict, "product", {"product": "prd-other"}),
-        (Conflict, "changes", {"changes": {"epsilon": "100"}}),
+        (Malformed, "epsilon", {"changes": {"epsilon": "100"}}),
     ],
 )
 def test_a_request_that_does_not_fit_leads_to_no_agreement(

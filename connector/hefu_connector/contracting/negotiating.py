@@ -14,8 +14,10 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu_policies.changes import standing
 from hefu_policies.contract import AGREEMENT, ContractRequest
 from hefu_policies.negotiation import Move, Role, State, advance, is_final
+from hefu_policies.rounds import CounterOffer, check_request
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.contracting.author import Author
@@ -27,6 +29,16 @@ log = logging.getLogger("hefu.negotiation")
 _PREFIX = "negotiation."
 _MOST_MESSAGES = 64
 _MOST_FAILURES = 10  # reactions to one state of a negotiation, before it is left alone
+_HAGGLING = (Move.REQUEST, Move.OFFER, Move.ACCEPT)
+# What must not have been said for a move to be made: nothing after an end, and one thing at each place.
+_RIVALS = {
+    Move.REQUEST: (Move.TERMINATE, Move.ACCEPT),
+    Move.ACCEPT: (Move.TERMINATE, Move.REQUEST),
+    Move.OFFER: (Move.TERMINATE, Move.AGREE),
+    Move.AGREE: (Move.TERMINATE, Move.OFFER),
+    Move.VERIFY: (Move.TERMINATE,),
+    Move.FINALIZE: (Move.TERMINATE,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Negotiation:
     Attributes:
         state: what its messages lead to.
         request: read from the consumer's first message, `requested`.
+        changes: the terms on the table, as changes of the offer: those of the newest request or counter-offer.
         agreement: as the newest message that carries it has it; its signatures are still to be verified.
     """
 
@@ -45,6 +58,17 @@ class Negotiation:
     request: ContractRequest
     messages: tuple[Statement, ...]
     agreement: Statement | None = None
+
+    @property
+    def changes(self) -> Object:
+        """See the attributes."""
+        return standing(self.messages)
+
+    @property
+    def rounds(self) -> tuple[Statement, ...]:
+        """What was said after the first request and before the agreement."""
+        said = [each for each in self.messages if _move(each) in _HAGGLING]
+        return tuple(said[1:])
 
     @property
     def previous(self) -> tuple[str, ...]:
@@ -77,6 +101,7 @@ def read(progress: Progress, trust: Trust, space: str) -> Negotiation:
             raise Untrusted("negotiation.broken", negotiation=progress.id, where="issuer")
         trust.verify(message)
         state = advance(state, role, _move(message))
+        _check_round(request, message)
         agreement = agreement_in(message) or agreement
         earlier.append(message.digest())
     if state is None:
@@ -88,7 +113,9 @@ class Pen:
     """Writes each message of a negotiation once: a repetition, also after a crash, sends the same bytes.
 
     INVARIANT: a message is kept durably before it is sent, so that neither a power cut nor a broker that shows an old
-    state can make this connector sign two agreements for one request.
+    state can make this connector sign two agreements for one negotiation.
+    INVARIANT: it says one thing at each place of a negotiation, also where two of its people decide at once: it agrees
+    or offers other terms, it accepts or asks for other terms.
     INVARIANT: after its own termination a connector says nothing more in a negotiation, whatever state it is shown.
     """
 
@@ -98,14 +125,14 @@ class Pen:
         self._marks = marks
         self._lock = threading.Lock()
 
-    def send(self, negotiation: Negotiation, move: Move, make: Callable[[], Object]) -> Progress:
+    def send(self, negotiation: Negotiation, move: Move, make: Callable[[], Object], user: str = "") -> Progress:
         """Send one message; `make` gives what its body has besides the negotiation and the messages before it.
 
         Raises:
             Conflict: this connector ended the negotiation before, or the broker says that its state does not allow it.
         """
         with self._lock:
-            message = self._keep(negotiation, move, make)
+            message = self._keep(negotiation, move, make, user)
         try:
             return self._negotiations.advance(message)
         except Conflict:
@@ -114,26 +141,42 @@ class Pen:
                 self._marks.remove(_said(negotiation.id, move))
             raise
 
-    def _keep(self, negotiation: Negotiation, move: Move, make: Callable[[], Object]) -> Statement:
-        ended = "" if move is Move.TERMINATE else _said(negotiation.id, Move.TERMINATE)
-        if ended and self._marks.find(ended) is not None:
+    def check_own(self, negotiation: Negotiation) -> None:
+        """Check that every message in this participant's name is one that this connector wrote.
+
+        A signature under our key is not enough: whoever stole it could offer or accept terms in our name.
+
+        Raises:
+            Untrusted: one is not.
+        """
+        for place, message in enumerate(negotiation.messages):
+            if message.issuer != self.author.participant:
+                continue
+            held = said(self._marks, negotiation.id, _move(message), place)
+            if held is None or held.payload != message.payload:
+                raise Untrusted("negotiation.unheld", negotiation=negotiation.id)
+
+    def _keep(self, negotiation: Negotiation, move: Move, make: Callable[[], Object], user: str) -> Statement:
+        place = len(negotiation.messages)
+        against = [_said(negotiation.id, each, place) for each in _RIVALS.get(move, ())]
+        if any(self._marks.find(each) is not None for each in against):
             raise Conflict("negotiation.moved", negotiation=negotiation.id)
-        held = self.said(negotiation.id, move)
+        held = self.said(negotiation.id, move, place)
         if held is not None:
             return held
         body: Object = {"negotiation": negotiation.id, "previous": [*negotiation.previous], **make()}
-        message = self.author.say(_type(move), body)
-        mark = Mark(_said(negotiation.id, move), 1, message.to_bytes().decode())
+        message = self.author.say(_type(move), body, user=user)
+        mark = Mark(_said(negotiation.id, move, place), 1, message.to_bytes().decode())
         try:
             # A replica of this connector may write at this instant: whichever message is first stands for both.
-            kept = self._marks.first(mark, unless=ended)
+            kept = self._marks.first(mark, *against)
         except Conflict:
             raise Conflict("negotiation.moved", negotiation=negotiation.id) from None
         return Statement.parse(kept.text.encode())
 
-    def said(self, negotiation: str, move: Move) -> Statement | None:
+    def said(self, negotiation: str, move: Move, place: int = 0) -> Statement | None:
         """The message this connector sent as that move, or None."""
-        return said(self._marks, negotiation, move)
+        return said(self._marks, negotiation, move, place)
 
     def begin(self, request: ContractRequest, user: str) -> Progress:
         """Send a consumer's first message."""
@@ -141,9 +184,9 @@ class Pen:
         self._marks.advance(Mark(_said(request.negotiation, Move.REQUEST), 1, message.to_bytes().decode()))
         return self._negotiations.advance(message)
 
-    def terminate(self, negotiation: Negotiation, code: str, reason: str) -> Progress:
+    def terminate(self, negotiation: Negotiation, code: str, reason: str, user: str = "") -> Progress:
         """End a negotiation with a reason that people can read."""
-        return self.send(negotiation, Move.TERMINATE, lambda: {"code": code, "reason": reason[:500]})
+        return self.send(negotiation, Move.TERMINATE, lambda: {"code": code, "reason": reason[:500]}, user)
 
 
 class Watch:
@@ -200,9 +243,13 @@ class Watch:
             self._failed.pop(progress.id, None)
 
 
-def said(marks: Marks, negotiation: str, move: Move) -> Statement | None:
-    """What this connector said in a negotiation as that move, by the bytes it kept; None if it did not."""
-    kept = marks.find(_said(negotiation, move))
+def said(marks: Marks, negotiation: str, move: Move, place: int = 0) -> Statement | None:
+    """What this connector said in a negotiation as that move, by the bytes it kept; None if it did not.
+
+    Args:
+        place: how many messages were before it; of moves that are made once only it does not matter.
+    """
+    kept = marks.find(_said(negotiation, move, place))
     return Statement.parse(kept.text.encode()) if kept else None
 
 
@@ -230,8 +277,17 @@ def agreement_in(message: Statement) -> Statement | None:
     return Statement.parse(canonical.encode(inside)).expect(AGREEMENT)
 
 
-def _said(negotiation: str, move: Move) -> str:
-    return f"said/{negotiation}/{move.value}"
+def _said(negotiation: str, move: Move, place: int = 0) -> str:
+    several = move in (Move.REQUEST, Move.OFFER) and place > 0
+    return f"said/{negotiation}/{move.value}" + (f"/{place}" if several else "")
+
+
+def _check_round(first: ContractRequest, message: Statement) -> None:
+    match _move(message):
+        case Move.REQUEST:
+            check_request(first, message)
+        case Move.OFFER:
+            CounterOffer.of(message.body)
 
 
 def _type(move: Move) -> str:

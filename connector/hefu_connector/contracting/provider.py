@@ -1,32 +1,40 @@
-"""The provider's role: describe and offer products, agree to requests that fit an offer, confirm what was signed.
+"""The provider's role: describe and offer products, agree to requests or answer other terms, confirm what was signed.
 
-A provider signs only what it derived itself from its own offer and the consumer's request. Automatic approval is the
-offer's word; every other request waits for a person.
+A provider signs only what it derived itself from its own offer, the consumer's request and what was said since. Under
+automatic approval a request inside the offer or inside this provider's private limits is agreed to, and one beyond
+them is answered with what both can live with; every other request waits for a person.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies import charter
+from hefu_policies.changes import changed_in, read
 from hefu_policies.contract import AGREEMENT, PUBLISHED, agreement_from
+from hefu_policies.haggling import Verdict, answer
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description, Offer
+from hefu_policies.rounds import LONGEST_REASON, MOST_ROUNDS, PREFIX
 
 from hefu_connector.brokerage import Catalog, Negotiations, Progress
 from hefu_connector.contracting import negotiating
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.limits import COUNTER, LimitBook, Limits
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import OwnProduct, Products, ProductState
 
 RETIRED = "product.retired"
+# Somebody moved at the same time: the next look at the negotiation tells what is to be done.
+_MEANWHILE = frozenset({"negotiation.moved", "negotiation.previous", "state.refused"})
 
 
 class Provider:
@@ -48,7 +56,9 @@ class Provider:
         agreements: Agreements,
         origin: str,
         chartered: Chartered,
+        limits: LimitBook,
     ) -> None:
+        self.limits = limits
         self._author = author
         self._trust = trust
         self._products = products
@@ -126,6 +136,8 @@ class Provider:
         """
         if progress.state is State.REQUESTED:
             self._consider(self._read(progress))
+        elif progress.state is State.ACCEPTED:
+            self._conclude(self._read(progress))
         elif progress.state is State.VERIFIED:
             self._finalize(self._read(progress))
         else:
@@ -143,23 +155,48 @@ class Provider:
                 found.append(self._read(progress))
         return found[::-1]
 
-    def approve(self, negotiation: str) -> Progress:
-        """Agree to a request that waits.
+    def approve(self, negotiation: str, user: str = "") -> Progress:
+        """Agree to a request that waits, on the terms it asks for.
 
         Raises:
             NotFound: no such negotiation.
             Conflict: it waits no longer, or the product has changed since.
+            Malformed: the product cannot be had on these terms.
         """
-        found = self._read(negotiating.find(self._negotiations, negotiation))
-        if found.state is not State.REQUESTED:
-            raise Conflict("negotiation.not_waiting", negotiation=negotiation, state=found.state.value)
-        self._offer(found)
-        return self._agree(found)
+        found = self._waiting(negotiation)
+        self._terms(found)
+        return self._agree(found, user)
 
-    def refuse(self, negotiation: str, reason: str) -> Progress:
+    def counter(self, negotiation: str, texts: Mapping[str, str], reason: str, user: str = "") -> Progress:
+        """Answer a request that waits with other terms.
+
+        Args:
+            texts: by the name of an operand or member; what is not named stays as the request has it.
+
+        Raises:
+            NotFound, Malformed: a name or a value is none that the offer can have.
+            Conflict: it waits no longer, the product has changed since, or there were too many rounds.
+        """
+        found = self._waiting(negotiation)
+        description, offer = self._current(found).description, self._offer(found)
+        changes = {**found.changes, **read(offer, texts)}
+        changed_in(description, offer, changes)
+        charter.check_terms(self._chartered(), offer, changes)
+        return self._answer(found, changes, reason, user)
+
+    def refuse(self, negotiation: str, reason: str, user: str = "") -> Progress:
         """End a negotiation with a reason for the consumer; raises as `approve`."""
         found = self._read(negotiating.find(self._negotiations, negotiation))
-        return self._pen.terminate(found, "negotiation.refused", reason)
+        return self._pen.terminate(found, "negotiation.refused", reason, user)
+
+    def verdict(self, negotiation: Negotiation) -> Verdict:
+        """Where the terms on the table stand between the offer and this provider's limits: for its own people.
+
+        Raises:
+            NotFound, Conflict, Malformed: the offer is not there any more, or cannot be had on these terms.
+        """
+        offer = self._offer(negotiation)
+        return answer(offer, negotiation.changes, self._limits(negotiation, offer).changes).verdict
 
     def _publish(self, description: Description, user: str) -> OwnProduct:
         held = self._products.find(description.product)
@@ -196,19 +233,78 @@ class Provider:
             raise NotFound("resource.not_found", what="negotiation", name=progress.id)
         return found
 
+    def _waiting(self, negotiation: str) -> Negotiation:
+        found = self._read(negotiating.find(self._negotiations, negotiation))
+        if found.state is not State.REQUESTED:
+            raise Conflict("negotiation.not_waiting", negotiation=negotiation, state=found.state.value)
+        self._pen.check_own(found)
+        return found
+
     def _consider(self, negotiation: Negotiation) -> None:
+        """Agree to a request, answer it, end it, or let it wait for a person."""
         if negotiation.state is not State.REQUESTED:
             raise Untrusted("negotiation.broken", negotiation=negotiation.id, where="state")
-        try:
-            self._trust.check(negotiation.request.consumer, *(each.key for each in negotiation.requested.signatures))
-            if "consumer" not in self._trust.roles(negotiation.request.consumer):
-                raise Refused("permission.role", role="consumer")
-            if self._offer(negotiation).approval == "automatic":
+        self._pen.check_own(negotiation)
+        with self._ending(negotiation):
+            self._check_consumer(negotiation)
+            offer = self._terms(negotiation)
+            if offer.approval != "automatic":
+                return
+            limits = self._limits(negotiation, offer)
+            found = answer(offer, negotiation.changes, limits.changes)
+            if found.verdict is not Verdict.BEYOND:
                 self._agree(negotiation)
+            elif limits.beyond == COUNTER:
+                if found.counter is None:
+                    raise Refused("negotiation.beyond", keys=", ".join(found.beyond)[:400])
+                self._answer(negotiation, found.counter, "")
+
+    def _conclude(self, negotiation: Negotiation) -> None:
+        """Agree to what the consumer accepted: a counter-offer that this connector made."""
+        if negotiation.state is not State.ACCEPTED:
+            raise Untrusted("negotiation.broken", negotiation=negotiation.id, where="state")
+        self._pen.check_own(negotiation)
+        with self._ending(negotiation):
+            self._check_consumer(negotiation)
+            self._terms(negotiation)
+            self._agree(negotiation)
+
+    @contextmanager
+    def _ending(self, negotiation: Negotiation) -> Iterator[None]:
+        """End the negotiation for a reason that stands in its way for good; not because somebody moved meanwhile."""
+        try:
+            yield
         except Unavailable:
             raise
         except HefuError as fault:
+            if fault.code in _MEANWHILE:
+                raise
             self._pen.terminate(negotiation, fault.code, fault.public())
+
+    def _check_consumer(self, negotiation: Negotiation) -> None:
+        newest = [each for each in negotiation.messages if each.issuer == negotiation.request.consumer][-1]
+        self._trust.check(negotiation.request.consumer, *(each.key for each in newest.signatures))
+        if "consumer" not in self._trust.roles(negotiation.request.consumer):
+            raise Refused("permission.role", role="consumer")
+
+    def _terms(self, negotiation: Negotiation) -> Offer:
+        """The published offer, once it is sure that the product can be had on the terms on the table."""
+        offer = self._offer(negotiation)
+        if negotiation.changes:
+            changed_in(self._current(negotiation).description, offer, negotiation.changes)
+            charter.check_terms(self._chartered(), offer, negotiation.changes)
+        return offer
+
+    def _limits(self, negotiation: Negotiation, offer: Offer) -> Limits:
+        if not negotiation.changes:
+            return Limits()
+        return self.limits.find(negotiation.request.product, offer.id).of(offer)
+
+    def _answer(self, negotiation: Negotiation, changes: Object, reason: str, user: str = "") -> Progress:
+        if sum(_is_offer(each) for each in negotiation.messages) >= MOST_ROUNDS:
+            raise Conflict("negotiation.rounds", most=MOST_ROUNDS)
+        told: Object = {"changes": changes, "reason": reason[:LONGEST_REASON]}
+        return self._pen.send(negotiation, Move.OFFER, lambda: told, user)
 
     def _offer(self, negotiation: Negotiation) -> Offer:
         description = self._current(negotiation)
@@ -227,9 +323,9 @@ class Provider:
             raise Conflict("negotiation.differs", where="description")
         return held
 
-    def _agree(self, negotiation: Negotiation) -> Progress:
+    def _agree(self, negotiation: Negotiation, user: str = "") -> Progress:
         with self._lock:
-            return self._pen.send(negotiation, Move.AGREE, lambda: self._draw_up(negotiation))
+            return self._pen.send(negotiation, Move.AGREE, lambda: self._draw_up(negotiation), user)
 
     def _draw_up(self, negotiation: Negotiation) -> Object:
         agreement = agreement_from(
@@ -240,11 +336,13 @@ class Provider:
             connector=self._author.connector,
             log=self._origin,
             at=self._author.clock.now(),
+            rounds=negotiation.rounds,
         )
         return {"agreement": embedded(self._author.say(AGREEMENT, agreement.body()))}
 
     def _finalize(self, negotiation: Negotiation) -> None:
         """Confirm that the consumer signed the very bytes this provider signed."""
+        self._pen.check_own(negotiation)
         ours, theirs = self._agreed(negotiation.id), negotiation.agreement
         if theirs is None or theirs.payload != ours.payload:
             raise Untrusted("agreement.differs", where="payload")
@@ -260,6 +358,10 @@ class Provider:
         if agreement is None:
             raise Malformed("negotiation.broken", negotiation=negotiation, where="agreed")
         return agreement
+
+
+def _is_offer(message: Statement) -> bool:
+    return message.type == PREFIX + Move.OFFER.value
 
 
 def _same(wanted: Description, held: Description) -> bool:

@@ -35,12 +35,13 @@ class SqlMarks:
             if connection.execute(forward.values(number=mark.number, text=mark.text)).rowcount != 1:
                 raise Conflict("mark.rollback", name=mark.name)
 
-    def first(self, mark: Mark, unless: str = "") -> Mark:
+    def first(self, mark: Mark, *unless: str) -> Mark:
         """As in the port."""
         with self._database.writing() as connection:
             lock(connection, f"marks/{self._database.space}")
-            if unless and _read(connection, *self._mine(unless)) is not None:
-                raise Conflict("mark.other", name=unless)
+            for name in unless:
+                if _read(connection, *self._mine(name)) is not None:
+                    raise Conflict("mark.other", name=name)
             insert_new(connection, MARKS, space=self._database.space, **asdict(mark))
             return _read(connection, *self._mine(mark.name)) or mark
 

@@ -27,6 +27,7 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
+from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.engines.statistics import Statistics
@@ -105,8 +106,9 @@ class Member:
         )
         pen, origin = Pen(self.author, negotiations, self.marks), space.log_origin
         self.provider = Provider(
-            self.author, self.trust, products, catalog, negotiations, pen, self.agreements, origin, self.trust.charter
-        )
+            self.author, self.trust, products, catalog, negotiations, pen, self.agreements, origin, self.trust.charter,
+            LimitBook(self.marks),
+        )  # fmt: skip
         self.consumer = Consumer(
             self.author, self.trust, catalog, negotiations, pen, self.agreements, self.marks, origin, self.trust.charter
         )

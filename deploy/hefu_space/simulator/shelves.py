@@ -32,11 +32,12 @@ class MemoryMarks:
                 raise Conflict("mark.rollback", name=mark.name)
             draft.write(MARKS)[mark.name] = mark
 
-    def first(self, mark: Mark, unless: str = "") -> Mark:
+    def first(self, mark: Mark, *unless: str) -> Mark:
         """As in the port."""
         with self._store.writing() as draft:
-            if unless and unless in draft.read(MARKS):
-                raise Conflict("mark.other", name=unless)
+            for name in unless:
+                if name in draft.read(MARKS):
+                    raise Conflict("mark.other", name=name)
             kept: Mark = draft.write(MARKS).setdefault(mark.name, mark)
             return kept
 
