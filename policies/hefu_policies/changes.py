@@ -17,13 +17,12 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound
 
-from hefu_policies import odrl, terms
+from hefu_policies import odrl
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.comparisons import Value
-from hefu_policies.policy import Constraint, Policy
 from hefu_policies.product import Description, Offer
 from hefu_policies.reading import Place
-from hefu_policies.terms import Operator
+from hefu_policies.rules import Constraint, Value
+from hefu_policies.terms import OPERANDS, Combine, Operator
 
 CARRIERS = ("negotiation.requested", "negotiation.offered")  # messages that tell terms
 MOST_CHANGES = 64
@@ -96,7 +95,7 @@ def terms_of(offer: Offer) -> dict[str, Term]:
     """Everything in an offer that can be changed, by its key: constraints that have an ``@id``, and members."""
     policy = odrl.load(offer.policy)
     senses = dict(_senses(offer.policy))
-    found = {each.id: _term(each, *senses[each.id]) for each in _constraints(policy) if each.id in senses}
+    found = {each.id: _term(each, *senses[each.id]) for each in policy.constraints() if each.id in senses}
     numbers = _numbers(offer)
     for key in MEMBERS:
         value = numbers[key]
@@ -205,22 +204,20 @@ def _term(constraint: Constraint, sense: Sense, written: Json) -> Term:
     items = tuple(written) if isinstance(written, list) else (written,)
     if operand.name == "payAmount":  # what the consumer pays: more of it permits less
         sense = sense.turned()
+    values = constraint.values
+    if operand.levels:  # their order is the list's, not the alphabet's
+        values = tuple(operand.levels.index(str(each)) for each in values)
     return Term(
         constraint.id,
         operand.name,
         operand.en,
         operand.zh,
         constraint.operator,
-        constraint.values,
+        values,
         items,
         sense,
         listed,
     )
-
-
-def _constraints(policy: Policy) -> Iterator[Constraint]:
-    for rule in (*policy.permissions, *policy.prohibitions, *policy.obligations):
-        yield from rule.constraints
 
 
 def _numbers(offer: Offer) -> dict[str, int]:
@@ -247,20 +244,21 @@ def _senses(policy: Object) -> Iterator[tuple[str, tuple[Sense, Json]]]:
 def _duties(holder: Object, parts: tuple[str, ...]) -> Iterator[tuple[str, tuple[Sense, Json]]]:
     for part in parts:
         for duty in _objects(holder.get(part)):
-            yield from _conditions(duty.get("constraint"), Sense.FORBIDS)
+            yield from _conditions(duty.get("constraint"), Sense.FORBIDS, duty=True)
             yield from _duties(duty, ("consequence",))
 
 
-def _conditions(found: Json, sense: Sense) -> Iterator[tuple[str, tuple[Sense, Json]]]:
+def _conditions(found: Json, sense: Sense, *, duty: bool = False) -> Iterator[tuple[str, tuple[Sense, Json]]]:
     for each in _objects(found):
-        for combine in ("and", "or", "andSequence", "xone"):
+        for combine in (one.value for one in Combine):
             if combine in each:
-                yield from _conditions(each[combine], Sense.UNCLEAR if combine == "xone" else sense)
-        id_, operand = each.get("@id"), each.get("leftOperand")
+                unclear = combine == Combine.XONE.value
+                yield from _conditions(each[combine], Sense.UNCLEAR if unclear else sense, duty=duty)
+        id_, operand = each.get("@id"), OPERANDS.get(str(each.get("leftOperand")))
         if isinstance(id_, str) and operand is not None:
-            how = terms.OPERANDS.get(str(operand))
-            performed = how is not None and not how.phases
-            yield id_, (sense.turned() if performed and sense is Sense.FORBIDS else sense, each["rightOperand"])
+            # How a duty is performed limits the consumer; a gate limits the duty.
+            turned = duty and operand.performance
+            yield id_, (sense.turned() if turned else sense, each["rightOperand"])
 
 
 def _objects(value: Json) -> Iterator[Object]:

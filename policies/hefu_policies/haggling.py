@@ -19,9 +19,9 @@ from typing import Any
 from hefu.canonical import Json, Object
 
 from hefu_policies.changes import Sense, Term, changed, terms_of
-from hefu_policies.comparisons import Value
 from hefu_policies.product import Offer
 from hefu_policies.purposes import LINEAGE
+from hefu_policies.rules import Value
 
 _BELOW, _ABOVE = frozenset({"lt", "lteq"}), frozenset({"gt", "gteq"})
 _INSIDE = frozenset({"isAnyOf", "isPartOf", "isA"})  # a larger list permits more
