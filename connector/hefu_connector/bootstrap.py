@@ -49,6 +49,7 @@ from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
+from hefu_connector.desk.tables import Tables
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
@@ -140,6 +141,7 @@ class _Roles:
     consumer: Consumer
     asking: Asking
     peers: PeerClient
+    tables: Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,8 @@ def _roles(ground: _Ground) -> _Roles:
 
     private = ground.ring.sealing()
     asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
-    return _Roles(agreements, provider, consumer, asking, peers)
+    tables = Tables(author, trust, broker.negotiations, described, provider, marks)
+    return _Roles(agreements, provider, consumer, asking, peers, tables)
 
 
 def _enforcement(
@@ -387,6 +390,7 @@ def _reaction(ground: _Ground, roles: _Roles) -> Callable[[Progress], None]:
             roles.provider.react(progress)
         elif progress.consumer == mine:
             roles.consumer.react(progress)
+        roles.tables.archive(progress)
 
     return react
 
@@ -429,8 +433,9 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, in
         agreements=roles.agreements,
         overview=Overview(
             ground.author, trust, roles.consumer, roles.asking, roles.agreements, ground.broker.negotiations,
-            shelves.journal, shelves.ledger, shelves.handed,
+            shelves.journal, shelves.ledger, shelves.handed, roles.tables,
         ),
+        tables=roles.tables,
         custody=custody,
     )  # fmt: skip
 

@@ -1226,6 +1226,10 @@ _NEGOTIATION: dict[str, Message] = {
         "The offer {offer} has no constraint {key} that can be changed. Look at it: hefu catalog show PRODUCT",
         "报价 {offer} 中没有可修改的约束 {key}。请执行 hefu catalog show 产品 查看。",
     ),
+    "changes.set": _m(
+        "{given} is no NAME=VALUE, or its name is given twice. Write, for example, --set epsilon=0.8",
+        "{given} 不是“名称=值”，或名称重复。请写成例如 --set epsilon=0.8",
+    ),
     "changes.many": _m(
         "More than {most} terms are changed at once. Ask for fewer.", "一次修改超过 {most} 项条款。请减少。"
     ),

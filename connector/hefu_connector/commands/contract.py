@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hefu.commands import Cell, Output
 
-from hefu_connector.commands import pages, show
+from hefu_connector.commands import bargain, pages, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 
@@ -23,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("product", help="the product's id, such as prd-…")
     one.add_argument("--offer", default="", help="the offer; may be left out where the product has one only")
     one.add_argument("--purpose", required=True, help="what for, such as dpv:ScientificResearch")
+    bargain.may_set(one, "another term than the offer's")
     _may_wait(one)
     command(group, "list", "list negotiations and agreements, and on whom each waits", _list)
     for name, help_, run in (
@@ -35,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         if run is not _terminate:
             _may_wait(one, 0 if run is _show else 5)
     one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
+    bargain.add(group, _document, _next_step)
 
 
 def _may_wait(parser: argparse.ArgumentParser, seconds: int = 5) -> None:
@@ -67,7 +69,10 @@ def _request(arguments: argparse.Namespace) -> int:
 
     output = Output.of(arguments)
     request = control_pb2.RequestContractRequest(
-        product=named("products", arguments.product), offer=arguments.offer, purpose=arguments.purpose
+        product=named("products", arguments.product),
+        offer=arguments.offer,
+        purpose=arguments.purpose,
+        terms=bargain.terms(arguments.set),
     )
     with control(arguments) as stub:
         made = _awaited(stub, call(stub.RequestContract, request), arguments.wait)
@@ -159,6 +164,9 @@ def _state(output: Output, contract: control_pb2.Contract) -> str:
     return show.state(output, control_pb2.Contract.State.Name(contract.state))
 
 
+_VERDICTS = {1: "inside_offer", 2: "inside_limits", 3: "beyond"}
+
+
 def _document(contract: control_pb2.Contract) -> dict[str, object]:
     from hefu.envelope import Statement
     from hefu.v1 import control_pb2
@@ -177,6 +185,9 @@ def _document(contract: control_pb2.Contract) -> dict[str, object]:
         "waiting": show.waiting_document(contract.waiting) if contract.HasField("waiting") else None,
         "balance": show.balance_document(contract.balance) if contract.HasField("balance") else None,
         "reason": contract.reason or None,
+        "round": contract.round or None,
+        "changes": bargain.change_documents(contract.terms),
+        "verdict": _VERDICTS.get(contract.verdict),
         "terms": agreement,
     }
 
@@ -209,6 +220,7 @@ def _page(output: Output, contract: control_pb2.Contract) -> None:
     for (en, zh), text in pairs:
         if text:
             output.say(f"  {en}: {text}", f"  {zh}：{text}")
+    bargain.table(output, contract)
     if contract.HasField("agreement"):
         for strategy in terms.strategies:
             output.say(f"\nEnforced by {strategy.enforced_by}:", f"\n由 {strategy.enforced_by} 执行：")
@@ -227,7 +239,9 @@ def _next_step(output: Output, contract: control_pb2.Contract) -> None:
     elif contract.HasField("waiting"):
         whom, since, until = show.waiting_cells(output, contract.waiting)
         mine = contract.waiting.kind == control_pb2.Waiting.KIND_APPROVAL and contract.waiting.on == "you"
-        step = f"hefu contract {'approve' if mine else 'show'} {short(contract.name)}"
+        yes = "approve" if contract.state == control_pb2.Contract.STATE_REQUESTED else "accept"
+        step = f"hefu contract {yes if mine else 'show'} {short(contract.name)}"
+        step += ", counter, reject" if mine else ""
         output.say(
             f"Waits on {whom} since {since}, until {until}. Next: {step}",
             f"自 {since} 起等待 {whom}，至 {until}。下一步：{step}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hefu.commands import Output
 from hefu.errors import Malformed, Unavailable
 
-from hefu_connector.commands import pages
+from hefu_connector.commands import limits, pages
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import word
 
@@ -36,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one = command(group, "retire", "take a product off the catalog; its contracts go on", _retire)
     one.add_argument("product", help="the product's id, such as prd-…")
     one.add_argument("--reason", required=True, help="why, in a sentence; it is published")
+    limits.add(group)
 
 
 def _draft(arguments: argparse.Namespace) -> int:

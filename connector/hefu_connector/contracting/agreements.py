@@ -65,6 +65,10 @@ class Agreements:
         self._behind = threading.Event()
         self._behind.set()  # what an earlier process left is looked for once
 
+    def described(self, digest: str) -> Statement | None:
+        """The description version with this digest, as this participant keeps it."""
+        return self._described(digest)
+
     def when_ended(self, call: Callable[[str], None]) -> None:
         """Call with the id of every agreement that ends."""
         self._ended.append(call)

@@ -212,8 +212,10 @@ class Consumer:
         """
         if progress.state is State.AGREED:
             self._consider(self._read(progress))
-        else:
-            self._agreements.settle(progress)
+            return
+        if progress.state is State.OFFERED:
+            self._pen.resume(self._read(progress))
+        self._agreements.settle(progress)
 
     def _read(self, progress: Progress) -> Negotiation:
         found = negotiating.read(progress, self._trust, self._author.space)

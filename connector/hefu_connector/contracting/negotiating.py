@@ -16,7 +16,7 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
 from hefu_policies.changes import standing
 from hefu_policies.contract import AGREEMENT, ContractRequest
-from hefu_policies.negotiation import Move, Role, State, advance, is_final
+from hefu_policies.negotiation import TABLE, Move, Role, State, advance, is_final
 from hefu_policies.rounds import CounterOffer, check_request
 
 from hefu_connector.brokerage import Negotiations, Progress
@@ -58,6 +58,10 @@ class Negotiation:
     request: ContractRequest
     messages: tuple[Statement, ...]
     agreement: Statement | None = None
+
+    def role(self, participant: str) -> Role:
+        """The part of one of the two parties."""
+        return Role.PROVIDER if participant == self.request.provider else Role.CONSUMER
 
     @property
     def changes(self) -> Object:
@@ -140,6 +144,21 @@ class Pen:
                 # It did not end it, and whoever asked is told so: the negotiation goes on.
                 self._marks.remove(_said(negotiation.id, move))
             raise
+
+    def resume(self, negotiation: Negotiation) -> bool:
+        """Send what was kept as this side's answer and may never have left; whether there was such a thing.
+
+        A person's answer is kept before it is sent: after a crash in between nobody need give it again.
+        """
+        role = negotiation.role(self.author.participant)
+        for move in Move:
+            if (negotiation.state, role, move) not in TABLE:
+                continue
+            held = self.said(negotiation.id, move, len(negotiation.messages))
+            if held is not None and held.body.get("previous") == [*negotiation.previous]:
+                self._negotiations.advance(held)
+                return True
+        return False
 
     def check_own(self, negotiation: Negotiation) -> None:
         """Check that every message in this participant's name is one that this connector wrote.

@@ -7,20 +7,18 @@ them is answered with what both can live with; every other request waits for a p
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies import charter
 from hefu_policies.changes import changed_in, read
-from hefu_policies.contract import AGREEMENT, PUBLISHED, agreement_from
+from hefu_policies.contract import AGREEMENT, agreement_from
 from hefu_policies.haggling import Verdict, answer
 from hefu_policies.negotiation import Move, State
-from hefu_policies.product import Description, Offer
+from hefu_policies.product import Offer
 from hefu_policies.rounds import LONGEST_REASON, MOST_ROUNDS, PREFIX
 
 from hefu_connector.brokerage import Catalog, Negotiations, Progress
@@ -29,15 +27,15 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.limits import COUNTER, LimitBook, Limits
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
+from hefu_connector.contracting.offerings import Offerings
 from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import OwnProduct, Products, ProductState
 
-RETIRED = "product.retired"
 # Somebody moved at the same time: the next look at the negotiation tells what is to be done.
 _MEANWHILE = frozenset({"negotiation.moved", "negotiation.previous", "state.refused"})
 
 
-class Provider:
+class Provider(Offerings):
     """A participant as provider. Safe to use from many threads.
 
     Args:
@@ -58,74 +56,12 @@ class Provider:
         chartered: Chartered,
         limits: LimitBook,
     ) -> None:
+        super().__init__(author, trust, products, catalog, chartered)
         self.limits = limits
-        self._author = author
-        self._trust = trust
-        self._products = products
-        self._catalog = catalog
         self._negotiations = negotiations
         self._pen = pen
         self._agreements = agreements
         self._origin = origin
-        self._chartered = chartered
-        self._lock = threading.Lock()
-
-    # ------------------------------------------------------------ products
-
-    def publish(self, description: Description, user: str = "") -> OwnProduct:
-        """Sign a description, keep it and list it; of a known product it becomes the next version.
-
-        Args:
-            description: its version and previous digest are set here.
-
-        Raises:
-            Refused: an offer is not as the space's charter allows.
-            Conflict: the product is retired, or a resource contradicts what was promised for it before.
-            Unavailable: the broker is away; the description is kept as a draft, and `publish` may be called again.
-        """
-        charter.check(self._chartered(), description)
-        with self._lock:
-            try:
-                return self._publish(description, user)
-            except Conflict:
-                # A crash may have come between the broker's word and ours: take up what is listed in our name.
-                if not self._adopt(description.product):
-                    raise
-                return self._publish(description, user)
-
-    def retire(self, product: str, reason: str, user: str = "") -> OwnProduct:
-        """Take a product off the catalog; its agreements go on.
-
-        Raises:
-            NotFound: no such product here.
-            Unavailable: the broker is away.
-        """
-        with self._lock:
-            held = self.product(product)
-            if held.state is ProductState.RETIRED:
-                return held
-            body: Object = {"product": product, "description": held.statement.digest(), "reason": reason[:500]}
-            retirement = self._author.say(RETIRED, body, user=user)
-            try:
-                self._catalog.retire(retirement)
-            except Conflict:
-                # The broker had taken an earlier retirement before a crash here: it stands.
-                if not self._catalog.product(product).retired:
-                    raise
-            return self._products.keep(retirement, ProductState.RETIRED)
-
-    def product(self, product: str) -> OwnProduct:
-        """An own product; raises NotFound."""
-        held = self._products.find(product)
-        if held is None:
-            raise NotFound("resource.not_found", what="product", name=product)
-        return held
-
-    def products(self) -> Sequence[OwnProduct]:
-        """All own products, by id."""
-        return self._products.all()
-
-    # ------------------------------------------------------------ negotiations
 
     def react(self, progress: Progress) -> None:
         """Do what a change of one of this provider's negotiations asks for; doing it again changes nothing.
@@ -198,35 +134,6 @@ class Provider:
         offer = self._offer(negotiation)
         return answer(offer, negotiation.changes, self._limits(negotiation, offer).changes).verdict
 
-    def _publish(self, description: Description, user: str) -> OwnProduct:
-        held = self._products.find(description.product)
-        published = held if held is not None and held.state is not ProductState.DRAFTED else None
-        if published is not None and _same(description, published.description):
-            self._catalog.publish(published.statement)
-            return published
-        wanted = replace(description, version=1, previous=None)
-        if published is not None:
-            wanted = replace(description, version=published.version + 1, previous=published.statement.digest())
-        draft = self._products.draft(description.product)
-        if draft is None or draft.description.body() != wanted.body():
-            statement = self._author.say(PUBLISHED, wanted.body(), user=user)
-            draft = self._products.keep(statement, ProductState.DRAFTED)
-        self._catalog.publish(draft.statement)
-        return self._products.keep(draft.statement, ProductState.PUBLISHED)
-
-    def _adopt(self, product: str) -> bool:
-        """Keep as published what the catalog lists in our name and we signed; whether that is news."""
-        try:
-            listed = self._catalog.product(product).description.expect(PUBLISHED)
-        except NotFound:
-            return False
-        self._trust.verify(listed, self._author.participant)
-        known = self._products.described(listed.digest())
-        if listed.issuer != self._author.participant or (known is not None and known.state is ProductState.PUBLISHED):
-            return False
-        self._products.keep(listed, ProductState.PUBLISHED)
-        return True
-
     def _read(self, progress: Progress) -> Negotiation:
         found = negotiating.read(progress, self._trust, self._author.space)
         if found.request.provider != self._author.participant:
@@ -248,7 +155,7 @@ class Provider:
         with self._ending(negotiation):
             self._check_consumer(negotiation)
             offer = self._terms(negotiation)
-            if offer.approval != "automatic":
+            if self._pen.resume(negotiation) or offer.approval != "automatic":
                 return
             limits = self._limits(negotiation, offer)
             found = answer(offer, negotiation.changes, limits.changes)
@@ -362,8 +269,3 @@ class Provider:
 
 def _is_offer(message: Statement) -> bool:
     return message.type == PREFIX + Move.OFFER.value
-
-
-def _same(wanted: Description, held: Description) -> bool:
-    """Whether a description says what the held version says already."""
-    return replace(wanted, version=held.version, previous=held.previous).body() == held.body()

@@ -29,6 +29,7 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.negotiating import Negotiation
+from hefu_connector.desk.tables import Table, Tables
 from hefu_connector.ports import Account, Balance, BudgetLedger, Contract, JournalReader, Run, Trust
 from hefu_connector.shelves import Handed, HandedOver, OwnRequest
 
@@ -67,6 +68,7 @@ class Standing:
         state: a negotiation's state, or ``ACTIVE``, ``EXPIRED``, ``TERMINATED`` of an agreement.
         contract: the verified agreement; None until it is in force.
         charged: under the agreement as far as this side knows; None until it is in force.
+        table: what is negotiated; None once it is in force or over.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Standing:
     waiting: Waiting | None = None
     charged: Charge | None = None
     reason: str = ""
+    table: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,9 @@ class Overview:
         reader: JournalReader,
         ledger: BudgetLedger,
         handed: Handed,
+        tables: Tables,
     ) -> None:
+        self._tables = tables
         self._author = author
         self._trust = trust
         self._consumer = consumer
@@ -280,6 +285,7 @@ class Overview:
             agreement=negotiation.agreement,
             waiting=self._negotiation_waits(negotiation),
             reason=_text(last.body.get("reason")) if negotiation.state is State.TERMINATED else "",
+            table=self._tables.table(negotiation),
         )
 
     def _of_contract(
@@ -306,6 +312,8 @@ class Overview:
     def _negotiation_waits(self, negotiation: Negotiation) -> Waiting | None:
         turns = {
             State.REQUESTED: negotiation.request.provider,
+            State.OFFERED: negotiation.request.consumer,
+            State.ACCEPTED: negotiation.request.provider,
             State.AGREED: negotiation.request.consumer,
             State.VERIFIED: negotiation.request.provider,
             State.FINALIZED: BROKER,
@@ -314,7 +322,7 @@ class Overview:
         if on is None:
             return None
         if on == self._author.participant:
-            kind = Kind.APPROVAL if negotiation.state is State.REQUESTED else Kind.NEGOTIATION
+            kind = Kind.APPROVAL if negotiation.state in (State.REQUESTED, State.OFFERED) else Kind.NEGOTIATION
             return Waiting(kind, negotiation.id, YOU, since)
         return Waiting(Kind.NEGOTIATION, negotiation.id, on, since)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import grpc
 from hefu import canonical, transport
-from hefu.errors import Conflict, Malformed
+from hefu.errors import Conflict
 from hefu.v1 import catalog_pb2, computation_pb2, control_pb2, control_pb2_grpc
 from hefu_policies.product import Description
 
@@ -31,8 +31,11 @@ from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk import control_socket
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook, check_options
+from hefu_connector.desk.tables import Tables
 from hefu_connector.rpc import views
+from hefu_connector.rpc.bargaining import BargainingCalls
 from hefu_connector.rpc.deliveries import DeliveryCalls
+from hefu_connector.rpc.views import id_in
 from hefu_connector.shelves import OwnRequest
 
 _LIMITS = transport.Limits(calls=32, threads=24)
@@ -72,6 +75,7 @@ class Desk:
     asking: Asking
     agreements: Agreements
     overview: Overview
+    tables: Tables
     custody: Custody
 
 
@@ -115,12 +119,13 @@ def serve(desk: Desk) -> Served:
         return Served(running, stack.pop_all())
 
 
-class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
+class ControlService(DeliveryCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer):
     """Serves the desk. Failures are raised; `hefu.transport` translates them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._custody = desk.custody
+        self._provider, self._consumer, self._tables = desk.provider, desk.consumer, desk.tables
         self._purpose = desk.overview.purpose
 
     @property
@@ -172,14 +177,14 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.DeleteSourceRequest, context: grpc.ServicerContext
     ) -> control_pb2.DeleteSourceResponse:
         """Forget a source."""
-        self._desk.book.remove(_id(request.name, "sources"))
+        self._desk.book.remove(id_in(request.name, "sources"))
         return control_pb2.DeleteSourceResponse()
 
     def InspectSource(
         self, request: control_pb2.InspectSourceRequest, context: grpc.ServicerContext
     ) -> control_pb2.InspectSourceResponse:
         """A source's columns."""
-        record, columns = self._desk.book.columns(_id(request.name, "sources"))
+        record, columns = self._desk.book.columns(id_in(request.name, "sources"))
         told = [control_pb2.SourceColumn(name=name, type=type_) for name, type_ in columns.items()]
         return control_pb2.InspectSourceResponse(source=views.source(record), columns=told)
 
@@ -189,7 +194,7 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.ControlServicePublishProductRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.Product:
         """Sign and publish a description over a registered source."""
-        resource = self._desk.book.find(_id(request.source, "sources")).resource
+        resource = self._desk.book.find(id_in(request.source, "sources")).resource
         description = Description.of(canonical.decode(request.description))
         if [each.id for each in description.resources] != [resource]:
             raise Conflict("product.resource", product=description.product, resource=resource)
@@ -205,7 +210,9 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.ControlServiceRetireProductRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.Product:
         """Take a product off."""
-        return views.own_product(self._desk.provider.retire(_id(request.name, "products"), request.reason, self._user))
+        return views.own_product(
+            self._desk.provider.retire(id_in(request.name, "products"), request.reason, self._user)
+        )
 
     def SearchProducts(
         self, request: catalog_pb2.SearchProductsRequest, context: grpc.ServicerContext
@@ -220,7 +227,7 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
 
     def GetProduct(self, request: catalog_pb2.GetProductRequest, context: grpc.ServicerContext) -> catalog_pb2.Product:
         """One product."""
-        return views.product(self._desk.consumer.show(_id(request.name, "products")))
+        return views.product(self._desk.consumer.show(id_in(request.name, "products")))
 
     # ------------------------------------------------------------ contracts
 
@@ -228,8 +235,9 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.RequestContractRequest, context: grpc.ServicerContext
     ) -> control_pb2.Contract:
         """Ask for an agreement."""
-        product = _id(request.product, "products")
-        made = self._desk.consumer.request(product, request.offer, request.purpose, self._user)
+        product = id_in(request.product, "products")
+        texts = dict(request.terms)
+        made = self._desk.consumer.request(product, request.offer, request.purpose, self._user, texts)
         return self._contract(made.id)
 
     def ListContracts(
@@ -243,29 +251,29 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
     ) -> control_pb2.Contract:
         """One of them."""
         seconds = min(max(request.wait_seconds, 0), _LONGEST_WAIT)
-        found = self._desk.overview.awaited(_id(request.name, "agreements", "negotiations"), seconds)
+        found = self._desk.overview.awaited(id_in(request.name, "agreements", "negotiations"), seconds)
         return views.contract(found)
 
     def ApproveContract(
         self, request: control_pb2.ApproveContractRequest, context: grpc.ServicerContext
     ) -> control_pb2.Contract:
         """Agree to a request."""
-        negotiation = _id(request.name, "negotiations")
-        self._desk.provider.approve(negotiation)
+        negotiation = id_in(request.name, "negotiations")
+        self._desk.provider.approve(negotiation, self._user)
         return self._contract(negotiation)
 
     def TerminateContract(
         self, request: control_pb2.TerminateContractRequest, context: grpc.ServicerContext
     ) -> control_pb2.Contract:
         """End an agreement or a negotiation."""
-        found = self._desk.overview.contract(_id(request.name, "agreements", "negotiations"))
+        found = self._desk.overview.contract(id_in(request.name, "agreements", "negotiations"))
         if found.contract is not None:
             agreement = found.contract.agreement.id
             self._desk.agreements.terminate(agreement, "agreement.ended", request.reason, self._user)
         elif found.provider == self._desk.author.participant:
-            self._desk.provider.refuse(found.id, request.reason)
+            self._desk.provider.refuse(found.id, request.reason, self._user)
         else:
-            self._desk.consumer.withdraw(found.id, request.reason)
+            self._desk.consumer.withdraw(found.id, request.reason, self._user)
         return self._contract(found.id)
 
     # ------------------------------------------------------------ computations
@@ -275,13 +283,13 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
     ) -> computation_pb2.Estimate:
         """What a plan would cost."""
         plan = canonical.decode_object(request.plan, LARGEST_PLAN)
-        return views.estimate(self._desk.asking.estimate(_id(request.product, "products"), plan))
+        return views.estimate(self._desk.asking.estimate(id_in(request.product, "products"), plan))
 
     def CreateComputation(
         self, request: control_pb2.ControlServiceCreateComputationRequest, context: grpc.ServicerContext
     ) -> control_pb2.OwnComputation:
         """Ask for a computation in the owner's name."""
-        agreement = _id(request.agreement, "agreements")
+        agreement = id_in(request.agreement, "agreements")
         plan = canonical.decode_object(request.plan, LARGEST_PLAN)
         purpose = request.purpose or self._desk.overview.purpose(agreement)
         own = self._desk.asking.ask(plan, agreement, purpose, self._user)
@@ -298,7 +306,7 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         self, request: computation_pb2.GetComputationRequest, context: grpc.ServicerContext
     ) -> control_pb2.OwnComputation:
         """One of them, with its answer."""
-        outcome = self._desk.asking.outcome(_id(request.name, "computations"))
+        outcome = self._desk.asking.outcome(id_in(request.name, "computations"))
         own = outcome.own
         message = self._own(own)
         message.MergeFrom(views.ending(outcome))
@@ -311,14 +319,14 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         self, request: computation_pb2.WatchComputationRequest, context: grpc.ServicerContext
     ) -> Iterator[control_pb2.OwnComputation]:
         """Every change of one of them."""
-        for own in self._desk.asking.follow(_id(request.name, "computations")):
+        for own in self._desk.asking.follow(id_in(request.name, "computations")):
             yield self._own(own)
 
     def CancelComputation(
         self, request: computation_pb2.CancelComputationRequest, context: grpc.ServicerContext
     ) -> control_pb2.OwnComputation:
         """Stop one of them."""
-        return self._own(self._desk.asking.cancel(_id(request.name, "computations")))
+        return self._own(self._desk.asking.cancel(id_in(request.name, "computations")))
 
     # ------------------------------------------------------------ the record
 
@@ -349,18 +357,6 @@ class ControlService(DeliveryCalls, control_pb2_grpc.ControlServiceServicer):
         if waits is not None:
             message.waiting.CopyFrom(views.waiting(waits))
         return message
-
-
-def _id(name: str, *collections: str) -> str:
-    """The id in a resource name of one of the collections.
-
-    Raises:
-        Malformed: the name is of none of them.
-    """
-    collection, slash, id_ = name.partition("/")
-    if collection not in collections or not slash or not id_ or "/" in id_ or len(id_) > 64:
-        raise Malformed("request.malformed", why=f"a name is {' or '.join(each + '/ID' for each in collections)}")
-    return id_
 
 
 def _answers(path: str) -> bool:

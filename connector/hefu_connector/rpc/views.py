@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hefu.envelope import Statement
+from hefu.errors import Malformed
 from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2
 from hefu_policies.budget import PrivacyLoss
+from hefu_policies.haggling import Order, Verdict
+from hefu_policies.rounds import Step
 
 from hefu_connector import peering
 from hefu_connector.computing.asking import Outcome
@@ -35,6 +38,10 @@ _COLLECTIONS = {
     overview.Kind.COMPUTATION: "computations/",
     overview.Kind.OUTBOX: "",
 }
+_ORDERS = {each: control_pb2.TermChange.Order.Value(f"ORDER_{each.name}") for each in Order}
+_VERDICTS: Mapping[Verdict | None, control_pb2.Contract.Verdict.ValueType] = {
+    each: control_pb2.Contract.Verdict.Value(f"VERDICT_{each.name}") for each in Verdict
+}
 _STATES: Mapping[ComputationState, computation_pb2.Computation.State.ValueType] = {
     each: computation_pb2.Computation.State.Value(f"STATE_{each.name}") for each in ComputationState
 }
@@ -43,6 +50,18 @@ _STATES: Mapping[ComputationState, computation_pb2.Computation.State.ValueType] 
 def signed(statement: Statement) -> common_pb2.Statement:
     """A statement as it travels."""
     return common_pb2.Statement(envelope=statement.to_bytes())
+
+
+def id_in(name: str, *collections: str) -> str:
+    """The id in a resource name of one of the collections.
+
+    Raises:
+        Malformed: the name is of none of them.
+    """
+    collection, slash, id_ = name.partition("/")
+    if collection not in collections or not slash or not id_ or "/" in id_ or len(id_) > 64:
+        raise Malformed("request.malformed", why=f"a name is {' or '.join(each + '/ID' for each in collections)}")
+    return id_
 
 
 def loss(amount: PrivacyLoss) -> common_pb2.PrivacyLoss:
@@ -125,6 +144,10 @@ def contract(found: Standing) -> control_pb2.Contract:
         waiting=waiting(found.waiting) if found.waiting else None,
         reason=found.reason,
     )
+    if found.table is not None:
+        message.terms.extend(map(term_change, found.table.steps))
+        message.round = found.table.round
+        message.verdict = _VERDICTS.get(found.table.verdict, control_pb2.Contract.VERDICT_UNSPECIFIED)
     if held is not None:
         message.countersignature.CopyFrom(signed(held.countersignature))
         message.description.CopyFrom(signed(held.description_statement))
@@ -132,6 +155,18 @@ def contract(found: Standing) -> control_pb2.Contract:
             account = overview.agreement_account(held)
             message.balance.CopyFrom(balance(Balance(account, found.charged)))
     return message
+
+
+def term_change(found: Step) -> control_pb2.TermChange:
+    """A term before and after."""
+    return control_pb2.TermChange(
+        term=found.key,
+        name=found.name,
+        titles={"en": found.en, "zh": found.zh},
+        before=found.before,
+        after=found.after,
+        order=_ORDERS[found.against_offer],
+    )
 
 
 def balance(found: Balance, title: str = "") -> control_pb2.Balance:

@@ -541,29 +541,427 @@ Global___ControlServiceRetireProductRequest: _TypeAlias = ControlServiceRetirePr
 class RequestContractRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class TermsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PRODUCT_FIELD_NUMBER: _builtins.int
     OFFER_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
     product: _builtins.str
     """"products/{id}"."""
     offer: _builtins.str
     """Id of the offer; may be empty where the product has one offer only."""
     purpose: _builtins.str
     """IRI of the purpose, for example "dpv:ScientificResearch"."""
+    @_builtins.property
+    def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Other terms than the offer's, by the name of an operand or member: {"epsilon": "0.8", "valid_days": "90"}."""
+
     def __init__(
         self,
         *,
         product: _builtins.str = ...,
         offer: _builtins.str = ...,
         purpose: _builtins.str = ...,
+        terms: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "product", b"product", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "product", b"product", "purpose", b"purpose", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestContractRequest: _TypeAlias = RequestContractRequest  # noqa: Y015
+
+@_typing.final
+class CounterContractRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class TermsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"negotiations/{id}"."""
+    reason: _builtins.str
+    """For people; only a provider's counter-offer carries it."""
+    @_builtins.property
+    def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in RequestContractRequest; what is not named stays as the other party has it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        terms: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CounterContractRequest: _TypeAlias = CounterContractRequest  # noqa: Y015
+
+@_typing.final
+class AcceptContractRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"negotiations/{id}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptContractRequest: _TypeAlias = AcceptContractRequest  # noqa: Y015
+
+@_typing.final
+class ListContractRoundsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"negotiations/{id}" or "agreements/{id}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListContractRoundsRequest: _TypeAlias = ListContractRoundsRequest  # noqa: Y015
+
+@_typing.final
+class ListContractRoundsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContractRound]: ...
+    def __init__(
+        self,
+        *,
+        rounds: _abc.Iterable[Global___ContractRound] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rounds", b"rounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListContractRoundsResponse: _TypeAlias = ListContractRoundsResponse  # noqa: Y015
+
+@_typing.final
+class ContractRound(_message.Message):
+    """One signed message of a negotiation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MOVE_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    move: _builtins.str
+    """requested, offered, accepted, agreed, verified, finalized or terminated."""
+    participant: _builtins.str
+    user: _builtins.str
+    """The person or program who acted; empty where the connector acted by itself."""
+    time: _builtins.str
+    """RFC 3339."""
+    reason: _builtins.str
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TermChange]: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        move: _builtins.str = ...,
+        participant: _builtins.str = ...,
+        user: _builtins.str = ...,
+        time: _builtins.str = ...,
+        changes: _abc.Iterable[Global___TermChange] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "move", b"move", "number", b"number", "participant", b"participant", "reason", b"reason", "time", b"time", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContractRound: _TypeAlias = ContractRound  # noqa: Y015
+
+@_typing.final
+class TermChange(_message.Message):
+    """A term of an offer, before and after it was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Order:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TermChange._Order.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ORDER_UNSPECIFIED: TermChange._Order.ValueType  # 0
+        ORDER_SAME: TermChange._Order.ValueType  # 1
+        ORDER_NARROWER: TermChange._Order.ValueType  # 2
+        """Permits less than the published offer."""
+        ORDER_WIDER: TermChange._Order.ValueType  # 3
+        """Permits more."""
+        ORDER_OTHER: TermChange._Order.ValueType  # 4
+        """Permits some things more and some less, or it cannot be told."""
+
+    class Order(_Order, metaclass=_OrderEnumTypeWrapper): ...
+    ORDER_UNSPECIFIED: TermChange.Order.ValueType  # 0
+    ORDER_SAME: TermChange.Order.ValueType  # 1
+    ORDER_NARROWER: TermChange.Order.ValueType  # 2
+    """Permits less than the published offer."""
+    ORDER_WIDER: TermChange.Order.ValueType  # 3
+    """Permits more."""
+    ORDER_OTHER: TermChange.Order.ValueType  # 4
+    """Permits some things more and some less, or it cannot be told."""
+
+    @_typing.final
+    class TitlesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TERM_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLES_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    term: _builtins.str
+    """How signed messages name it: the id of a constraint, or a member of the offer."""
+    name: _builtins.str
+    """Of the operand or member."""
+    before: _builtins.str
+    after: _builtins.str
+    order: Global___TermChange.Order.ValueType
+    """How the value after stands to the published offer."""
+    @_builtins.property
+    def titles(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """In which language it is called what."""
+
+    def __init__(
+        self,
+        *,
+        term: _builtins.str = ...,
+        name: _builtins.str = ...,
+        titles: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        order: Global___TermChange.Order.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "name", b"name", "order", b"order", "term", b"term", "titles", b"titles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TermChange: _TypeAlias = TermChange  # noqa: Y015
+
+@_typing.final
+class GetLimitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"."""
+    offer: _builtins.str
+    """Id of the offer; may be empty where the product has one offer only."""
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        offer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "product", b"product"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLimitsRequest: _TypeAlias = GetLimitsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateLimitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class TermsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    BEYOND_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"."""
+    offer: _builtins.str
+    """Id of the offer; may be empty where the product has one offer only."""
+    beyond: Global___Limits.Beyond.ValueType
+    """Unspecified leaves it as it is."""
+    @_builtins.property
+    def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """By the name of an operand or member; an empty text removes a limit."""
+
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        offer: _builtins.str = ...,
+        terms: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        beyond: Global___Limits.Beyond.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beyond", b"beyond", "offer", b"offer", "product", b"product", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateLimitsRequest: _TypeAlias = UpdateLimitsRequest  # noqa: Y015
+
+@_typing.final
+class Limits(_message.Message):
+    """How far a provider goes beyond its public offer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Beyond:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _BeyondEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Limits._Beyond.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        BEYOND_UNSPECIFIED: Limits._Beyond.ValueType  # 0
+        BEYOND_COUNTER: Limits._Beyond.ValueType  # 1
+        """Answer with what both can live with, or end the negotiation."""
+        BEYOND_ASK: Limits._Beyond.ValueType  # 2
+        """Let the request wait for a person."""
+
+    class Beyond(_Beyond, metaclass=_BeyondEnumTypeWrapper): ...
+    BEYOND_UNSPECIFIED: Limits.Beyond.ValueType  # 0
+    BEYOND_COUNTER: Limits.Beyond.ValueType  # 1
+    """Answer with what both can live with, or end the negotiation."""
+    BEYOND_ASK: Limits.Beyond.ValueType  # 2
+    """Let the request wait for a person."""
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    BEYOND_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"."""
+    offer: _builtins.str
+    beyond: Global___Limits.Beyond.ValueType
+    """What is done with a request that goes further."""
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___TermChange]:
+        """From the published value to the widest one that is signed without asking anybody."""
+
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        offer: _builtins.str = ...,
+        terms: _abc.Iterable[Global___TermChange] | None = ...,
+        beyond: Global___Limits.Beyond.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beyond", b"beyond", "offer", b"offer", "product", b"product", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
 class ListContractsRequest(_message.Message):
@@ -704,6 +1102,23 @@ class Contract(_message.Message):
     """Verified by this connector and in force."""
     STATE_EXPIRED: Contract.State.ValueType  # 9
 
+    class _Verdict:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Contract._Verdict.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: Contract._Verdict.ValueType  # 0
+        VERDICT_INSIDE_OFFER: Contract._Verdict.ValueType  # 1
+        VERDICT_INSIDE_LIMITS: Contract._Verdict.ValueType  # 2
+        VERDICT_BEYOND: Contract._Verdict.ValueType  # 3
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper): ...
+    VERDICT_UNSPECIFIED: Contract.Verdict.ValueType  # 0
+    VERDICT_INSIDE_OFFER: Contract.Verdict.ValueType  # 1
+    VERDICT_INSIDE_LIMITS: Contract.Verdict.ValueType  # 2
+    VERDICT_BEYOND: Contract.Verdict.ValueType  # 3
+
     NAME_FIELD_NUMBER: _builtins.int
     AGREEMENT_NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -719,6 +1134,9 @@ class Contract(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"negotiations/{id}"."""
     agreement_name: _builtins.str
@@ -734,6 +1152,10 @@ class Contract(_message.Message):
     """RFC 3339, of the last change."""
     reason: _builtins.str
     """Why it ended."""
+    round: _builtins.int
+    """How many requests it took so far."""
+    verdict: Global___Contract.Verdict.ValueType
+    """Where a request stands, for the provider that has to decide on it."""
     @_builtins.property
     def agreement(self) -> _common_pb2.Statement:
         """The agreement with the signatures it has."""
@@ -754,6 +1176,10 @@ class Contract(_message.Message):
     def balance(self) -> Global___Balance:
         """What is charged under the agreement, as far as this side knows."""
 
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___TermChange]:
+        """What is on the table, where it differs from the published offer; while it is negotiated."""
+
     def __init__(
         self,
         *,
@@ -772,10 +1198,13 @@ class Contract(_message.Message):
         waiting: Global___Waiting | None = ...,
         balance: Global___Balance | None = ...,
         reason: _builtins.str = ...,
+        terms: _abc.Iterable[Global___TermChange] | None = ...,
+        round: _builtins.int = ...,
+        verdict: Global___Contract.Verdict.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "balance", b"balance", "countersignature", b"countersignature", "description", b"description", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "agreement_name", b"agreement_name", "balance", b"balance", "consumer", b"consumer", "countersignature", b"countersignature", "description", b"description", "name", b"name", "offer", b"offer", "product", b"product", "provider", b"provider", "purpose", b"purpose", "reason", b"reason", "state", b"state", "update_time", b"update_time", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "agreement_name", b"agreement_name", "balance", b"balance", "consumer", b"consumer", "countersignature", b"countersignature", "description", b"description", "name", b"name", "offer", b"offer", "product", b"product", "provider", b"provider", "purpose", b"purpose", "reason", b"reason", "round", b"round", "state", b"state", "terms", b"terms", "update_time", b"update_time", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

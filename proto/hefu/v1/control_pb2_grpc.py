@@ -93,6 +93,16 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_catalog__pb2.GetProductRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_catalog__pb2.Product.FromString,
                 _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/hefu.v1.ControlService/GetLimits',
+                request_serializer=hefu_dot_v1_dot_control__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Limits.FromString,
+                _registered_method=True)
+        self.UpdateLimits = channel.unary_unary(
+                '/hefu.v1.ControlService/UpdateLimits',
+                request_serializer=hefu_dot_v1_dot_control__pb2.UpdateLimitsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Limits.FromString,
+                _registered_method=True)
         self.RequestContract = channel.unary_unary(
                 '/hefu.v1.ControlService/RequestContract',
                 request_serializer=hefu_dot_v1_dot_control__pb2.RequestContractRequest.SerializeToString,
@@ -112,6 +122,21 @@ class ControlServiceStub(object):
                 '/hefu.v1.ControlService/ApproveContract',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ApproveContractRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
+                _registered_method=True)
+        self.CounterContract = channel.unary_unary(
+                '/hefu.v1.ControlService/CounterContract',
+                request_serializer=hefu_dot_v1_dot_control__pb2.CounterContractRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
+                _registered_method=True)
+        self.AcceptContract = channel.unary_unary(
+                '/hefu.v1.ControlService/AcceptContract',
+                request_serializer=hefu_dot_v1_dot_control__pb2.AcceptContractRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
+                _registered_method=True)
+        self.ListContractRounds = channel.unary_unary(
+                '/hefu.v1.ControlService/ListContractRounds',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ListContractRoundsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.ListContractRoundsResponse.FromString,
                 _registered_method=True)
         self.TerminateContract = channel.unary_unary(
                 '/hefu.v1.ControlService/TerminateContract',
@@ -262,6 +287,20 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLimits(self, request, context):
+        """How far this provider goes beyond one of its offers without asking anybody. Told to nobody else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateLimits(self, request, context):
+        """Changes such limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestContract(self, request, context):
         """Starts the negotiation of an offer.
         """
@@ -285,6 +324,27 @@ class ControlServiceServicer(object):
 
     def ApproveContract(self, request, context):
         """Agrees to a request that waits for this provider's approval.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CounterContract(self, request, context):
+        """Answers what the other party asks or offers with other terms.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptContract(self, request, context):
+        """Accepts a provider's counter-offer as it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListContractRounds(self, request, context):
+        """Every round of a negotiation, in order: who, when, what, before and after.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -439,6 +499,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=hefu_dot_v1_dot_catalog__pb2.GetProductRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_catalog__pb2.Product.SerializeToString,
             ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.GetLimitsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Limits.SerializeToString,
+            ),
+            'UpdateLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateLimits,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.UpdateLimitsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Limits.SerializeToString,
+            ),
             'RequestContract': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestContract,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.RequestContractRequest.FromString,
@@ -458,6 +528,21 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ApproveContract,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.ApproveContractRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'CounterContract': grpc.unary_unary_rpc_method_handler(
+                    servicer.CounterContract,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.CounterContractRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'AcceptContract': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptContract,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.AcceptContractRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'ListContractRounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListContractRounds,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ListContractRoundsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.ListContractRoundsResponse.SerializeToString,
             ),
             'TerminateContract': grpc.unary_unary_rpc_method_handler(
                     servicer.TerminateContract,
@@ -835,6 +920,60 @@ class ControlService(object):
             _registered_method=True)
 
     @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/GetLimits',
+            hefu_dot_v1_dot_control__pb2.GetLimitsRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Limits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/UpdateLimits',
+            hefu_dot_v1_dot_control__pb2.UpdateLimitsRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Limits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RequestContract(request,
             target,
             options=(),
@@ -932,6 +1071,87 @@ class ControlService(object):
             '/hefu.v1.ControlService/ApproveContract',
             hefu_dot_v1_dot_control__pb2.ApproveContractRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CounterContract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/CounterContract',
+            hefu_dot_v1_dot_control__pb2.CounterContractRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptContract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/AcceptContract',
+            hefu_dot_v1_dot_control__pb2.AcceptContractRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListContractRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/ListContractRounds',
+            hefu_dot_v1_dot_control__pb2.ListContractRoundsRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.ListContractRoundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

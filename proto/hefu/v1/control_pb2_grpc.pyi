@@ -59,6 +59,10 @@ class ControlServiceStub:
     """Full-text search over what this participant may see; verified by this connector."""
     GetProduct: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetProductRequest, _catalog_pb2.Product]
     """One product that this participant may see; verified by this connector."""
+    GetLimits: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetLimitsRequest, _control_pb2.Limits]
+    """How far this provider goes beyond one of its offers without asking anybody. Told to nobody else."""
+    UpdateLimits: _grpc.UnaryUnaryMultiCallable[_control_pb2.UpdateLimitsRequest, _control_pb2.Limits]
+    """Changes such limits."""
     RequestContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.RequestContractRequest, _control_pb2.Contract]
     """Starts the negotiation of an offer."""
     ListContracts: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListContractsRequest, _control_pb2.ListContractsResponse]
@@ -67,6 +71,12 @@ class ControlServiceStub:
     """One negotiation or agreement."""
     ApproveContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.ApproveContractRequest, _control_pb2.Contract]
     """Agrees to a request that waits for this provider's approval."""
+    CounterContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.CounterContractRequest, _control_pb2.Contract]
+    """Answers what the other party asks or offers with other terms."""
+    AcceptContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.AcceptContractRequest, _control_pb2.Contract]
+    """Accepts a provider's counter-offer as it stands."""
+    ListContractRounds: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListContractRoundsRequest, _control_pb2.ListContractRoundsResponse]
+    """Every round of a negotiation, in order: who, when, what, before and after."""
     TerminateContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.TerminateContractRequest, _control_pb2.Contract]
     """Ends a negotiation or an agreement; acts at once."""
     EstimateComputation: _grpc.UnaryUnaryMultiCallable[_control_pb2.ControlServiceEstimateComputationRequest, _computation_pb2.Estimate]
@@ -123,6 +133,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Full-text search over what this participant may see; verified by this connector."""
     GetProduct: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetProductRequest, _catalog_pb2.Product]  # type: ignore[assignment]
     """One product that this participant may see; verified by this connector."""
+    GetLimits: _aio.UnaryUnaryMultiCallable[_control_pb2.GetLimitsRequest, _control_pb2.Limits]  # type: ignore[assignment]
+    """How far this provider goes beyond one of its offers without asking anybody. Told to nobody else."""
+    UpdateLimits: _aio.UnaryUnaryMultiCallable[_control_pb2.UpdateLimitsRequest, _control_pb2.Limits]  # type: ignore[assignment]
+    """Changes such limits."""
     RequestContract: _aio.UnaryUnaryMultiCallable[_control_pb2.RequestContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Starts the negotiation of an offer."""
     ListContracts: _aio.UnaryUnaryMultiCallable[_control_pb2.ListContractsRequest, _control_pb2.ListContractsResponse]  # type: ignore[assignment]
@@ -131,6 +145,12 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """One negotiation or agreement."""
     ApproveContract: _aio.UnaryUnaryMultiCallable[_control_pb2.ApproveContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Agrees to a request that waits for this provider's approval."""
+    CounterContract: _aio.UnaryUnaryMultiCallable[_control_pb2.CounterContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
+    """Answers what the other party asks or offers with other terms."""
+    AcceptContract: _aio.UnaryUnaryMultiCallable[_control_pb2.AcceptContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
+    """Accepts a provider's counter-offer as it stands."""
+    ListContractRounds: _aio.UnaryUnaryMultiCallable[_control_pb2.ListContractRoundsRequest, _control_pb2.ListContractRoundsResponse]  # type: ignore[assignment]
+    """Every round of a negotiation, in order: who, when, what, before and after."""
     TerminateContract: _aio.UnaryUnaryMultiCallable[_control_pb2.TerminateContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Ends a negotiation or an agreement; acts at once."""
     EstimateComputation: _aio.UnaryUnaryMultiCallable[_control_pb2.ControlServiceEstimateComputationRequest, _computation_pb2.Estimate]  # type: ignore[assignment]
@@ -252,6 +272,22 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """One product that this participant may see; verified by this connector."""
 
     @_abc_1.abstractmethod
+    def GetLimits(
+        self,
+        request: _control_pb2.GetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Limits, _abc.Awaitable[_control_pb2.Limits]]:
+        """How far this provider goes beyond one of its offers without asking anybody. Told to nobody else."""
+
+    @_abc_1.abstractmethod
+    def UpdateLimits(
+        self,
+        request: _control_pb2.UpdateLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Limits, _abc.Awaitable[_control_pb2.Limits]]:
+        """Changes such limits."""
+
+    @_abc_1.abstractmethod
     def RequestContract(
         self,
         request: _control_pb2.RequestContractRequest,
@@ -282,6 +318,30 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
         """Agrees to a request that waits for this provider's approval."""
+
+    @_abc_1.abstractmethod
+    def CounterContract(
+        self,
+        request: _control_pb2.CounterContractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
+        """Answers what the other party asks or offers with other terms."""
+
+    @_abc_1.abstractmethod
+    def AcceptContract(
+        self,
+        request: _control_pb2.AcceptContractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
+        """Accepts a provider's counter-offer as it stands."""
+
+    @_abc_1.abstractmethod
+    def ListContractRounds(
+        self,
+        request: _control_pb2.ListContractRoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListContractRoundsResponse, _abc.Awaitable[_control_pb2.ListContractRoundsResponse]]:
+        """Every round of a negotiation, in order: who, when, what, before and after."""
 
     @_abc_1.abstractmethod
     def TerminateContract(

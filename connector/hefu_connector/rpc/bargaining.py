@@ -1,0 +1,115 @@
+"""The calls with which this participant's own people negotiate terms: a part of the control service."""
+
+# ruff: noqa: N802 - methods are named as in the protocol
+
+from __future__ import annotations
+
+import grpc
+from hefu.times import write_time
+from hefu.v1 import control_pb2
+from hefu_policies.changes import changed, terms_of
+from hefu_policies.haggling import order
+from hefu_policies.product import Description, Offer
+from hefu_policies.rounds import Round, Step
+
+from hefu_connector.contracting import limits
+from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.limits import Limits
+from hefu_connector.contracting.provider import Provider
+from hefu_connector.desk.tables import Tables
+from hefu_connector.rpc import views
+
+_BEYOND = {
+    control_pb2.Limits.BEYOND_UNSPECIFIED: "",
+    control_pb2.Limits.BEYOND_COUNTER: limits.COUNTER,
+    control_pb2.Limits.BEYOND_ASK: limits.ASK,
+}
+
+
+class BargainingCalls:
+    """Serves rounds and limits. Failures are raised; `hefu.transport` translates them."""
+
+    _provider: Provider
+    _consumer: Consumer
+    _tables: Tables
+
+    @property
+    def _user(self) -> str:
+        """Who acts."""
+        raise NotImplementedError
+
+    def _contract(self, id_: str) -> control_pb2.Contract:
+        """The contract as it stands."""
+        raise NotImplementedError
+
+    def CounterContract(
+        self, request: control_pb2.CounterContractRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Contract:
+        """Answer with other terms, in either role."""
+        id_, texts = _id(request.name), dict(request.terms)
+        if self._tables.provides(id_):
+            self._provider.counter(id_, texts, request.reason, self._user)
+        else:
+            self._consumer.counter(id_, texts, self._user)
+        return self._contract(id_)
+
+    def AcceptContract(
+        self, request: control_pb2.AcceptContractRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Contract:
+        """Accept a counter-offer."""
+        id_ = _id(request.name)
+        self._consumer.accept(id_, self._user)
+        return self._contract(id_)
+
+    def ListContractRounds(
+        self, request: control_pb2.ListContractRoundsRequest, context: grpc.ServicerContext
+    ) -> control_pb2.ListContractRoundsResponse:
+        """The history of a negotiation."""
+        found = self._tables.history(_id(request.name))
+        return control_pb2.ListContractRoundsResponse(rounds=map(_round, found))
+
+    def GetLimits(self, request: control_pb2.GetLimitsRequest, context: grpc.ServicerContext) -> control_pb2.Limits:
+        """How far this provider goes."""
+        description, offer = self._provider.offered(_id(request.product), request.offer)
+        return _limits(description, offer, self._provider.limits.find(description.product, offer.id))
+
+    def UpdateLimits(
+        self, request: control_pb2.UpdateLimitsRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Limits:
+        """Change how far it goes."""
+        description, offer = self._provider.offered(_id(request.product), request.offer)
+        made = self._provider.limits.set(description, offer, dict(request.terms), _BEYOND.get(request.beyond, ""))
+        return _limits(description, offer, made)
+
+
+def _id(name: str) -> str:
+    return views.id_in(name, "agreements", "negotiations", "products")
+
+
+def _round(found: Round) -> control_pb2.ContractRound:
+    return control_pb2.ContractRound(
+        number=found.number,
+        move=found.move.value,
+        participant=found.participant,
+        user=found.user,
+        time=write_time(found.at),
+        changes=map(views.term_change, found.steps),
+        reason=found.reason,
+    )
+
+
+def _limits(description: Description, offer: Offer, held: Limits) -> control_pb2.Limits:
+    live = held.of(offer)
+    public, widest = terms_of(offer), terms_of(changed(offer, live.changes))
+    steps = [
+        Step(key, each.name, each.en, each.zh, public[key].text, each.text, order(each, public[key]))
+        for key, each in widest.items()
+        if key in live.changes
+    ]
+    asks = live.beyond == limits.ASK
+    return control_pb2.Limits(
+        product=f"products/{description.product}",
+        offer=offer.id,
+        terms=map(views.term_change, steps),
+        beyond=control_pb2.Limits.BEYOND_ASK if asks else control_pb2.Limits.BEYOND_COUNTER,
+    )
