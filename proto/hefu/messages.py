@@ -282,10 +282,25 @@ _POLICIES: dict[str, Message] = {
         "{where} is odrl:use, which would include reading and distributing. Name the computation, such as hefu:dpQuery.",
         "{where} 为 odrl:use，会包含读取与分发。请写明具体计算，例如 hefu:dpQuery。",
     ),
-    "policy.logical": _m(
-        "{where} is a logical constraint, which is not evaluated yet. Write its parts side by side (all must hold), "
-        "or as several permissions (any suffices).",
-        "{where} 是逻辑约束，目前不予评估。请将各部分并列（须全部满足），或写成多条许可（满足其一即可）。",
+    "policy.account": _m(
+        "{where} holds {term}, which a ledger charges, under an alternative: it must know which account. Write it directly in the rule, or under and.",
+        "{where} 将由账本扣减的 {term} 置于可选条件之下，账本须明确扣减哪个账户。请直接写在规则中，或置于 and 之下。",
+    ),
+    "policy.performance": _m(
+        "{where} holds {term}, which says how a duty is performed, under a logical constraint. Write it directly in the duty.",
+        "{where} 将说明义务如何履行的 {term} 置于逻辑约束之下。请直接写在义务中。",
+    ),
+    "policy.jsonld": _m(
+        "Reading {where} as JSON-LD would not keep all it says ({why}). Correct that place: nothing in a policy is dropped or added.",
+        "按 JSON-LD 读取 {where} 时无法保全其内容（{why}）。请修正该处：策略中的任何内容都不得丢失或增添。",
+    ),
+    "policy.jsonld_context": _m(
+        "{where} names the context {context}. Contexts are never fetched: use only {known}.",
+        "{where} 使用了上下文 {context}。上下文从不联网获取：仅可使用 {known}。",
+    ),
+    "policy.no_jsonld": _m(
+        "Policies in other forms of JSON-LD need its processor. Install it: pip install 'hefu[connector]'.",
+        "读取其他形式的 JSON-LD 策略需要相应的处理器。请安装：pip install 'hefu[connector]'。",
     ),
     "policy.bare_value": _m(
         "{where} is a bare value, whose type is not certain. Write {example}.",
