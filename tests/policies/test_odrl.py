@@ -21,6 +21,14 @@ EPSILON: Any = {
     "rightOperand": {"@value": "0.5", "@type": "xsd:decimal"},
 }  # fmt: skip
 PURPOSE: Any = {"leftOperand": "odrl:purpose", "operator": "isA", "rightOperand": {"@id": "dpv:ScientificResearch"}}
+COUNT: Any = {"leftOperand": "odrl:count", "operator": "lteq", "rightOperand": {"@value": "5", "@type": "xsd:integer"}}
+FREQUENCY: Any = COUNT | {"leftOperand": "hefu:frequency"}
+PAY: Any = {
+    "leftOperand": "odrl:payAmount", "operator": "eq", "rightOperand": {"@value": "20.00", "@type": "xsd:decimal"},
+}  # fmt: skip
+RETENTION: Any = {
+    "leftOperand": "hefu:retention", "operator": "lteq", "rightOperand": {"@value": "P30D", "@type": "xsd:duration"},
+}  # fmt: skip
 COLUMN: Any = {"leftOperand": "hefu:column", "operator": "isPartOf", "rightOperand": ["age", "region"]}
 
 
@@ -106,15 +114,41 @@ REFUSALS: list[tuple[str, str, str, Callable[[Any], None]]] = [
     ("policy.permission[0].action", "a text", "contract.value", _set(*RULE, "action", [{"@id": "hefu:dpQuery"}])),
     ("policy.permission[0].action", "a text", "contract.value", _set(*RULE, "action", {"refinement": []})),
     ("policy.permission[0].duty[0].action", "hefu:log", "policy.unknown", _set(*RULE, "duty", 0, "action", "odrl:pay")),
-    ("policy.permission[0].duty[0]", "Remove it", "policy.member", _set(*RULE, "duty", 0, "constraint", [EPSILON])),
+    ("policy.permission[0].duty[0]", "Remove it", "policy.member", _set(*RULE, "duty", 0, "target", "urn:x:y")),
+    ("policy.permission[0].duty[0].consequence[0]", "Remove it", "policy.member",
+     _set(*RULE, "duty", 0, "consequence", [{"action": "odrl:inform", "consequence": [{"action": "odrl:delete"}]}])),
+    ("policy.prohibition[0].remedy[0]", "Remove it", "policy.member",
+     _set("prohibition", 0, "remedy", [{"action": "odrl:inform", "consequence": [{"action": "odrl:delete"}]}])),
+    ("policy.prohibition[0].remedy[0].action", "odrl:inform", "policy.unknown",
+     _set("prohibition", 0, "remedy", [{"action": "hefu:dpQuery"}])),
     ("policy.permission[0].constraint", "a list of 1", "contract.value", _set(*RULE, "constraint", [])),
-    ("policy.permission[0].constraint[0]", "side by side", "policy.logical", _set(*FIRST, {"or": [EPSILON, PURPOSE]})),
-    ("policy.permission[0].constraint[0]", "side by side", "policy.logical", _set(*FIRST, {"and": [EPSILON]})),
-    ("policy.permission[0].constraint[0]", "side by side", "policy.logical", _set(*FIRST, {"xone": [EPSILON]})),
+    ("policy.permission[0].constraint[0]", "Remove it", "policy.member",
+     _set(*FIRST, {"or": [PURPOSE], "and": [COLUMN]})),
+    ("policy.permission[0].constraint[0]", "Remove it", "policy.member", _set(*FIRST, {"or": [PURPOSE], **COLUMN})),
+    ("policy.permission[0].constraint[0].or", "a list of 1", "contract.value", _set(*FIRST, {"or": []})),
+    ("policy.permission[0].constraint[0].or", "a list of 1", "contract.value", _set(*FIRST, {"or": PURPOSE})),
+    ("policy.permission[0].constraint[0].or[0]", "an object", "contract.value", _set(*FIRST, {"or": ["urn:c:1"]})),
+    ("policy.permission[0].constraint[0].or[0]", "under and", "policy.account", _set(*FIRST, {"or": [COUNT]})),
+    ("policy.permission[0].constraint[0].andSequence[0]", "under and", "policy.account",
+     _set(*FIRST, {"andSequence": [COUNT]})),
+    ("policy.permission[0].constraint[0].xone[0].and[0]", "under and", "policy.account",
+     _set(*FIRST, {"xone": [{"and": [COUNT]}]})),
+    ("policy.permission[0].duty[0].constraint[0].or[0]", "directly in the duty", "policy.performance",
+     _set(*RULE, "duty", 0, "constraint", [{"or": [RETENTION]}])),
+    ("or[0].or[0].or[0].or[0]", "4 levels", "contract.value",
+     _set(*FIRST, {"or": [{"or": [{"or": [{"or": [{"or": [PURPOSE]}]}]}]}]})),
+    ("policy.permission[0].constraint[0].leftOperand", "one of: ", "policy.unknown", _set(*FIRST, RETENTION)),
+    ("policy.permission[0].constraint[0]", "lacks unit", "contract.missing", _set(*FIRST, FREQUENCY)),
+    ("policy.permission[0].constraint[0].unit", "urn:hefu:per:", "contract.value",
+     _set(*FIRST, FREQUENCY | {"unit": "urn:x:day"})),
+    ("policy.permission[0].constraint[0].unit", "P30D", "contract.value",
+     _set(*FIRST, FREQUENCY | {"unit": "urn:hefu:per:P1M"})),
+    ("policy.permission[0].constraint[0].unit", "urn:iso:std:iso:4217:CNY", "contract.value",
+     _set(*FIRST, PAY | {"unit": "urn:iso:std:iso:4217:yuan"})),
     ("policy.permission[0].constraint[0]", "Remove it", "policy.member", _set(*FIRST, "unit", "urn:x:euro")),
     ("policy.permission[0].constraint[0]", "Remove it", "policy.member", _set(*FIRST, "rightOperandReference", "u:x")),
     ("policy.permission[0].constraint[0]", "lacks operator", "contract.missing", _set(*FIRST, "operator", DELETED)),
-    ("constraint[0].leftOperand", "one of: ", "policy.unknown", _set(*FIRST, "leftOperand", "odrl:spatial")),
+    ("constraint[0].leftOperand", "one of: ", "policy.unknown", _set(*FIRST, "leftOperand", "odrl:percentage")),
     ("constraint[0].leftOperand", "hefu:epsilon", "policy.unknown", _set(*FIRST, "leftOperand", "epsilon")),
     ("constraint[0].leftOperand", "hefu:epsilon", "policy.unknown", _set(*FIRST, "leftOperand", "hefu:Epsilon")),
     ("constraint[0].leftOperand", "hefu:epsilon", "policy.unknown", _set(*FIRST, "leftOperand", "hefu:еpsilon")),

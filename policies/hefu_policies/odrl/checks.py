@@ -1,4 +1,4 @@
-"""What a whole policy must keep to: its size, ids that are its own, accounts that are plain, deliveries that say how."""
+"""What a whole policy must keep to: its size, ids of its own, accounts that are plain, deliveries that say how."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 
 from hefu.errors import Malformed
 
-from hefu_policies.rules import Condition, Duty, Logical, Policy, Rule, Value, demanded
 from hefu_policies.reading import unique, wrong
+from hefu_policies.rules import Condition, Duty, Logical, Policy, Rule, Value, demanded
 from hefu_policies.terms import ANONYMISED, DELIVER, SAMPLED, Combine
 
 PROHIBIT: Final = "prohibit"
@@ -45,7 +45,7 @@ def _all(conditions: tuple[Condition, ...]) -> Iterator[Condition]:
 
 
 def _check_plain(condition: Condition, in_duty: bool, direct: bool, conjunctive: bool) -> None:
-    """A ledger must know which account to charge, and a duty how it is performed: neither may hang on an alternative."""
+    """A ledger must know what to charge, and a duty how it is performed: neither may hang on an alternative."""
     if isinstance(condition, Logical):
         for each in condition.parts:
             _check_plain(each, in_duty, False, conjunctive and condition.combine is Combine.AND)

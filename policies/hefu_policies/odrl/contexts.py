@@ -24,21 +24,25 @@ ODRL: Final = "http://www.w3.org/ns/odrl/2/"
 DSPACE: Final = "https://w3id.org/dspace/2025/1/"
 XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 DCTERMS: Final = "http://purl.org/dc/terms/"
-NAMESPACES: Final[Mapping[str, str]] = MappingProxyType({
-    "odrl": ODRL,
-    "hefu": PROFILE,
-    "dpv": "https://w3id.org/dpv#",
-    "xsd": XSD,
-    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-    "dct": DCTERMS,
-    "dspace": DSPACE,
-})
-_FILES: Final[Mapping[str, str]] = MappingProxyType({
-    CONTEXTS[0]: "dspace.jsonld",
-    CONTEXTS[1]: "dspace-odrl.jsonld",
-    CONTEXTS[2]: "context.jsonld",
-    W3C: "odrl22.jsonld",
-})
+NAMESPACES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "odrl": ODRL,
+        "hefu": PROFILE,
+        "dpv": "https://w3id.org/dpv#",
+        "xsd": XSD,
+        "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+        "dct": DCTERMS,
+        "dspace": DSPACE,
+    }
+)
+_FILES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        CONTEXTS[0]: "dspace.jsonld",
+        CONTEXTS[1]: "dspace-odrl.jsonld",
+        CONTEXTS[2]: "context.jsonld",
+        W3C: "odrl22.jsonld",
+    }
+)
 KNOWN: Final = tuple(_FILES)
 
 

@@ -25,10 +25,10 @@ from hefu_policies.odrl.contexts import KNOWN, NAMESPACES, document
 from hefu_policies.reading import wrong
 
 LARGEST: Final = 256 * 1024  # bytes
-DEEPEST: Final = 16
 _KEYWORDS = frozenset({"@context", "@id", "@type", "@value", "@list"})
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}]{1,300}\Z", re.ASCII)
 _NAMED = frozenset({"@id", "@type"})
+_RELATIVE: Final = "hefu-relative:"  # the scheme of whatever had none; without a base the processor would invent one
 
 
 def expand(value: Json, where: str = "policy") -> Object:
@@ -49,7 +49,7 @@ def expand(value: Json, where: str = "policy") -> Object:
     if not isinstance(value, dict):
         wrong(where, "an object")
     _check_context(value.get("@context", []), f"{where}.@context")
-    _check_form({key: item for key, item in value.items() if key != "@context"}, where, 1)
+    _check_form({key: item for key, item in value.items() if key != "@context"}, where)
     node = _processed(value, where)
     _check_names(node, where)
     _check_kept(value, node, where)
@@ -64,7 +64,7 @@ def _processed(value: Object, where: str) -> Object:
         raise Unavailable("policy.no_jsonld") from None
     dropped: list[str] = []
     # Fresh each time: the processor alters contexts that it keeps, and later documents would be read differently.
-    options = {"base": "", "documentLoader": document, "contextResolver": ContextResolver({}, document)}
+    options = {"base": f"{_RELATIVE}//-/", "documentLoader": document, "contextResolver": ContextResolver({}, document)}
     try:
         nodes = jsonld.expand(value, options, lambda name: dropped.append(str(name)))
     except jsonld.JsonLdError as error:
@@ -91,19 +91,17 @@ def _is_prefix(entry: tuple[str, Json]) -> bool:
     return name[:1] != "@" and meaning in NAMESPACES.values()
 
 
-def _check_form(value: Json, where: str, depth: int) -> None:
-    if depth > DEEPEST:
-        wrong(where, f"at most {DEEPEST} levels")
+def _check_form(value: Json, where: str) -> None:
     if value is None:
         wrong(where, "a value, or no member at all: null is dropped")
     if isinstance(value, list):
         for index, item in enumerate(value):
-            _check_form(item, f"{where}[{index}]", depth + 1)
+            _check_form(item, f"{where}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
             if name.startswith("@") and (name not in _KEYWORDS or name == "@context"):
                 raise Malformed("policy.member", where=where, member=name[:40])
-            _check_form(item, f"{where}.{name[:40]}", depth + 1)
+            _check_form(item, f"{where}.{name[:40]}")
 
 
 def _check_names(value: Json, where: str) -> None:
@@ -122,8 +120,9 @@ def _check_names(value: Json, where: str) -> None:
 
 
 def _check_iri(name: str, where: str) -> None:
-    if not _IRI.match(name):
-        _refuse(where, f"{name[:40]} has no meaning in its contexts")
+    if not _IRI.match(name) or name.startswith(_RELATIVE):
+        word = name.removeprefix(f"{_RELATIVE}//-/")
+        _refuse(where, f"{word[:40]} is no IRI and no word of its contexts")
 
 
 def _check_kept(before: Object, after: Object, where: str) -> None:

@@ -104,7 +104,7 @@ def _check_head(node: Node) -> None:
 
 
 def _drafts(rule: Node, use: str, policy: Node) -> Iterator[_Draft]:
-    """The rules that one stands for: one a combination of action, target and parties; its own go before the policy's."""
+    """The rules that one stands for: one a combination of action, target and parties; its own before the policy's."""
     placings = [rule.references(name) or policy.references(name) or [""] for name in unfolding.PLACED]
     made = product(list(unfolding.bodies(rule, use, unfolding.actions(policy))), *placings)
     kept = [(body, (target, assigner, assignee)) for body, target, assigner, assignee in made]

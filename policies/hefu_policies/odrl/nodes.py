@@ -112,5 +112,7 @@ def literal(value: Json, where: str) -> tuple[str | int | bool, str]:
     content = value["@value"]
     if not isinstance(content, (str, int)):
         wrong(where, "a text, a whole number, or true or false")
-    natural = "xsd:boolean" if isinstance(content, bool) else "xsd:integer" if isinstance(content, int) else "xsd:string"
+    natural = (
+        "xsd:boolean" if isinstance(content, bool) else "xsd:integer" if isinstance(content, int) else "xsd:string"
+    )
     return content, compact(str(value.get("@type", natural)))

@@ -75,7 +75,7 @@ def schema() -> str:
         "@context": {"const": [*CONTEXTS]}, "@id": named, "profile": {"const": [PROFILE]},
         "conflict": {"const": PROHIBIT}, **{use: _many(use) for use in ("permission", "prohibition", "obligation")},
     }  # fmt: skip
-    binding = {name: named for name in ("target", "assigner", "assignee")}
+    binding = dict.fromkeys(("target", "assigner", "assignee"), named)
     needed = ["@context", "@id", "@type", "profile", "conflict", "permission"]
     offer = _object(head | {"@type": {"const": "Offer"}}, needed)
     time = {"timestamp": {"type": "string", "pattern": _whole(_TIME)}}

@@ -10,8 +10,8 @@ from hefu.errors import Malformed
 
 from hefu_policies.odrl import checks
 from hefu_policies.odrl.values import PRODUCT_PREFIX, iri, members, named, unit, unknown, value, written
-from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.reading import Place, unique, wrong
+from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.terms import (
     ACTIONS,
     CONTEXTS,
@@ -29,7 +29,7 @@ _REQUIRED = ("@context", "@id", "@type", "profile", "conflict", "permission")
 _BINDING = ("target", "assigner", "assignee", "timestamp")
 _RULES = ("prohibition", "obligation")
 _LOGICAL: Final = {each.value: each for each in Combine}
-_DEEPEST_LOGIC = 6
+_DEEPEST_LOGIC = 4
 # What a duty may have, by where it stands, and in which uses of the table its action must be.
 _DUTIES: Final[dict[str, tuple[tuple[str, ...], frozenset[str]]]] = {
     "duty": (("@id", "constraint", "consequence"), frozenset({"duty"})),
