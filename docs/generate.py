@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from hefu import messages, telemetry
 
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parent / "proto/hefu/v1"
+BUNDLED = "../policies/hefu_policies/odrl/bundled"
 _SERVICE = re.compile(r"^service (\w+) \{")
 _RPC = re.compile(r"^\s+rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\)")
 _COMMENT = re.compile(r"^\s*// ?(.*)")
@@ -104,6 +105,18 @@ def metrics_page() -> str:
     return "\n".join([*lines, "", f"Attributes of spans, and no others: {told}.", ""])
 
 
+def _published(name: str) -> Callable[[], str]:
+    """What an IRI of the policy profile stands for, by the name of its function."""
+
+    def text() -> str:
+        from hefu_policies.odrl import published
+
+        made: str = getattr(published, name)()
+        return made
+
+    return text
+
+
 def _attributes(text: str, names: set[str]) -> dict[str, str]:
     """The part "Attributes:" of a docstring, by name."""
     found: dict[str, str] = {}
@@ -137,6 +150,9 @@ PAGES = {
     "rpc.md": rpc_page,
     "settings.md": settings_page,
     "metrics.md": metrics_page,
+    f"{BUNDLED}/context.jsonld": _published("context"),
+    f"{BUNDLED}/profile.ttl": _published("vocabulary"),
+    f"{BUNDLED}/schema.json": _published("schema"),
 }
 
 

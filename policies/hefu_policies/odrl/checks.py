@@ -24,12 +24,12 @@ def check(policy: Policy, where: str) -> None:
     Raises:
         Malformed: with the place and what to write instead.
     """
-    duties = tuple(policy.duties())
-    conditions = tuple(each for rule in (*policy.rules, *duties) for each in _all(rule.constraints))
-    if len(policy.rules) + len(duties) > _MOST_RULES or len(conditions) > _MOST_CONSTRAINTS:
+    rules: list[Rule | Duty] = [*policy.rules, *policy.duties()]
+    conditions = [each for rule in rules for each in _all(rule.constraints)]
+    if len(rules) > _MOST_RULES or len(conditions) > _MOST_CONSTRAINTS:
         wrong(where, f"at most {_MOST_RULES} rules and {_MOST_CONSTRAINTS} constraints")
-    unique((each.id for each in (*policy.rules, *duties, *conditions)), where)
-    for each in (*policy.rules, *duties):
+    unique((*(each.id for each in rules), *(each.id for each in conditions)), where)
+    for each in rules:
         for condition in each.constraints:
             _check_plain(condition, isinstance(each, Duty), True, True)
     for rule in policy.permissions:

@@ -106,10 +106,11 @@ def _check_head(node: Node) -> None:
 def _drafts(rule: Node, use: str, policy: Node) -> Iterator[_Draft]:
     """The rules that one stands for: one a combination of action, target and parties; its own before the policy's."""
     placings = [rule.references(name) or policy.references(name) or [""] for name in unfolding.PLACED]
-    made = product(list(unfolding.bodies(rule, use, unfolding.actions(policy))), *placings)
-    kept = [(body, (target, assigner, assignee)) for body, target, assigner, assignee in made]
-    for body, (_, placing) in zip(unfolding.numbered(each for each, _ in kept), kept, strict=True):
-        yield _Draft(use, body, placing)
+    bodies = list(unfolding.bodies(rule, use, unfolding.actions(policy)))
+    kept = [(body, placing) for body in bodies for placing in product(*placings)]
+    copies = unfolding.numbered(body for body, _ in kept)
+    for body, (_, (target, assigner, assignee)) in zip(copies, kept, strict=True):
+        yield _Draft(use, body, (target, assigner, assignee))
 
 
 def _bound(node: Node, kind: str, placing: _Placing, drafts: list[_Draft], index: int) -> Imported:

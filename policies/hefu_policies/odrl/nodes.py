@@ -36,7 +36,9 @@ class Node:
         """
         if not isinstance(value, dict) or "@value" in value or "@list" in value:
             wrong(where, "an object, or the IRI of one")
-        found = {compact(name): item if isinstance(item, list) else [item] for name, item in value.items()}
+        found: dict[str, list[Json]] = {}
+        for name, item in value.items():
+            found[compact(name)] = item if isinstance(item, list) else [item]
         return cls(found, where)
 
     @property

@@ -13,11 +13,12 @@ from typing import Final
 from hefu.canonical import Json, Object
 from hefu.times import write_time
 
+from hefu_policies.odrl.checks import PROHIBIT
 from hefu_policies.odrl.conditions import PARTIES
 from hefu_policies.odrl.contexts import NAMESPACES, W3C
 from hefu_policies.odrl.values import PRODUCT_PREFIX, full
 from hefu_policies.odrl.values import write as write_value
-from hefu_policies.odrl.writer import PROHIBIT, dump
+from hefu_policies.odrl.writer import dump
 from hefu_policies.reading import wrong
 from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.terms import CONTEXTS, PARTICIPANT_PREFIX, PROFILE, SET_OPERATORS, Operator

@@ -85,8 +85,8 @@ def schema() -> str:
         "$id": _SCHEMA_ID,
         "title": "A policy in the Hefu profile of ODRL 2.2",
         "oneOf": [offer, _object(bound, [*needed, *binding, *time])],
-        "$defs": {"iri": named, "condition": _condition(), **{use: _rule(use) for use in (*_USES, "remedy")}}
-        | {"consequence": _rule("consequence")} | {_name(each): _value(each) for each in OPERANDS.values()},
+        "$defs": {"iri": named, "condition": _condition("condition"), "gate": _condition("gate")}
+        | {use: _rule(use) for use in (*_USES, "remedy", "consequence")},
     })  # fmt: skip
 
 
@@ -109,55 +109,55 @@ def _rule(use: str) -> dict[str, Any]:
     members: dict[str, Any] = {
         "@id": {"$ref": "#/$defs/iri"},
         "action": {"enum": sorted(each.term for each in ACTIONS.values() if uses & each.uses)},
-        "constraint": _many("condition"),
+        "constraint": _many("condition" if use in ("permission", "prohibition") else "gate"),
     }
     if use in _USES:
         members[_USES[use]] = _many(_USES[use])
     return _object(members, ["action", "constraint"] if use == "obligation" else ["action"])
 
 
-def _condition() -> dict[str, Any]:
+def _condition(name: str) -> dict[str, Any]:
+    """A constraint of a rule, or one of a duty: there also on what says how the duty is performed."""
     named = {"@id": {"$ref": "#/$defs/iri"}}
-    logical = [_object({each.value: _many("condition"), **named}, [each.value]) for each in Combine]
-    return {"oneOf": [*logical, *map(_atomic, OPERANDS.values())]}
+    logical = [_object({each.value: _many(name), **named}, [each.value]) for each in Combine]
+    alike: dict[str, list[Operand]] = {}
+    for each in (each for each in OPERANDS.values() if each.in_rules or name == "gate"):
+        alike.setdefault(f"{sorted(each.operators)} {_value(each)} {each.unit}", []).append(each)
+    return {"anyOf": [*map(_atomic, alike.values()), *logical]}
 
 
-def _atomic(operand: Operand) -> dict[str, Any]:
+def _atomic(alike: list[Operand]) -> dict[str, Any]:
+    """A constraint on any of several operands of the same operators, values and unit."""
+    operand = alike[0]
     members: dict[str, Any] = {
-        "@id": {"$ref": "#/$defs/iri"}, "leftOperand": {"const": operand.term},
-        "operator": {"enum": sorted(operand.operators)},
+        "leftOperand": {"enum": [each.term for each in alike]}, "operator": {"enum": sorted(operand.operators)},
+        "@id": {"$ref": "#/$defs/iri"},
     }  # fmt: skip
     needed = ["leftOperand", "operator", "rightOperand"]
     if operand.unit:
         members["unit"] = {"type": "string", "pattern": f"^{operand.unit}.+$"}
         needed.append("unit")
-    one = {"$ref": f"#/$defs/{_name(operand)}"}
+    one = _value(operand)
     many = {"type": "array", "minItems": 1, "uniqueItems": True, "items": one}
     lists = operand.operators & SET_OPERATORS
     members["rightOperand"] = many if lists == operand.operators else {"anyOf": [one, many]} if lists else one
     return _object(members, needed)
 
 
-def _name(operand: Operand) -> str:
-    return f"value-{operand.name}"
-
-
 def _value(operand: Operand) -> dict[str, Any]:
     kind = operand.kind
-    example = {"examples": [EXAMPLES[kind]], "description": f"{operand.en} / {operand.zh}"}
     match form_of(kind):
         case Form.NAME:
             names = sorted(LINEAGE) if kind is Kind.PURPOSE else sorted(full(each, "hefu:") for each in operand.words)
             inner: dict[str, Any] = {"enum": names} if names else {"$ref": "#/$defs/iri"}
-            return _object({"@id": inner}, ["@id"]) | {"description": example["description"]}
+            return _object({"@id": inner}, ["@id"])
         case Form.LITERAL:
             pattern = {Kind.TIME: _TIME, Kind.DURATION: _DURATION}.get(kind) or PATTERNS[kind]
             text = {"type": "string", "pattern": _whole(pattern)}
-            body = _object({"@value": text, "@type": {"const": kind.value}}, ["@value", "@type"])
-            return body | {"description": example["description"]}
+            return _object({"@value": text, "@type": {"const": kind.value}}, ["@value", "@type"])
         case Form.TEXT:
             pattern = PATTERNS.get(kind, ".{1,200}")
-            return {"type": "string", "pattern": _whole(pattern)} | example
+            return {"type": "string", "pattern": _whole(pattern), "examples": [EXAMPLES[kind]]}
 
 
 def _many(name: str) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from typing import Final, NoReturn
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 
-from hefu_policies.comparisons import TERM_PREFIX, Value
 from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, wrong
+from hefu_policies.rules import Value
 from hefu_policies.terms import CURRENCY, PER, Kind, Operand
 
+TERM_PREFIX: Final = "hefu:"
 PRODUCT_PREFIX: Final = "urn:hefu:product:"
 PATTERNS: Final[dict[Kind, str]] = {
     Kind.DECIMAL: r"(?:0|[1-9][0-9]{0,29})(?:\.[0-9]{1,30})?",
