@@ -199,6 +199,36 @@ def test_what_is_unfamiliar_is_refused_with_place_and_remedy(
     assert "?" not in caught.value.public("zh")
 
 
+VALUES: list[tuple[str, str, str, str]] = [
+    # operand, operator, a good value, a bad one
+    ("hefu:program", "eq", "sha256:" + "0f" * 32, "sha256:" + "0F" * 32),
+    ("odrl:spatial", "isPartOf", "CN-310104", "cn-31"),
+    ("odrl:industry", "isAnyOf", "C2710", "27"),
+    ("hefu:networkAddress", "isAnyOf", "192.0.2.0/24", "192.0.2.1/24"),
+    ("hefu:networkAddress", "isAnyOf", "node.example", "Node.example"),
+    ("hefu:networkAddress", "isAnyOf", "2001:db8::/32", "2001:db8::/129"),
+    ("hefu:networkAddress", "isAnyOf", "192.0.2.7", "192.0.2.777"),
+    ("hefu:timeWindow", "isPartOf", "1-5 08:00/18:00 +08:00", "1-8 08:00/18:00 +08:00"),
+    ("hefu:timeWindow", "isPartOf", "6,7 22:00/06:00 Z", "6,7 22:00/06:00"),
+    ("hefu:credential", "eq", "ResearchLicence.level=2", "ResearchLicence.level"),
+    ("hefu:credential", "eq", "Member=yes", "Member=\tyes"),
+]
+
+
+@pytest.mark.parametrize(("operand", "operator", "good", "bad"), VALUES)
+def test_texts_of_each_kind_are_read_or_refused(operand: str, operator: str, good: str, bad: str) -> None:
+    for text, name in ((good, ""), (bad, "rightOperand")):
+        policy = _policy()
+        right = [text] if operator.startswith("is") else text
+        at = {"leftOperand": operand, "operator": operator, "rightOperand": right}
+        policy["permission"][0]["constraint"] = [at]
+        if not name:
+            assert odrl.dump(odrl.load(policy)) == policy
+            continue
+        with pytest.raises(Malformed, match=name):
+            odrl.load(policy)
+
+
 @pytest.mark.parametrize("value", [0.5, float("nan")])
 def test_a_float_is_refused_anywhere(value: float) -> None:
     policy = _policy()

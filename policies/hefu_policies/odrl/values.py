@@ -6,19 +6,20 @@ IRI is due is refused: JSON-LD would read it as something else.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final, NoReturn
 
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 
+from hefu_policies.places import industry_lineage, read_network, region_lineage
 from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, wrong
 from hefu_policies.rules import Value
 from hefu_policies.terms import CURRENCY, PER, Kind, Operand
+from hefu_policies.windows import read_window
 
 TERM_PREFIX: Final = "hefu:"
 PRODUCT_PREFIX: Final = "urn:hefu:product:"
@@ -29,13 +30,8 @@ PATTERNS: Final[dict[Kind, str]] = {
     Kind.IRI: r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}\[\]]{1,180}",
     Kind.NAMES: r"[A-Za-z_][A-Za-z0-9_]{0,62}",
     Kind.DIGEST: r"sha256:[0-9a-f]{64}",
-    Kind.REGION: r"[A-Z]{2}(?:-(?:[0-9]{2}|[0-9]{4}|[0-9]{6}|[A-Z][A-Z0-9]{0,2}))?",
-    Kind.INDUSTRY: r"[A-Z](?:[0-9]{2,4})?",
     Kind.CLAIM: r"[A-Za-z][A-Za-z0-9]{0,62}(?:\.[A-Za-z][A-Za-z0-9]{0,62})?=[^\s\x00-\x1f][^\x00-\x1f]{0,120}",
-    Kind.WINDOW: r"([1-7])(?:-([1-7]))? ((?:[01][0-9]|2[0-3]):[0-5][0-9])/((?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
-    r" [+-](?:0[0-9]|1[0-4]):[0-5][0-9]",
 }
-_HOST: Final = r"(?=.{1,253}\Z)(?=.*[a-z])[a-z0-9][a-z0-9-]{0,62}(?:\.[a-z0-9][a-z0-9-]{0,62})*"
 _CURRENCY: Final = r"[A-Z]{3}"
 
 
@@ -63,8 +59,17 @@ _EXPECTED: Final[dict[Kind, str]] = {
     Kind.NAMES: "names of letters, digits and underscores",
     Kind.REGION: "a region such as CN, CN-31 or CN-310104",
     Kind.INDUSTRY: "an industry of GB/T 4754 such as C, C27 or C2710",
+    Kind.ADDRESS: "a host name in small letters, an IP address, or a network such as 192.0.2.0/24",
+    Kind.WINDOW: "days of the week, times of day and the offset from UTC, such as 1-5 08:00/18:00 +08:00",
     Kind.CLAIM: "a claim and its value, such as ResearchLicence.level=2",
     Kind.IRI: "an IRI, such as urn:rule:statistics",
+}
+# Kinds that another room reads: what it does not know is refused here.
+_READ: Final[dict[Kind, Callable[[str], object]]] = {
+    Kind.REGION: region_lineage,
+    Kind.INDUSTRY: industry_lineage,
+    Kind.ADDRESS: lambda text: text == text.lower() and read_network(text),
+    Kind.WINDOW: read_window,
 }
 
 
@@ -136,33 +141,15 @@ def _name(place: Place, operand: Operand) -> Value:
 def _text(place: Place, kind: Kind) -> str:
     if kind is Kind.DIGEST:
         return place.digest()
-    if kind is Kind.ADDRESS:
-        return _address(place)
-    if kind is Kind.WINDOW:
-        return _window(place)
-    return _shaped(place, kind) if kind in PATTERNS else place.text()
+    text = place.text()
+    if kind in _READ:
+        return text if _READ[kind](text) else wrong(place.where, _EXPECTED[kind])
+    return _shaped(place, kind) if kind in PATTERNS else text
 
 
 def _shaped(place: Place, kind: Kind) -> str:
     text = place.text()
     return text if re.fullmatch(PATTERNS[kind], text, re.ASCII) else wrong(place.where, _EXPECTED[kind])
-
-
-def _address(place: Place) -> str:
-    text = place.text()
-    if re.fullmatch(_HOST, text, re.ASCII):
-        return text
-    try:
-        return str(ipaddress.ip_network(text, strict=True)) and text
-    except ValueError:
-        wrong(place.where, "a host name in small letters, an IP address, or a network such as 192.0.2.0/24")
-
-
-def _window(place: Place) -> str:
-    found = re.fullmatch(PATTERNS[Kind.WINDOW], place.text(), re.ASCII)
-    if found is None or found[3] >= found[4] or (found[2] or "7") < found[1]:
-        wrong(place.where, "days of the week, a time of day and the offset from UTC, such as 1-5 08:00/18:00 +08:00")
-    return found[0]
 
 
 def unit(place: Place, operand: Operand) -> str:
