@@ -330,6 +330,86 @@ _POLICIES: dict[str, Message] = {
         "Deciding again from the recorded facts gives another {what}. Keep the record and tell a regulator.",
         "根据所记录的事实重新裁决，{what} 与记录不符。请保留记录并告知监管方。",
     ),
+    "lint.no_purpose": _m(
+        "{rule}: no purpose is named, so it holds for any. Add a constraint on odrl:purpose, if that is not meant.",
+        "{rule}：未限定用途，即适用于任何目的。若非本意，请添加 odrl:purpose 约束。",
+    ),
+    "lint.no_end": _m(
+        "{rule}: no end is named; it lasts as long as the agreement. Add odrl:dateTime lt, or odrl:elapsedTime.",
+        "{rule}：未限定截止时间，与合约同期。请添加 odrl:dateTime lt 或 odrl:elapsedTime。",
+    ),
+    "lint.no_recipient": _m(
+        "{rule}: no recipient is named; results go to the party of the agreement. Add odrl:recipient to fix who that may be.",
+        "{rule}：未限定接收方，结果发送给合约使用方。可添加 odrl:recipient 予以限定。",
+    ),
+    "lint.no_output": _m(
+        "{rule}: any kind of output may leave. Add hefu:outputKind with the kinds that are meant.",
+        "{rule}：任何类型的输出均可发布。请添加 hefu:outputKind 并列出所需类型。",
+    ),
+    "lint.no_columns": _m(
+        "{rule}: all columns may be used, those of later versions too. Add hefu:column isPartOf with a list.",
+        "{rule}：可使用所有列，包括今后版本新增的列。请添加 hefu:column isPartOf 并列出各列。",
+    ),
+    "lint.no_log": _m(
+        "{rule}: it does not demand the log. Add the duty hefu:log, so that the contract says what is done anyway.",
+        "{rule}：未要求留痕。请添加义务 hefu:log，使合约与实际做法一致。",
+    ),
+    "lint.no_cap": _m(
+        "{rule}: there is a budget but no cap for one release: a single question may spend all of it. Add hefu:epsilon lteq (or hefu:delta, hefu:rho).",
+        "{rule}：设有总额度而无单次上限，一次查询即可用尽。请添加 hefu:epsilon lteq（或 hefu:delta、hefu:rho）。",
+    ),
+    "lint.cap_above_budget": _m(
+        "{rule}: one release may cost more than the budget of all. Lower the cap, or raise the budget.",
+        "{rule}：单次上限高于总额度。请降低上限或提高额度。",
+    ),
+    "lint.no_epsilon": _m(
+        "{rule}: one private answer may cost as much as the agreement allows in all. Add hefu:epsilon lteq.",
+        "{rule}：单次查询可耗用合约全部额度。请添加 hefu:epsilon lteq。",
+    ),
+    "lint.instant": _m(
+        "{rule}: a time is compared for equality, which holds for one second only. Use lt or gteq.",
+        "{rule}：以相等比较时间，仅在一秒内成立。请使用 lt 或 gteq。",
+    ),
+    "lint.endless": _m(
+        "{rule}: exact answers may be asked without number. Add odrl:count or hefu:frequency.",
+        "{rule}：精确结果可无限次查询。请添加 odrl:count 或 hefu:frequency。",
+    ),
+    "lint.no_group": _m(
+        "{rule}: exact answers may stand for a single unit. Add hefu:minGroup gteq.",
+        "{rule}：精确结果可能仅对应单个个体。请添加 hefu:minGroup gteq。",
+    ),
+    "lint.no_program": _m(
+        "{rule}: any program may read the data. Add hefu:program isAnyOf with the digests of those that may run.",
+        "{rule}：任何程序均可读取数据。请添加 hefu:program isAnyOf 并列出可运行程序的摘要。",
+    ),
+    "lint.no_attestation": _m(
+        "{rule}: nobody proves where it runs. Add hefu:attestation isAnyOf with the measurements you trust.",
+        "{rule}：未要求证明运行环境。请添加 hefu:attestation isAnyOf 并列出可信度量值。",
+    ),
+    "lint.no_model": _m(
+        "{rule}: any model may be applied, also one made to read out its input. Add hefu:model isAnyOf.",
+        "{rule}：可使用任何模型，包括为读取输入而设的模型。请添加 hefu:model isAnyOf。",
+    ),
+    "lint.plain_updates": _m(
+        "{rule}: updates may leave one by one and without noise. Add hefu:secureAggregation eq true, or a limit on hefu:epsilon.",
+        "{rule}：更新可能未经聚合与加噪即被他方看到。请添加 hefu:secureAggregation eq true，或限定 hefu:epsilon。",
+    ),
+    "lint.two_parties": _m(
+        "{rule}: two parties suffice, and then each learns the other's part from the sum. Add hefu:minParties gteq 3.",
+        "{rule}：两方即可进行，任一方可由合计推知对方部分。请添加 hefu:minParties gteq 3。",
+    ),
+    "lint.no_deadline": _m(
+        "{rule}: it is due afterwards, and nobody says by when: it can never be violated. Add odrl:delayPeriod, hefu:deadline or hefu:retention.",
+        "{rule}：事后义务未写明期限，因而永不构成违约。请添加 odrl:delayPeriod、hefu:deadline 或 hefu:retention。",
+    ),
+    "lint.no_amount": _m(
+        "{rule}: it must be paid for, and nobody says how much. Add odrl:payAmount with a unit.",
+        "{rule}：须支付费用而未写明金额。请添加 odrl:payAmount 及其单位。",
+    ),
+    "lint.no_deletion": _m(
+        "{rule}: data is delivered and nobody must delete it before the agreement ends. Add the obligation odrl:delete.",
+        "{rule}：交付数据而未要求在合约终止前删除。请添加义务 odrl:delete。",
+    ),
     "template.unknown": _m(
         "There is no policy template {name}. Use one of: {known}.", "没有策略模板 {name}。请使用其一：{known}。"
     ),

@@ -14,16 +14,26 @@ from hefu.canonical import Json, Object
 from hefu.errors import Language, Malformed
 
 from hefu_policies import odrl
+from hefu_policies.library.access import ACCESS
 from hefu_policies.library.delivery import DELIVERIES
+from hefu_policies.library.encrypted import ENCRYPTED
+from hefu_policies.library.federated import FEDERATED
+from hefu_policies.library.intersection import INTERSECTION
 from hefu_policies.library.parameters import Parameter, Template
+from hefu_policies.library.public import PUBLIC
 from hefu_policies.library.statistics import OPEN, REGULATOR, RESEARCH
 from hefu_policies.terms import CONTEXTS, PROFILE
 
-__all__ = ["TEMPLATES", "Parameter", "Template", "describe", "find", "template"]
+__all__ = ["TEMPLATES", "Parameter", "Template", "describe", "examples", "find", "template"]
 
 TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
-    {each.name: each for each in (RESEARCH, OPEN, REGULATOR, *DELIVERIES)}
-)
+    {
+        each.name: each
+        for each in (
+            RESEARCH, OPEN, REGULATOR, *PUBLIC, *ENCRYPTED, *FEDERATED, *INTERSECTION, *DELIVERIES, *ACCESS,
+        )
+    }
+)  # fmt: skip
 
 
 def find(name: str) -> Template:
@@ -65,6 +75,11 @@ def describe(name: str, parameters: Mapping[str, Json], language: Language = "en
     """The policy of a template in plain words; raises as `template`."""
     chosen = find(name)
     return chosen.text(_values(chosen, parameters), language)
+
+
+def examples(name: str) -> dict[str, Json]:
+    """A value for every parameter of a template: its default, or one that shows what is meant."""
+    return {each.name: each.example if each.default is None else each.default for each in find(name).parameters}
 
 
 def _values(chosen: Template, parameters: Mapping[str, Json]) -> dict[str, Json]:

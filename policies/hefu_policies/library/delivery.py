@@ -45,8 +45,9 @@ from hefu_policies.terms import (
 )  # fmt: skip
 
 _ROWS = Parameter(
-    "rows", whole, "a whole number of at least 1, such as 1000", "rows of one delivery, at most", "单次交付行数上限"
-)
+    "rows", whole, "a whole number of at least 1, such as 1000", "rows of one delivery, at most", "单次交付行数上限",
+    example=1000,
+)  # fmt: skip
 _KEEP = Parameter(
     "keep", length, "a length of time such as P30D or PT12H", "how long it may be kept", "保存期限", "P30D"
 )
@@ -55,7 +56,7 @@ _EXPORT = Parameter(
 )
 _SHARE = Parameter(
     "share", share, 'a decimal above 0 and at most 1 as text, such as "0.1"', "share of the units, at most",
-    "隐私单元比例上限",
+    "隐私单元比例上限", example="0.1",
 )  # fmt: skip
 _GROUP = Parameter(
     "min_group", several, "a whole number of at least 2, such as 5", "smallest group of indistinguishable units (k)",

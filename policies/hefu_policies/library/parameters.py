@@ -10,11 +10,17 @@ from hefu.canonical import Json, Object
 from hefu.errors import Language
 
 from hefu_policies.purposes import LINEAGE
-from hefu_policies.reading import Place, write_decimal, wrong
+from hefu_policies.reading import Place, check_digest, write_decimal, wrong
 from hefu_policies.terms import Kind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _PARTICIPANT = re.compile(r"[a-z](?:-?[a-z0-9]){2,39}\Z")
+_SIGNER = re.compile(r"(?:[a-z](?:-?[a-z0-9]){2,39}|did:[a-z0-9]+:[A-Za-z0-9._:%-]{1,150})\Z")
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
+_REGION = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,6})?\Z")
+_HOURS = re.compile(r"[1-7](?:-[1-7])? (?:[01][0-9]|2[0-3]):[0-5][0-9]/(?:[01][0-9]|2[0-3]):[0-5][0-9] [+-][01][0-9]:[0-5][0-9]\Z")
+_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/-]{0,99}\Z")
+_CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9]{0,59}\.[A-Za-z][A-Za-z0-9]{0,59}=[^\s=]{1,100}\Z")
 
 Values = Mapping[str, Json]
 
@@ -27,6 +33,7 @@ class Parameter:
         check: gives the value as it will be written, or raises Malformed.
         expected: what to write, with an example.
         default: None where a value must be given.
+        example: what an explanation of the template shows where no value is given.
     """
 
     name: str
@@ -35,6 +42,7 @@ class Parameter:
     en: str
     zh: str
     default: Json = None
+    example: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,53 @@ def participants(value: Json) -> Json:
     """Ids of participants, at least one."""
     found = Place(value, "participants").texts(40, 1)
     return [*found] if all(map(_PARTICIPANT.match, found)) else wrong("participants", "ids of participants")
+
+
+def digests(value: Json) -> Json:
+    """Digests of programs or models, at least one."""
+    return [check_digest(each, "digests") for each in Place(value, "digests").texts(71, 1)]
+
+
+def signers(value: Json) -> Json:
+    """Ids of participants or DIDs, at least one."""
+    return _matching(value, _SIGNER, "ids of participants, or DIDs")
+
+
+def regions(value: Json) -> Json:
+    """Regions such as CN or CN-31, at least one."""
+    return _matching(value, _REGION, "regions such as CN or CN-31")
+
+
+def hours(value: Json) -> Json:
+    """Windows of the week, at least one."""
+    return _matching(value, _HOURS, "windows such as 1-5 08:00/18:00 +08:00")
+
+
+def addresses(value: Json) -> Json:
+    """Hosts or networks, at least one."""
+    return _matching(value, _ADDRESS, "hosts or networks such as 10.0.0.0/8")
+
+
+def claims(value: Json) -> Json:
+    """Claims that an attestation or a credential makes, at least one."""
+    return _matching(value, _CLAIM, "claims such as Enclave.measurement=ab12")
+
+
+def currency(value: Json) -> str:
+    """A currency such as CNY."""
+    text = Place(value, "currency").text(3)
+    return text if _CURRENCY.match(text) else wrong("currency", "three capital letters")
+
+
+def _matching(value: Json, form: re.Pattern[str], expected: str) -> Json:
+    found = Place(value, "list").texts(200, 1)
+    return [*found] if all(map(form.match, found)) else wrong("list", expected)
+
+
+def participant(value: Json) -> str:
+    """The id of one participant."""
+    text = Place(value, "participant").text(40)
+    return text if _PARTICIPANT.match(text) else wrong("participant", "the id of a participant")
 
 
 def instant(value: Json) -> str:

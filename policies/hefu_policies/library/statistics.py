@@ -30,7 +30,7 @@ from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, PARTICIPANT_PREFIX, Kind
 PURPOSE = Parameter(
     "purpose", purpose, "a purpose such as dpv:ScientificResearch", "what for", "用途", "dpv:ScientificResearch"
 )
-_EPSILON = Parameter(
+EPSILON = Parameter(
     "epsilon",
     positive,
     'a decimal above 0 as text, such as "0.5"',
@@ -38,22 +38,28 @@ _EPSILON = Parameter(
     "单次发布 ε 上限",
     "0.5",
 )
-_BUDGET = Parameter(
-    "budget", positive, 'a decimal above 0 as text, such as "4"', "ε of the whole agreement, at most", "合约累计 ε 上限"
-)
-_MIN_GROUP = Parameter(
+BUDGET = Parameter(
+    "budget", positive, 'a decimal above 0 as text, such as "4"', "ε of the whole agreement, at most", "合约累计 ε 上限",
+    example="4",
+)  # fmt: skip
+MIN_GROUP = Parameter(
     "min_group", whole, "a whole number of at least 1, such as 20", "smallest group told", "最小分组人数", 20
 )
 COLUMNS = Parameter(
-    "columns", names, "a list of column names, such as [age, region]", "columns that may be used", "可使用的列"
+    "columns", names, "a list of column names, such as [age, region]", "columns that may be used", "可使用的列",
+    example=["age", "region"],
+)  # fmt: skip
+UNTIL = Parameter(
+    "until", instant, "a time such as 2027-11-21T00:00:00Z", "the end", "截止时间", example="2027-11-21T00:00:00Z"
 )
-UNTIL = Parameter("until", instant, "a time such as 2027-11-21T00:00:00Z", "the end", "截止时间")
 COUNT = Parameter(
-    "count", whole, "a whole number of at least 1, such as 200", "computations in all, at most", "计算次数上限"
-)
-_RECIPIENTS = Parameter(
-    "recipients", participants, "a list of participants, such as [health-commission]", "who may ask", "可使用的监管方"
-)
+    "count", whole, "a whole number of at least 1, such as 200", "computations in all, at most", "计算次数上限",
+    example=200,
+)  # fmt: skip
+RECIPIENTS = Parameter(
+    "recipients", participants, "a list of participants, such as [health-commission]", "who may ask", "可使用的监管方",
+    example=["health-commission"],
+)  # fmt: skip
 _OUTPUT = ("hefu:NoisyAggregate", "hefu:Histogram")
 _REGULATORY = ("dpv:LegalCompliance", "dpv:ProvideOfficialStatistics", "dpv:PublicPolicyMaking")
 
@@ -152,7 +158,7 @@ def _fill(head: str, values: Values, language: Language) -> str:
 
 RESEARCH = Template(
     "research-statistics",
-    (PURPOSE, _EPSILON, _BUDGET, _MIN_GROUP, COLUMNS, UNTIL, COUNT),
+    (PURPOSE, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT),
     _research,
     _research_text,
     "Private statistics for one purpose, not commercial, a limited number of times",
@@ -160,7 +166,7 @@ RESEARCH = Template(
 )
 OPEN = Template(
     "open-statistics",
-    (_EPSILON, _BUDGET, _MIN_GROUP, COLUMNS, UNTIL),
+    (EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL),
     _open,
     _open_text,
     "Private statistics for any purpose",
@@ -168,7 +174,7 @@ OPEN = Template(
 )
 REGULATOR = Template(
     "regulator-statistics",
-    (_RECIPIENTS, _EPSILON, _BUDGET, _MIN_GROUP, COLUMNS, UNTIL),
+    (RECIPIENTS, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL),
     _regulator,
     _regulator_text,
     "Private statistics for named regulators in their duties",

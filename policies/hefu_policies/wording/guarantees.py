@@ -1,0 +1,112 @@
+"""What may be learnt from each kind of computation, and whether that is bounded by differential privacy.
+
+Every permitted action is named here: whoever signs a contract reads what the permitted answers can reveal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from hefu.errors import Language
+
+from hefu_policies import terms
+from hefu_policies.policy import Policy, Rule, leaves
+from hefu_policies.processing import PLAIN_WORDS
+from hefu_policies.terms import DELIVER, DP_QUERY
+from hefu_policies.wording.sentences import Pair
+from hefu_policies.wording.values import pick
+
+_NONE: Final[Pair] = ("No differential privacy guarantee. ", "无差分隐私保证。")
+
+# By action: what exact answers can reveal.
+_REVEALS: Final[Mapping[str, Pair]] = MappingProxyType({
+    "hefu:aggregateQuery": (
+        "The figures are exact. Whoever compares several of them can work out what changed between them, down to a "
+        "single unit; the smallest group and the number of computations are the only protection.",
+        "输出为精确数值。对比多次结果可推知其间差异，乃至单个个体；仅以最小分组与次数加以限制。",
+    ),
+    "hefu:heInference": (
+        "The side that computes sees ciphertexts only; the side that asks reads each exact score. Many scores tell "
+        "much of the model, and each score tells something of the person it is about.",
+        "计算方只见密文，请求方可得每个精确评分。大量评分会透露模型的许多信息，每个评分也透露所涉个人的部分信息。",
+    ),
+    "hefu:federatedTrain": (
+        "Rows stay where they are and single updates are not seen where they are securely aggregated, yet a trained "
+        "model can remember what it was trained on.",
+        "数据不出域；在安全聚合下单个更新不可见，但训练所得模型仍可能记住训练数据。",
+    ),
+    "hefu:federatedEvaluate": (
+        "The measures of quality are exact; repeated with models that differ little, they tell about single rows.",
+        "评估指标为精确值；以相近模型反复评估，可透露单行信息。",
+    ),
+    "hefu:psi": (
+        "The size of the intersection is exact; where members are released, both sides know for certain that the "
+        "other holds them too. A chosen list of candidates is a question about each of them.",
+        "交集规模为精确值；若公布成员，双方即确知对方亦持有这些成员。精心选取的名单等于逐一询问。",
+    ),
+    "hefu:mpcEvaluate": (
+        "Nobody sees another's input, but the result is exact: what follows from the result and one's own input is "
+        "not hidden.",
+        "任何一方均看不到他方输入，但结果为精确值；由结果与自身输入可推知者不受保护。",
+    ),
+    "hefu:teeExecute": (
+        "The program reads plain text inside an attested environment; what leaves is what the program writes, and "
+        "whoever allows it must have read it.",
+        "程序在经证明的环境内读取明文；输出取决于程序本身，许可前须审阅该程序。",
+    ),
+    "hefu:preview": (
+        "Schema and synthetic rows are shown; the provider declares that they are made without single rows.",
+        "仅展示数据结构与合成样例；由提供方声明其不取自单行数据。",
+    ),
+})  # fmt: skip
+_OTHERWISE: Final[Pair] = (
+    "What is obtained is exact, and controlled by this contract only.", "所获内容为精确数据，仅受本合约约束。"
+)  # fmt: skip
+
+
+def guarantees(policy: Policy, language: Language) -> list[str]:
+    """What holds for the answers of a policy, one line an action that it permits."""
+    return list(dict.fromkeys(line for rule in policy.permissions for line in _rule(rule, language)))
+
+
+def is_private(action: str) -> bool:
+    """Whether whatever an action yields is differentially private."""
+    return action == DP_QUERY
+
+
+def _rule(rule: Rule, language: Language) -> list[str]:
+    if is_private(rule.action):
+        return [_private(rule, language)]
+    label = _label(rule.action, language)
+    if rule.action == DELIVER:
+        said = {str(v) for each in leaves(rule) if each.operand.name == "processing" for v in each.values}
+        return [label + PLAIN_WORDS[each][language] for each in sorted(said) if each in PLAIN_WORDS]
+    if rule.action in _USES:  # of what was delivered: told there
+        return []
+    return [label + pick(_NONE, language) + pick(_REVEALS.get(rule.action, _OTHERWISE), language)]
+
+
+_USES: Final = frozenset({terms.READ, terms.DOWNLOAD, "hefu:release", "odrl:display"})
+
+
+def _private(rule: Rule, language: Language) -> str:
+    limits = {each.operand.name: each.written[0] for each in leaves(rule) if each.written}
+    label, total = _label(rule.action, language), limits.get("epsilonBudget")
+    if total is None:
+        return label + pick((
+            "Differential privacy for each privacy unit, within the agreement's budget and the asset's lifetime total.",
+            "以每个隐私单元计的差分隐私，受合约额度与资产终身额度约束。",
+        ), language)  # fmt: skip
+    return label + pick((
+        f"Differential privacy: whether one privacy unit is in the data or not changes the chance of any sequence of "
+        f"answers by a factor of at most e^{total}, whatever else the reader knows.",
+        f"差分隐私：某一隐私单元在或不在数据中，任何一系列答复的概率之比不超过 e^{total}，与读者另知何事无关。",
+    ), language)  # fmt: skip
+
+
+def _label(action: str, language: Language) -> str:
+    found = terms.ACTIONS.get(action)
+    name = pick((found.en, found.zh), language) if found else action
+    return f"{name[:1].upper()}{name[1:]}: " if language == "en" else f"{name}："
