@@ -410,6 +410,14 @@ _POLICIES: dict[str, Message] = {
         "{rule}: data is delivered and nobody must delete it before the agreement ends. Add the obligation odrl:delete.",
         "{rule}：交付数据而未要求在合约终止前删除。请添加义务 odrl:delete。",
     ),
+    "policy.source": _m(
+        "{name} is no file, no contract and no template. Give a file, a contract (agr-…), or one of the templates: {known}.",
+        "{name} 既非文件、合约，也非模板。请给出文件、合约编号（agr-…）或以下模板之一：{known}。",
+    ),
+    "policy.no_policy": _m(
+        "{path} holds no policy. Write an ODRL policy, or template and parameters; in a file of cases, name one under policy.",
+        "{path} 中没有策略。请写入 ODRL 策略，或 template 与 parameters；用例文件须在 policy 下指明策略。",
+    ),
     "template.unknown": _m(
         "There is no policy template {name}. Use one of: {known}.", "没有策略模板 {name}。请使用其一：{known}。"
     ),
@@ -1058,6 +1066,10 @@ _COMMANDS: dict[str, Message] = {
     ),
     "command.pair": _m("{flag} takes KEY=VALUE, such as delimiter=;", "{flag} 的写法为 键=值，例如 delimiter=;"),
     "command.file": _m("The file {path} cannot be used: {why}.", "无法使用文件 {path}：{why}。"),
+    "command.fact": _m(
+        "{text} is not of the form NAME=VALUE. Write for example epsilon=0.5.",
+        "{text} 不是“名称=值”的形式。请写成例如 epsilon=0.5。",
+    ),
     "command.exists": _m(
         "{path} exists already. Choose another name with --output, or remove it.",
         "{path} 已存在。请用 --output 另取名称，或将其删除。",

@@ -23,6 +23,7 @@ from hefu_connector.settings import Home, Settings
 ISSUE = {
     "connector": ("init", "join", "enroll", "serve", "status"),
     "source": ("add", "list", "change", "remove"),
+    "policy": ("templates", "explain", "check", "test", "can", "diff", "replay"),
     "product": ("draft", "check", "publish", "list", "retire"),
     "catalog": ("search", "show"),
     "contract": ("request", "list", "show", "approve", "terminate"),

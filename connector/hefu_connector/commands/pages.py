@@ -153,8 +153,7 @@ def _offer(output: Output, offer: Offer) -> None:
 
 
 def _warnings(output: Output, offer: Offer) -> list[str]:
-    """What the deliveries that an offer permits can reveal, in plain words."""
-    from hefu_policies import odrl
-    from hefu_policies.processing import PLAIN_WORDS
+    """What the exact answers and deliveries that an offer permits can reveal, in plain words."""
+    from hefu_policies import odrl, wording
 
-    return [PLAIN_WORDS[each][output.language] for each in sorted(odrl.load(offer.policy).processings())]
+    return wording.warnings(odrl.load(offer.policy), output.language)

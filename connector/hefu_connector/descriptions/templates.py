@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from hefu.canonical import Json, Object
 from hefu.errors import Language, Malformed
-from hefu_policies import library, odrl
+from hefu_policies import library, odrl, wording
 from hefu_policies.budget import Budget
 from hefu_policies.library import Parameter, Template
-from hefu_policies.policy import Duty, Policy, Rule, Value, leaves
 from hefu_policies.product import FromTemplate
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import Column
@@ -82,60 +80,7 @@ def explain(policy: Mapping[str, object], language: Language) -> list[str]:
         loaded = odrl.load(dict(policy))  # type: ignore[arg-type]
     except Malformed as error:
         return [error.public(language)]
-    return list(_lines(loaded, language))
-
-
-def _lines(policy: Policy, language: Language) -> list[str]:
-    lines = []
-    for rules, en, zh in (
-        (policy.permissions, "may", "允许"),
-        (policy.prohibitions, "may not", "禁止"),
-        (policy.obligations, "must", "须"),
-    ):
-        for rule in rules:
-            lines.append(f"{zh if language == 'zh' else en} {_action(rule.action, language)}  [{rule.id}]")
-            lines += _constraints(rule, language)
-    return lines
-
-
-def _constraints(rule: Rule | Duty, language: Language) -> list[str]:
-    lines = []
-    for each in leaves(rule):
-        label = each.operand.zh if language == "zh" else each.operand.en
-        values = ", ".join(map(_word, each.values, each.written))
-        lines.append(f"  · {label} {_OPERATORS[each.operator.value][language]} {values}")
-    for duty in rule.duties if isinstance(rule, Rule) else ():
-        lines.append(f"  · {'须' if language == 'zh' else 'must'} {_action(duty.action, language)}")
-    return lines
-
-
-def _action(term: str, language: Language) -> str:
-    from hefu_policies.terms import ACTIONS
-
-    found = ACTIONS[term]
-    return found.zh if language == "zh" else found.en
-
-
-def _word(value: Value, written: str) -> str:
-    if isinstance(value, timedelta):
-        return written
-    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
-
-
-_OPERATORS: Mapping[str, dict[Language, str]] = {
-    "eq": {"en": "=", "zh": "="},
-    "neq": {"en": "≠", "zh": "≠"},
-    "lt": {"en": "<", "zh": "<"},
-    "lteq": {"en": "≤", "zh": "≤"},
-    "gt": {"en": ">", "zh": ">"},
-    "gteq": {"en": "≥", "zh": "≥"},
-    "isA": {"en": "is", "zh": "属于"},
-    "isAnyOf": {"en": "is one of", "zh": "为其中之一："},
-    "isNoneOf": {"en": "is none of", "zh": "不为："},
-    "isAllOf": {"en": "all of", "zh": "包含全部："},
-    "hasPart": {"en": "with", "zh": "包含："},
-    "isPartOf": {"en": "only of", "zh": "仅限"},
-}
+    return [*wording.clauses(loaded, language)]
 
 
 def _said_elsewhere(template: Template, known: Mapping[str, Column], granted: Budget | None) -> dict[str, Json]:

@@ -10,13 +10,18 @@ from hefu_policies.library.encrypted import CURRENCY, PRICE
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.library.rules import duty, money, need, never, permission, several, written
 from hefu_policies.library.statistics import BUDGET, COLUMNS, COUNT, EPSILON, MIN_GROUP, UNTIL
-from hefu_policies.terms import COMPENSATE, COMPUTE, DELIVER, DP_QUERY, PREVIEW
+from hefu_policies.terms import COMPENSATE, DELIVER, DP_QUERY, PREVIEW
 
 _LASTING = Parameter(
     "lasting", check.length, "a length of time such as P14D", "how long the trial lasts", "试用时长", "P14D"
 )
 _ROWS = Parameter(
-    "rows", check.whole, "a whole number of at least 1, such as 100", "synthetic rows shown, at most", "合成样本行数上限", 100
+    "rows",
+    check.whole,
+    "a whole number of at least 1, such as 100",
+    "synthetic rows shown, at most",
+    "合成样本行数上限",
+    100,
 )
 _HOURS = Parameter(
     "hours", check.hours, "a list of windows, such as [1-5 08:00/18:00 +08:00]", "when it may be asked", "可查询时段",
@@ -41,10 +46,9 @@ def _trial(values: Values) -> Object:
         need("output", "hefu:outputKind", "isAnyOf", "NoisyAggregate", "Histogram"),
         need("try-lasting", "odrl:elapsedTime", "lteq", values["lasting"]),
     ]
-    selling = need("selling", "odrl:purpose", "isA", "dpv:SellProducts")
     return written(
         [permission("look", PREVIEW, look), permission("try", DP_QUERY, ask)],
-        [never("deliver", DELIVER), never("selling", COMPUTE, selling)],
+        [never("deliver", DELIVER), never("sell", "odrl:sell")],
     )
 
 
@@ -72,10 +76,12 @@ ACCESS = (
         ("A trial: schema, a synthetic sample and a few private answers", "数据试用：字段、合成样本与少量隐私统计"),
         (
             "For {lasting} from the agreement on: the schema and at most {rows} synthetic rows, at most {count} times, "
-            "and differentially private statistics of at most ε = {epsilon} each and ε = {budget} in all, groups smaller "
+            "and differentially private statistics of at most ε = {epsilon} each and ε = {budget} in all, groups "
+            "smaller "
             "than {min_group} not being told. Nothing is delivered, and nothing may be sold.",
             "自签约起 {lasting} 内：可查看字段与不超过 {rows} 行合成样本，最多 {count} 次；并可查询差分隐私统计，"
-            "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}，少于 {min_group} 的分组不予发布。不交付任何数据，不得出售。",
+            "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}，少于 {min_group} 的分组不予发布。不交付任何数据，"
+            "不得出售。",
         ),
     ),
     made(
@@ -97,11 +103,14 @@ ACCESS = (
         _office,
         ("Private statistics in office hours, from known networks", "限办公时段与指定网络的差分隐私统计"),
         (
-            "Differentially private statistics over the columns {columns}, within the hours {hours} only, from {networks} "
+            "Differentially private statistics over the columns {columns}, within the hours {hours} only, from "
+            "{networks} "
             "and used in {regions}, until {until}. Each release costs at most ε = {epsilon}, all together at most ε = "
             "{budget}; groups smaller than {min_group} are not told. What still runs when the hours end is stopped.",
-            "仅可在时段 {hours} 内，从 {networks} 接入并在 {regions} 境内使用，查询列 {columns} 的差分隐私统计，截止 {until}。"
-            "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}；少于 {min_group} 的分组不予发布。时段结束时仍在运行的计算即予终止。",
+            "仅可在时段 {hours} 内，从 {networks} 接入并在 {regions} 境内使用，查询列 {columns} 的差分隐私统计，"
+            "截止 {until}。"
+            "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}；少于 {min_group} 的分组不予发布。"
+            "时段结束时仍在运行的计算即予终止。",
         ),
     ),
 )

@@ -15,8 +15,8 @@ from hefu_policies.library.rules import need, never, several
 from hefu_policies.library.statistics import BUDGET, EPSILON, MIN_GROUP
 from hefu_policies.policy import Condition, Rule
 from hefu_policies.reading import Place
-from hefu_policies.terms import COMPUTE
-from hefu_policies.wording.values import length_text
+from hefu_policies.terms import COMPUTE, Kind
+from hefu_policies.wording.values import length_text, value_text
 
 Words = tuple[str, str]
 
@@ -52,14 +52,20 @@ KEEP = Parameter(
     "所获数据的保存期限", "P30D",
 )  # fmt: skip
 ROUNDING = Parameter(
-    "rounding", check.positive, 'a decimal above 0 as text, such as "5"', "step that figures are rounded to", "取整步长",
+    "rounding", check.positive, 'a decimal above 0 as text, such as "5"', "step that figures are rounded to",
+    "取整步长",
     "5",
 )  # fmt: skip
 BITS = Parameter(
     "bits", check.whole, "a whole number of at least 1, such as 128", "bits of security, at least", "密码强度下限", 128
 )
 PER_DAY = Parameter(
-    "per_day", check.whole, "a whole number of at least 1, such as 20", "computations a day, at most", "每日次数上限", 20
+    "per_day",
+    check.whole,
+    "a whole number of at least 1, such as 20",
+    "computations a day, at most",
+    "每日次数上限",
+    20,
 )
 
 
@@ -116,11 +122,13 @@ def made(name: str, parameters: tuple[Parameter, ...], rules: Callable[[Values],
 
 
 def _shown(parameter: Parameter, value: Json, language: Language) -> str:
-    if isinstance(value, str) and value in purposes.LINEAGE:
-        return purposes.label(value, language)
     if parameter.check is check.length:
         found: timedelta = Place(value, parameter.name).duration()
         return length_text(found, language)
+    kind = _KINDS.get(parameter.check, Kind.TEXT)
     if isinstance(value, list):
-        return ("、" if language == "zh" else ", ").join(str(each) for each in value)
-    return str(value)
+        return ("、" if language == "zh" else ", ").join(value_text(each, language, kind) for each in value)
+    return value_text(value, language, kind)
+
+
+_KINDS = {check.purpose: Kind.PURPOSE, check.digests: Kind.DIGEST, check.hours: Kind.WINDOW}

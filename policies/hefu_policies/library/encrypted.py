@@ -60,7 +60,8 @@ _MEASUREMENTS = Parameter(
     "what the environment must prove", "环境证明要求", example=["Enclave.measurement=4f2a"],
 )  # fmt: skip
 _BYTES = Parameter(
-    "bytes", check.whole, "a whole number of at least 1, such as 65536", "bytes of one result, at most", "单次输出字节上限",
+    "bytes", check.whole, "a whole number of at least 1, such as 65536", "bytes of one result, at most",
+    "单次输出字节上限",
     65536,
 )  # fmt: skip
 _COLLUDING = Parameter(
@@ -154,8 +155,10 @@ ENCRYPTED = (
         _scoring,
         ("Credit scores on encrypted features", "密态特征信用评分"),
         (
-            "The models {models} may be applied to the encrypted features {columns}, to judge whether a customer can pay "
-            "or to manage risk: at most {per_day} times a day, {count} times in all, until {until}. Features and scores "
+            "The models {models} may be applied to the encrypted features {columns}, to judge whether a customer "
+            "can pay "
+            "or to manage risk: at most {per_day} times a day, {count} times in all, until {until}. Features and "
+            "scores "
             "stay encrypted with at least {bits} bits of security, and only the asker can open a score. Scores are "
             "deleted after {keep} at the latest. Marketing, personalisation and decisions on staff are prohibited.",
             "可将模型 {models} 用于密态特征 {columns}，目的限于判断客户偿付能力或管理风险：每日不超过 {per_day} 次，"
@@ -170,9 +173,11 @@ ENCRYPTED = (
         ("Answers of a model as a paid service", "模型推理付费服务"),
         (
             "Answers of the models {models}, for {purpose}, at most {per_day} a day, until {until}, at {price} "
-            "{currency} each, paid beforehand. The question is either encrypted, or read in plain text inside a trusted "
+            "{currency} each, paid beforehand. The question is either encrypted, or read in plain text inside a "
+            "trusted "
             "execution environment; exactly one of both. The model itself never leaves.",
-            "可获取模型 {models} 的推理结果，用途为{purpose}，每日不超过 {per_day} 次，截止 {until}，每次 {price} {currency}，"
+            "可获取模型 {models} 的推理结果，用途为{purpose}，每日不超过 {per_day} 次，截止 {until}，每次 "
+            "{price} {currency}，"
             "事先支付。输入须全程加密，或仅在可信执行环境内以明文处理，二者恰居其一。模型本身不得导出。",
         ),
     ),
@@ -186,8 +191,10 @@ ENCRYPTED = (
             "{parties}, for {purpose}, at most {count} times, until {until}. Nobody sees another's data, not even if "
             "{colluding} parties pool what they see; at least {bits} bits of security. Groups smaller than {min_group} "
             "are not told.",
-            "可对 {parties} 中至少 {least_parties} 家机构的列 {columns} 联合计算计数、合计、均值与方差，用途为{purpose}，"
-            "最多 {count} 次，截止 {until}。任何一方均看不到他方数据，即使 {colluding} 方合谋亦然；密码强度不低于 {bits} 比特。"
+            "可对 {parties} 中至少 {least_parties} 家机构的列 {columns} 联合计算计数、合计、均值与方差，"
+            "用途为{purpose}，"
+            "最多 {count} 次，截止 {until}。任何一方均看不到他方数据，即使 {colluding} 方合谋亦然；"
+            "密码强度不低于 {bits} 比特。"
             "少于 {min_group} 的分组不予发布。",
         ),
     ),
@@ -197,11 +204,13 @@ ENCRYPTED = (
         _program,
         ("A named program in an attested environment", "可信执行环境中的指定程序"),
         (
-            "The programs {programs}, signed by {signers}, may read the columns {columns} in plain text inside a trusted "
+            "The programs {programs}, signed by {signers}, may read the columns {columns} in plain text inside a "
+            "trusted "
             "execution environment that proves {measurements}, for {purpose}, at most {count} times, until {until}. A "
             "result has at most {bytes} bytes. Before each run the environment proves what it is.",
             "由 {signers} 签名的程序 {programs} 可在可信执行环境内以明文读取列 {columns}，该环境须证明 {measurements}；"
-            "用途为{purpose}，最多 {count} 次，截止 {until}。单次结果不超过 {bytes} 字节。每次运行前环境须出具远程证明。",
+            "用途为{purpose}，最多 {count} 次，截止 {until}。单次结果不超过 {bytes} 字节。"
+            "每次运行前环境须出具远程证明。",
         ),
     ),
 )

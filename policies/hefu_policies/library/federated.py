@@ -32,7 +32,8 @@ from hefu_policies.terms import (
 )  # fmt: skip
 
 _INTERVAL = Parameter(
-    "interval", check.length, "a length of time such as PT1H", "time between two evaluations, at least", "两次评估的间隔",
+    "interval", check.length, "a length of time such as PT1H", "time between two evaluations, at least",
+    "两次评估的间隔",
     "PT1H",
 )  # fmt: skip
 
@@ -85,12 +86,15 @@ FEDERATED = (
         ("Training a model among hospitals or other organisations", "医院等多机构联邦训练"),
         (
             "At least {least_parties} of {parties} may train a model together with the programs {programs}, on the "
-            "columns {columns}, for {purpose}: at most {count} trainings of at most {rounds} rounds each, until {until}. "
+            "columns {columns}, for {purpose}: at most {count} trainings of at most {rounds} rounds each, until "
+            "{until}. "
             "Rows stay in each organisation; updates are clipped to a norm of {clip} and summed so that nobody sees a "
             "single one. A person of the provider approves before it begins. Updates are deleted after {keep} at the "
             "latest.",
-            "{parties} 中至少 {least_parties} 家机构可使用程序 {programs} 在列 {columns} 上联合训练模型，用途为{purpose}："
-            "最多 {count} 次训练，每次不超过 {rounds} 轮，截止 {until}。数据行不出机构；更新裁剪至范数 {clip} 并经安全聚合，"
+            "{parties} 中至少 {least_parties} 家机构可使用程序 {programs} 在列 {columns} 上联合训练模型，"
+            "用途为{purpose}："
+            "最多 {count} 次训练，每次不超过 {rounds} 轮，截止 {until}。数据行不出机构；更新裁剪至范数 {clip} "
+            "并经安全聚合，"
             "任何一方均看不到单个更新。训练开始前须经提供方人员批准。更新最长保存 {keep}，到期删除。",
         ),
         _commerce,
@@ -104,7 +108,8 @@ FEDERATED = (
             "The models {models} may be judged on the columns {columns}, for {purpose}, at most {count} times with at "
             "least {interval} between, until {until}. Only measures of quality over at least {min_group} units leave. "
             "Training is not permitted.",
-            "可在列 {columns} 上评估模型 {models}，用途为{purpose}，最多 {count} 次，间隔不少于 {interval}，截止 {until}。"
+            "可在列 {columns} 上评估模型 {models}，用途为{purpose}，最多 {count} 次，间隔不少于 {interval}，截止 "
+            "{until}。"
             "仅输出至少涉及 {min_group} 个单元的评估指标。不允许训练。",
         ),
     ),

@@ -18,7 +18,8 @@ _PARTICIPANT = re.compile(r"[a-z](?:-?[a-z0-9]){2,39}\Z")
 _SIGNER = re.compile(r"(?:[a-z](?:-?[a-z0-9]){2,39}|did:[a-z0-9]+:[A-Za-z0-9._:%-]{1,150})\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _REGION = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,6})?\Z")
-_HOURS = re.compile(r"[1-7](?:-[1-7])? (?:[01][0-9]|2[0-3]):[0-5][0-9]/(?:[01][0-9]|2[0-3]):[0-5][0-9] [+-][01][0-9]:[0-5][0-9]\Z")
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_HOURS = re.compile(rf"[1-7](?:-[1-7])? {_CLOCK}/(?:{_CLOCK}|24:00) [+-][01][0-9]:[0-5][0-9]\Z")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/-]{0,99}\Z")
 _CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9]{0,59}\.[A-Za-z][A-Za-z0-9]{0,59}=[^\s=]{1,100}\Z")
 

@@ -20,14 +20,21 @@ from hefu_policies.policy import Condition
 from hefu_policies.terms import AGGREGATE_QUERY, COMPUTE, DELETE, DELIVER, DP_QUERY, INFORM, USAGE
 
 _REGIONS = Parameter(
-    "regions", check.regions, "a list of regions, such as [CN-31]", "where it may be used", "使用地域", example=["CN-31"]
+    "regions",
+    check.regions,
+    "a list of regions, such as [CN-31]",
+    "where it may be used",
+    "使用地域",
+    example=["CN-31"],
 )
 _INTERVAL = Parameter(
-    "interval", check.length, "a length of time such as PT15M", "time between two questions, at least", "两次查询的间隔",
+    "interval", check.length, "a length of time such as PT15M", "time between two questions, at least",
+    "两次查询的间隔",
     "PT15M",
 )  # fmt: skip
 _EMERGENCY = Parameter(
-    "lasting", check.length, "a length of time such as P3D", "how long it lasts from the agreement on", "自签约起的有效时长",
+    "lasting", check.length, "a length of time such as P3D", "how long it lasts from the agreement on",
+    "自签约起的有效时长",
     "P3D",
 )  # fmt: skip
 _NOTICE = Parameter(
@@ -86,7 +93,7 @@ def _emergency(values: Values) -> Object:
     after = need("after", "odrl:event", "gt", USAGE)
     within = need("within", "odrl:delayPeriod", "lteq", values["notice"])
     told = duty("notice", INFORM, after, within, need("told", "odrl:recipient", "eq", values["authority"]),
-                otherwise=[duty("withdraw", DELETE)])  # fmt: skip
+                otherwise=[duty("withdraw", DELETE, need("withdrawn", "odrl:delayPeriod", "lteq", "P1D"))])  # fmt: skip
     conditions = [
         _asked_by(values),
         need("purpose", "odrl:purpose", "isA", "dpv:ProtectionOfPublicSecurity"),
@@ -110,7 +117,8 @@ PUBLIC = (
             "{recipients} may ask for counts, sums and means over the columns {columns} for official statistics or for "
             "making public policy, at most {count} times, until {until}. Figures are rounded to steps of at least "
             "{rounding}; groups smaller than {min_group} are not told. Rows are never delivered.",
-            "{recipients} 可为官方统计或公共政策制定查询列 {columns} 的计数、合计与均值，最多 {count} 次，截止 {until}。"
+            "{recipients} 可为官方统计或公共政策制定查询列 {columns} 的计数、合计与均值，最多 {count} 次，截止 "
+            "{until}。"
             "数值按不小于 {rounding} 的步长取整，少于 {min_group} 的分组不予发布。任何情形下不交付数据行。",
         ),
     ),
@@ -135,12 +143,14 @@ PUBLIC = (
         _grid,
         ("Private load curves of a grid, never of a household", "电网负荷的差分隐私统计（不涉单户）"),
         (
-            "Differentially private load statistics over the columns {columns}, to improve public services or to combat "
+            "Differentially private load statistics over the columns {columns}, to improve public services or to "
+            "combat "
             "climate change, used in {regions}, until {until}. Each release costs at most ε = {epsilon}, all together "
             "at most ε = {budget}; groups smaller than {min_group} are not told; at least {interval} lie between two "
             "questions. Marketing and personalisation are prohibited.",
             "为改善公共服务或应对气候变化，可在 {regions} 境内查询列 {columns} 的差分隐私负荷统计，截止 {until}。"
-            "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}；少于 {min_group} 的分组不予发布；两次查询至少间隔 {interval}。"
+            "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}；少于 {min_group} 的分组不予发布；两次查询至少间隔 "
+            "{interval}。"
             "禁止用于营销与个性化。",
         ),
     ),
@@ -152,10 +162,12 @@ PUBLIC = (
         (
             "In an emergency {recipients} may ask for exact figures over the columns {columns} to protect public "
             "security, at most {count} times and for no longer than {lasting} from the agreement on; groups smaller "
-            "than {min_group} are not told. No approval is needed beforehand. Within {notice} of each use {authority} is "
+            "than {min_group} are not told. No approval is needed beforehand. Within {notice} of each use "
+            "{authority} is "
             "informed; if that is not done in time, what was received must be deleted and no further use is admitted. "
             "Any other purpose is prohibited.",
-            "紧急情形下，{recipients} 可为维护公共安全查询列 {columns} 的精确统计，最多 {count} 次，自签约起不超过 {lasting}；"
+            "紧急情形下，{recipients} 可为维护公共安全查询列 {columns} 的精确统计，最多 {count} 次，"
+            "自签约起不超过 {lasting}；"
             "少于 {min_group} 的分组不予发布。无须事先批准。每次使用后 {notice} 内须告知 {authority}；逾期未告知的，"
             "须删除所获数据，且不再受理后续使用。禁止用于其他任何目的。",
         ),

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from hefu.canonical import Json, Object
 
 from hefu_policies import odrl
-from hefu_policies.comparisons import PARTICIPANT_PREFIX, TERM_PREFIX
+from hefu_policies.comparisons import TERM_PREFIX
 from hefu_policies.policy import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import CURRENCY, LOG, OPERANDS, PER, Combine, Kind, Operator
+from hefu_policies.terms import CURRENCY, LOG, OPERANDS, PARTICIPANT_PREFIX, PER, Combine, Kind, Operator
 
 _LOGGED = "urn:d:log"
 
@@ -55,9 +55,7 @@ def never(name: str, action: str, *conditions: Condition, remedies: Sequence[Dut
     return Rule(f"urn:no:{name}", action, conditions, (), tuple(remedies))
 
 
-def written(
-    permissions: Sequence[Rule], prohibitions: Sequence[Rule] = (), obligations: Sequence[Duty] = ()
-) -> Object:
+def written(permissions: Sequence[Rule], prohibitions: Sequence[Rule] = (), obligations: Sequence[Duty] = ()) -> Object:
     """The members ``permission``, ``prohibition`` and ``obligation`` of an offer."""
     policy = Policy("urn:hefu:template", "Offer", tuple(permissions), tuple(prohibitions),
                     obligations=tuple(obligations))  # fmt: skip

@@ -39,7 +39,8 @@ EPSILON = Parameter(
     "0.5",
 )
 BUDGET = Parameter(
-    "budget", positive, 'a decimal above 0 as text, such as "4"', "ε of the whole agreement, at most", "合约累计 ε 上限",
+    "budget", positive, 'a decimal above 0 as text, such as "4"', "ε of the whole agreement, at most",
+    "合约累计 ε 上限",
     example="4",
 )  # fmt: skip
 MIN_GROUP = Parameter(

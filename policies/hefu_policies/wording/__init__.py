@@ -16,11 +16,11 @@ from hefu_policies import terms
 from hefu_policies.policy import Constraint, Duty, Policy, Rule, leaves
 from hefu_policies.terms import ACTIONS
 from hefu_policies.wording.conditions import condition_lines, constraint_text, duty_lines
-from hefu_policies.wording.guarantees import guarantees
+from hefu_policies.wording.guarantees import USES, guarantees, warnings
 from hefu_policies.wording.sentences import TIMES
 from hefu_policies.wording.values import pick
 
-__all__ = ["Section", "constraint_text", "explain", "guarantees", "text"]
+__all__ = ["Section", "clauses", "constraint_text", "explain", "guarantees", "text", "warnings"]
 
 # What people ask first whether it is allowed.
 _TELLING = (
@@ -50,6 +50,15 @@ def explain(policy: Policy, language: Language = "en") -> tuple[Section, ...]:
     )  # fmt: skip
     found = ((title, tuple(lines)) for title, lines in said)
     return tuple(Section(pick(title, language), lines) for title, lines in found if lines)
+
+
+def clauses(policy: Policy, language: Language = "en") -> tuple[str, ...]:
+    """What a policy permits, prohibits and demands, line by line, without headings."""
+    return (
+        *_rules(policy.permissions, language, "permission"),
+        *_rules(policy.prohibitions, language, "prohibition"),
+        *_obligations(policy.obligations, language),
+    )
 
 
 def text(policy: Policy, language: Language = "en") -> str:
@@ -155,7 +164,8 @@ def _not_allowed(policy: Policy, language: Language) -> Iterator[str]:
 
 _OPEN = (
     ({"purpose"}, "No purpose is named: it may be used for any.", "未限定用途：可用于任何目的。"),
-    ({"dateTime", "elapsedTime"}, "No end is named: it lasts as long as the agreement.", "未限定截止时间：与合约同期。"),
+    ({"dateTime", "elapsedTime"}, "No end is named: it lasts as long as the agreement.",
+    "未限定截止时间：与合约同期。"),
     ({"count", "frequency", "epsilonBudget", "rhoBudget"},
      "The number of uses is limited by the agreement's budget only.", "次数仅受合约额度限制。"),
 )  # fmt: skip
@@ -163,6 +173,7 @@ _OPEN = (
 
 def _unlimited(policy: Policy, language: Language) -> Iterator[str]:
     """What some permission does not limit: a reader must not take silence for a limit."""
+    asked = [rule for rule in policy.permissions if rule.action not in USES]
     for names, en, zh in _OPEN:
-        if any(not names & {each.operand.name for each in leaves(rule)} for rule in policy.permissions):
+        if any(not names & {each.operand.name for each in leaves(rule)} for rule in asked):
             yield pick((en, zh), language)

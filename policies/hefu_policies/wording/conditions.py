@@ -23,7 +23,7 @@ _STEP = "   "
 
 def constraint_text(constraint: Constraint, language: Language) -> str:
     """One constraint as half a sentence."""
-    value = values_text(constraint.values, constraint.written, language)
+    value = values_text(constraint, language)
     pair = _pair(constraint)
     if pair is None:
         label = pick((constraint.operand.en, constraint.operand.zh), language)
@@ -101,5 +101,5 @@ def _manner(constraint: Constraint) -> Pair:
 
 
 def _filled(pair: Pair, constraint: Constraint, language: Language) -> str:
-    value = values_text(constraint.values, constraint.written, language)
+    value = values_text(constraint, language)
     return pick(pair, language).format(v=value, unit=unit_text(constraint.unit, language)).rstrip()

@@ -66,43 +66,48 @@ _OTHERWISE: Final[Pair] = (
 )  # fmt: skip
 
 
+# What is done with data that was delivered.
+USES: Final = frozenset({terms.READ, terms.DOWNLOAD, "hefu:release", "odrl:display", "odrl:play"})
+
+
 def guarantees(policy: Policy, language: Language) -> list[str]:
     """What holds for the answers of a policy, one line an action that it permits."""
     return list(dict.fromkeys(line for rule in policy.permissions for line in _rule(rule, language)))
 
 
-def is_private(action: str) -> bool:
-    """Whether whatever an action yields is differentially private."""
-    return action == DP_QUERY
+def warnings(policy: Policy, language: Language) -> list[str]:
+    """What the exact answers and deliveries that a policy permits can reveal."""
+    exact = [rule for rule in policy.permissions if rule.action != DP_QUERY]
+    return list(dict.fromkeys(line for rule in exact for line in _rule(rule, language)))
 
 
 def _rule(rule: Rule, language: Language) -> list[str]:
-    if is_private(rule.action):
+    if rule.action == DP_QUERY:
         return [_private(rule, language)]
     label = _label(rule.action, language)
     if rule.action == DELIVER:
         said = {str(v) for each in leaves(rule) if each.operand.name == "processing" for v in each.values}
         return [label + PLAIN_WORDS[each][language] for each in sorted(said) if each in PLAIN_WORDS]
-    if rule.action in _USES:  # of what was delivered: told there
+    if rule.action in USES:  # told with the delivery
         return []
     return [label + pick(_NONE, language) + pick(_REVEALS.get(rule.action, _OTHERWISE), language)]
 
 
-_USES: Final = frozenset({terms.READ, terms.DOWNLOAD, "hefu:release", "odrl:display"})
-
-
 def _private(rule: Rule, language: Language) -> str:
     limits = {each.operand.name: each.written[0] for each in leaves(rule) if each.written}
-    label, total = _label(rule.action, language), limits.get("epsilonBudget")
+    label, total, delta = _label(rule.action, language), limits.get("epsilonBudget"), limits.get("deltaBudget")
     if total is None:
         return label + pick((
             "Differential privacy for each privacy unit, within the agreement's budget and the asset's lifetime total.",
             "以每个隐私单元计的差分隐私，受合约额度与资产终身额度约束。",
         ), language)  # fmt: skip
+    besides = pick((f", but for a chance of {delta}", f"（例外概率 {delta}）"), language) if delta else ""
     return label + pick((
         f"Differential privacy: whether one privacy unit is in the data or not changes the chance of any sequence of "
-        f"answers by a factor of at most e^{total}, whatever else the reader knows.",
-        f"差分隐私：某一隐私单元在或不在数据中，任何一系列答复的概率之比不超过 e^{total}，与读者另知何事无关。",
+        f"answers under this agreement by a factor of at most e^{total}{besides}, whatever else the reader knows. "
+        f"Agreements add up, to the asset's lifetime total at most.",
+        f"差分隐私：某一隐私单元在或不在数据中，本合约下任何一系列答复的概率之比不超过 e^{total}{besides}，"
+        f"与读者另知何事无关；多份合约相加，以资产终身额度为限。",
     ), language)  # fmt: skip
 
 

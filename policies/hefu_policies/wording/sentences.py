@@ -42,7 +42,8 @@ CONDITIONS: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
         "one privacy unit counts in at most {v} rows", "每个隐私单元至多计入 {v} 行",
     ),
     ("minGroup", "gteq"): (
-        "nothing is told about fewer than {v} privacy units together", "任何输出单元至少代表 {v} 个隐私单元，不足者不予发布",
+        "nothing is told about fewer than {v} privacy units together",
+        "任何输出单元至少代表 {v} 个隐私单元，不足者不予发布",
     ),
     ("rounding", "gteq"): ("figures are rounded to steps of at least {v}", "数值按不小于 {v} 的步长取整"),
     ("column", "isPartOf"): (
@@ -126,15 +127,17 @@ CONDITIONS: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
 })  # fmt: skip
 
 # How a duty is performed: by the operand's name.
-MANNERS: Final[Mapping[str, Pair]] = MappingProxyType({
-    "payAmount": ("{v} {unit}", "{v} {unit}"),
-    "event": ("after the use", "使用后"),
-    "deadline": ("by {v}", "最迟于 {v}"),
-    "retention": ("within {v}", "于 {v} 内"),
-    "delayPeriod": ("within {v} of the use", "于使用后 {v} 内"),
-    "recipient": ("addressed to {v}", "对象为 {v}"),
-    "logLevel": ("{v}", "范围为{v}"),
-})
+MANNERS: Final[Mapping[str, Pair]] = MappingProxyType(
+    {
+        "payAmount": ("{v} {unit}", "{v} {unit}"),
+        "event": ("after the use", "使用后"),
+        "deadline": ("by {v}", "最迟于 {v}"),
+        "retention": ("within {v}", "于 {v} 内"),
+        "delayPeriod": ("within {v} of the use", "于使用后 {v} 内"),
+        "recipient": ("addressed to {v}", "对象为 {v}"),
+        "logLevel": ("{v}", "范围为{v}"),
+    }
+)
 
 # A duty with the one thing that says most about how it is performed: by its action and the operand's name.
 PHRASES: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
@@ -150,99 +153,107 @@ PHRASES: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
 })  # fmt: skip
 
 # When a duty of a permission is due, by phase.
-TIMES: Final[Mapping[str, Pair]] = MappingProxyType({
-    "admission": ("before it begins", "开始之前"),
-    "monitor": ("while it runs", "运行期间"),
-    "release": ("before anything leaves", "发布之前"),
-    "post": ("after the use", "使用之后"),
-})
+TIMES: Final[Mapping[str, Pair]] = MappingProxyType(
+    {
+        "admission": ("before it begins", "开始之前"),
+        "monitor": ("while it runs", "运行期间"),
+        "release": ("before anything leaves", "发布之前"),
+        "post": ("after the use", "使用之后"),
+    }
+)
 
 # An operator by itself, for operands without a line of their own.
-OPERATORS: Final[Mapping[str, Pair]] = MappingProxyType({
-    "eq": ("is {v}", "为 {v}"),
-    "neq": ("is not {v}", "不为 {v}"),
-    "lt": ("is below {v}", "小于 {v}"),
-    "lteq": ("is at most {v}", "不超过 {v}"),
-    "gt": ("is above {v}", "大于 {v}"),
-    "gteq": ("is at least {v}", "不低于 {v}"),
-    "isA": ("is a kind of {v}", "属于 {v}"),
-    "isAnyOf": ("is one of {v}", "为以下之一：{v}"),
-    "isNoneOf": ("is none of {v}", "不为以下任何一项：{v}"),
-    "isAllOf": ("has all of {v}", "包含全部：{v}"),
-    "hasPart": ("has {v} as a part", "包含 {v}"),
-    "isPartOf": ("lies within {v}", "限于 {v}"),
-})
+OPERATORS: Final[Mapping[str, Pair]] = MappingProxyType(
+    {
+        "eq": ("is {v}", "为 {v}"),
+        "neq": ("is not {v}", "不为 {v}"),
+        "lt": ("is below {v}", "小于 {v}"),
+        "lteq": ("is at most {v}", "不超过 {v}"),
+        "gt": ("is above {v}", "大于 {v}"),
+        "gteq": ("is at least {v}", "不低于 {v}"),
+        "isA": ("is a kind of {v}", "属于 {v}"),
+        "isAnyOf": ("is one of {v}", "为以下之一：{v}"),
+        "isNoneOf": ("is none of {v}", "不为以下任何一项：{v}"),
+        "isAllOf": ("has all of {v}", "包含全部：{v}"),
+        "hasPart": ("has {v} as a part", "包含 {v}"),
+        "isPartOf": ("lies within {v}", "限于 {v}"),
+    }
+)
 
 # What a duty comes to, in the infinitive; an action without a line is called by its label.
-DUTIES: Final[Mapping[str, Pair]] = MappingProxyType({
-    "hefu:log": ("record it in the signed journal", "记入签名日志"),
-    "hefu:notifyDeny": ("tell the other party of every refusal", "将每次拒绝告知对方"),
-    "hefu:attest": ("prove by attestation what runs, and where", "对运行环境与程序出具远程证明"),
-    "hefu:obtainApproval": ("have it approved by a person of the provider", "取得提供方人员的批准"),
-    "odrl:obtainConsent": ("obtain consent", "取得同意"),
-    "odrl:delete": ("delete what was received, with a signed proof", "删除所获数据并出具签名证明"),
-    "odrl:inform": ("inform the provider", "告知提供方"),
-    "odrl:compensate": ("pay for it", "支付费用"),
-    "odrl:attribute": ("name the provider as the source", "注明数据来源为提供方"),
-    "odrl:nextPolicy": ("hand the same terms on with whatever is derived", "将相同条款附于衍生结果"),
-    "odrl:anonymize": ("make it anonymous", "予以匿名化"),
-})
+DUTIES: Final[Mapping[str, Pair]] = MappingProxyType(
+    {
+        "hefu:log": ("record it in the signed journal", "记入签名日志"),
+        "hefu:notifyDeny": ("tell the other party of every refusal", "将每次拒绝告知对方"),
+        "hefu:attest": ("prove by attestation what runs, and where", "对运行环境与程序出具远程证明"),
+        "hefu:obtainApproval": ("have it approved by a person of the provider", "取得提供方人员的批准"),
+        "odrl:obtainConsent": ("obtain consent", "取得同意"),
+        "odrl:delete": ("delete what was received, with a signed proof", "删除所获数据并出具签名证明"),
+        "odrl:inform": ("inform the provider", "告知提供方"),
+        "odrl:compensate": ("pay for it", "支付费用"),
+        "odrl:attribute": ("name the provider as the source", "注明数据来源为提供方"),
+        "odrl:nextPolicy": ("hand the same terms on with whatever is derived", "将相同条款附于衍生结果"),
+        "odrl:anonymize": ("make it anonymous", "予以匿名化"),
+    }
+)
 
 # Closed words of concepts.
-WORDS: Final[Mapping[str, Pair]] = MappingProxyType({
-    "NoisyAggregate": ("a noised aggregate", "加噪聚合值"),
-    "Histogram": ("a histogram", "直方图"),
-    "Scalar": ("a single figure", "单个数值"),
-    "ModelUpdate": ("an update of a model", "模型更新"),
-    "ModelWeights": ("the weights of a model", "模型参数"),
-    "CardinalityOnly": ("the size of the intersection only", "仅交集规模"),
-    "IntersectionIds": ("the members of the intersection", "交集成员"),
-    "EncryptedResult": ("an encrypted result that the asker alone can open", "仅请求方可解密的密文结果"),
-    "Receipt": ("a receipt only", "仅回执"),
-    "Rows": ("rows", "数据行"),
-    "File": ("a file", "文件"),
-    "raw": ("as they are", "原始"),
-    "masked": ("masked", "脱敏"),
-    "sampled": ("as a sample", "抽样"),
-    "anonymised": ("anonymised", "匿名化"),
-    "add-remove": ("of one unit more or less", "增删一个单元"),
-    "Aggregate": ("exact figures by group", "分组精确数值"),
-    "Metrics": ("measures of quality", "评估指标"),
-    "Sample": ("a synthetic sample", "合成样本"),
-    "UsageControl": ("an environment under usage control", "使用控制环境"),
-    "Sandbox": ("a sandbox", "沙箱"),
-    "MultiParty": ("secure multi-party computation", "安全多方计算环境"),
-    "Federated": ("a federation, the data staying where it is", "联邦学习环境"),
-    "TrustedExecution": ("a trusted execution environment", "可信执行环境"),
-    "Ciphertext": ("an environment in which the data stays encrypted", "密态计算环境"),
-    "OtherEnvironment": ("another environment", "其他环境"),
-    "PlainText": ("plain text", "明文"),
-    "CipherText": ("ciphertext", "密文"),
-    "OtherEncryption": ("another encryption", "其他加密方式"),
-    "FileChannel": ("file", "文件"),
-    "StreamChannel": ("stream", "数据流"),
-    "InterfaceChannel": ("interface", "接口"),
-    "OtherChannel": ("another channel", "其他渠道"),
-    "General": ("general data", "一般数据"),
-    "Important": ("important data", "重要数据"),
-    "Core": ("core data", "核心数据"),
-    "Personal": ("personal data", "个人信息"),
-    "SensitivePersonal": ("sensitive personal data", "敏感个人信息"),
-    "Public": ("public data", "公共数据"),
-    "regulator": ("a regulator", "监管方"),
-    "provider": ("a provider", "提供方"),
-    "consumer": ("a consumer", "使用方"),
-    "service": ("a service provider", "服务方"),
-    "operator": ("the operator of the space", "空间运营方"),
-    "OnAllow": ("of what is allowed", "允许事项"),
-    "OnDeny": ("of what is refused", "拒绝事项"),
-    "OnDutyExercised": ("of duties performed", "义务履行事项"),
-    "DiscreteLaplace": ("discrete Laplace noise", "离散拉普拉斯噪声"),
-    "DiscreteGaussian": ("discrete Gaussian noise", "离散高斯噪声"),
-    "SecureAggregation": ("secure aggregation", "安全聚合"),
-    "SecretSharing": ("secret sharing", "秘密共享"),
-    "GarbledCircuits": ("garbled circuits", "混淆电路"),
-    "EcdhPsi": ("intersection by Diffie-Hellman (ECDH)", "基于 ECDH 的隐私求交"),
-    "OprfPsi": ("intersection by oblivious functions (OPRF)", "基于 OPRF 的隐私求交"),
-    "RemoteAttestation": ("remote attestation", "远程证明"),
-})
+WORDS: Final[Mapping[str, Pair]] = MappingProxyType(
+    {
+        "NoisyAggregate": ("a noised aggregate", "加噪聚合值"),
+        "Histogram": ("a histogram", "直方图"),
+        "Scalar": ("a single figure", "单个数值"),
+        "ModelUpdate": ("an update of a model", "模型更新"),
+        "ModelWeights": ("the weights of a model", "模型参数"),
+        "CardinalityOnly": ("the size of the intersection only", "仅交集规模"),
+        "IntersectionIds": ("the members of the intersection", "交集成员"),
+        "EncryptedResult": ("an encrypted result that the asker alone can open", "仅请求方可解密的密文结果"),
+        "Receipt": ("a receipt only", "仅回执"),
+        "Rows": ("rows", "数据行"),
+        "File": ("a file", "文件"),
+        "raw": ("as they are", "原始"),
+        "masked": ("masked", "脱敏"),
+        "sampled": ("as a sample", "抽样"),
+        "anonymised": ("anonymised", "匿名化"),
+        "add-remove": ("of one unit more or less", "增删一个单元"),
+        "Aggregate": ("exact figures by group", "分组精确数值"),
+        "Metrics": ("measures of quality", "评估指标"),
+        "Sample": ("a synthetic sample", "合成样本"),
+        "UsageControl": ("an environment under usage control", "使用控制环境"),
+        "Sandbox": ("a sandbox", "沙箱"),
+        "MultiParty": ("secure multi-party computation", "安全多方计算环境"),
+        "Federated": ("a federation, the data staying where it is", "联邦学习环境"),
+        "TrustedExecution": ("a trusted execution environment", "可信执行环境"),
+        "Ciphertext": ("an environment in which the data stays encrypted", "密态计算环境"),
+        "OtherEnvironment": ("another environment", "其他环境"),
+        "PlainText": ("plain text", "明文"),
+        "CipherText": ("ciphertext", "密文"),
+        "OtherEncryption": ("another encryption", "其他加密方式"),
+        "FileChannel": ("file", "文件"),
+        "StreamChannel": ("stream", "数据流"),
+        "InterfaceChannel": ("interface", "接口"),
+        "OtherChannel": ("another channel", "其他渠道"),
+        "General": ("general data", "一般数据"),
+        "Important": ("important data", "重要数据"),
+        "Core": ("core data", "核心数据"),
+        "Personal": ("personal data", "个人信息"),
+        "SensitivePersonal": ("sensitive personal data", "敏感个人信息"),
+        "Public": ("public data", "公共数据"),
+        "regulator": ("a regulator", "监管方"),
+        "provider": ("a provider", "提供方"),
+        "consumer": ("a consumer", "使用方"),
+        "service": ("a service provider", "服务方"),
+        "operator": ("the operator of the space", "空间运营方"),
+        "OnAllow": ("of what is allowed", "允许事项"),
+        "OnDeny": ("of what is refused", "拒绝事项"),
+        "OnDutyExercised": ("of duties performed", "义务履行事项"),
+        "DiscreteLaplace": ("discrete Laplace noise", "离散拉普拉斯噪声"),
+        "DiscreteGaussian": ("discrete Gaussian noise", "离散高斯噪声"),
+        "SecureAggregation": ("secure aggregation", "安全聚合"),
+        "SecretSharing": ("secret sharing", "秘密共享"),
+        "GarbledCircuits": ("garbled circuits", "混淆电路"),
+        "EcdhPsi": ("intersection by Diffie-Hellman (ECDH)", "基于 ECDH 的隐私求交"),
+        "OprfPsi": ("intersection by oblivious functions (OPRF)", "基于 OPRF 的隐私求交"),
+        "RemoteAttestation": ("remote attestation", "远程证明"),
+    }
+)

@@ -12,8 +12,9 @@ from hefu.errors import Language
 from hefu.times import write_time
 
 from hefu_policies import purposes
+from hefu_policies.policy import Constraint
 from hefu_policies.reading import write_decimal
-from hefu_policies.terms import ACTIONS
+from hefu_policies.terms import ACTIONS, Kind
 from hefu_policies.wording.sentences import WORDS
 
 _CURRENCY: Final = "urn:iso:std:iso:4217:"
@@ -35,8 +36,8 @@ def pick(pair: tuple[str, str], language: Language) -> str:
     return pair[1] if language == "zh" else pair[0]
 
 
-def value_text(value: object, written: str, language: Language) -> str:
-    """One value of a constraint; `written` is how the policy spells it."""
+def value_text(value: object, language: Language, kind: Kind = Kind.TEXT) -> str:
+    """One value. Only words of the vocabulary are translated: a column may well be called ``raw``."""
     if isinstance(value, bool):
         return pick(("yes", "是") if value else ("no", "否"), language)
     if isinstance(value, timedelta):
@@ -45,14 +46,13 @@ def value_text(value: object, written: str, language: Language) -> str:
         return write_time(value).replace("T", " ").replace(":00Z", "Z").replace("Z", " UTC")
     if isinstance(value, Decimal):
         return write_decimal(value)
-    if isinstance(value, int):
-        return str(value)
-    return _word(str(value) if isinstance(value, str) else written, language)
+    return str(value) if isinstance(value, int) else _word(str(value), kind, language)
 
 
-def values_text(values: Sequence[object], written: Sequence[str], language: Language) -> str:
+def values_text(constraint: Constraint, language: Language) -> str:
     """All values of a constraint; a long list is cut, and says so."""
-    texts = [value_text(one, text, language) for one, text in zip(values, written, strict=False)]
+    kind = constraint.operand.kind
+    texts = [value_text(each, language, kind) for each in constraint.values]
     more = len(texts) - _MOST
     tail = pick((f" and {more} more", f"等（另有 {more} 项）"), language) if more > 0 else ""
     return _AFTER_ALL[language].join(texts[:_MOST]) + tail
@@ -89,16 +89,16 @@ def _parts(parts: Sequence[int], language: Language) -> str:
     return " ".join(said) or pick(("no time", "零时长"), language)
 
 
-def _word(text: str, language: Language) -> str:
-    if text in purposes.LINEAGE:
-        return purposes.label(text, language)
-    if text in ACTIONS:
+def _word(text: str, kind: Kind, language: Language) -> str:
+    if kind is Kind.PURPOSE:
+        return purposes.label(text, language)[:200]
+    if kind is Kind.CONCEPT and text in ACTIONS:
         return pick((ACTIONS[text].en, ACTIONS[text].zh), language)
-    if text in WORDS:
+    if kind is Kind.CONCEPT and text in WORDS:
         return pick(WORDS[text], language)
-    if found := _DIGEST.match(text):
+    if kind is Kind.DIGEST and (found := _DIGEST.match(text)):
         return found[1] + "…"
-    return _hours(text, language) or text[:200]
+    return (_hours(text, language) if kind is Kind.WINDOW else "") or text[:200]
 
 
 def _hours(text: str, language: Language) -> str:
@@ -108,5 +108,7 @@ def _hours(text: str, language: Language) -> str:
         return ""
     first, last, begin, end, zone = found.groups()
     names = [pick(_DAYS[int(each) - 1], language) for each in (first, last or first)]
-    days = names[0] if names[0] == names[1] else pick((f"{names[0]} to {names[1]}", f"{names[0]}至{names[1]}"), language)
+    days = (
+        names[0] if names[0] == names[1] else pick((f"{names[0]} to {names[1]}", f"{names[0]}至{names[1]}"), language)
+    )
     return f"{days} {begin}–{end} (UTC{zone})"

@@ -1,0 +1,168 @@
+"""``hefu policy``: templates, any policy in plain words, what to look at again; no connector needs to run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hefu.commands import Output
+from hefu.errors import Malformed
+
+from hefu_connector.commands import trials
+from hefu_connector.commands.link import command, commands
+from hefu_connector.commands.papers import Paper, add_source, add_values, papers
+from hefu_connector.commands.show import headings, word
+
+if TYPE_CHECKING:
+    from hefu_policies.library import Template
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommands."""
+    group = commands(parser)
+    one = command(
+        group, "templates", "list the ready-made policies; with a name, its parameters and its JSON", _templates
+    )
+    one.add_argument("name", nargs="?", default="", help="a template")
+    add_values(one)
+    one.add_argument("--output", "-o", type=Path, metavar="FILE", help="write the policy's JSON to a new file")
+    one = command(group, "explain", "say in plain words what a policy permits, forbids and demands", _explain)
+    add_source(one)
+    add_values(one)
+    one = command(group, "check", "find clauses that clash, and what is well formed but careless", _check)
+    add_source(one)
+    add_values(one)
+    one.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
+    trials.add(group)
+
+
+def _templates(arguments: argparse.Namespace) -> int:
+    from hefu_policies import library
+
+    output = Output.of(arguments)
+    if arguments.name:
+        return _one_template(output, arguments)
+    found = library.TEMPLATES.values()
+    output.data({"templates": [_template_document(each) for each in found]})
+    heads = headings(output, ("template", "模板"), ("what it is", "说明"))
+    output.table(heads, [(each.name, word(output, each.en, each.zh)) for each in found])
+    output.say("\nRead one in plain words: hefu policy explain NAME", "\n查看通俗说明：hefu policy explain 模板名")
+    return 0
+
+
+def _one_template(output: Output, arguments: argparse.Namespace) -> int:
+    from hefu_policies import library
+
+    found = library.find(arguments.name)
+    paper = papers(arguments, arguments.name)[0]
+    output.data({**_template_document(found), "policy": paper.body})
+    output.say(f"{found.name}: {found.en}", f"{found.name}：{found.zh}")
+    heads = headings(
+        output, ("parameter", "参数"), ("what it is", "含义"), ("what to write", "写法"), ("default", "默认值")
+    )
+    rows = [
+        (each.name, word(output, each.en, each.zh), each.expected, "" if each.default is None else str(each.default))
+        for each in found.parameters
+    ]
+    output.table(heads, rows)
+    output.say("\n" + library.describe(found.name, paper.parameters or {}, output.language))
+    if arguments.output is None:
+        return 0
+    _write_new(arguments.output, json.dumps(paper.body, ensure_ascii=False, indent=2) + "\n")
+    output.say(f"\nWrote {arguments.output}.", f"\n已写入 {arguments.output}。")
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from hefu_policies import library, wording
+
+    output = Output.of(arguments)
+    found = papers(arguments, arguments.policy)
+    output.data({"policies": [_explained(each, output) for each in found]})
+    for index, each in enumerate(found):
+        policy = each.policy
+        output.say(("\n" if index else "") + f"{each.name}  ({policy.id})")
+        if each.template:
+            output.say("\n" + library.describe(each.template, each.parameters or {}, output.language))
+        output.say("\n" + wording.text(policy, output.language))
+    return 0
+
+
+def _explained(paper: Paper, output: Output) -> dict[str, Any]:
+    from hefu_policies import wording
+
+    policy = paper.policy
+    return {
+        "name": paper.name,
+        "policy": policy.id,
+        "template": paper.template or None,
+        "sections": [
+            {"title": each.title, "lines": list(each.lines)} for each in wording.explain(policy, output.language)
+        ],
+    }
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    output = Output.of(arguments)
+    told = [(each, *_remarks(each, output)) for each in papers(arguments, arguments.policy)]
+    faults = sum(len(found) for _, found, _, _ in told)
+    warnings = sum(len(found) for _, _, found, _ in told)
+    document = [
+        {"name": each.name, "faults": wrong, "warnings": careless, "notes": notes}
+        for each, wrong, careless, notes in told
+    ]
+    output.data({"ok": not faults, "policies": document})
+    for each, wrong, careless, notes in told:
+        output.say(each.name)
+        for sign, lines in (("✗", wrong), ("!", careless), ("·", notes)):
+            for line in lines:
+                output.say(f"  {sign} {line}")
+    output.say(
+        f"\n{faults} faults, {warnings} warnings." if faults or warnings else "\nNothing clashes.",
+        f"\n{faults} 处错误，{warnings} 处警告。" if faults or warnings else "\n无冲突。",
+    )
+    return int(bool(faults or (arguments.strict and warnings)))
+
+
+def _remarks(paper: Paper, output: Output) -> tuple[list[str], list[str], list[str]]:
+    """Faults, warnings and notes; a policy that does not load has one fault: why."""
+    from hefu_policies.analysis.clashes import clashes
+    from hefu_policies.lints import lint
+
+    try:
+        policy = paper.policy
+    except Malformed as error:
+        return [error.public(output.language)], [], []
+    clashing, careless = clashes(policy), lint(policy)
+    return (
+        [each.sentence(output.language) for each in clashing if each.is_fault],
+        [each.sentence(output.language) for each in careless if each.is_warning],
+        [each.sentence(output.language) for each in clashing if not each.is_fault]
+        + [each.sentence(output.language) for each in careless if not each.is_warning],
+    )
+
+
+def _template_document(template: Template) -> dict[str, Any]:
+    return {
+        "name": template.name,
+        "title": {"en": template.en, "zh": template.zh},
+        "parameters": [
+            {
+                "name": each.name, "title": {"en": each.en, "zh": each.zh}, "expected": each.expected,
+                "default": each.default, "example": each.example,
+            }
+            for each in template.parameters
+        ],
+    }  # fmt: skip
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Malformed("command.exists", path=str(path)) from None
+    except OSError as fault:
+        raise Malformed("command.file", path=str(path), why=fault.strerror or "not writable") from None

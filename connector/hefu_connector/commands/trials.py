@@ -1,0 +1,307 @@
+"""``hefu policy test|can|diff|replay``: what comes out for a request that is described, expected or recorded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hefu.canonical import Json
+from hefu.commands import Output
+from hefu.errors import Malformed
+
+from hefu_connector.commands.link import Commands, command
+from hefu_connector.commands.papers import (
+    Paper,
+    add_source,
+    add_values,
+    agreement,
+    bundled,
+    document,
+    of_object,
+    papers,
+    values_of,
+)  # fmt: skip
+from hefu_connector.commands.show import word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hefu.envelope import Statement
+    from hefu_policies.cases import Outcome
+    from hefu_policies.decision import Decision
+    from hefu_policies.possibilities import Change, Nearest
+    from hefu_policies.reasons import Reason
+
+
+def add(group: Commands) -> None:
+    """Add the subcommands."""
+    one = command(group, "test", "decide the cases of a file, and tell which come out otherwise than expected", _test)
+    one.add_argument("file", type=Path, help="cases in YAML or JSON; its policy is named in it, or by --policy")
+    one.add_argument("--policy", metavar="SOURCE", help="the policy: a file, a template or a contract")
+    add_values(one)
+    one = command(group, "can", "what would this permit? Describe a request; the nearest permitted one is told", _can)
+    add_source(one)
+    one.add_argument("action", help="what is asked for, such as hefu:dpQuery")
+    one.add_argument(
+        "facts", nargs="*", metavar="FACT=VALUE", help="what is known, such as epsilon=0.9 column=age,region"
+    )
+    add_values(one)
+    one = command(group, "diff", "tell a request that one policy permits and the other refuses, both ways", _diff)
+    add_source(one, "one")
+    add_source(one, "other")
+    one = command(group, "replay", "make the decision behind a receipt again, from its own facts", _replay)
+    one.add_argument("receipt", type=Path, help="a receipt, or the owner's record of a computation, as a file")
+    where = one.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--agreement", metavar="FILE|ID", help="the signed agreement, or its id at the running connector"
+    )
+    where.add_argument("--bundle", type=Path, metavar="FILE", help="an evidence bundle that holds the agreement")
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from hefu_policies.cases import read_cases, run
+    from hefu_policies.possibilities import enforceable
+
+    output = Output.of(arguments)
+    body = document(arguments.file)
+    cases = read_cases(body, arguments.file.name)
+    paper = _tested(arguments, body)
+    contract = enforceable(paper.policy)
+    found = [run(contract, each) for each in cases]
+    failed = [each for each in found if each.faults]
+    output.data({"policy": paper.name, "ok": not failed, "cases": [_outcome(each) for each in found]})
+    for each in found:
+        output.say(f"{'✗' if each.faults else '✓'} {each.case.name}: {_effect(each.decision, output)}")
+        if each.faults:
+            _tell_fault(output, each)
+    output.say(
+        f"\n{len(found) - len(failed)} of {len(found)} cases as expected.",
+        f"\n{len(found)} 个用例中 {len(found) - len(failed)} 个符合预期。",
+    )
+    return int(bool(failed))
+
+
+def _tested(arguments: argparse.Namespace, body: Json) -> Paper:
+    """The policy under test: the option, else what the file names, seen from the file's own folder."""
+    if arguments.policy:
+        return papers(arguments, arguments.policy)[0]
+    named = body.get("policy") if isinstance(body, dict) else None
+    if isinstance(named, dict):
+        return of_object(named, arguments.file)[0]
+    if isinstance(named, str):
+        beside = arguments.file.parent / named
+        return papers(arguments, str(beside) if beside.is_file() else named)[0]
+    raise Malformed("policy.no_policy", path=str(arguments.file))
+
+
+def _tell_fault(output: Output, outcome: Outcome) -> None:
+    case = outcome.case
+    if "effect" in outcome.faults:
+        output.say(f"    expected: {case.expect}", f"    预期：{case.expect}")
+    if "because" in outcome.faults:
+        output.say(f"    expected because of {', '.join(case.because)}", f"    预期理由：{'、'.join(case.because)}")
+    if "duties" in outcome.faults:
+        output.say(
+            f"    duties: {', '.join(outcome.decision.duties)}", f"    义务：{'、'.join(outcome.decision.duties)}"
+        )
+    _tell_reasons(output, outcome.decision)
+
+
+def _can(arguments: argparse.Namespace) -> int:
+    from hefu_policies.cases import described
+    from hefu_policies.possibilities import ask, enforceable, nearest
+    from hefu_policies.terms import ACTIONS
+
+    output = Output.of(arguments)
+    if arguments.action not in ACTIONS:
+        known = ", ".join(ACTIONS)
+        raise Malformed("policy.unknown", where="action", term=arguments.action[:60], known=known)
+    facts = described(values_of(arguments.facts))
+    answers = []
+    for paper in papers(arguments, arguments.policy):
+        contract = enforceable(paper.policy)
+        decision = ask(contract, arguments.action, facts)
+        near = None if decision.permits else nearest(contract, arguments.action, facts)
+        answers.append((paper, decision, near))
+    output.data({"answers": [_answer(*each) for each in answers]})
+    for paper, decision, near in answers:
+        _tell_answer(output, paper, decision, near)
+    possible = [decision.permits or (near is not None and not near.changed) for _, decision, near in answers]
+    return int(not any(possible))
+
+
+def _tell_answer(output: Output, paper: Paper, decision: Decision, near: Nearest | None) -> None:
+    if decision.permits:
+        output.say(f"{paper.name}: yes, by {decision.clause}.", f"{paper.name}：可以，依据 {decision.clause}。")
+        _tell_duties(output, decision)
+        return
+    if near is not None and not near.changed:
+        output.say(f"{paper.name}: yes, provided that", f"{paper.name}：可以，前提是")
+        _tell_changes(output, near.decision, near.added)
+        _tell_duties(output, near.decision)
+        return
+    output.say(f"{paper.name}: no.", f"{paper.name}：不可以。")
+    _tell_reasons(output, decision, all_of_it=False)
+    if near is None:
+        output.say("No request of this kind is permitted.", "不存在可获许可的同类请求。")
+        return
+    output.say("The nearest that is permitted:", "最接近的可获许可的请求：")
+    _tell_changes(output, near.decision, (*near.changed, *near.added))
+    _tell_duties(output, near.decision)
+
+
+def _tell_changes(output: Output, decision: Decision, changes: Sequence[Change]) -> None:
+    """Each fact that would have to be otherwise, with what the clause that then permits says of it."""
+    from hefu_policies import wording
+    from hefu_policies.policy import leaves
+
+    rule = next(each for each in decision.contract.policy.permissions if each.id == decision.clause)
+    for each in changes:
+        said = [wording.constraint_text(leaf, output.language) for leaf in leaves(rule) if leaf.fact == each.name]
+        demand = word(output, "; ", "；").join(said)
+        if each.before is None and demand:
+            output.say(f"  {each.name}: {demand}")
+        else:
+            told = f"{_value(each.before)} → " if each.before is not None else ""
+            output.say(f"  {each.name}: {told}{_value(each.after)}" + (f"  ({demand})" if demand else ""))
+
+
+def _tell_duties(output: Output, decision: Decision) -> None:
+    if decision.duties:
+        output.say(f"  duties: {', '.join(decision.duties)}", f"  义务：{'、'.join(decision.duties)}")
+
+
+def _tell_reasons(output: Output, decision: Decision, *, all_of_it: bool = True) -> None:
+    from hefu_policies.explanation import Audience, explain
+
+    lines = explain(decision, Audience.OWNER, output.language)
+    for reason, line in zip(decision.reasons, lines, strict=True):
+        if all_of_it or _is_against(reason, decision):
+            output.say(f"    {line}")
+
+
+def _is_against(reason: Reason, decision: Decision) -> bool:
+    """What stops a request that was described only in part: what is known to fail, and a prohibition that applies."""
+    from hefu_policies.reasons import Code
+
+    prohibitions = {each.id for each in decision.contract.policy.prohibitions}
+    firing = {each.rule for each in decision.reasons if each.code is Code.FIRES}
+    if reason.rule in prohibitions:
+        return reason.rule in firing
+    return reason.code in (Code.FAILED, Code.NO_PERMISSION, Code.LOGIC_FAILED, Code.VIOLATED)
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from hefu_policies.analysis.questions import inside
+    from hefu_policies.possibilities import ask, enforceable
+
+    output = Output.of(arguments)
+    (one, *_), (other, *_) = papers(arguments, arguments.one), papers(arguments, arguments.other)
+    found = []
+    unknown = False
+    for narrow, wide in ((one, other), (other, one)):
+        answer = inside(narrow.policy, wide.policy)
+        unknown = unknown or answer.verdict == "unknown"
+        if answer.example is not None:
+            decision = ask(enforceable(wide.policy), answer.example.action, answer.example.facts)
+            found.append((narrow, wide, answer.example, decision))
+    output.data({
+        "same": not found and not unknown, "decided": not unknown,
+        "differences": [
+            {
+                "permitted_by": narrow.name, "refused_by": wide.name, "action": example.action,
+                "facts": {name: _value(value) for name, value in example.facts.items()},
+                "reasons": _reasons(decision),
+            }
+            for narrow, wide, example, decision in found
+        ],
+    })  # fmt: skip
+    for narrow, wide, example, decision in found:
+        output.say(
+            f"{narrow.name} permits, and {wide.name} refuses: {example.action}",
+            f"{narrow.name} 许可而 {wide.name} 拒绝：{example.action}",
+        )
+        facts = "; ".join(f"{name} = {_value(value)}" for name, value in example.facts.items())
+        output.say(f"  with {facts}", f"  其中 {facts}")
+        _tell_reasons(output, decision, all_of_it=False)
+    if unknown:
+        output.say("There are too many cases to compare all.", "情形过多，未能全部比较。")
+    elif not found:
+        output.say("Both permit the same requests.", "二者许可的请求相同。")
+    return int(bool(found or unknown))
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from hefu.envelope import Statement
+    from hefu.receipt import SEALED, Receipt
+    from hefu_policies.receipts import again, records
+
+    output = Output.of(arguments)
+    body = document(arguments.receipt)
+    if isinstance(body, dict) and "decisions" in body:
+        decisions = list(records(body, _agreement(arguments, "")))
+    else:
+        receipt = Receipt.of(Statement.parse(arguments.receipt.read_bytes()).expect(SEALED))
+        decisions = list(again(receipt, _agreement(arguments, receipt.agreements[0].digest)))
+    output.data({"same": True, "decisions": [_decided(each) for each in decisions]})
+    for each in decisions:
+        output.say(
+            f"{each.phase.value}: decided again with the same result: {_effect(each, output)}, {each.clause}",
+            f"{each.phase.value}：重新裁决，结果一致：{_effect(each, output)}，{each.clause}",
+        )
+        _tell_reasons(output, each)
+    return 0
+
+
+def _agreement(arguments: argparse.Namespace, digest: str) -> Statement:
+    return bundled(arguments.bundle, digest) if arguments.bundle else agreement(arguments, arguments.agreement)
+
+
+def _effect(decision: Decision, output: Output) -> str:
+    words = {
+        "permit": ("permitted", "许可"), "permit_after_duties": ("permitted after duties", "履行义务后许可"),
+        "deny": ("prohibited", "禁止"), "default_deny": ("not permitted", "未获许可"),
+    }  # fmt: skip
+    return word(output, *words[decision.effect.value])
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.case.name, "expected": outcome.case.expect, "ok": not outcome.faults,
+        "faults": list(outcome.faults), **_decided(outcome.decision),
+    }  # fmt: skip
+
+
+def _answer(paper: Paper, decision: Decision, near: Nearest | None) -> dict[str, Any]:
+    changes = None
+    if near is not None:
+        changes = {
+            "changed": {each.name: _value(each.after) for each in near.changed},
+            "added": {each.name: _value(each.after) for each in near.added},
+            **_decided(near.decision),
+        }
+    return {"policy": paper.name, "permitted": decision.permits, **_decided(decision), "nearest": changes}
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    return {
+        "effect": decision.effect.value, "clause": decision.clause, "duties": list(decision.duties),
+        "phase": decision.phase.value, "reasons": _reasons(decision),
+    }  # fmt: skip
+
+
+def _reasons(decision: Decision) -> list[dict[str, str]]:
+    return [{"code": each.code.value, "rule": each.rule, "part": each.part} for each in decision.reasons]
+
+
+def _value(value: object) -> str:
+    from datetime import datetime
+
+    from hefu.times import write_time
+
+    if isinstance(value, datetime):
+        return write_time(value)
+    if isinstance(value, frozenset | set | tuple | list):
+        return ", ".join(sorted(map(str, value))) or "–"
+    return str(value).lower() if isinstance(value, bool) else str(value)
