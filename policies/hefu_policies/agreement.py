@@ -16,7 +16,7 @@ from hefu_policies.budget import Budget
 from hefu_policies.product import check_offline, check_snapshot_rule
 from hefu_policies.reading import Place, check_digest, unique, wrong
 from hefu_policies.resource import ADD_REMOVE
-from hefu_policies.terms import DELIVER, DP_QUERY
+from hefu_policies.terms import DP_QUERY
 
 PARTY_ROLES = ("provider", "consumer", "service", "other")
 
@@ -117,7 +117,7 @@ class Agreement:
             wrong(where, "at least one resource, strategy, computation and previous message")
         if self.neighbouring != ADD_REMOVE:
             wrong(f"{where}.privacy.neighbouring", ADD_REMOVE)
-        exact = DELIVER in self.computations and DP_QUERY not in self.computations
+        exact = DP_QUERY not in self.computations
         self.budget.check_granted(f"{where}.budget", exact=exact)
         for digest in self.previous:
             check_digest(digest, f"{where}.previous")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hefu.canonical import Json
 from hefu.errors import Malformed
@@ -152,4 +153,6 @@ def _shaped(name: str, value: Json, where: str) -> Json:
         return value == "true"
     if operand.kind is Kind.DECIMAL and type(value) is int:
         return str(value)
+    if operand.kind is Kind.DURATION and isinstance(value, str):  # records know seconds only
+        return f"PT{Place(value, f'{where}.{name}').duration() // timedelta(seconds=1)}S"
     return value

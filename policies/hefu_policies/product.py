@@ -113,7 +113,7 @@ class Offer:
         policy = odrl.load(self.policy, f"{where}.policy")
         if policy.kind != "Offer":
             wrong(f"{where}.policy.@type", "Offer")
-        exact = policy.permits_exact() and DP_QUERY not in policy.actions()
+        exact = DP_QUERY not in policy.actions()
         self.budget.check_granted(f"{where}.budget", exact=exact)
         if not 1 <= whole(self.valid_days, f"{where}.valid_days") <= 3660:
             wrong(f"{where}.valid_days", "1 to 3660")

@@ -181,8 +181,11 @@ class Policy:
         )
 
     def permits_exact(self) -> bool:
-        """Whether anything may leave under it without noise: then nobody has a differential privacy guarantee."""
-        return any(rule.action == terms.DELIVER for rule in self.permissions)
+        """Whether anything may leave under it without noise: then nobody has a differential privacy guarantee.
+
+        Delivering is what leaves; reading what was delivered adds nothing to it.
+        """
+        return any(rule.action not in (terms.DP_QUERY, terms.READ, terms.DOWNLOAD) for rule in self.permissions)
 
     def processings(self) -> frozenset[str]:
         """Every processing in which something may be delivered: raw, masked, sampled, anonymised."""

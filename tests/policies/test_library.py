@@ -92,7 +92,7 @@ TABLE: dict[str, tuple[str, dict[str, Any], set[str], list[dict[str, Any]]]] = {
             "purpose": "dpv:ServiceOptimisation", "model": DIGEST, "encryptMode": "CipherText",
             "environment": "Ciphertext", "outputKind": "EncryptedResult", "frequency@P1D": 20, "dateTime": IN_TIME,
         },
-        set(),
+        {"environment"},
         [
             {"encryptMode": "PlainText"}, {"encryptMode": "PlainText", "environment": "Sandbox"}, {"model": OTHER},
             {"outputKind": "ModelWeights"}, {"frequency@P1D": 21}, {"purpose": "dpv:AcademicResearch"},

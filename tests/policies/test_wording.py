@@ -110,3 +110,9 @@ def test_how_it_reads(name: str, en: str, zh: str) -> None:
     policy = odrl.load(template(name, examples(name)))
     assert en in wording.text(policy, "en")
     assert zh in wording.text(policy, "zh")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_label_of_a_product_agrees_with_the_words(name: str) -> None:
+    policy = odrl.load(template(name, examples(name)))
+    assert policy.permits_exact() is bool(wording.warnings(policy, "en"))
