@@ -12,7 +12,7 @@ from hefu_policies.library import TEMPLATES, describe, find, template
 from hefu_policies.policy import compile_policy
 from hefu_policies.terms import Phase
 
-STATISTICS = [name for name in TEMPLATES if name.endswith("-statistics")]
+STATISTICS = ["research-statistics", "open-statistics", "regulator-statistics"]
 END = datetime(2027, 11, 21, tzinfo=UTC)
 SHARED: dict[str, Any] = {
     "epsilon": "0.5", "budget": "4", "min_group": 20, "columns": ["age", "region"], "until": "2027-11-21T00:00:00Z",

@@ -128,7 +128,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _remarks(paper: Paper, output: Output) -> tuple[list[str], list[str], list[str]]:
     """Faults, warnings and notes; a policy that does not load has one fault: why."""
-    from hefu_policies.analysis.clashes import clashes
+    from hefu_policies.analysis import clashes
     from hefu_policies.lints import lint
 
     try:

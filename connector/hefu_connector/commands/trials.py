@@ -193,7 +193,7 @@ def _is_against(reason: Reason, decision: Decision) -> bool:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from hefu_policies.analysis.questions import inside
+    from hefu_policies.analysis import inside
     from hefu_policies.possibilities import ask, enforceable
 
     output = Output.of(arguments)
