@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,19 @@ def test_a_file_that_is_no_policy_is_refused(capsys: pytest.CaptureFixture[str],
     path = tmp_path / "odd.yaml"
     path.write_text(text, "utf-8")
     assert run(capsys, "explain", path)[0] == 2
+
+
+def test_the_page_for_authors_does_what_it_says(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/writing-policies.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[::-1])
+    write, ask = [block.split()[2:] for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    assert run(capsys, *write)[0] == 0
+    code, out, _ = run(capsys, *ask, "--lang", "en")
+    assert code == 1
+    assert "0.9 → 0.2" in out
+    (tmp_path / "cases.yaml").write_text(blocks["yaml"], "utf-8")
+    assert run(capsys, "test", "cases.yaml")[0] == 0
+    assert run(capsys, "diff", "research.json", "research-statistics", "--lang", "en")[0] == 1

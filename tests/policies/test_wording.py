@@ -97,7 +97,7 @@ def test_what_is_not_permitted_is_named() -> None:
     [
         ("model-service", "pay 2.5 CNY", "支付 2.5 CNY"),
         ("model-service", "exactly one of these holds", "以下恰有一项成立"),
-        ("emergency-use", "inform health-commission, within 1 day of the use", "告知 health-commission"),
+        ("emergency-use", "inform data-authority, within 1 day of the use", "告知 data-authority"),
         ("emergency-use", "if that is not done in time, besides", "逾期未履行的"),
         ("intersection-no-marketing", "whoever does it all the same must", "违反者须"),
         ("credit-scoring", "at most 20 computations in each day", "每天不超过 20 次"),

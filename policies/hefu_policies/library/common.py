@@ -125,6 +125,8 @@ def _shown(parameter: Parameter, value: Json, language: Language) -> str:
     if parameter.check is check.length:
         found: timedelta = Place(value, parameter.name).duration()
         return length_text(found, language)
+    if parameter.check is check.instant:
+        return value_text(Place(value, parameter.name).time(), language)
     kind = _KINDS.get(parameter.check, Kind.TEXT)
     if isinstance(value, list):
         return ("、" if language == "zh" else ", ").join(value_text(each, language, kind) for each in value)

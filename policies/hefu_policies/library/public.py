@@ -42,7 +42,7 @@ _NOTICE = Parameter(
 )
 _AUTHORITY = Parameter(
     "authority", check.participant, "a participant such as health-commission", "who is told of each use",
-    "告知对象", example="health-commission",
+    "告知对象", example="data-authority",
 )  # fmt: skip
 _FUNCTIONS = ("count", "sum", "mean")
 
