@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from hefu.canonical import Json, Object
@@ -133,4 +133,8 @@ def _shown(parameter: Parameter, value: Json, language: Language) -> str:
     return value_text(value, language, kind)
 
 
-_KINDS = {check.purpose: Kind.PURPOSE, check.digests: Kind.DIGEST, check.hours: Kind.WINDOW}
+_KINDS: Mapping[Callable[[Json], Json], Kind] = {
+    check.purpose: Kind.PURPOSE,
+    check.digests: Kind.DIGEST,
+    check.hours: Kind.WINDOW,
+}
