@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.policies.counts import COUNTS
 from tests.postgresql import PostgreSQL
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases of each public suite came out as published."""
+    for suite, (right, of) in sorted(COUNTS.items()):
+        terminalreporter.write_line(f"{suite}: {right} of {of} as published")
 
 
 @pytest.fixture(scope="session", autouse=True)
