@@ -1,14 +1,18 @@
 # Short recipes for people; .ci/run calls the same. Needs Python >= 3.11 (with venv), git and make.
 PYTHON ?= python3
 BIN := .venv/bin
+JOBS ?= 2
 
-.PHONY: demo test test-attacks test-hosts test-chaos check docs proto bench sbom clean
+.PHONY: demo test test-deep test-attacks test-hosts test-chaos check docs proto bench sbom clean
 
 demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
 	$(BIN)/hefu demo
 
 test: .venv/dev.stamp  ## everything but the minutes-long attacks
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile
+
+test-deep: .venv/dev.stamp  ## random policies, facts and orders of events by the hundred thousand
+	HEFU_DEEP=1 $(BIN)/pytest -m deep
 
 test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 	$(BIN)/pytest tests/attacks

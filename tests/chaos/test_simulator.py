@@ -35,7 +35,7 @@ def found(plant: str, seeds: int) -> bool:
     return any(broken(seed, BUGS[plant]) for seed in range(1, seeds + 1))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_seed_breaks_nothing(seed: int) -> None:
     assert broken(seed) == []
 

@@ -23,7 +23,9 @@ from tests.journeys.conftest import CONSUMER, FEW, PROVIDER, _small
 State = computation_pb2.Computation
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.deep])]
+)
 def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
     """A space whose provider keeps its store where the test wants it."""
     made = Space(tmp_path_factory.mktemp("town"), {"HEFU_TEST": "1"}, {"quantum_ms": 50})

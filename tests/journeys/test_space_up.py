@@ -13,6 +13,8 @@ from hefu_space.standing import start_time
 
 
 @pytest.mark.timeout(170)
+@pytest.mark.slow
+@pytest.mark.deep
 def test_a_space_is_started_killed_restarted_with_a_fault_and_ended(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     words = ("--dir", str(folder))

@@ -25,6 +25,8 @@ def _names(document: Any) -> dict[str, str]:
     return {each["name"].lower(): each["version"] for each in document["components"]}
 
 
+@pytest.mark.slow
+@pytest.mark.deep
 def test_each_image_has_a_list_of_what_it_installs(lists: dict[str, Any]) -> None:
     assert set(lists) == {"hefu", "hefu-broker", "hefu-connector"}
     broker, connector = _names(lists["hefu-broker"]), _names(lists["hefu-connector"])
@@ -34,6 +36,8 @@ def test_each_image_has_a_list_of_what_it_installs(lists: dict[str, Any]) -> Non
     assert set(broker) | set(connector) <= set(_names(lists["hefu"]))
 
 
+@pytest.mark.slow
+@pytest.mark.deep
 def test_versions_are_those_of_the_constraints(lists: dict[str, Any]) -> None:
     pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     pinned = {canonicalize_name(name): version for name, version in pinned.items()}
