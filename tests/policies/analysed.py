@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 NAMES = ["epsilon", "minGroup", "purpose", "outputKind", "recipient", "column", "dateTime", "count", "processing"]
+MORE = [
+    *NAMES, "spatial", "industry", "networkAddress", "timeWindow", "elapsedTime", "securityLevel", "secureAggregation",
+    "program", "counterparty", "credential", "connector",
+]  # fmt: skip
 ACTIONS = ["hefu:dpQuery", "hefu:deliver", "hefu:federatedTrain", "hefu:federatedEvaluate"]
 BROADER = [*ACTIONS, "hefu:compute"]
 SINGLE = frozenset({Operator.EQ, Operator.NEQ, Operator.LT, Operator.LTEQ, Operator.GT, Operator.GTEQ, Operator.IS_A})
@@ -27,6 +31,16 @@ _VALUES: dict[Kind, list[Value]] = {
         "dpv:ScientificResearch", "dpv:NonCommercialPurpose",
     ],
     Kind.PARTY: ["pharma-b", "hospital-a", "did:web:other.example"],
+    Kind.PARTIES: ["pharma-b", "hospital-a", "bank-c"],
+    Kind.REGION: ["CN", "CN-31", "CN-3101", "CN-11", "DE"],
+    Kind.INDUSTRY: ["C", "C27", "C2710", "Q"],
+    Kind.ADDRESS: ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "gate.example"],
+    Kind.WINDOW: ["1-5 08:00/18:00 +08:00", "6,7 22:00/02:00 Z", "1 09:30/09:31 -03:30"],
+    Kind.DURATION: [timedelta(hours=1), timedelta(days=1), timedelta(days=30)],
+    Kind.BOOLEAN: [True, False],
+    Kind.DIGEST: ["sha256:" + "a" * 64, "sha256:" + "0" * 64],
+    Kind.CLAIM: ["Licence.level=2", "Licence.level=3"],
+    Kind.IRI: ["hospital-a-main", "urn:x:device"],
 }  # fmt: skip
 _numbers = count()
 
@@ -68,11 +82,10 @@ def _logical(parts: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition
     )
 
 
-conditions = st.recursive(constraints(), _logical, max_leaves=4)
 duties = st.sampled_from([(), (Duty("urn:d:log", "hefu:log"),), (Duty("urn:d:inform", "odrl:inform"),)])
 
 
-def rules(actions: list[str]) -> st.SearchStrategy[Rule]:
+def rules(actions: list[str], conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Rule]:
     found = st.lists(conditions, max_size=4).map(tuple)
     return st.builds(
         lambda action, inside, owed: Rule(f"urn:r:{next(_numbers)}", action, inside, owed),
@@ -80,14 +93,21 @@ def rules(actions: list[str]) -> st.SearchStrategy[Rule]:
     )  # fmt: skip
 
 
-policies = st.builds(
-    lambda permissions, prohibitions: Policy(
-        "urn:p", "Agreement", tuple(permissions), tuple(replace(each, duties=()) for each in prohibitions),
-        target="prd-1", assigner="hospital-a", assignee="pharma-b", timestamp=AT,
-    ),
-    st.lists(rules(ACTIONS), min_size=1, max_size=3),
-    st.lists(rules(BROADER), max_size=2),
-)  # fmt: skip
+def policies_about(names: list[str]) -> st.SearchStrategy[Policy]:
+    """Random policies about these facts."""
+    conditions = st.recursive(constraints(names), _logical, max_leaves=4)
+    return st.builds(
+        lambda permissions, prohibitions: Policy(
+            "urn:p", "Agreement", tuple(permissions), tuple(replace(each, duties=()) for each in prohibitions),
+            target="prd-1", assigner="hospital-a", assignee="pharma-b", timestamp=AT,
+        ),
+        st.lists(rules(ACTIONS, conditions), min_size=1, max_size=3),
+        st.lists(rules(BROADER, conditions), max_size=2),
+    )  # fmt: skip
+
+
+policies = policies_about(NAMES)
+policies_about_all = policies_about(MORE)
 
 _FACTS: dict[Kind, st.SearchStrategy[object]] = {
     Kind.DECIMAL: st.sampled_from([Decimal("0"), Decimal("0.2"), Decimal("0.45"), Decimal("0.5"), Decimal("9")]),

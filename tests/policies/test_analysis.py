@@ -14,7 +14,7 @@ from hefu_policies.terms import Operator, Phase
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policies.analysed import AT, leaf, pinned, policies, requests, slowly
+from tests.policies.analysed import AT, leaf, pinned, policies, policies_about_all, requests, slowly
 
 
 def permits(policy: Policy, request: Example) -> bool:
@@ -30,8 +30,11 @@ def at_most(epsilon: str) -> Rule:
     return Rule(f"urn:r:{epsilon}", "hefu:dpQuery", (leaf("epsilon", Operator.LTEQ, Decimal(epsilon)),))
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
 @slowly(60)
-@given(policies)
+@given(policies_about_all)
 def test_an_example_of_what_is_permitted_is_permitted(given_policy: Policy) -> None:
     found = questions.satisfiable(given_policy)
     if found.example is not None:
@@ -48,7 +51,7 @@ def test_a_request_is_permitted_if_the_policy_and_the_request_alone_have_somethi
 
 
 @slowly(60)
-@given(policies, policies, requests)
+@given(policies_about_all, policies_about_all, requests)
 def test_inside_means_that_no_request_is_permitted_here_and_refused_there(
     one: Policy, other: Policy, request: Example
 ) -> None:
@@ -61,7 +64,7 @@ def test_inside_means_that_no_request_is_permitted_here_and_refused_there(
 
 
 @slowly(60)
-@given(policies, policies)
+@given(policies_about_all, policies_about_all)
 def test_the_named_clauses_alone_leave_nothing_in_common(one: Policy, other: Policy) -> None:
     found = questions.joint([one, other])
     if found.verdict is Verdict.YES:
@@ -157,7 +160,7 @@ def test_a_rule_and_a_condition_that_add_nothing_are_found() -> None:
 
 
 @slowly(60)
-@given(policies)
+@given(policies_about_all)
 def test_a_rule_that_adds_nothing_can_be_left_out(given_policy: Policy) -> None:
     for each in clashes(given_policy):
         if each.finding is Finding.ADDS_NOTHING:

@@ -13,12 +13,15 @@ from hefu_policies.terms import Operator, Phase
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policies.analysed import AT, leaf, pinned, policies, requests, slowly
+from tests.policies.analysed import AT, leaf, pinned, policies, policies_about_all, requests, slowly
 
 
 def permits(policy: Policy, request: Example) -> bool:
     asked = Request(request.action, "prd-1", "pharma-b")
     return decide(compile_policy(policy), asked, request.facts, Phase.RELEASE).permits
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
 @slowly(40)
@@ -29,7 +32,7 @@ def test_the_solver_and_the_decision_agree_on_every_request(policy: Policy, requ
 
 
 @slowly(40)
-@given(policies, policies)
+@given(policies_about_all, policies_about_all)
 def test_the_solver_and_the_cells_agree_on_inside(one: Policy, other: Policy) -> None:
     found = proofs.inside(one, other)
     assert found.verdict is questions.inside(one, other).verdict
@@ -39,7 +42,7 @@ def test_the_solver_and_the_cells_agree_on_inside(one: Policy, other: Policy) ->
 
 
 @slowly(40)
-@given(policies, policies)
+@given(policies_about_all, policies_about_all)
 def test_the_solver_and_the_cells_agree_on_what_is_in_common(one: Policy, other: Policy) -> None:
     found = proofs.joint([one, other])
     assert found.verdict is questions.joint([one, other]).verdict
@@ -50,7 +53,7 @@ def test_the_solver_and_the_cells_agree_on_what_is_in_common(one: Policy, other:
 
 
 @slowly(40)
-@given(policies, policies)
+@given(policies_about_all, policies_about_all)
 def test_the_meet_is_inside_both(one: Policy, other: Policy) -> None:
     both = meet(one, other)
     if both.permissions:

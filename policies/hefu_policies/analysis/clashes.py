@@ -6,7 +6,7 @@ Always on: no solver is needed. Within one policy `clashes` finds what its autho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,8 +15,8 @@ from hefu.errors import Language, sentence
 from hefu_policies.analysis.normal import duty_key
 from hefu_policies.analysis.points import TooLarge
 from hefu_policies.analysis.questions import kinds_of_request, satisfiable
-from hefu_policies.analysis.space import Space, space_of
-from hefu_policies.policy import Policy, Rule
+from hefu_policies.analysis.space import Box, Space, cross, space_of
+from hefu_policies.policy import Condition, Policy, Rule
 from hefu_policies.terms import HEFU, Vocabulary
 
 
@@ -79,7 +79,7 @@ def _of_permission(policy: Policy, rule: Rule, vocabulary: Vocabulary) -> Iterat
             yield Clash(Finding.OVERRIDDEN, rule.id, _needed(rule, taking, vocabulary))
             return
         yield from (Clash(Finding.NARROWED, rule.id, (each.id,)) for each in taking)
-        yield from _within_others(rule, policy.permissions, vocabulary)
+        yield from _within_others(rule, policy.permissions, True, vocabulary)
     except TooLarge:
         yield Clash(Finding.TOO_LARGE, rule.id)
 
@@ -89,7 +89,7 @@ def _of_prohibition(policy: Policy, rule: Rule, vocabulary: Vocabulary) -> Itera
         own = _conditions(rule, Finding.NEVER_FIRES, vocabulary)
         yield from own
         if not any(each.finding is Finding.NEVER_FIRES for each in own):
-            yield from _within_others(rule, policy.prohibitions, vocabulary)
+            yield from _within_others(rule, policy.prohibitions, False, vocabulary)
     except TooLarge:
         yield Clash(Finding.TOO_LARGE, rule.id)
 
@@ -97,32 +97,35 @@ def _of_prohibition(policy: Policy, rule: Rule, vocabulary: Vocabulary) -> Itera
 def _conditions(rule: Rule, impossible: Finding, vocabulary: Vocabulary) -> list[Clash]:
     """Contradictions among the conditions of a rule; else those that follow from the others."""
     space = space_of([rule], vocabulary)
+    region = _where(space, impossible is Finding.CONTRADICTION)
     parts = rule.constraints
-    if not space.region(parts):
+    if not region(parts):
         for each in parts:
             rest = tuple(one for one in parts if one is not each)
-            if not space.region(rest):
+            if not region(rest):
                 parts = rest
         return [Clash(impossible, rule.id, tuple(each.id for each in parts))]
     found = []
     for each in parts:
         rest = tuple(one for one in parts if one is not each)
-        if rest and not _cut(space, rest, Rule("", "", (each,))):
+        if rest and not space.minus(region(rest), region((each,))):
             parts = rest
             found.append(Clash(Finding.SUPERFLUOUS, rule.id, (each.id,)))
     return found
 
 
-def _cut(space: Space, conditions: tuple[object, ...], rule: Rule) -> bool:
-    """Whether anything that meets the conditions does not meet the rule's."""
-    return bool(space.minus(space.region(conditions), space.region(rule.constraints)))  # type: ignore[arg-type]
+def _where(space: Space, permitting: bool) -> Callable[[tuple[Condition, ...]], list[Box]]:
+    """Where a permission with such conditions holds, or where a prohibition with them fires."""
+    if permitting:
+        return space.region
+    return lambda conditions: space.prohibits(Rule("", "", conditions))
 
 
 def _meet(rule: Rule, prohibition: Rule, vocabulary: Vocabulary) -> bool:
     if not vocabulary.narrower(rule.action) & vocabulary.narrower(prohibition.action):
         return False
     space = space_of((rule, prohibition), vocabulary)
-    return bool(space.region((*rule.constraints, *prohibition.constraints)))
+    return bool(cross(space.region(rule.constraints), space.prohibits(prohibition)))
 
 
 def _left(rule: Rule, prohibitions: Sequence[Rule], vocabulary: Vocabulary) -> int:
@@ -140,19 +143,21 @@ def _needed(rule: Rule, prohibitions: tuple[Rule, ...], vocabulary: Vocabulary) 
     return tuple(each.id for each in prohibitions)
 
 
-def _within_others(rule: Rule, rules: Sequence[Rule], vocabulary: Vocabulary) -> Iterator[Clash]:
+def _within_others(rule: Rule, rules: Sequence[Rule], permitting: bool, vocabulary: Vocabulary) -> Iterator[Clash]:
     """A rule inside one broader rule of its kind; of two that say the same, the later one."""
     for other in rules:
-        if other is rule or not _within(rule, other, vocabulary):
+        if other is rule or not _within(rule, other, permitting, vocabulary):
             continue
-        if not _within(other, rule, vocabulary) or rules.index(other) < rules.index(rule):
+        if not _within(other, rule, permitting, vocabulary) or rules.index(other) < rules.index(rule):
             yield Clash(Finding.ADDS_NOTHING, rule.id, (other.id,))
             return
 
 
-def _within(narrow: Rule, wide: Rule, vocabulary: Vocabulary) -> bool:
+def _within(narrow: Rule, wide: Rule, permitting: bool, vocabulary: Vocabulary) -> bool:
     same = {duty_key(each) for each in wide.duties} <= {duty_key(each) for each in narrow.duties}
     held = {duty_key(each) for each in narrow.remedies} <= {duty_key(each) for each in wide.remedies}
     if not (same and held and narrow.action in vocabulary.narrower(wide.action)):
         return False
-    return not _cut(space_of((narrow, wide), vocabulary), narrow.constraints, wide)
+    space = space_of((narrow, wide), vocabulary)
+    region = _where(space, permitting)
+    return not space.minus(region(narrow.constraints), region(wide.constraints))

@@ -29,7 +29,6 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _SETS = {Kind.NAMES: "any_other", Kind.PARTIES: "any-other", Kind.CLAIM: "AnyOther.claim=value"}
 _SAMPLED = frozenset({Kind.REGION, Kind.INDUSTRY, Kind.ADDRESS, Kind.WINDOW})
-_REALS = frozenset({Kind.DECIMAL, Kind.DURATION})
 _LINES = frozenset({Kind.DECIMAL, Kind.DURATION, Kind.INTEGER, Kind.TIME, Kind.LEVEL})
 _NOT = frozenset({Operator.NEQ, Operator.IS_NONE_OF})
 Clauses = Callable[[str, str], Any]  # (rule, part) -> the formula that switches a clause on
@@ -94,28 +93,26 @@ class Encoding:
             self.every(
                 [
                     self._covers(rule),
-                    *(self._switched(clauses, rule.id, each.id, self.holds(each)) for each in rule.constraints),
+                    *(self._switched(clauses, rule.id, each.id, self.truth(each, True)) for each in rule.constraints),
                 ]
             )
             for rule in policy.permissions
         ]
         free = [
-            self._switched(
-                clauses,
-                rule.id,
-                "",
-                self.negation(self.every([self._covers(rule), *map(self.holds, rule.constraints)])),
-            )
+            self._switched(clauses, rule.id, "", self.some([self.negation(self._covers(rule)), self._one_fails(rule)]))
             for rule in policy.prohibitions
         ]
         return self.every([self.some(held), *free])
 
-    def holds(self, condition: Condition) -> Any:
-        """That a condition is true."""
+    def truth(self, condition: Condition, wanted: bool) -> Any:
+        """That a condition is true; or, if not ``wanted``, that it is false. It may be neither."""
         if isinstance(condition, Constraint):
-            return self._facts[condition.fact].holds(condition)
-        parts = [self.holds(each) for each in condition.parts]
-        return self._logical(condition, parts)
+            fact = self._facts[condition.fact]
+            return fact.holds(condition) if wanted else fact.fails(condition)
+        if condition.combine is Combine.XONE:
+            return self._exactly_one(condition, wanted)
+        parts = [self.truth(each, wanted) for each in condition.parts]
+        return self.some(parts) if (condition.combine is Combine.OR) is wanted else self.every(parts)
 
     def number(self, fact: str) -> Any:
         """The variable of a fact that lies on a line; None where it does not, or nothing is said about it."""
@@ -132,12 +129,14 @@ class Encoding:
         found = self._facts[fact]
         return found.typed(number) if isinstance(found, _Line) else None
 
-    def _logical(self, condition: Logical, parts: list[Any]) -> Any:
-        if condition.combine is Combine.OR:
-            return self.some(parts)
-        if condition.combine is Combine.XONE:
-            return self.z3.PbEq([(each, 1) for each in parts], 1)
-        return self.every(parts)
+    def _exactly_one(self, condition: Logical, wanted: bool) -> Any:
+        true = [self.truth(each, True) for each in condition.parts]
+        known = [self.some([one, self.truth(each, False)]) for one, each in zip(true, condition.parts, strict=True)]
+        one = self.z3.PbEq([(each, 1) for each in true], 1)
+        return self.every([*known, one if wanted else self.negation(one)])
+
+    def _one_fails(self, rule: Rule) -> Any:
+        return self.some(self.truth(each, False) for each in rule.constraints)
 
     def _covers(self, rule: Rule) -> Any:
         covered = self._vocabulary.narrower(rule.action)
@@ -151,9 +150,13 @@ class _Fact:
     """One fact: its variables, what is true of them, and how a constraint reads."""
 
     domain: Any
+    _encoding: Encoding
 
     def holds(self, leaf: Constraint) -> Any:
         raise NotImplementedError
+
+    def fails(self, leaf: Constraint) -> Any:
+        return self._encoding.negation(self.holds(leaf))
 
     def value(self, model: Any) -> object:
         raise NotImplementedError
@@ -164,19 +167,20 @@ class _Line(_Fact):
 
     def __init__(self, encoding: Encoding, name: str, operand: Operand) -> None:
         z3, context = encoding.z3, encoding.context
-        self._operand = operand
-        self._of = z3.Q if operand.kind in _REALS else None
+        self._encoding, self._operand = encoding, operand
+        self._of = z3.Q if operand.kind is Kind.DECIMAL else None
         self._context = context
-        self.variable = z3.Real(name, context) if operand.kind in _REALS else z3.Int(name, context)
+        self.variable = z3.Real(name, context) if operand.kind is Kind.DECIMAL else z3.Int(name, context)
         limits = [] if operand.kind is Kind.TIME else [self.variable >= 0]
         if operand.kind is Kind.LEVEL:
             limits.append(self.variable < len(operand.levels))
         self.domain = encoding.every(limits)
 
     def holds(self, leaf: Constraint) -> Any:
-        found = self._number(leaf.values[0])
-        number = self._of(found.numerator, found.denominator, self._context) if self._of else int(found)
-        return _COMPARE[leaf.operator](self.variable, number)
+        if leaf.operator in _COMPARE:
+            return _COMPARE[leaf.operator](self.variable, self._constant(leaf.values[0]))
+        listed = self._encoding.some(self.variable == self._constant(each) for each in leaf.values)
+        return self._encoding.negation(listed) if leaf.operator in _NOT else listed
 
     def value(self, model: Any) -> object:
         return self.typed(fraction(model.eval(self.variable, model_completion=True)))
@@ -189,17 +193,21 @@ class _Line(_Fact):
             case Kind.TIME:
                 return _EPOCH + timedelta(seconds=int(number))
             case Kind.DURATION:
-                return timedelta(microseconds=int(number * 1_000_000))
+                return timedelta(seconds=int(number))
             case Kind.LEVEL:
                 return self._operand.levels[int(number)]
         return int(number)
+
+    def _constant(self, value: Any) -> Any:
+        found = self._number(value)
+        return self._of(found.numerator, found.denominator, self._context) if self._of else int(found)
 
     def _number(self, value: Any) -> Fraction:
         match self._operand.kind:
             case Kind.TIME:
                 return Fraction(int((value - _EPOCH).total_seconds()))
             case Kind.DURATION:
-                return Fraction(value // timedelta(microseconds=1), 1_000_000)
+                return Fraction(value // timedelta(seconds=1))
             case Kind.LEVEL:
                 return Fraction(self._operand.levels.index(value))
         return Fraction(value)
@@ -209,15 +217,21 @@ class _Choice(_Fact):
     """One of finitely many values; each constraint holds for some of them."""
 
     def __init__(
-        self, encoding: Encoding, name: str, values: list[object], true: Callable[[Constraint, object], bool]
+        self, encoding: Encoding, name: str, values: list[object], true: Callable[[Constraint, object], bool | None]
     ) -> None:
         self._encoding, self._values, self._true = encoding, values, true
         self.variable = encoding.z3.Int(name, encoding.context)
         self.domain = encoding.every([self.variable >= 0, self.variable < len(values)])
 
     def holds(self, leaf: Constraint) -> Any:
+        return self._those(leaf, True)
+
+    def fails(self, leaf: Constraint) -> Any:
+        return self._those(leaf, False)
+
+    def _those(self, leaf: Constraint, wanted: bool) -> Any:
         return self._encoding.some(
-            self.variable == index for index, each in enumerate(self._values) if self._true(leaf, each)
+            self.variable == index for index, each in enumerate(self._values) if self._true(leaf, each) is wanted
         )
 
     def value(self, model: Any) -> object:
@@ -227,8 +241,9 @@ class _Choice(_Fact):
 class _Set(_Fact):
     """A set: whether each named element is in it, and whether any other is."""
 
-    def __init__(self, encoding: Encoding, name: str, elements: list[str], other: str) -> None:
-        self._encoding = encoding
+    def __init__(self, encoding: Encoding, name: str, elements: list[str], kind: Kind) -> None:
+        self._encoding, self._kind = encoding, kind
+        other = _SETS[kind]
         while other in elements:
             other += "_"
         self._has = {
@@ -245,6 +260,9 @@ class _Set(_Fact):
                 return self._encoding.negation(self._encoding.some(outside))
             case Operator.IS_ALL_OF | Operator.HAS_PART:
                 return self._encoding.every(inside)
+            case Operator.EQ | Operator.NEQ if self._kind is not Kind.CLAIM:
+                same = self._encoding.every([*inside, *map(self._encoding.negation, outside)])
+                return same if leaf.operator is Operator.EQ else self._encoding.negation(same)
         some = self._encoding.some(inside)
         return self._encoding.negation(some) if leaf.operator in _NOT else some
 
@@ -258,24 +276,29 @@ def _fact(encoding: Encoding, name: str, found: list[Constraint], vocabulary: Vo
         return _Line(encoding, name, operand)
     values = sorted({str(value) for leaf in found for value in leaf.values})
     if operand.kind in _SETS:
-        return _Set(encoding, name, values, _SETS[operand.kind])
+        return _Set(encoding, name, values, operand.kind)
     if operand.kind in _SAMPLED:
         tests = {
             (leaf.operator, leaf.values): comparison(operand, leaf.operator, leaf.values, vocabulary) for leaf in found
         }
         sampled = [each.value for each in points(operand, found, vocabulary)]
-        known = [each for each in sampled if all(test(each) is not None for test in tests.values())]
-        return _Choice(encoding, name, known, lambda leaf, value: bool(tests[leaf.operator, leaf.values](value)))
+        known = [each for each in sampled if any(test(each) is not None for test in tests.values())]
+        return _Choice(encoding, name, known, lambda leaf, value: tests[leaf.operator, leaf.values](value))
     if operand.kind is Kind.PURPOSE:
         lineage = vocabulary.taxonomies[operand.taxonomy]
-        return _Choice(encoding, name, [*lineage], lambda leaf, value: _is_in(leaf, lineage[str(value)]))
+        return _Choice(encoding, name, [*lineage], lambda leaf, value: _is_in(leaf, value, lineage[str(value)]))
     if operand.kind is Kind.BOOLEAN:
-        return _Choice(encoding, name, [True, False], lambda leaf, value: _is_in(leaf, frozenset({value})))
+        return _Choice(encoding, name, [True, False], lambda leaf, value: _is_in(leaf, value, frozenset({value})))
     named: list[object] = [*sorted(operand.words)] if operand.words else [*values, _other(operand, values)]
-    return _Choice(encoding, name, named, lambda leaf, value: _is_in(leaf, frozenset({value})))
+    return _Choice(encoding, name, named, lambda leaf, value: _is_in(leaf, value, frozenset({value})))
 
 
-def _is_in(leaf: Constraint, counts_as: frozenset[object]) -> bool:
+def _is_in(leaf: Constraint, value: object, counts_as: frozenset[object]) -> bool:
+    match leaf.operator:
+        case Operator.EQ | Operator.NEQ:
+            return (value == leaf.values[0]) is (leaf.operator is Operator.EQ)
+        case Operator.IS_ALL_OF | Operator.HAS_PART:
+            return counts_as.issuperset(leaf.values)
     return counts_as.isdisjoint(leaf.values) is (leaf.operator in _NOT)
 
 

@@ -28,7 +28,8 @@ _DENY = (Operator.NEQ, Operator.IS_NONE_OF)
 _DEMAND = (Operator.IS_ALL_OF, Operator.HAS_PART)
 _ON_A_LINE = frozenset({Kind.DECIMAL, Kind.INTEGER, Kind.TIME, Kind.DURATION, Kind.LEVEL})
 _SETS = frozenset({Kind.NAMES, Kind.PARTIES})
-_AS_THEY_STAND = frozenset({Kind.WINDOW, Kind.CLAIM})
+_CONTAINED = frozenset({Kind.REGION, Kind.INDUSTRY})
+_AS_THEY_STAND = frozenset({Kind.WINDOW, Kind.CLAIM, Kind.ADDRESS})
 
 
 class Nothing(Exception):
@@ -85,15 +86,11 @@ def implied(by: Sequence[Condition], condition: Condition, vocabulary: Vocabular
         space = space_of([Rule("", "", (*same, condition))], vocabulary)
     except TooLarge:
         return key(condition) in map(key, same)
-    cells = _cells(space.holds(each)[1] for each in same)
-    return not cells & ~space.holds(condition)[1]
-
-
-def _cells(found: Iterable[int]) -> int:
-    cells = -1
-    for each in found:
-        cells &= each
-    return cells
+    true, false = -1, 0
+    for each in same:
+        true &= space.cells(each)
+        false |= space.cells(each, False)
+    return not true & ~space.cells(condition) and not space.cells(condition, False) & ~false
 
 
 def _order(found: Key) -> str:
@@ -129,7 +126,10 @@ def _impossible(found: Sequence[Constraint], vocabulary: Vocabulary) -> bool:
         space = space_of([Rule("", "", tuple(found))], vocabulary)
     except TooLarge:
         return False
-    return not _cells(space.holds(each)[1] for each in found)
+    false = 0
+    for each in found:
+        false |= space.cells(each, False)
+    return false == space.axes[found[0].fact].full
 
 
 def _limits(found: Sequence[Constraint], vocabulary: Vocabulary) -> list[Constraint]:
@@ -183,6 +183,8 @@ def _cones(found: Sequence[Constraint], vocabulary: Vocabulary) -> list[Constrai
     every = frozenset(vocabulary.taxonomies[operand.taxonomy]) | listed if operand.taxonomy else listed
     tests = [comparison(operand, each.operator, each.values, vocabulary) for each in (*allowed, *denied)]
     under = frozenset(value for value in every if all(test(value) for test in tests))
+    if not under and operand.kind in _CONTAINED:  # about what contains the values, both are Unknown and not false
+        return [*allowed, *denied, *others]
     return [_with(allowed, _broadest(under, allowed[0], vocabulary)), *denied, *others]
 
 

@@ -75,16 +75,16 @@ def _line(values: list[Any], between: Step) -> Iterator[Point]:
             yield Point(low, low, low)
         inside = between(low, high)
         if inside is not None:
-            whole = isinstance(inside, (int, datetime))
+            whole = not isinstance(inside, Decimal)  # times and durations count in whole seconds
             yield Point(inside, _after(low) if whole else low, _before(high) if whole else high, whole)
 
 
 def _after(low: Any) -> Any:
-    return low if low is None else low + (_SECOND if isinstance(low, datetime) else 1)
+    return low if low is None else low + (1 if isinstance(low, int) else _SECOND)
 
 
 def _before(high: Any) -> Any:
-    return high if high is None else high - (_SECOND if isinstance(high, datetime) else 1)
+    return high if high is None else high - (1 if isinstance(high, int) else _SECOND)
 
 
 def _decimals(low: Decimal | None, high: Decimal | None) -> Decimal | None:
@@ -114,8 +114,8 @@ def _times(low: datetime | None, high: datetime | None) -> datetime | None:
 def _durations(low: timedelta | None, high: timedelta | None) -> timedelta | None:
     if high is None:
         return timedelta(0) if low is None else low + _SECOND
-    inside = timedelta(0) if low is None else low + (high - low) / 2
-    return inside if inside < high and inside != low else None
+    inside = timedelta(0) if low is None else low + _SECOND
+    return inside if inside < high else None
 
 
 _ORDERED: dict[Kind, Step] = {
@@ -215,7 +215,10 @@ def _moments(values: list[str]) -> Iterator[datetime]:
     times = {timedelta(0)}
     for value in values:
         *clocks, last = [timedelta(hours=int(hour), minutes=int(minute)) for hour, minute in _CLOCK.findall(value)]
-        offsets.add(-last if "+" in value else last)
+        if value.endswith("Z"):
+            clocks.append(last)
+        else:
+            offsets.add(-last if "+" in value else last)
         times.update(clocks)
     for day in range(7):
         for time, offset in itertools.product(sorted(times), sorted(offsets)):
@@ -223,11 +226,14 @@ def _moments(values: list[str]) -> Iterator[datetime]:
                 yield _MONDAY + timedelta(days=day) + time + offset + aside
 
 
-def distinct(found: Iterable[tuple[Point, tuple[bool, ...]]], ordered: bool) -> list[tuple[Point, tuple[bool, ...]]]:
+Truths = tuple[bool | None, ...]
+
+
+def distinct(found: Iterable[tuple[Point, Truths]], ordered: bool) -> list[tuple[Point, Truths]]:
     """One point a cell; where values are ordered all stay, because their ends matter."""
     if ordered:
         return list(found)
-    kept: dict[tuple[bool, ...], Point] = {}
+    kept: dict[Truths, Point] = {}
     for point, truths in found:
         kept.setdefault(truths, point)
     return [(point, truths) for truths, point in kept.items()]

@@ -4,8 +4,10 @@ An axis is a fact; its cells are numbered, and a set of cells is the bits of an 
 which cells are allowed; a region is a list of boxes: the facts that lie in one of them. Intersection, difference and
 emptiness are exact, and every region that is not empty has a concrete example.
 
-Facts are taken to be known, of the right type, and independent of each other: what is shown holds for the policy, not
-for the world. A missing fact permits nothing that a known one would not (`hefu_policies.decision`).
+Facts are taken to be given, of the right type, and independent of each other: what is shown holds for the policy, not
+for the world. A missing fact permits nothing that a known one would not (`hefu_policies.decision`). A constraint may
+still be Unknown about a given fact (a region that contains the one that was named), so there are two regions of every
+condition: where it is true, and where it is false.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hefu_policies.analysis.points import Point, TooLarge, distinct, is_ordered, points
+from hefu_policies.analysis.points import Point, TooLarge, Truths, distinct, is_ordered, points
 from hefu_policies.comparisons import comparison
 from hefu_policies.policy import Condition, Constraint, Logical, Policy, Rule, leaves
 from hefu_policies.terms import HEFU, Combine, Operand, Operator, Vocabulary
@@ -30,12 +32,12 @@ class Axis:
 
     Attributes:
         points: a value for each cell.
-        truths: for each constraint on it, the cells in which it holds.
+        truths: for each constraint on it, the cells in which it is true, and those in which it is false.
     """
 
     operand: Operand
     points: tuple[Point, ...]
-    truths: Mapping[Leaf, int]
+    truths: Mapping[Leaf, tuple[int, int]]
 
     @property
     def full(self) -> int:
@@ -58,16 +60,17 @@ class Space:
 
     axes: Mapping[str, Axis]
 
-    def holds(self, leaf: Constraint) -> tuple[str, int]:
-        """The axis of a constraint and the cells in which it holds."""
-        return leaf.fact, self.axes[leaf.fact].truths[_key(leaf)]
+    def cells(self, leaf: Constraint, wanted: bool = True) -> int:
+        """The cells of its axis in which a constraint is true; or, if not ``wanted``, in which it is false."""
+        true, false = self.axes[leaf.fact].truths[_key(leaf)]
+        return true if wanted else false
 
     def example(self, box: Box) -> dict[str, object]:
         """Facts that lie in the box, one value for every axis."""
         return {name: next(axis.among(box.get(name, axis.full))).value for name, axis in self.axes.items()}
 
     def region(self, conditions: Iterable[Condition], wanted: bool = True) -> list[Box]:
-        """Where all of the conditions hold; or, if not ``wanted``, where some do not.
+        """Where all of the conditions are true; or, if not ``wanted``, where one is false.
 
         Raises:
             TooLarge: the region falls into too many boxes.
@@ -86,8 +89,12 @@ class Space:
         ]
         for rule in policy.prohibitions:
             if rule.action in broader:
-                allowed = self.minus(allowed, self.region(rule.constraints))
+                allowed = cross(allowed, self.region(rule.constraints, False))
         return allowed
+
+    def prohibits(self, rule: Rule) -> list[Box]:
+        """Where a prohibition fires: where it is not false; raises as `region`."""
+        return self.minus([EVERYTHING], self.region(rule.constraints, False))
 
     def minus(self, region: Sequence[Box], taken: Sequence[Box]) -> list[Box]:
         """What lies in the first region and not in the second; raises as `region`."""
@@ -111,12 +118,10 @@ class Space:
     def _condition(self, condition: Condition, wanted: bool) -> list[Box]:
         if isinstance(condition, Logical):
             return self._logical(condition.combine, condition.parts, wanted)
-        name, cells = self.holds(condition)
-        full = self.axes[name].full
-        cells = cells if wanted else full & ~cells
-        if cells == full:
+        cells = self.cells(condition, wanted)
+        if cells == self.axes[condition.fact].full:
             return [EVERYTHING]
-        return [{name: cells}] if cells else []
+        return [{condition.fact: cells}] if cells else []
 
     def _logical(self, combine: Combine, parts: tuple[Condition, ...], wanted: bool) -> list[Box]:
         if combine is Combine.XONE:
@@ -137,7 +142,12 @@ class Space:
         for index, part in enumerate(parts):
             others = self._all((*parts[:index], *parts[index + 1 :]), False)
             found += cross(self._condition(part, True), others)
-        return _check(_without_copies(found)) if wanted else self.minus([EVERYTHING], found)
+        if wanted:
+            return _check(_without_copies(found))
+        known: list[Box] = [EVERYTHING]
+        for part in parts:
+            known = cross(known, [*self._condition(part, True), *self._condition(part, False)])
+        return self.minus(known, found)
 
 
 def space_of(rules: Iterable[Rule], vocabulary: Vocabulary = HEFU) -> Space:
@@ -193,13 +203,13 @@ def _axis(found: tuple[Constraint, ...], vocabulary: Vocabulary) -> Axis:
     operand = found[0].operand
     tests = [comparison(leaf.operand, leaf.operator, leaf.values, vocabulary) for leaf in found]
     judged = ((point, tuple(test(point.value) for test in tests)) for point in points(operand, found, vocabulary))
-    # A value about which a constraint is Unknown is no value of this operand.
-    known = [(point, tuple(map(bool, truths))) for point, truths in judged if None not in truths]
-    cells = distinct(known, is_ordered(operand))
+    # A value about which nothing is known is no value of this operand.
+    cells = distinct(((point, truths) for point, truths in judged if set(truths) != {None}), is_ordered(operand))
     if not cells:
         raise TooLarge
-    truths = {
-        _key(leaf): sum(1 << cell for cell, (_, held) in enumerate(cells) if held[index])
-        for index, leaf in enumerate(found)
-    }
+    truths = {_key(leaf): (_bits(cells, index, True), _bits(cells, index, False)) for index, leaf in enumerate(found)}
     return Axis(operand, tuple(point for point, _ in cells), truths)
+
+
+def _bits(cells: Sequence[tuple[Point, Truths]], index: int, wanted: bool) -> int:
+    return sum(1 << cell for cell, (_, truths) in enumerate(cells) if truths[index] is wanted)
