@@ -116,11 +116,11 @@ def _inside(axis: Axis, cells: int, value: object, contract: Compiled) -> bool:
 def _cell(axis: Axis, value: object, contract: Compiled) -> int:
     """The cells that a value cannot be told apart from; none where a constraint cannot judge it."""
     found = axis.full
-    for (_, operator, values), held in axis.truths.items():
+    for (_, operator, values), (true, false) in axis.truths.items():
         truth = comparison(axis.operand, operator, values, contract.vocabulary)(value)  # type: ignore[arg-type]
         if truth is None:
             return 0
-        found &= held if truth else axis.full & ~held
+        found &= true if truth else false
     return found
 
 
