@@ -21,6 +21,8 @@ from hefu_policies.decision import Decision, Facts, Request, decide
 from hefu_policies.policy import Compiled, Policy, compile_policy
 from hefu_policies.terms import Kind, Phase
 
+__all__ = ["ANYBODY", "ANYTHING", "Change", "Nearest", "TooLarge", "ask", "enforceable", "nearest"]
+
 ANYBODY = "consumer"
 ANYTHING = "product"
 _SETS = (Kind.NAMES, Kind.PARTIES, Kind.CLAIM)
@@ -69,14 +71,15 @@ def ask(contract: Compiled, action: str, facts: Facts, performed: Collection[str
 
 
 def nearest(contract: Compiled, action: str, facts: Facts) -> Nearest | None:
-    """The nearest permitted request of the same action; None where there is none, or the cases are too many."""
+    """The nearest permitted request of the same action; None where no such request is permitted.
+
+    Raises:
+        TooLarge: there are too many cases to walk through.
+    """
     policy, vocabulary = contract.policy, contract.vocabulary
     covers = {rule.action for rule in policy.rules if action in vocabulary.narrower(rule.action)}
-    try:
-        space = space_of([rule for rule in policy.rules if rule.action in covers], vocabulary)
-        boxes = space.permitted(policy, covers)
-    except TooLarge:
-        return None
+    space = space_of([rule for rule in policy.rules if rule.action in covers], vocabulary)
+    boxes = space.permitted(policy, covers)
     known = {name: value for name, value in facts.items() if value is not None}
     found = sorted((_fit(space, box, known, contract) for box in boxes), key=_cost)
     for wanted, changes in found:

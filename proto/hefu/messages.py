@@ -414,6 +414,10 @@ _POLICIES: dict[str, Message] = {
         "{name} is no file, no contract and no template. Give a file, a contract (agr-…), or one of the templates: {known}.",
         "{name} 既非文件、合约，也非模板。请给出文件、合约编号（agr-…）或以下模板之一：{known}。",
     ),
+    "policy.too_large": _m(
+        "There are too many cases to look for a permitted request. Split the rules of the policy, or ask about fewer of them.",
+        "情形过多，无法查找可获许可的请求。请拆分策略规则，或减少所问规则。",
+    ),
     "policy.no_policy": _m(
         "{path} holds no policy. Write an ODRL policy, or template and parameters; in a file of cases, name one under policy.",
         "{path} 中没有策略。请写入 ODRL 策略，或 template 与 parameters；用例文件须在 policy 下指明策略。",

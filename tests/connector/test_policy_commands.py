@@ -171,11 +171,36 @@ def test_wrong_use_is_answered_with_what_to_write(
     assert found["error"] == said
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"a": 1, "a": 2}', "&x a: 1", "offers: []"])
+DEEP = "[" * 100_000 + "]" * 100_000
+NESTED = '{"a":' * 60 + "1" + "}" * 60
+
+
+@pytest.mark.parametrize(
+    "text", [DEEP, NESTED, "[1, 2]", "{", '{"a": 1, "a": 2}', "&x a: 1", "offers: []"], ids=lambda each: each[:12]
+)
 def test_a_file_that_is_no_policy_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text(text, "utf-8")
     assert run(capsys, "explain", path)[0] == 2
+
+
+def test_policies_in_other_forms_of_odrl_are_understood(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    from hefu_policies import odrl
+    from hefu_policies.odrl import plain
+
+    policy = odrl.load(template("emergency-use", examples("emergency-use")))
+    (folder / "plain.json").write_text(json.dumps(plain.plain(policy)), "utf-8")
+    code, found = document(capsys, "diff", folder / "plain.json", "emergency-use")
+    assert (code, found["same"]) == (0, True)
+
+
+def test_what_must_be_done_is_a_difference_too(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    offer: Any = template("paid-per-query", examples("paid-per-query"))
+    offer["permission"][0]["duty"] = [each for each in offer["permission"][0]["duty"] if each["@id"] != "urn:d:pay"]
+    (folder / "free.json").write_text(json.dumps(offer), "utf-8")
+    code, out, _ = run(capsys, "diff", folder / "free.json", "paid-per-query", "--lang", "en")
+    assert code == 1
+    assert "only paid-per-query demands to pay 2.5 CNY" in out
 
 
 def test_the_page_for_authors_does_what_it_says(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed, NotFound
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from hefu_connector.descriptions.document import Node
 
 LARGEST_FILE = 1 << 20  # bytes
+DEEPEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,8 @@ def document(path: Path) -> Json:
         Malformed: it cannot be read, or is neither.
     """
     text = _read(path)
-    if text.lstrip().startswith("{"):
-        try:
-            return canonical.decode_object(text.encode(), LARGEST_FILE)
-        except Malformed:
-            return _plain_json(text, path)
+    if text.lstrip().startswith(("{", "[")):
+        return _json(text, path)
     from hefu_connector.descriptions.document import parse
 
     root, faults = parse(text)
@@ -200,11 +197,22 @@ def _number(value: Json, like: Json) -> Json:
 
 def _of_file(path: Path) -> list[Paper]:
     body = document(path)
+    if isinstance(body, list):  # expanded JSON-LD
+        return _imported(body, path)
     if not isinstance(body, dict):
         raise Malformed("policy.no_policy", path=str(path))
     if "offers" in body:
         return list(_of_product(path))
     return of_object(body, path)
+
+
+def _imported(body: Json, path: Path) -> list[Paper]:
+    """Policies in other forms of JSON-LD, brought into ours; needs the extra ``connector`` or ``audit``."""
+    from hefu_policies.odrl import jsonld
+
+    found = jsonld.read(body, path.name)
+    numbers = [f" ({index + 1})" if len(found) > 1 else "" for index in range(len(found))]
+    return [Paper(path.name + number, each.policy) for number, each in zip(numbers, found, strict=True)]
 
 
 def of_object(body: Object, path: Path) -> list[Paper]:
@@ -214,6 +222,7 @@ def of_object(body: Object, path: Path) -> list[Paper]:
         Malformed: it is none of these.
     """
     from hefu_policies import library
+    from hefu_policies.terms import CONTEXTS
 
     if isinstance(body.get("template"), str):
         given = body.get("parameters")
@@ -226,8 +235,10 @@ def of_object(body: Object, path: Path) -> list[Paper]:
         from hefu.envelope import Statement
 
         return _of_agreement(Statement.parse(path.read_bytes()).body, path.name)
-    if "permission" in body or "@type" in body:
+    if body.get("@context") == [*CONTEXTS]:
         return [Paper(path.name, body)]
+    if "@context" in body or "@type" in body:
+        return _imported(body, path)
     raise Malformed("policy.no_policy", path=str(path))
 
 
@@ -254,15 +265,33 @@ def _none(name: str) -> list[Paper]:
     raise Malformed("policy.no_policy", path=name)
 
 
-def _plain_json(text: str, path: Path) -> Json:
+def _json(text: str, path: Path) -> Json:
     """JSON that people wrote: indented, but with the same strictness about names and numbers."""
     try:
-        body = json.loads(text, object_pairs_hook=_once, parse_float=str, parse_constant=str)
+        body: Json = json.loads(text, object_pairs_hook=_once, parse_float=str, parse_constant=str)
+    except RecursionError:
+        raise Malformed("command.file", path=str(path), why="nested too deeply") from None
     except ValueError as fault:
         where = f"line {fault.lineno}" if isinstance(fault, json.JSONDecodeError) else "a name stands twice"
         raise Malformed("command.file", path=str(path), why=f"not JSON: {where}") from None
-    found: Json = body
-    return found
+    if _depth(body) > DEEPEST:
+        raise Malformed("command.file", path=str(path), why="nested too deeply")
+    return body
+
+
+def _depth(body: Json) -> int:
+    """How deep lists and objects stand in each other, without going deep."""
+    deep, level = 0, [body]
+    while level:
+        deep += 1
+        level = [one for each in level for one in _below(each)]
+    return deep
+
+
+def _below(body: Json) -> list[Json]:
+    if isinstance(body, dict):
+        return [*body.values()]
+    return body if isinstance(body, list) else []
 
 
 def _once(pairs: list[tuple[str, Json]]) -> Object:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hefu.canonical import Json
 from hefu.commands import Output
-from hefu.errors import Malformed
+from hefu.errors import Malformed, Refused
 
 from hefu_connector.commands.link import Commands, command
 from hefu_connector.commands.papers import (
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hefu.envelope import Statement
+    from hefu_policies.analysis import Example
     from hefu_policies.cases import Outcome
     from hefu_policies.decision import Decision
+    from hefu_policies.policy import Compiled
     from hefu_policies.possibilities import Change, Nearest
     from hefu_policies.reasons import Reason
 
@@ -110,7 +112,7 @@ def _tell_fault(output: Output, outcome: Outcome) -> None:
 
 def _can(arguments: argparse.Namespace) -> int:
     from hefu_policies.cases import described
-    from hefu_policies.possibilities import ask, enforceable, nearest
+    from hefu_policies.possibilities import ask, enforceable
     from hefu_policies.terms import ACTIONS
 
     output = Output.of(arguments)
@@ -122,13 +124,26 @@ def _can(arguments: argparse.Namespace) -> int:
     for paper in papers(arguments, arguments.policy):
         contract = enforceable(paper.policy)
         decision = ask(contract, arguments.action, facts)
-        near = None if decision.permits else nearest(contract, arguments.action, facts)
-        answers.append((paper, decision, near))
+        answers.append((paper, decision, _near(contract, decision)))
     output.data({"answers": [_answer(*each) for each in answers]})
     for paper, decision, near in answers:
         _tell_answer(output, paper, decision, near)
     possible = [decision.permits or (near is not None and not near.changed) for _, decision, near in answers]
     return int(not any(possible))
+
+
+def _near(contract: Compiled, decision: Decision) -> Nearest | None:
+    """The nearest permitted request, where one is needed.
+
+    Raises:
+        Refused: there are too many cases to look for it.
+    """
+    from hefu_policies.possibilities import TooLarge, nearest
+
+    try:
+        return None if decision.permits else nearest(contract, decision.request.action, decision.facts)
+    except TooLarge:
+        raise Refused("policy.too_large") from None
 
 
 def _tell_answer(output: Output, paper: Paper, decision: Decision, near: Nearest | None) -> None:
@@ -194,42 +209,70 @@ def _is_against(reason: Reason, decision: Decision) -> bool:
 
 def _diff(arguments: argparse.Namespace) -> int:
     from hefu_policies.analysis import inside
-    from hefu_policies.possibilities import ask, enforceable
 
     output = Output.of(arguments)
     (one, *_), (other, *_) = papers(arguments, arguments.one), papers(arguments, arguments.other)
-    found = []
-    unknown = False
-    for narrow, wide in ((one, other), (other, one)):
-        answer = inside(narrow.policy, wide.policy)
-        unknown = unknown or answer.verdict == "unknown"
-        if answer.example is not None:
-            decision = ask(enforceable(wide.policy), answer.example.action, answer.example.facts)
-            found.append((narrow, wide, answer.example, decision))
+    pairs = ((one, other), (other, one))
+    answers = [(narrow, wide, inside(narrow.policy, wide.policy)) for narrow, wide in pairs]
+    found = [_shown(narrow, wide, each.example) for narrow, wide, each in answers if each.example is not None]
+    unknown = any(each.verdict == "unknown" for _, _, each in answers)
+    duties = [(narrow, _duties_of(narrow, output) - _duties_of(wide, output)) for narrow, wide in pairs]
     output.data({
-        "same": not found and not unknown, "decided": not unknown,
+        "same": not (found or unknown or any(said for _, said in duties)), "decided": not unknown,
         "differences": [
             {
-                "permitted_by": narrow.name, "refused_by": wide.name, "action": example.action,
-                "facts": {name: _value(value) for name, value in example.facts.items()},
-                "reasons": _reasons(decision),
+                "permitted_by": each.narrow, "refused_by": each.wide, "action": each.decision.request.action,
+                "facts": {name: _value(value) for name, value in each.decision.facts.items()},
+                "reasons": _reasons(each.decision),
             }
-            for narrow, wide, example, decision in found
+            for each in found
         ],
+        "duties": {paper.name: sorted(said) for paper, said in duties},
     })  # fmt: skip
-    for narrow, wide, example, decision in found:
-        output.say(
-            f"{narrow.name} permits, and {wide.name} refuses: {example.action}",
-            f"{narrow.name} 许可而 {wide.name} 拒绝：{example.action}",
-        )
-        facts = "; ".join(f"{name} = {_value(value)}" for name, value in example.facts.items())
-        output.say(f"  with {facts}", f"  其中 {facts}")
-        _tell_reasons(output, decision, all_of_it=False)
+    for each in found:
+        _tell_difference(output, each)
+    for paper, said in duties:
+        for line in sorted(said):
+            output.say(f"only {paper.name} demands to {line}", f"仅 {paper.name} 要求：{line}")
     if unknown:
         output.say("There are too many cases to compare all.", "情形过多，未能全部比较。")
     elif not found:
         output.say("Both permit the same requests.", "二者许可的请求相同。")
-    return int(bool(found or unknown))
+    return int(bool(found or unknown or any(said for _, said in duties)))
+
+
+class _Difference(NamedTuple):
+    """A request that one policy permits, and what the other one decides on it."""
+
+    narrow: str
+    wide: str
+    decision: Decision
+
+
+def _shown(narrow: Paper, wide: Paper, example: Example) -> _Difference:
+    from hefu_policies.possibilities import ask, enforceable
+
+    return _Difference(narrow.name, wide.name, ask(enforceable(wide.policy), example.action, example.facts))
+
+
+def _tell_difference(output: Output, found: _Difference) -> None:
+    action = found.decision.request.action
+    output.say(
+        f"{found.narrow} permits, and {found.wide} refuses: {action}",
+        f"{found.narrow} 许可而 {found.wide} 拒绝：{action}",
+    )
+    facts = "; ".join(f"{name} = {_value(value)}" for name, value in found.decision.facts.items())
+    output.say(f"  with {facts}", f"  其中 {facts}")
+    _tell_reasons(output, found.decision, all_of_it=False)
+
+
+def _duties_of(paper: Paper, output: Output) -> set[str]:
+    """What must be done under a policy, in words."""
+    from hefu_policies.wording.conditions import duty_lines
+
+    policy = paper.policy
+    duties = [*(each for rule in policy.permissions for each in rule.duties), *policy.obligations]
+    return {" ".join(line.strip() for line in duty_lines(each, output.language, "")) for each in duties}
 
 
 def _replay(arguments: argparse.Namespace) -> int:
