@@ -29,7 +29,7 @@ from hefu_policies import terms
 from hefu_policies.decision import Decision, Effect, Request, decide
 from hefu_policies.policy import Compiled
 from hefu_policies.reading import Place, wrong
-from hefu_policies.reasons import Code
+from hefu_policies.reasons import Code, Reason
 from hefu_policies.replay import read_facts
 from hefu_policies.terms import Kind, Phase
 
@@ -40,7 +40,9 @@ EXPECTED: Mapping[str, frozenset[Effect]] = {
     "permit_at_once": frozenset({Effect.PERMIT}),
     **{each.value: frozenset({each}) for each in Effect if each is not Effect.PERMIT},
 }
-_AGAINST = frozenset({Code.FAILED, Code.UNKNOWN, Code.FIRES, Code.LACKS})
+_FAILING = frozenset({Code.FAILED, Code.LOGIC_FAILED, Code.LACKS, Code.NO_PERMISSION, Code.VIOLATED})
+_NOT_KNOWN = frozenset({Code.UNKNOWN, Code.LOGIC_UNKNOWN})
+_APPLYING = frozenset({Code.FIRES, Code.HELD, Code.LOGIC_HELD}) | _NOT_KNOWN
 _SETS = (Kind.NAMES, Kind.PARTIES, Kind.CLAIM)
 
 
@@ -101,12 +103,28 @@ def run(contract: Compiled, case: Case) -> Outcome:
     faults = []
     if decision.effect not in EXPECTED[case.expect]:
         faults.append("effect")
-    against = {part for each in decision.reasons if each.code in _AGAINST for part in (each.rule, each.part)}
+    against = {part for each in against_it(decision) for part in (each.rule, each.part)}
     if not set(case.because) <= against:
         faults.append("because")
     if case.duties is not None and case.duties != frozenset(decision.duties):
         faults.append("duties")
     return Outcome(case, decision, tuple(faults))
+
+
+def against_it(decision: Decision, *, unknown: bool = True) -> tuple[Reason, ...]:
+    """The reasons that speak against a request: why permissions lack, and why prohibitions apply.
+
+    Args:
+        unknown: whether what a permission could not decide counts too; not where only a part was described.
+    """
+    prohibitions = {each.id for each in decision.contract.policy.prohibitions}
+    firing = {each.rule for each in decision.reasons if each.code is Code.FIRES}
+    failing = _FAILING | _NOT_KNOWN if unknown else _FAILING - {Code.LACKS}
+    return tuple(
+        each
+        for each in decision.reasons
+        if (each.rule in firing and each.code in _APPLYING) or (each.rule not in prohibitions and each.code in failing)
+    )
 
 
 def described(facts: Mapping[str, Json], where: str = "facts") -> dict[str, object]:

@@ -43,6 +43,12 @@ def _outcome(**case: Any) -> tuple[str, ...]:
         ({"expect": "deny", "facts": {"epsilon": "0.5", "purpose": "dpv:Marketing"}}, ("effect",)),
         ({"expect": "deny", "facts": {"epsilon": "0.5", "purpose": "dpv:SellProducts"}}, ("effect",)),
         ({"expect": "deny", "facts": {"epsilon": "0.5", "purpose": "dpv:CommercialResearch"}}, ()),
+        ({"expect": "deny", "facts": {"purpose": "dpv:CommercialResearch"}, "because": ["urn:no:commercial"]}, ()),
+        ({"expect": "deny", "facts": {"purpose": "dpv:CommercialResearch"}, "because": ["urn:c:commercial"]}, ()),
+        (
+            {"expect": "refuse", "facts": {"epsilon": "0.6"}, "because": ["urn:c:commercial"]},
+            ("because",),
+        ),
         ({"expect": "refuse", "consumer": "somebody-else"}, ()),
         ({"expect": "permit", "phase": "admission", "facts": {"epsilon": "0.5", "minGroup": None}}, ()),
     ],

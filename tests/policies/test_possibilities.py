@@ -8,11 +8,12 @@ from hefu_policies import odrl
 from hefu_policies.cases import described
 from hefu_policies.library import TEMPLATES, examples, template
 from hefu_policies.policy import Policy
-from hefu_policies.possibilities import ask, enforceable, nearest
+from hefu_policies.possibilities import TooLarge, ask, enforceable, nearest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.policies.policies import agreements, facts
+from tests.policies.whole_policies import whole_policies
 
 RESEARCH = odrl.load(template("research-statistics", examples("research-statistics")))
 FITTING = {
@@ -77,3 +78,15 @@ def test_what_is_told_is_permitted(body: Any, known: dict[str, object], action: 
     elif found is not None:
         assert found.decision.permits
         assert found.changed or found.added
+
+
+@given(whole_policies, facts, st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_logic_what_is_told_is_permitted(body: Any, known: dict[str, object], data: st.DataObject) -> None:
+    contract = enforceable(odrl.load(body))
+    action = data.draw(st.sampled_from(sorted(contract.policy.actions())))
+    try:
+        found = nearest(contract, action, known)
+    except TooLarge:
+        return
+    assert found is None or found.decision.permits

@@ -1,14 +1,19 @@
 """Any policy in plain words: nothing that it says is left out, and nothing is said that it does not."""
 
+from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
 from hefu.errors import Language
 from hefu_policies import odrl, wording
 from hefu_policies.library import TEMPLATES, examples, template
-from hefu_policies.policy import Constraint, Duty, Policy, Rule
+from hefu_policies.lints import lint
+from hefu_policies.policy import Constraint, Duty, Policy, Rule, leaves
 from hefu_policies.terms import ACTIONS, OPERANDS, Operator
 from hefu_policies.wording.sentences import CONDITIONS, MANNERS, OPERATORS, WORDS
+from hypothesis import given, settings
+
+from tests.policies.whole_policies import whole_policies
 
 LANGUAGES = get_args(Language)
 
@@ -116,3 +121,32 @@ def test_how_it_reads(name: str, en: str, zh: str) -> None:
 def test_the_label_of_a_product_agrees_with_the_words(name: str) -> None:
     policy = odrl.load(template(name, examples(name)))
     assert policy.permits_exact() is bool(wording.warnings(policy, "en"))
+
+
+def test_of_several_budgets_the_largest_is_told_and_exact_answers_are_not_covered() -> None:
+    budgets = [_constraint("hefu:epsilonBudget", "lteq", Decimal(each), each) for each in ("1", "4")]
+    rules = [Rule(f"urn:r:{index}", "hefu:dpQuery", (each,)) for index, each in enumerate(budgets)]
+    assert "e^4," in " ".join(wording.guarantees(_offer(*rules), "en"))
+    assert "e^" not in " ".join(wording.guarantees(_offer(*rules, Rule("urn:r:2", "hefu:dpQuery")), "en"))
+    mixed = wording.guarantees(_offer(*rules, Rule("urn:x", "hefu:psi")), "en")
+    assert "not covered" in mixed[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(whole_policies)
+def test_nothing_of_any_policy_is_left_out(body: Any) -> None:
+    policy = odrl.load(body)
+    for language in LANGUAGES:
+        said = wording.text(policy, language)
+        assert all(rule.id in said for rule in policy.rules)
+        assert all(duty.id in said for duty in policy.obligations)
+        for rule in policy.rules:
+            assert all(wording.constraint_text(leaf, language) in said for leaf in leaves(rule))
+    lint(policy)
+
+
+def test_a_name_is_no_word_of_the_vocabulary() -> None:
+    column = _constraint("hefu:column", "isPartOf", "raw", "raw")
+    party = _constraint("odrl:recipient", "eq", "operator", "urn:hefu:participant:operator")
+    assert "raw" in wording.constraint_text(column, "zh")
+    assert "operator" in wording.constraint_text(party, "zh")

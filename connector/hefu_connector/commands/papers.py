@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 1 << 20  # bytes
 DEEPEST = 40
+UNVERIFIED = (
+    "\nSignatures are not checked here; hefu verify and the running connector do that.",
+    "\n此处未校验签名；请以 hefu verify 或运行中的连接器校验。",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class Paper:
     Attributes:
         body: its JSON.
         template: the template it was made from, with its parameters; empty where it was written by hand.
+        unverified: whether it stands in an agreement whose signatures nobody checked here.
     """
 
     name: str
     body: Object
     template: str = ""
     parameters: Object | None = None
+    unverified: bool = False
 
     @property
     def policy(self) -> Policy:
@@ -75,7 +81,7 @@ def papers(arguments: argparse.Namespace, source: str) -> list[Paper]:
     if source in library.TEMPLATES:
         return [_from_template(source, getattr(arguments, "values", []))]
     if source.startswith(("agr-", "neg-", "agreements/", "negotiations/")):
-        return _of_agreement(agreement(arguments, source).body, source)
+        return _of_agreement(agreement(arguments, source).body, source, unverified=False)
     path = Path(source)
     if not path.exists():
         raise NotFound("policy.source", name=source[:80], known=", ".join(library.TEMPLATES))
@@ -242,11 +248,13 @@ def of_object(body: Object, path: Path) -> list[Paper]:
     raise Malformed("policy.no_policy", path=str(path))
 
 
-def _of_agreement(body: Object, name: str) -> list[Paper]:
+def _of_agreement(body: Object, name: str, *, unverified: bool = True) -> list[Paper]:
     from hefu_policies.agreement import Agreement
 
     found = Agreement.of(body)
-    return [Paper(f"{found.id}/{each.id}", each.policy) for each in found.strategies] or _none(name)
+    return [Paper(f"{found.id}/{each.id}", each.policy, unverified=unverified) for each in found.strategies] or _none(
+        name
+    )
 
 
 def _of_product(path: Path) -> Iterator[Paper]:

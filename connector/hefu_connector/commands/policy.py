@@ -12,7 +12,7 @@ from hefu.errors import Malformed
 
 from hefu_connector.commands import trials
 from hefu_connector.commands.link import command, commands
-from hefu_connector.commands.papers import Paper, add_source, add_values, papers
+from hefu_connector.commands.papers import UNVERIFIED, Paper, add_source, add_values, papers
 from hefu_connector.commands.show import headings, word
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         if each.template:
             output.say("\n" + library.describe(each.template, each.parameters or {}, output.language))
         output.say("\n" + wording.text(policy, output.language))
+        if each.unverified:
+            output.say(*UNVERIFIED)
     return 0
 
 
@@ -98,6 +100,7 @@ def _explained(paper: Paper, output: Output) -> dict[str, Any]:
         "name": paper.name,
         "policy": policy.id,
         "template": paper.template or None,
+        "unverified": paper.unverified,
         "sections": [
             {"title": each.title, "lines": list(each.lines)} for each in wording.explain(policy, output.language)
         ],

@@ -12,6 +12,7 @@ from hefu.errors import Malformed, Refused
 
 from hefu_connector.commands.link import Commands, command
 from hefu_connector.commands.papers import (
+    UNVERIFIED,
     Paper,
     add_source,
     add_values,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from hefu_policies.decision import Decision
     from hefu_policies.policy import Compiled
     from hefu_policies.possibilities import Change, Nearest
-    from hefu_policies.reasons import Reason
 
 
 def add(group: Commands) -> None:
@@ -188,23 +188,15 @@ def _tell_duties(output: Output, decision: Decision) -> None:
 
 
 def _tell_reasons(output: Output, decision: Decision, *, all_of_it: bool = True) -> None:
+    """The report; or what speaks against a request of which only a part was described."""
+    from hefu_policies.cases import against_it
     from hefu_policies.explanation import Audience, explain
 
+    told = decision.reasons if all_of_it else against_it(decision, unknown=False)
     lines = explain(decision, Audience.OWNER, output.language)
     for reason, line in zip(decision.reasons, lines, strict=True):
-        if all_of_it or _is_against(reason, decision):
+        if reason in told:
             output.say(f"    {line}")
-
-
-def _is_against(reason: Reason, decision: Decision) -> bool:
-    """What stops a request that was described only in part: what is known to fail, and a prohibition that applies."""
-    from hefu_policies.reasons import Code
-
-    prohibitions = {each.id for each in decision.contract.policy.prohibitions}
-    firing = {each.rule for each in decision.reasons if each.code is Code.FIRES}
-    if reason.rule in prohibitions:
-        return reason.rule in firing
-    return reason.code in (Code.FAILED, Code.NO_PERMISSION, Code.LOGIC_FAILED, Code.VIOLATED)
 
 
 def _diff(arguments: argparse.Namespace) -> int:
@@ -287,13 +279,14 @@ def _replay(arguments: argparse.Namespace) -> int:
     else:
         receipt = Receipt.of(Statement.parse(arguments.receipt.read_bytes()).expect(SEALED))
         decisions = list(again(receipt, _agreement(arguments, receipt.agreements[0].digest)))
-    output.data({"same": True, "decisions": [_decided(each) for each in decisions]})
+    output.data({"same": True, "signatures_checked": False, "decisions": [_decided(each) for each in decisions]})
     for each in decisions:
         output.say(
             f"{each.phase.value}: decided again with the same result: {_effect(each, output)}, {each.clause}",
             f"{each.phase.value}：重新裁决，结果一致：{_effect(each, output)}，{each.clause}",
         )
         _tell_reasons(output, each)
+    output.say(*UNVERIFIED)
     return 0
 
 

@@ -5,7 +5,8 @@ Every permitted action is named here: whoever signs a contract reads what the pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -14,6 +15,7 @@ from hefu.errors import Language
 from hefu_policies import terms
 from hefu_policies.policy import Policy, Rule, leaves
 from hefu_policies.processing import PLAIN_WORDS
+from hefu_policies.reading import write_decimal
 from hefu_policies.terms import DELIVER, DP_QUERY
 from hefu_policies.wording.sentences import Pair
 from hefu_policies.wording.values import pick
@@ -72,43 +74,63 @@ USES: Final = frozenset({terms.READ, terms.DOWNLOAD, "hefu:release", "odrl:displ
 
 def guarantees(policy: Policy, language: Language) -> list[str]:
     """What holds for the answers of a policy, one line an action that it permits."""
-    return list(dict.fromkeys(line for rule in policy.permissions for line in _rule(rule, language)))
+    private = [rule for rule in policy.permissions if rule.action == DP_QUERY]
+    exact = warnings(policy, language)
+    return ([_private(private, language, alone=not exact)] if private else []) + exact
 
 
 def warnings(policy: Policy, language: Language) -> list[str]:
     """What the exact answers and deliveries that a policy permits can reveal."""
-    exact = [rule for rule in policy.permissions if rule.action != DP_QUERY]
-    return list(dict.fromkeys(line for rule in exact for line in _rule(rule, language)))
+    exact = [rule for rule in policy.permissions if rule.action not in (DP_QUERY, *USES)]
+    return list(dict.fromkeys(line for rule in exact for line in _exact(rule, language)))
 
 
-def _rule(rule: Rule, language: Language) -> list[str]:
-    if rule.action == DP_QUERY:
-        return [_private(rule, language)]
+def _exact(rule: Rule, language: Language) -> list[str]:
     label = _label(rule.action, language)
     if rule.action == DELIVER:
         said = {str(v) for each in leaves(rule) if each.operand.name == "processing" for v in each.values}
         return [label + PLAIN_WORDS[each][language] for each in sorted(said) if each in PLAIN_WORDS]
-    if rule.action in USES:  # told with the delivery
-        return []
     return [label + pick(_NONE, language) + pick(_REVEALS.get(rule.action, _OTHERWISE), language)]
 
 
-def _private(rule: Rule, language: Language) -> str:
-    limits = {each.operand.name: each.written[0] for each in leaves(rule) if each.written}
-    label, total, delta = _label(rule.action, language), limits.get("epsilonBudget"), limits.get("deltaBudget")
-    if total is None:
-        return label + pick((
-            "Differential privacy for each privacy unit, within the agreement's budget and the asset's lifetime total.",
-            "以每个隐私单元计的差分隐私，受合约额度与资产终身额度约束。",
-        ), language)  # fmt: skip
-    besides = pick((f", but for a chance of {delta}", f"（例外概率 {delta}）"), language) if delta else ""
-    return label + pick((
-        f"Differential privacy: whether one privacy unit is in the data or not changes the chance of any sequence of "
-        f"answers under this agreement by a factor of at most e^{total}{besides}, whatever else the reader knows. "
-        f"Agreements add up, to the asset's lifetime total at most.",
-        f"差分隐私：某一隐私单元在或不在数据中，本合约下任何一系列答复的概率之比不超过 e^{total}{besides}，"
-        f"与读者另知何事无关；多份合约相加，以资产终身额度为限。",
-    ), language)  # fmt: skip
+def _private(rules: Sequence[Rule], language: Language, *, alone: bool) -> str:
+    """The bound of all private answers together: the largest of the budgets, as each of them counts all answers."""
+    total, delta = _largest(rules, "epsilonBudget"), _largest(rules, "deltaBudget")
+    text = _label(DP_QUERY, language) + pick(_BOUNDED if total is None else _FACTOR, language).format(
+        epsilon=total, besides=pick(_CHANCE if delta is None else _SMALL, language).format(delta=delta)
+    )
+    return text if alone else text + pick(_NOT_ALONE, language)
+
+
+_BOUNDED: Final[Pair] = (
+    "Differential privacy for each privacy unit, within the agreement's budget and the asset's lifetime total.",
+    "以每个隐私单元计的差分隐私，受合约额度与资产终身额度约束。",
+)
+_FACTOR: Final[Pair] = (
+    "Differential privacy: whether one privacy unit is in the data or not changes the chance of any sequence of "
+    "answers under this agreement by a factor of at most e^{epsilon}, whatever else the reader knows{besides}. "
+    "Agreements add up, to the asset's lifetime total at most.",
+    "差分隐私：某一隐私单元在或不在数据中，本合约下任何一系列答复的概率之比不超过 e^{epsilon}，"
+    "与读者另知何事无关{besides}；多份合约相加，以资产终身额度为限。",
+)
+_SMALL: Final[Pair] = (", but for a chance of {delta}", "（例外概率不超过 {delta}）")
+_CHANCE: Final[Pair] = (
+    ", but for the chance δ of the agreement's budget where that is not 0", "（合约额度含 δ 的，另有该例外概率）"
+)  # fmt: skip
+_NOT_ALONE: Final[Pair] = (
+    " What is obtained exactly under the same policy is not covered by it.", "同一策略下获得的精确内容不受此保障。"
+)  # fmt: skip
+
+
+def _largest(rules: Sequence[Rule], name: str) -> str | None:
+    """The largest limit on an operand; None where a rule sets none."""
+    found = []
+    for rule in rules:
+        limits = [each.values[0] for each in leaves(rule) if each.operand.name == name]
+        if not limits:
+            return None
+        found.append(min(Decimal(str(each)) for each in limits))
+    return write_decimal(max(found))
 
 
 def _label(action: str, language: Language) -> str:
