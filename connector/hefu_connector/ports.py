@@ -23,6 +23,8 @@ from hefu_policies.contract import Agreement
 from hefu_policies.product import Description
 from hefu_policies.resource import Resource
 
+from hefu_connector.allowances import Allowance, Metering
+
 # ---------------------------------------------------------------- data and engines
 
 
@@ -227,15 +229,18 @@ class Balance:
 class BudgetLedger(Protocol):
     """Durable accounts of privacy loss and releases. Charges are never given back."""
 
-    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
-        """Charge all accounts or none, durably (synced to disk when this returns), in one transaction.
+    def reserve(
+        self, computation: str, accounts: Sequence[Account], charge: Charge, allowances: Sequence[Allowance] = ()
+    ) -> None:
+        """Charge all accounts and take of all allowances, or none, durably (synced to disk when this returns), in one
+        transaction.
 
         Concurrent callers, also of other processes, cannot overspend together. A second call with the same
         computation changes nothing and does not raise.
 
         Raises:
-            BudgetExceeded: an account would exceed its limit; reasons name the account and what remains of it, but
-                for an asset's, which would tell what others spent.
+            BudgetExceeded: an account or allowance would exceed its limit; reasons name it and what remains of it,
+                but for an asset's, which would tell what others spent.
             Conflict: an account is known with a *lower* limit than given; limits of assets never grow.
         """
         ...
@@ -251,6 +256,10 @@ class BudgetLedger(Protocol):
     def charged(self, computation: str) -> Charge | None:
         """What a computation was charged, or None if it never was: how a crash between two steps is told apart."""
         ...
+
+
+class Ledger(BudgetLedger, Metering, Protocol):
+    """Privacy loss and everything else that is counted, in one store."""
 
 
 class ComputationState(StrEnum):

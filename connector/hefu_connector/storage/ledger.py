@@ -18,25 +18,30 @@ from hefu.errors import BudgetExceeded, Conflict, Defect
 from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss, remaining, would_exceed
 from sqlalchemy import BigInteger, Connection, RowMapping, Select, Update, bindparam, insert, select, update
 
+from hefu_connector.allowances import Allowance, Taken
 from hefu_connector.ports import Account, Balance
 from hefu_connector.storage.database import Database, insert_new
 from hefu_connector.storage.models import ACCOUNTS, CHARGES, RESERVATIONS
+from hefu_connector.storage.usage import Usage
 
 ASSET = "asset/"
 _UNITS = ("epsilon_nano", "delta_femto", "releases")
 
 
 class SqlLedger:
-    """`ports.BudgetLedger` in the connector's database."""
+    """`ports.Ledger` in the connector's database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._usage = Usage(database.space)
 
-    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+    def reserve(
+        self, computation: str, accounts: Sequence[Account], charge: Charge, allowances: Sequence[Allowance] = ()
+    ) -> None:
         """As in the port. A limit that fell stays fallen even where the charge is refused.
 
         Raises:
-            BudgetExceeded: an account would exceed its limit.
+            BudgetExceeded: an account or allowance would exceed its limit.
             Conflict: a limit differs (`settled`), or the computation was charged before with another charge.
         """
         if not accounts:
@@ -47,11 +52,13 @@ class SqlLedger:
             in_order = sorted(accounts, key=lambda each: each.name)  # so that no two wait for each other
             balances = {each.name: _settle_limit(connection, self._of(each.name), each) for each in in_order}
             short = [each for each in balances.values() if would_exceed(each.charged, charge, each.account.limit)]
-            if not short:
+            lacking = self._usage.lacking(connection, allowances)
+            if not short and not lacking:
                 self._charge_all(connection, computation, list(balances), charge)
+                self._usage.take_all(connection, computation, allowances)
             faults.point("ledger.before_commit")
-        if short:
-            raise _refusal(charge, short)
+        if short or lacking:
+            raise _refusal(charge, short, lacking)
 
     def balance(self, account: Account) -> Balance:
         """As in the port. The limit is the one that is kept, if there is one."""
@@ -70,6 +77,21 @@ class SqlLedger:
         """As in the port."""
         with self._database.reading() as connection:
             return self._charged(connection, computation)
+
+    def taken(self, name: str) -> Taken:
+        """As in the port."""
+        with self._database.reading() as connection:
+            return self._usage.find(connection, name)
+
+    def settle(self, computation: str, unit: str, amount: int) -> None:
+        """As in the port."""
+        with self._database.writing() as connection:
+            self._usage.settle(connection, computation, unit, amount)
+
+    def takings(self) -> Sequence[tuple[Allowance, Taken]]:
+        """As in the port."""
+        with self._database.reading() as connection:
+            return self._usage.all(connection)
 
     def _of(self, name: str) -> str:
         """The space that an account belongs to; none for an asset's."""
@@ -112,8 +134,8 @@ def settled(kept: Account, given: Account) -> Budget:
     return given.limit
 
 
-def _refusal(charge: Charge, short: Sequence[Balance]) -> BudgetExceeded:
-    reasons = []
+def _refusal(charge: Charge, short: Sequence[Balance], lacking: Mapping[str, str]) -> BudgetExceeded:
+    reasons = [*lacking.values()]
     for each in short:
         if each.account.name.startswith(ASSET):
             # What remains of an asset is what others spent; that is not this consumer's to know.
@@ -125,7 +147,8 @@ def _refusal(charge: Charge, short: Sequence[Balance]) -> BudgetExceeded:
             f"delta {charge.loss.delta} asked, {left.loss.delta} remains; "
             f"releases {charge.releases} asked, {left.releases} remain"
         )
-    return BudgetExceeded("budget.exhausted", account=short[0].account.name, reasons=reasons)
+    names = [*(each.account.name for each in short), *lacking]
+    return BudgetExceeded("budget.exhausted", account=names[0], reasons=reasons)
 
 
 def _settle_limit(connection: Connection, space: str, account: Account) -> Balance:

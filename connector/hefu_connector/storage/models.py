@@ -116,6 +116,38 @@ class ChargeRow(Rows, table=True):
     account: str = Field(primary_key=True)
 
 
+class AllowanceRow(Rows, table=True):
+    """What was taken of something else than privacy loss, in its newest period: uses, milliseconds, money."""
+
+    __tablename__ = "allowances"
+    __table_args__ = (CheckConstraint("taken >= 0 AND most >= 0", "taken"),)
+    space: str = _space()
+    name: str = Field(primary_key=True)
+    unit: str
+    most: int = _big()
+    taken: int = _big()
+    period: int = _big()
+    last: int = _big()
+
+
+class TakingRow(Rows, table=True):
+    """A computation took this of an allowance; at most that much, once `settled` exactly that much."""
+
+    __tablename__ = "takings"
+    __table_args__ = (
+        ForeignKeyConstraint(["space", "computation"], ["reservations.space", "reservations.computation"]),
+        ForeignKeyConstraint(
+            ["space", "allowance"], ["allowances.space", "allowances.name"], name="fk_takings_allowance"
+        ),
+    )
+    space: str = _space()
+    computation: str = Field(primary_key=True)
+    allowance: str = Field(primary_key=True)
+    amount: int = _big()
+    period: int = _big()
+    settled: int = 0
+
+
 # ---------------------------------------------------------------- computations and their journal
 
 
@@ -191,6 +223,16 @@ class PartRow(Rows, table=True):
     computation: str = Field(primary_key=True)
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     sealed: bytes = _sealed("parts.sealed")
+
+
+class DecisionRow(Rows, table=True):
+    """How a computation was decided, phase by phase: the owner's record, which no receipt shows."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (ForeignKeyConstraint(["space", "computation"], ["computations.space", "computations.id"]),)
+    space: str = _space()
+    computation: str = Field(primary_key=True)
+    record: bytes = _sealed("decisions.record")
 
 
 class OutboxRow(Rows, table=True):
@@ -399,8 +441,10 @@ def _table(row: type[Rows]) -> Table:
 
 
 ACCOUNTS, RESERVATIONS, CHARGES = _table(AccountRow), _table(ReservationRow), _table(ChargeRow)
+ALLOWANCES, TAKINGS = _table(AllowanceRow), _table(TakingRow)
 COMPUTATIONS, TRANSITIONS, PARTS = _table(ComputationRow), _table(TransitionRow), _table(PartRow)
 MEMBERSHIPS, OWNERS, LEASES = _table(MembershipRow), _table(OwnerRow), _table(LeaseRow)
+DECISIONS = _table(DecisionRow)
 JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
 AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
 ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)

@@ -8,22 +8,26 @@ from datetime import datetime
 
 from hefu import canonical, faults
 from hefu.errors import BudgetExceeded, Conflict, Defect, NotFound
+from hefu_connector.allowances import NONE, Allowance, Taken, lack, take
 from hefu_connector.ports import FINAL, Account, Balance, ComputationState, Entry, Run
 from hefu_policies.budget import NOTHING, Charge, remaining, would_exceed
 
 from hefu_space.simulator.disk import Draft, Store
 
 BALANCES, CHARGES = "balances", "charges"
+ALLOWANCES, TAKINGS, SETTLED = "allowances", "takings", "settled"
 RUNS, PARTS, CHAIN, SENT = "runs", "parts", "chain", "sent"
 
 
 class MemoryLedger:
-    """`ports.BudgetLedger` in memory."""
+    """`ports.Ledger` in memory."""
 
     def __init__(self, store: Store | None = None) -> None:
         self._store = store or Store()
 
-    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+    def reserve(
+        self, computation: str, accounts: Sequence[Account], charge: Charge, allowances: Sequence[Allowance] = ()
+    ) -> None:
         """As in the port."""
         if not accounts:
             raise Defect("internal", reference="ledger")
@@ -35,11 +39,13 @@ class MemoryLedger:
                 return
             named = _settle(draft, accounts)
             short = [each for each in named if would_exceed(each.charged, charge, each.account.limit)]
-            if not short:
+            lacking = _lacking(draft, allowances)
+            if not short and not lacking:
                 self._charge(draft, computation, named, charge)
+                _take(draft, computation, allowances)
             faults.point("ledger.before_commit")
-        if short:
-            raise _refusal(short)
+        if short or lacking:
+            raise _refusal(short, lacking)
 
     def balance(self, account: Account) -> Balance:
         """As in the port."""
@@ -58,6 +64,26 @@ class MemoryLedger:
             found: Charge | None = draft.read(CHARGES).get(computation)
             return found
 
+    def taken(self, name: str) -> Taken:
+        """As in the port."""
+        with self._store.reading() as draft:
+            return _taken(draft, name)
+
+    def settle(self, computation: str, unit: str, amount: int) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            for key, taking in [*draft.read(TAKINGS).items()]:
+                if key[0] == computation and taking.unit == unit and key not in draft.read(SETTLED):
+                    wanted, found = draft.read(ALLOWANCES)[taking.name]
+                    back = max(0, taking.amount - amount) if taking.period == found.period else 0
+                    draft.write(ALLOWANCES)[taking.name] = wanted, replace(found, amount=found.amount - back)
+                    draft.write(SETTLED)[key] = min(amount, taking.amount)
+
+    def takings(self) -> Sequence[tuple[Allowance, Taken]]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            return [found for _, found in sorted(draft.read(ALLOWANCES).items())]
+
     def _charge(self, draft: Draft, computation: str, named: Sequence[Balance], charge: Charge) -> None:
         for each in named:
             draft.write(BALANCES)[each.account.name] = Balance(each.account, each.charged + charge)
@@ -75,14 +101,37 @@ def _settle(draft: Draft, accounts: Sequence[Account]) -> list[Balance]:
     return [balances[name] for name in sorted({each.name for each in accounts})]
 
 
-def _refusal(short: Sequence[Balance]) -> BudgetExceeded:
+def _taken(draft: Draft, name: str) -> Taken:
+    taken: Taken = draft.read(ALLOWANCES).get(name, (None, NONE))[1]
+    return taken
+
+
+def _lacking(draft: Draft, allowances: Sequence[Allowance]) -> dict[str, str]:
+    found = {}
+    for each in allowances:
+        kept, taken = draft.read(ALLOWANCES).get(each.name, (each, NONE))
+        if (kept.limit, kept.unit) != (each.limit, each.unit):
+            raise Conflict("budget.limit", account=each.name)
+        if why := lack(taken, each):
+            found[each.name] = why
+    return found
+
+
+def _take(draft: Draft, computation: str, allowances: Sequence[Allowance]) -> None:
+    for each in {one.name: one for one in allowances}.values():
+        draft.write(ALLOWANCES)[each.name] = each, take(_taken(draft, each.name), each)
+        draft.write(TAKINGS)[computation, each.name] = each
+
+
+def _refusal(short: Sequence[Balance], lacking: Mapping[str, str]) -> BudgetExceeded:
     left = [
         f"{each.account.name}: more asked than remains"
         if each.account.name.startswith("asset/")
         else f"{each.account.name}: {remaining(each.charged, each.account.limit)} remains"
         for each in short
     ]
-    return BudgetExceeded("budget.exhausted", account=short[0].account.name, reasons=left)
+    names = [*(each.account.name for each in short), *lacking]
+    return BudgetExceeded("budget.exhausted", account=names[0], reasons=[*left, *lacking.values()])
 
 
 class MemoryJournal:

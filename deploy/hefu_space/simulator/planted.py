@@ -14,6 +14,7 @@ from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_broker.records import Head
 from hefu_broker.sequencer import Sequencer
+from hefu_connector.allowances import Allowance
 from hefu_connector.computing.enforcement import Enforcement, World
 from hefu_connector.membership.continuity import Continuity
 from hefu_connector.ports import Account, Balance, Contract, Run
@@ -31,23 +32,27 @@ class ChargesLate(MemoryLedger):
 
     def __init__(self, store: Store | None = None) -> None:
         super().__init__(store)
-        self._later: list[tuple[str, Sequence[Account], Charge]] = []
+        self._later: list[tuple[str, Sequence[Account], Charge, Sequence[Allowance]]] = []
 
-    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+    def reserve(
+        self, computation: str, accounts: Sequence[Account], charge: Charge, allowances: Sequence[Allowance] = ()
+    ) -> None:
         """As in the port, but for the durability."""
         for each in self._later:
             super().reserve(*each)
-        self._later = [(computation, accounts, charge)]
+        self._later = [(computation, accounts, charge, allowances)]
 
 
 class ForgetsWhatItCharged(MemoryLedger):
     """Does not remember computations: "the journal knows them"."""
 
-    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+    def reserve(
+        self, computation: str, accounts: Sequence[Account], charge: Charge, allowances: Sequence[Allowance] = ()
+    ) -> None:
         """As in the port, but charges again."""
         with self._store.writing() as draft:
             draft.write(CHARGES).pop(computation, None)
-        super().reserve(computation, accounts, charge)
+        super().reserve(computation, accounts, charge, allowances)
 
 
 class AdmitsAgain(MemoryJournal):
@@ -62,7 +67,9 @@ class AdmitsAgain(MemoryJournal):
 class TrustsTheDecision(MemoryLedger):
     """Charges without looking at the limit: "the decision point has seen the balance already"."""
 
-    def reserve(self, computation: str, accounts: Sequence[Account], charge: Charge) -> None:
+    def reserve(
+        self, computation: str, accounts: Sequence[Account], charge: Charge, allowances: Sequence[Allowance] = ()
+    ) -> None:
         """As in the port, but nothing is ever too much."""
         with self._store.writing() as draft:
             if computation in draft.read(CHARGES):
