@@ -25,7 +25,7 @@ class Allowance:
     Attributes:
         name: unique for agreement and clause, such as ``frequency/<agreement>/<constraint>``.
         unit: ``uses``, ``milliseconds`` or a currency, such as ``CNY``.
-        limit: the most that may be taken in one period; fixed at first use.
+        limit: the most that may be taken in one period. Clauses that draw on the same may have limits of their own.
         amount: what is taken now; of time the most that it may become.
         at: when.
         period: the number of the window of time that `at` lies in; always 0 where the limit is for good.

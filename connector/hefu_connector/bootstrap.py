@@ -82,7 +82,7 @@ from hefu_connector.workers.pool import Limits, Pool
 log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
-SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
+WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         _beating(ground, roles, flushing),
         *_loops(ground, roles),
         flushing,
+        Loop("watch", enforcement.watch, WATCH),
         Loop("standing", enforcement.sweep, SWEEP),
         *deliveries.loops,
         Loop("continuity", hold, BEAT),
@@ -197,7 +198,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     inward = _inward(ground)
     loops += [Loop("relay", each.step, AT_ONCE, ground.identity.bound) for each in inward]
     estimates = Estimates(ground.shelves.products, engines)
-    servicer = ComputationServicer(enforcement, estimates.estimate, deliveries.handover.confirm)
+    servicer = ComputationServicer(enforcement, estimates.estimate, deliveries.handover.confirm, relayed=bool(inward))
     # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
     closing = [
         *(loop.end for loop in loops),
@@ -345,6 +346,7 @@ def _enforcement(
         fleet=shelves.fleet,
         rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
         secret=shelves.handed.secret,
+        region=settings.region,
     )
     return Enforcement(world)
 

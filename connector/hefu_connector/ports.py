@@ -6,7 +6,7 @@ else. Plain values cross these ports: no database row, protobuf message or conne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -110,6 +110,9 @@ class Prepared:
         headings: the answer's columns in order; the first `keys` of them are public group keys.
         minimum_group: cells whose noised count is lower are marked suppressed; None where no rule asks for it.
         delivery: set where rows or a file are delivered. Then the worker gets a secret of the agreement, too.
+        joins: columns that tables are joined on.
+        protocol: of privacy or cryptography, in the words of policies; empty where there is none.
+        channel: by which the output goes to its recipient, in the words of policies.
     """
 
     parameters: Object
@@ -125,6 +128,9 @@ class Prepared:
     keys: int = 0
     minimum_group: int | None = None
     delivery: Delivering | None = None
+    joins: frozenset[str] = frozenset()
+    protocol: str = ""
+    channel: str = "InterfaceChannel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,8 @@ class Engine(Protocol):
     name: str
     version: str
     action: str  # for example "hefu:dpQuery"
+    environment: str  # of execution, and
+    encryption: str  # of what is computed on: both in the words of policies
 
     def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
         """Validate a plan anew against the provider's signed schema and price it.
@@ -375,11 +383,13 @@ class Entry:
         sign: called once, inside the journal's transaction.
         release_at: the release quantum's tick.
         due: of a delivery, when its recipient must have deleted it, and it is handed over no more.
+        decisions: how it was decided, phase by phase, for the owner alone (`computing.records`); empty for nothing.
     """
 
     sign: SignEntry
     release_at: datetime
     due: datetime | None = None
+    decisions: bytes = b""
 
 
 class JournalReader(Protocol):
@@ -403,6 +413,14 @@ class JournalReader(Protocol):
 
     def head(self) -> tuple[int, str]:
         """(next sequence, digest of the last envelope or ``""``)."""
+        ...
+
+
+class DecisionRecords(Protocol):
+    """How computations were decided, as `Entry.decisions` said when they ended."""
+
+    def decisions(self, computation: str) -> bytes:
+        """The record of one; empty where there is none."""
         ...
 
 
@@ -492,6 +510,24 @@ class Contracts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """Over what a request came, as this connector verified it; empty where it cannot know.
+
+    Attributes:
+        connector: who is at the other end, by its transport certificate.
+        device: the public key of that certificate: the same over renewals, and another on each machine.
+        address: of the other end, without port; empty through a relay, which hides it.
+    """
+
+    connector: str = ""
+    device: str = ""
+    address: str = ""
+
+
+NOWHERE = Connection()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What this connector knows of the space's standing.
 
@@ -526,6 +562,10 @@ class Trust(Protocol):
 
     def verify(self, statement: Statement, *parties: str) -> None:
         """Verify signatures under certified keys; raises Untrusted."""
+        ...
+
+    def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
+        """What the root certified of a participant besides, by scheme (`hefu.identity.ATTRIBUTES`); raises NotFound."""
         ...
 
 

@@ -97,6 +97,8 @@ class Settings:
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         database: URL of ledger, journal and contracts, ``postgresql://…`` or ``sqlite:////…``; empty: a SQLite file in
             the directory. Replicas of a connector, and a participant's connectors in other spaces, share one.
+        region: where this connector computes, such as ``CN-31``, for policies that say where; empty says nothing, and
+            what a policy says of it is then never met.
     """
 
     participant: str
@@ -118,6 +120,7 @@ class Settings:
     relay: bool = True
     test: bool = False
     database: str = ""
+    region: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")

@@ -26,6 +26,13 @@ from hefu.times import read_time, write_time
 
 ROOT = "root"
 CERTIFIED, BOUND, STATUS = "participant.certified", "transport.bound", "status.list"
+# Rows of `external_ids` that policies may ask about: by certifying them the root vouches for them, while their status
+# is VALID. Claims are written ``Type.claim=value``.
+INDUSTRY, JURISDICTION, SECURITY_LEVEL, CREDENTIAL = (
+    "hefu:industry", "hefu:jurisdiction", "hefu:securityLevel", "hefu:credential",
+)  # fmt: skip
+ATTRIBUTES = (INDUSTRY, JURISDICTION, SECURITY_LEVEL, CREDENTIAL)
+VALID = "valid"
 ROLES = ("provider", "consumer", "service", "regulator", "operator")
 
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9]){2,39}\Z")
@@ -60,6 +67,11 @@ class Participant:
     not_before: datetime
     not_after: datetime
     external_ids: tuple[Object, ...] = ()
+
+    def attributes(self) -> dict[str, frozenset[str]]:
+        """What policies may ask about, by scheme; nothing that is not `VALID`."""
+        rows = [(str(each.get("scheme")), str(each.get("value"))) for each in self.external_ids if _is_valid(each)]
+        return {scheme: frozenset(value for of, value in rows if of == scheme) for scheme in {of for of, _ in rows}}
 
     def body(self) -> Object:
         """The body of the `participant.certified` statement."""
@@ -229,6 +241,10 @@ def _public_key(certificate: bytes) -> str:
     except ValueError:
         return ""
     return canonical.digest(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _is_valid(row: Object) -> bool:
+    return row.get("scheme") in ATTRIBUTES and row.get("status") == VALID and isinstance(row.get("value"), str)
 
 
 def _signing_key(participant: str, value: Json) -> PublicKey:

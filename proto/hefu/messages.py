@@ -687,6 +687,16 @@ _CONNECTOR: dict[str, Message] = {
     "contract.duties": _m(
         "Before anything is released these duties must be performed: {duties}.", "发布之前须先履行以下义务：{duties}。"
     ),
+    "policy.lapsed": _m(
+        "A condition that the contract watches while a computation runs holds no longer. The computation was stopped and "
+        "nothing was released; the charge stays. Read its conditions: hefu contract show",
+        "合约在计算过程中监测的条件已不再满足。计算已停止，没有发布任何内容；费用不退。请执行 hefu contract show 查看其条件。",
+    ),
+    "policy.undecided": _m(
+        "These constraints were not decided in every phase that they belong to: {clauses}. Nothing was released; the charge "
+        "stays. Tell the provider's operator.",
+        "以下约束未在其所属的每个阶段得到裁决：{clauses}。没有发布任何内容；费用不退。请告知提供方的运维人员。",
+    ),
     "contract.clause": _m(
         "Clause {clause} permitted the request and does not permit its release. Nothing was released; the charge stays.",
         "条款 {clause} 允许了请求，但不允许其发布。没有发布任何内容；费用不退。",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,9 @@ class OwnKey:
         raise NotImplementedError
 
     def roles(self, participant: str) -> frozenset[str]:
+        raise NotImplementedError
+
+    def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
         raise NotImplementedError
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -90,6 +90,9 @@ class DirectoryTrust:
 
     def roles(self, participant: str) -> frozenset[str]:
         return self.directory.participant(participant).roles
+
+    def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
+        return self.directory.participant(participant).attributes()
 
     def verify(self, statement: Statement, *parties: str) -> None:
         statement.verify(self.directory.keys, *parties)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -50,6 +51,10 @@ class DirectoryTrust:
     def roles(self, participant: str) -> frozenset[str]:
         """As in the port."""
         return self._directory.participant(participant).roles
+
+    def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
+        """As in the port."""
+        return self._directory.participant(participant).attributes()
 
     def verify(self, statement: Statement, *parties: str) -> None:
         """As in the port."""

@@ -109,11 +109,20 @@ def test_nothing_comes_back_to_a_window_that_is_over(ledger: Ledger) -> None:
     assert ledger.taken(TIME.name) == Taken(40_000, 1, NOW)
 
 
-def test_a_limit_is_fixed_at_first_use(ledger: Ledger) -> None:
+def test_clauses_share_a_count_and_have_limits_of_their_own(ledger: Ledger) -> None:
     ledger.reserve("cmp-1", [ASSET], charge(1), [DAILY])
-    for other in (replace(DAILY, limit=3), replace(DAILY, unit="CNY")):
-        with pytest.raises(Conflict, match="fixed at first use"):
-            ledger.reserve("cmp-2", [ASSET], charge(1), [other])
+    ledger.reserve("cmp-2", [ASSET], charge(1), [DAILY])
+    ledger.reserve("cmp-3", [ASSET], charge(1), [replace(DAILY, limit=3)])
+    for narrow in (DAILY, replace(DAILY, limit=3)):
+        with pytest.raises(BudgetExceeded):
+            ledger.reserve("cmp-4", [ASSET], charge(1), [narrow])
+    assert ledger.taken(DAILY.name).amount == 3
+
+
+def test_a_unit_is_fixed_at_first_use(ledger: Ledger) -> None:
+    ledger.reserve("cmp-1", [ASSET], charge(1), [DAILY])
+    with pytest.raises(Conflict):
+        ledger.reserve("cmp-2", [ASSET], charge(1), [replace(DAILY, unit="CNY")])
     assert ledger.charged("cmp-2") is None
 
 

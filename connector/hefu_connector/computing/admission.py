@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from hefu import canonical, receipt
@@ -23,17 +23,52 @@ from hefu_policies.contract import Strategy
 from hefu_policies.decision import Decision, Effect, Request
 from hefu_policies.decision import decide as ask
 from hefu_policies.explanation import check_permitted
-from hefu_policies.policy import Compiled, compile_policy
+from hefu_policies.policy import Compiled, Policy, Rule, compile_policy
 from hefu_policies.resource import Resource
 from hefu_policies.terms import LOG, Phase
 
+from hefu_connector.allowances import Allowance
+from hefu_connector.computing import guard
+from hefu_connector.computing.course import Course
 from hefu_connector.computing.delivery import operation
+from hefu_connector.computing.facts import Known, asked_for, taken
 from hefu_connector.computing.guard import Passed
 from hefu_connector.computing.request import ComputationRequest
-from hefu_connector.ports import Account, BudgetLedger, Contract, Contracts, Engine, Prepared, Standing, Table
+from hefu_connector.computing.usage import Usage
+from hefu_connector.ports import (
+    Account,
+    BudgetLedger,
+    Connection,
+    Contract,
+    Contracts,
+    Engine,
+    Ledger,
+    Prepared,
+    Standing,
+    Table,
+    Trust,
+)
 
 FRESH_SECONDS = 60  # promise T-b: a status list older than this leaves the contract's offline window only
 HIGHEST_GRADE_OFFLINE = 3  # security grades above it have no offline window
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What this connector decides with.
+
+    Attributes:
+        connector: its own id; it decides by the strategies that name it.
+        region: where it computes; empty where its settings do not say.
+        most: how long a computation may run.
+    """
+
+    connector: str
+    region: str
+    engines: Mapping[str, Engine]
+    ledger: Ledger
+    trust: Trust
+    most: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +76,13 @@ class Admitted:
     """A request that was permitted, with all that the later steps need.
 
     Attributes:
-        accounts: what must be charged before anything is computed.
+        accounts: what must be charged before anything is computed, and ``allowances`` what must be taken with it.
+        seconds: how long it may run.
         under: the contract, strategy and clause, as the receipt names them.
         facts: what the decision knew at admission.
+        known: what the facts are taken from.
+        course: every decision on it.
+        performed: duties that were performed before the admission.
     """
 
     statement: Statement
@@ -53,43 +92,75 @@ class Admitted:
     engine: Engine
     prepared: Prepared
     accounts: tuple[Account, ...]
+    allowances: tuple[Allowance, ...]
+    seconds: float
     under: receipt.Under
     facts: Mapping[str, object]
+    known: Known
+    course: Course
+    performed: frozenset[str] = frozenset()
 
 
 def decide(
     contract: Contract,
     request: ComputationRequest,
     statement: Statement,
+    means: Means,
+    course: Course,
     *,
-    connector: str,
-    engines: Mapping[str, Engine],
-    ledger: BudgetLedger,
     standing: Standing,
+    connection: Connection,
     now: datetime,
 ) -> Admitted:
     """Prepare the plan under a contract in force and ask the decision point.
+
+    Args:
+        course: every decision is noted there, also where it is a refusal.
 
     Raises:
         Malformed: the plan does not fit the schema, or asks for something else than the contract's product.
         Refused: a rule says no; reasons name the clauses.
     """
-    agreement = contract.agreement
+    agreement, ledger = contract.agreement, means.ledger
     offline = check_offline(contract, standing)
     if request.plan.get("product") != agreement.product:
         raise Malformed("request.malformed", why=f"the plan must ask the agreement's product, {agreement.product}")
-    engine = _engine(contract, engines, operation(request.plan))
+    engine = _engine(contract, means.engines, operation(request.plan))
     resource = _resource(contract, request.plan)
-    strategies = [each for each in agreement.strategies if each.enforced_by == connector]
-    prepared = engine.prepare(request.plan, resource, _minimum_group(strategies, engine.action))
-    facts = _facts(request, engine, prepared, ledger, _agreement_account(contract), now)
+    strategies = [each for each in agreement.strategies if each.enforced_by == means.connector]
+    policies = [compiled(each).policy for each in strategies]
+    prepared = engine.prepare(request.plan, resource, _minimum_group(policies, engine.action))
+    charged = ledger.balance(_agreement_account(contract)).charged
+    known = Known(
+        request, contract, resource, engine, prepared, charged, means.trust, connection, means.region, now
+    )  # fmt: skip
+    used = Usage(agreement, policies, engine.action, contract.description.price, means.most, now)
+    facts = taken(known, asked_for(policies)) | used.facts(ledger)
     asked = Request(engine.action, agreement.product, request.recipient)
-    strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION)
+    strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION, course)
     if prepared.delivery is not None and delete_by(contract, now) <= now:
         raise Refused("delivery.over", due=write_time(delete_by(contract, now)))
     under = receipt.Under(agreement.id, contract.statement.digest(), strategy.id, decision.clause)
     held = [*accounts(contract, resource, ledger, offline=offline), *_clause_account(contract, decision)]
-    return Admitted(statement, request, contract, resource, engine, prepared, tuple(held), under, facts)
+    seconds = used.seconds(ledger)
+    takes = used.allowances(_rule(decision), seconds)
+    return Admitted(
+        statement, request, contract, resource, engine, prepared, tuple(held), takes, seconds, under, facts, known,
+        course,
+    )  # fmt: skip
+
+
+def decide_again(admitted: Admitted, now: datetime) -> None:
+    """Decide on what is watched while it runs, with the facts of now; every other fact is that of the admission.
+
+    Raises:
+        Refused: it may not go on.
+    """
+    try:
+        _hold(admitted, _renewed(admitted, now), Phase.MONITOR)
+    except Refused as refusal:
+        why = refusal.detail or refusal.public()
+        raise Refused("policy.lapsed", reasons=refusal.reasons or (refusal.public(),), detail=why) from None
 
 
 def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
@@ -101,26 +172,50 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
         The facts of this decision, as the receipt states them.
 
     Raises:
-        Refused: a rule says no to the release.
+        Refused: a rule says no to the release, or one was not decided in each of its phases.
     """
-    facts = dict(admitted.facts) | {"dateTime": now, "outputRows": len(passed.values.rows)}
+    facts = {**_renewed(admitted, now), "outputRows": len(passed.values.rows), "outputBytes": guard.measure(passed)}
     if admitted.prepared.minimum_group is not None:
         facts["minGroup"] = admitted.prepared.minimum_group
-    agreement = admitted.contract.agreement
-    asked = Request(admitted.engine.action, agreement.product, admitted.request.recipient, frozenset({LOG}))
-    chosen = [each for each in agreement.strategies if each.id == admitted.under.strategy]
-    _, decision = _permit(chosen, asked, facts, Phase.RELEASE)
-    # The charge was held to the clause that permitted the request; another clause may have a limit of its own.
-    if decision.clause != admitted.under.clause:
-        raise Refused("contract.clause", clause=admitted.under.clause)
+    told = asked_for([each.contract.policy for each in _hold(admitted, facts, Phase.RELEASE)])
+    admitted.course.check_coverage(admitted.under.clause)
     if admitted.prepared.delivery is not None:
         facts["deadline"] = delete_by(admitted.contract, now)
-    return replay.write_facts(facts)
+        told |= {"deadline"}
+    return replay.write_facts({name: value for name, value in facts.items() if name.partition("@")[0] in told})
+
+
+def _renewed(admitted: Admitted, now: datetime) -> dict[str, object]:
+    names = frozenset(admitted.facts)
+    return {**admitted.facts, **taken(replace(admitted.known, now=now), names, anew=True)}
+
+
+def _hold(admitted: Admitted, facts: Mapping[str, object], phase: Phase) -> list[Decision]:
+    """What was permitted is so still: by the same clause of the same strategy, and no strategy of ours prohibits it.
+
+    The charge was held to the clause that permitted the request; another clause may have a limit of its own.
+    """
+    agreement = admitted.contract.agreement
+    asked = Request(admitted.engine.action, agreement.product, admitted.request.recipient, admitted.performed | {LOG})
+    enforced = next(each.enforced_by for each in agreement.strategies if each.id == admitted.under.strategy)
+    found = {}
+    for each in agreement.strategies:
+        if each.enforced_by == enforced:
+            found[each.id] = ask(compiled(each), asked, facts, phase)
+            admitted.course.note(found[each.id])
+    chosen = found[admitted.under.strategy]
+    for decision in (*(each for each in found.values() if each.effect is Effect.DENY), chosen):
+        check_permitted(decision)
+    if chosen.effect is not Effect.PERMIT:
+        raise Refused("contract.duties", duties=", ".join(chosen.duties))
+    if chosen.clause != admitted.under.clause:
+        raise Refused("contract.clause", clause=admitted.under.clause)
+    return [*found.values()]
 
 
 def reach(contract: Contract, action: str) -> Object:
     """The rows and columns that all strategies of a contract together let be asked, over all requests."""
-    found = [_compiled(canonical.encode(each.policy)).policy.reach(action) for each in contract.agreement.strategies]
+    found = [compiled(each).policy.reach(action) for each in contract.agreement.strategies]
     rows = [most for most, _ in found if most is not None]
     columns = [names for _, names in found if names is not None]
     whole, every = len(rows) < len(found), len(columns) < len(found)
@@ -133,8 +228,13 @@ def reach(contract: Contract, action: str) -> Object:
 def delete_by(contract: Contract, since: datetime) -> datetime:
     """When what is delivered under a contract now must be deleted at the latest, by all of its strategies."""
     agreement, since = contract.agreement, since.replace(microsecond=0)
-    policies = [_compiled(canonical.encode(each.policy)).policy for each in agreement.strategies]
+    policies = [compiled(each).policy for each in agreement.strategies]
     return min(each.delete_by(since, agreement.not_after) for each in policies)
+
+
+def compiled(strategy: Strategy) -> Compiled:
+    """A strategy's policy, ready for decisions."""
+    return _compiled(canonical.encode(strategy.policy))
 
 
 def check_kept(made: receipt.Receipt, contracts: Contracts, now: datetime) -> None:
@@ -162,7 +262,7 @@ def decide_use(
         Refused: a rule says no.
     """
     asked = Request(action, contract.agreement.product, consumer, frozenset({LOG}))
-    return _permit([*contract.agreement.strategies], asked, facts, Phase.RELEASE)
+    return _permit([*contract.agreement.strategies], asked, facts, Phase.RELEASE, Course())
 
 
 def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> Contract:
@@ -271,6 +371,10 @@ def _share(budget: Budget, percent: int) -> Budget:
     return replace(budget, loss=loss, releases=budget.releases * percent // 100)
 
 
+def _rule(decision: Decision) -> Rule:
+    return next(each for each in decision.contract.policy.permissions if each.id == decision.clause)
+
+
 def _engine(contract: Contract, engines: Mapping[str, Engine], action: str) -> Engine:
     if action in contract.agreement.computations and action in engines:
         return engines[action]
@@ -285,42 +389,18 @@ def _resource(contract: Contract, plan: Object) -> Resource:
     raise NotFound("resource.not_found", what="resource", name=str(named)[:64])
 
 
-def _minimum_group(strategies: list[Strategy], action: str) -> int | None:
-    asked = [_compiled(canonical.encode(each.policy)).policy.least(action, "minGroup") for each in strategies]
+def _minimum_group(policies: list[Policy], action: str) -> int | None:
+    asked = [each.least(action, "minGroup") for each in policies]
     return max((each for each in asked if each is not None), default=None)
 
 
-def _facts(
-    request: ComputationRequest, engine: Engine, prepared: Prepared, ledger: BudgetLedger, held: Account, now: datetime
-) -> dict[str, object]:
-    balance = ledger.balance(held).charged
-    total = balance + prepared.charge
-    facts: dict[str, object] = {
-        "purpose": request.purpose,
-        "operation": engine.action,
-        "column": prepared.columns,
-        "function": prepared.functions,
-        "epsilon": prepared.charge.loss.epsilon,
-        "delta": prepared.charge.loss.delta,
-        "epsilonBudget": total.loss.epsilon,
-        "deltaBudget": total.loss.delta,
-        "count": total.releases,
-        "dateTime": now,
-        "outputKind": prepared.kind,
-        "maxContribution": prepared.max_contribution,
-        "recipient": request.recipient,
-    }
-    if prepared.delivery is not None:
-        facts |= {"processing": prepared.delivery.processing, "outputRows": prepared.cells}
-        facts |= {} if prepared.delivery.share is None else {"share": prepared.delivery.share}
-    return facts
-
-
 def _permit(
-    strategies: list[Strategy], asked: Request, facts: Mapping[str, object], phase: Phase
+    strategies: list[Strategy], asked: Request, facts: Mapping[str, object], phase: Phase, course: Course
 ) -> tuple[Strategy, Decision]:
     """The first strategy that permits, unless one that this connector enforces prohibits."""
-    decided = [(each, ask(_compiled(canonical.encode(each.policy)), asked, facts, phase)) for each in strategies]
+    decided = [(each, ask(compiled(each), asked, facts, phase)) for each in strategies]
+    for _, decision in decided:
+        course.note(decision)
     for _, decision in decided:
         if decision.effect is Effect.DENY:
             check_permitted(decision)

@@ -24,30 +24,35 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
-from hefu import faults, receipt, telemetry
+from hefu import canonical, faults, receipt, telemetry
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
 
+from hefu_connector.allowances import MILLISECONDS
 from hefu_connector.computing import admission, ends, guard
 from hefu_connector.computing.admission import Admitted
+from hefu_connector.computing.course import Course
 from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.computing.turns import Turns, may_wait
+from hefu_connector.computing.usage import in_quanta
 from hefu_connector.ports import (
     FINAL,
+    NOWHERE,
     Alone,
-    BudgetLedger,
     ComputationState,
+    Connection,
     Contracts,
     Engine,
     Fleet,
     Journal,
     JournalReader,
+    Ledger,
     Run,
     Source,
     Table,
@@ -57,6 +62,7 @@ from hefu_connector.ports import (
 
 log = logging.getLogger("hefu.enforcement")
 
+DECISIONS = "decisions"  # the name of the commitment to how it was decided
 _ELSEWHERE = 0.2  # seconds between two looks at what another process carries out
 
 
@@ -90,6 +96,7 @@ class World:
     Attributes:
         executor: carries computations out; None for a pool of as many threads as the rules' jobs.
         fleet: the processes that carry out computations of this journal.
+        region: where this connector computes, for policies that say where.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
     """
@@ -101,7 +108,7 @@ class World:
     clock: Clock
     trust: Trust
     contracts: Contracts
-    ledger: BudgetLedger
+    ledger: Ledger
     journal: Journal
     reader: JournalReader
     sources: Callable[[str], Source]
@@ -111,6 +118,7 @@ class World:
     executor: Executor | None = None
     fleet: Fleet = field(default_factory=Alone)
     secret: Callable[[str], bytes] = _no_secret
+    region: str = ""
 
 
 class Enforcement:
@@ -121,6 +129,10 @@ class Enforcement:
         self._scribe = ends.Scribe(
             world.participant, world.connector, world.space, world.signer, world.clock, world.rules.quantum_seconds
         )
+        self._means = admission.Means(
+            world.connector, world.region, world.engines, world.ledger, world.trust,
+            timedelta(seconds=world.rules.deadline_seconds),
+        )  # fmt: skip
         jobs = world.rules.jobs
         self._jobs = Turns(world.executor or ThreadPoolExecutor(jobs + 1, thread_name_prefix="computation"), jobs)
         self._changed = threading.Condition()
@@ -128,13 +140,14 @@ class Enforcement:
         self._admitting: Counter[str] = Counter()
         self._stopped: dict[str, str] = {}
 
-    def create(self, statement: Statement, caller: str, *subjects: str) -> Run:
+    def create(self, statement: Statement, caller: str, *subjects: str, over: Connection = NOWHERE) -> Run:
         """Take a request: steps 1 to 4, then the rest in the background.
 
         Args:
             statement: a `computation.requested` statement.
             caller: the participant at the other end of the connection.
             subjects: what else must be in good standing, such as the certificate's fingerprint.
+            over: the connection that it came over.
 
         Returns:
             The computation as kept: running, refused, or what an earlier request of the same id led to.
@@ -150,13 +163,13 @@ class Enforcement:
             self._admitting[request.computation] += 1
         try:
             with telemetry.step("computation.admit", computation=request.computation):
-                return self._admit(request, statement)
+                return self._admit(request, statement, over)
         finally:
             with self._changed:
                 self._admitting[request.computation] -= 1
                 self._admitting += Counter()  # forgets what is at zero
 
-    def _admit(self, request: ComputationRequest, statement: Statement) -> Run:
+    def _admit(self, request: ComputationRequest, statement: Statement, over: Connection) -> Run:
         caller = statement.issuer
         run, new = self._world.journal.admit(
             ends.first(request, statement, self._world.clock.now(), self._world.fleet.me)
@@ -164,13 +177,15 @@ class Enforcement:
         if not new:
             return self.view(run.id, caller)
         faults.point("computation.admitted")
+        course = Course()
         try:
             with telemetry.step("computation.decide"):
-                admitted = self._decide(request, statement)  # step 3
+                admitted = self._decide(request, statement, course, over)  # step 3
             with telemetry.step("computation.reserve", agreement=admitted.under.agreement):
-                self._world.ledger.reserve(run.id, admitted.accounts, admitted.prepared.charge)  # step 4
+                charge, takes = admitted.prepared.charge, admitted.allowances
+                self._world.ledger.reserve(run.id, admitted.accounts, charge, takes)  # step 4
         except HefuError as error:
-            return self._refuse(run, error)
+            return self._refuse(run, error, course.document(request))
         except Exception:
             # An edge: a request that meets a defect must end too, and be journalled, or it stays open for ever.
             log.exception("defect in the admission of computation %s", run.id)
@@ -238,19 +253,25 @@ class Enforcement:
             if running.under.agreement == agreement:
                 self._stop(running.request.computation, "contract.ended")
 
-    def sweep(self) -> None:
-        """Stop the work of participants that lost their standing, and end what could not be journalled before.
+    def watch(self) -> None:
+        """Stop what may not go on: its participant lost its standing, its contract ended or is suspended, or something
+        that the contract watches while it runs holds no longer.
 
-        Called every second or so.
+        Called every half second or sooner, so that nothing runs on for a second.
+        """
+        for running in self._held():
+            try:
+                self._look(running)
+            except HefuError as error:
+                self._stop(running.request.computation, error.code)
+
+    def sweep(self) -> None:
+        """End what could not be journalled before, and `watch`; called every second or so.
 
         Raises:
             Unavailable: the journal still cannot be written.
         """
-        for running in self._held():
-            try:
-                self._check_standing(running)
-            except HefuError as error:
-                self._stop(running.request.computation, error.code)
+        self.watch()
         self.recover()
 
     def recover(self) -> int:
@@ -299,14 +320,14 @@ class Enforcement:
         world.trust.check(caller, *(each.key for each in statement.signatures), *subjects)
         return request
 
-    def _decide(self, request: ComputationRequest, statement: Statement) -> Admitted:
+    def _decide(self, request: ComputationRequest, statement: Statement, course: Course, over: Connection) -> Admitted:
         world = self._world
         standing = world.trust.check(statement.issuer)
         contract = admission.choose(request, world.participant, world.contracts)
         admission.check_in_force(contract, statement.issuer, world.clock.now())
         return admission.decide(
-            contract, request, statement, engines=world.engines, ledger=world.ledger, standing=standing,
-            now=world.clock.now(), connector=world.connector,
+            contract, request, statement, self._means, course, standing=standing, connection=over,
+            now=world.clock.now(),
         )  # fmt: skip
 
     def _check_standing(self, admitted: Admitted) -> None:
@@ -316,6 +337,11 @@ class Enforcement:
         now = self._world.clock.now()
         admission.check_in_force(contract, admitted.statement.issuer, now)
         admission.check_offline(contract, standing)
+
+    def _look(self, admitted: Admitted) -> None:
+        """Check that a computation may go on; at each of its stages, and from time to time."""
+        self._check_standing(admitted)
+        admission.decide_again(admitted, self._world.clock.now())
 
     def _shed_overload(self, consumer: str) -> None:
         rules = self._world.rules
@@ -327,10 +353,10 @@ class Enforcement:
     # ------------------------------------------------------------ steps 5 to 8
 
     def _carry_out(self, admitted: Admitted, run: Run, much: bool) -> None:
-        charge = admitted.prepared.charge
+        charge, began = admitted.prepared.charge, self._world.clock.now()
         try:
             with telemetry.step("computation.run", computation=run.id):
-                self._check_standing(admitted)
+                self._look(admitted)
                 output, table = self._compute(admitted, spare=int(much))  # step 5
                 with telemetry.step("computation.release"):
                     self._release(admitted, run, output, table)  # steps 6 to 8
@@ -341,6 +367,7 @@ class Enforcement:
             log.exception("defect in computation %s", run.id)
             self._fail(run, "internal", charge)
         finally:
+            self._settle(admitted, began)
             with self._changed:
                 self._running.pop(run.id, None)
                 self._stopped.pop(run.id, None)
@@ -354,7 +381,7 @@ class Enforcement:
                 raise Unavailable("cancelled")
             output = world.workers.run(
                 admitted.engine.name, self._parameters(admitted), table,
-                job=job, deadline=world.rules.deadline_seconds, spare=spare,
+                job=job, deadline=admitted.seconds, spare=spare,
             )  # fmt: skip
         faults.point("worker.returned")
         return output, table
@@ -371,34 +398,53 @@ class Enforcement:
         world = self._world
         values = admitted.engine.read(output, admitted.prepared)
         passed = guard.check(values, admitted.prepared)  # step 6
-        self._check_standing(admitted)
+        self._look(admitted)
         facts = admission.decide_release(admitted, passed, world.clock.now())
         faults.point("guard.passed")
-        user = user_of(admitted.statement)
-        data, commitments = guard.release(run.id, passed, admitted.prepared, user, secrets.token_bytes)
+        decisions = admitted.course.document(admitted.request)
+        said: Object = {"user": user_of(admitted.statement), DECISIONS: canonical.digest(decisions)}
+        data, commitments = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)
         recipient = world.trust.sealing(admitted.request.recipient)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
         made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table)
         made = replace(made, facts=facts, commitments=commitments)
         if run.id in self._stopped:
             raise Unavailable("cancelled")
-        self._end(run, ComputationState.RELEASED, made, parts)  # step 8 follows when its time has come
+        # step 8 follows when its time has come
+        self._end(run, ComputationState.RELEASED, made, parts, decisions=decisions)
+
+    def _settle(self, admitted: Admitted, began: datetime) -> None:
+        """Give back what was taken too much of the metered time; where that fails it stays taken."""
+        if not any(each.unit == MILLISECONDS for each in admitted.allowances):
+            return
+        used = self._world.clock.now() - began
+        if used < timedelta(0):  # the clock was set back: nobody knows
+            return
+        try:
+            amount = in_quanta(used, self._world.rules.quantum_seconds)
+            self._world.ledger.settle(admitted.request.computation, MILLISECONDS, amount)
+        except Unavailable as fault:
+            log.warning(
+                "the time of computation %s stays taken in full: %s", admitted.request.computation, fault.detail
+            )
 
     # ------------------------------------------------------------ ends
 
-    def _refuse(self, run: Run, error: HefuError) -> Run:
+    def _refuse(self, run: Run, error: HefuError, decisions: bytes = b"") -> Run:
         reasons = error.reasons or (error.public(),)
         made = receipt.Refusal(run.id, run.request, run.consumer, run.agreements, error.code, reasons)
-        return self._end(run, ComputationState.REFUSED, made, (), told=run.created)
+        return self._end(run, ComputationState.REFUSED, made, (), told=run.created, decisions=decisions)
 
     def _fail(self, run: Run, code: str, charge: Charge) -> None:
-        resource = self._running[run.id].resource.id if run.id in self._running else ""
+        running = self._running.get(run.id)
+        resource = running.resource.id if running is not None else ""
+        decisions = running.course.document(running.request) if running is not None else b""
         made = receipt.Failure(
             run.id, run.request, run.consumer, run.agreements, code, ends.spent(charge), resource=resource
         )
         state = ComputationState.CANCELLED if code == "cancelled" else ComputationState.FAILED
         try:
-            self._end(run, state, made, ())
+            self._end(run, state, made, (), decisions=decisions)
         except Conflict:
             log.info("computation %s had ended already", run.id)
         except Unavailable as fault:
@@ -407,10 +453,10 @@ class Enforcement:
 
     def _end(
         self, run: Run, state: ComputationState, made: receipt.Receipt | receipt.Refusal | receipt.Failure,
-        parts: tuple[bytes, ...], told: datetime | None = None,
+        parts: tuple[bytes, ...], told: datetime | None = None, decisions: bytes = b"",
     ) -> Run:  # fmt: skip
         world, now = self._world, self._world.clock.now()
-        entry = ends.entry(self._scribe, made, told or ends.tick(self._scribe, run))
+        entry = replace(ends.entry(self._scribe, made, told or ends.tick(self._scribe, run)), decisions=decisions)
         ended = world.journal.close(run.id, state, entry, parts, now)
         telemetry.count("hefu_computations_total", state.value)
         with self._changed:

@@ -9,7 +9,7 @@ one recipient, so that whoever carries or stores it learns its size only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hefu import canonical, keys, receipt
@@ -61,16 +61,16 @@ def check(values: Values, prepared: Prepared) -> Passed:
 
 
 def release(
-    computation: str, passed: Passed, prepared: Prepared, user: str, draw: Callable[[int], bytes]
+    computation: str, passed: Passed, prepared: Prepared, said: Mapping[str, Json], draw: Callable[[int], bytes]
 ) -> tuple[bytes, dict[str, str]]:
     """The bytes of a release before they are sealed, and the commitments that its receipt makes.
 
     Args:
-        user: who asked; empty where that is not known.
+        said: what the receipt commits to besides: who asked, and the digest of the owner's record of the decisions.
         draw: random bytes.
     """
     told = rows.delivered(passed.values, prepared, prepared.delivery) if prepared.delivery is not None else None
-    values: dict[str, Json] = {"user": user}
+    values = dict(said)
     if told is not None:
         values[CONTENT] = rows.digest(told)
     salts = {name: draw(receipt.SALT_SIZE) for name in values}
@@ -79,6 +79,12 @@ def release(
     if told is not None:
         return fitting(rows.payload(computation, told, openings)), commitments
     return payload(computation, passed, prepared, openings), commitments
+
+
+def measure(passed: Passed) -> int:
+    """The bytes of what is to leave: of all its cells, as text."""
+    rows_ = (*passed.values.rows, *passed.values.half_widths)
+    return sum(len(cell.encode()) for row in rows_ for cell in row if cell is not None)
 
 
 def payload(computation: str, passed: Passed, prepared: Prepared, openings: Object) -> bytes:

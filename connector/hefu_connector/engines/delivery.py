@@ -28,6 +28,8 @@ class Delivery:
     name = "delivery"
     version = "1"
     action = DELIVER
+    environment = "UsageControl"
+    encryption = "PlainText"
 
     def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
         """Validate a plan anew against the provider's schema. Pure.
@@ -102,6 +104,7 @@ def _prepared(
         max_contribution=resource.privacy.max_contribution,
         minimum_group=group,
         delivery=delivering,
+        channel="FileChannel" if asked.form == FILE else "InterfaceChannel",
     )
 
 

@@ -45,6 +45,8 @@ class Statistics:
     name = "statistics"
     version = "1"
     action = "hefu:dpQuery"
+    environment = "Sandbox"
+    encryption = "PlainText"
 
     def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
         """Validate a plan anew against the provider's schema and price it. Pure.
@@ -174,6 +176,7 @@ class _Draft:
             max_contribution=self.contribution,
             keys=len(self.keys),
             minimum_group=self.minimum_group,
+            protocol="DiscreteLaplace",
         )
 
     def _parameters(self, plan: Plan, shares: list[int]) -> Object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -173,6 +174,10 @@ class SpaceTrust:
         """As in the port."""
         self.participant(participant)
         return self._directory.roles(participant)
+
+    def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
+        """As in the port."""
+        return self.participant(participant).attributes()
 
     def verify(self, statement: Statement, *parties: str) -> None:
         """As in the port."""

@@ -6,8 +6,12 @@ and to nobody else, not even its existence.
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote
 
 import grpc
 from hefu import canonical, transport
@@ -18,7 +22,7 @@ from hefu.times import write_time
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
 
 from hefu_connector.computing.computation import LARGEST_PLAN
-from hefu_connector.ports import FINAL, ComputationState, Prepared, Run
+from hefu_connector.ports import FINAL, NOWHERE, ComputationState, Connection, Prepared, Run
 
 WAIT_SECONDS = 15.0  # between looks at a computation nothing is heard of
 _LONGEST_NAME = 100
@@ -39,8 +43,8 @@ class Door(Protocol):
     """The enforcement point as this service sees it. Safe to use from many threads; all raise NotFound for a
     computation that is not the caller's."""
 
-    def create(self, statement: Statement, caller: str, *subjects: str) -> Run:
-        """Take a signed request, or return what it led to before."""
+    def create(self, statement: Statement, caller: str, *subjects: str, over: Connection = NOWHERE) -> Run:
+        """Take a signed request that came over a connection, or return what it led to before."""
         ...
 
     def view(self, computation: str, consumer: str) -> Run:
@@ -66,12 +70,16 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
     Args:
         estimate: prices a plan under an own product for a caller; raises NotFound where the caller may not see it.
         confirm: takes a caller's signed proof that it deleted a delivery; None where none are taken.
+        relayed: whether connections through a relay end here too, which come from this machine itself.
     """
 
-    def __init__(self, door: Door, estimate: EstimatePlan, confirm: ConfirmDeletion | None = None) -> None:
+    def __init__(
+        self, door: Door, estimate: EstimatePlan, confirm: ConfirmDeletion | None = None, *, relayed: bool = False
+    ) -> None:
         self._door = door
         self._estimate = estimate
         self._confirm = confirm
+        self._relayed = relayed
 
     def add(self, server: grpc.Server) -> None:
         """Register this service."""
@@ -91,7 +99,8 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
         """Take a signed request."""
         who = transport.caller(context)
         statement = Statement.parse(request.request.envelope)
-        return _computation(self._door.create(statement, who.participant, who.fingerprint))
+        over = Connection(who.connector, who.key, self._address(context.peer()))
+        return _computation(self._door.create(statement, who.participant, who.fingerprint, over=over))
 
     def GetComputation(  # noqa: N802
         self, request: computation_pb2.GetComputationRequest, context: grpc.ServicerContext
@@ -133,6 +142,11 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
             sealed = self._door.part(id_, who.participant, index, who.fingerprint)
             yield computation_pb2.ReleasePart(index=index, sealed=sealed)
 
+    def _address(self, peer: str) -> str:
+        """The caller's address; empty where it may be the relay's end on this machine and not the caller's."""
+        found = address_of(peer)
+        return "" if not found or (self._relayed and is_own(found)) else found
+
     def ReportDeletion(  # noqa: N802
         self, request: computation_pb2.ReportDeletionRequest, context: grpc.ServicerContext
     ) -> computation_pb2.ReportDeletionResponse:
@@ -143,6 +157,31 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
             raise NotFound("resource.not_found", what="delivery", name=str(statement.body.get("delivery"))[:64])
         self._confirm(statement, who.participant, who.fingerprint)
         return computation_pb2.ReportDeletionResponse()
+
+
+def address_of(peer: str) -> str:
+    """The IP address in gRPC's name of a peer, such as ``ipv4:10.0.0.7:41200``; empty for anything else."""
+    kind, _, rest = peer.partition(":")
+    host = unquote(rest).rpartition(":")[0].strip("[]")
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return str(mapped or found) if kind in ("ipv4", "ipv6") else ""
+
+
+@lru_cache(maxsize=1024)
+def is_own(address: str) -> bool:
+    """Whether this machine has the address: only then a socket can be bound to it."""
+    found = ipaddress.ip_address(address)
+    family = socket.AF_INET if found.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as one:
+            one.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _id(name: str, collection: str = "computations") -> str:

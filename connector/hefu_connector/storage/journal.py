@@ -22,7 +22,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, 
 from hefu_connector.ports import FINAL, ComputationState, Entry, Run
 from hefu_connector.storage import handed
 from hefu_connector.storage.database import Database, Fence, insert_new, lock, read_instant, write_instant
-from hefu_connector.storage.models import COMPUTATIONS, JOURNAL, MEMBERSHIPS, OUTBOX, PARTS, TRANSITIONS
+from hefu_connector.storage.models import COMPUTATIONS, DECISIONS, JOURNAL, MEMBERSHIPS, OUTBOX, PARTS, TRANSITIONS
 
 _OPEN = [each.value for each in ComputationState if each not in FINAL]
 
@@ -94,6 +94,8 @@ class SqlJournal:
                 connection.execute(insert(PARTS), sealed)
             due = write_instant(entry.release_at)
             self._change(connection, computation, state, at, entry=sequence, parts=len(parts), release_at=due)
+            if entry.decisions:
+                connection.execute(insert(DECISIONS).values(**whose, record=entry.decisions))
             if entry.due is not None:
                 handed.enter(connection, self._space, computation, run.agreements[0], entry.due)
             ended = self._need(connection, computation)
@@ -116,6 +118,12 @@ class SqlJournal:
         if sealed is None:
             raise NotFound("resource.not_found", what="release part", name=f"{computation}/{index}")
         return sealed
+
+    def decisions(self, computation: str) -> bytes:
+        """As in `ports.DecisionRecords`."""
+        mine = DECISIONS.c.space == self._space, DECISIONS.c.computation == computation
+        with self._database.reading() as connection:
+            return connection.execute(select(DECISIONS.c.record).where(*mine)).scalar_one_or_none() or b""
 
     # ---- JournalReader
 

@@ -1,6 +1,6 @@
 """What computations took besides privacy loss, inside the ledger's transactions.
 
-INVARIANT: within one period nothing is taken past the limit, and what was given back was taken before.
+INVARIANT: within one period nobody takes past the limit that he names, and what is given back was taken before.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Usage:
         """Lock all of them; why nothing can be taken, by name of those of which that is so.
 
         Raises:
-            Conflict: an allowance is known with another limit.
+            Conflict: an allowance is counted in another unit.
         """
         found = {}
         for each in _in_order(allowances):
             row = self._locked(connection, each)
-            if (row["most"], row["unit"]) != (each.limit, each.unit):
+            if row["unit"] != each.unit:
                 raise Conflict("budget.limit", account=each.name)
             if why := lack(_taken(row), each):
                 found[each.name] = why
@@ -61,9 +61,9 @@ class Usage:
         for each in _in_order(allowances):
             row = self._locked(connection, each)
             after = take(_taken(row), each)
-            if after.amount > row["most"]:
+            if after.amount > each.limit:
                 raise Defect("internal", reference="ledger", detail=f"{each.name} changed under a lock")
-            self._write(connection, each.name, after)
+            self._write(connection, each.name, after, most=each.limit)
             values = {"space": self._space, "computation": computation, "allowance": each.name, "settled": 0}
             connection.execute(insert(TAKINGS).values(**values, amount=each.amount, period=each.period))
 
@@ -98,10 +98,10 @@ class Usage:
     def _row(self, connection: Connection, name: str, query: Select[Any]) -> RowMapping | None:
         return connection.execute(query, {"of": self._space, "allowance": name}).mappings().one_or_none()
 
-    def _write(self, connection: Connection, name: str, taken: Taken) -> None:
+    def _write(self, connection: Connection, name: str, taken: Taken, **limit: int) -> None:
         last = _NEVER if taken.last is None else write_instant(taken.last)
         mine = update(ALLOWANCES).where(ALLOWANCES.c.space == self._space, ALLOWANCES.c.name == name)
-        connection.execute(mine.values(taken=taken.amount, period=taken.period, last=last))
+        connection.execute(mine.values(taken=taken.amount, period=taken.period, last=last, **limit))
 
 
 def _in_order(allowances: Sequence[Allowance]) -> list[Allowance]:

@@ -16,7 +16,7 @@ from hefu_space.simulator.disk import Draft, Store
 
 BALANCES, CHARGES = "balances", "charges"
 ALLOWANCES, TAKINGS, SETTLED = "allowances", "takings", "settled"
-RUNS, PARTS, CHAIN, SENT = "runs", "parts", "chain", "sent"
+RUNS, PARTS, CHAIN, SENT, DECISIONS = "runs", "parts", "chain", "sent", "decisions"
 
 
 class MemoryLedger:
@@ -110,7 +110,7 @@ def _lacking(draft: Draft, allowances: Sequence[Allowance]) -> dict[str, str]:
     found = {}
     for each in allowances:
         kept, taken = draft.read(ALLOWANCES).get(each.name, (each, NONE))
-        if (kept.limit, kept.unit) != (each.limit, each.unit):
+        if kept.unit != each.unit:
             raise Conflict("budget.limit", account=each.name)
         if why := lack(taken, each):
             found[each.name] = why
@@ -173,6 +173,7 @@ class MemoryJournal:
                 raise Conflict("computation.uncharged", computation=computation)
             receipt = _append(draft, entry)
             draft.write(PARTS)[computation] = tuple(parts)
+            draft.write(DECISIONS)[computation] = entry.decisions
             ended = replace(
                 run, state=state, receipt=receipt, parts=len(parts), updated=at, release_at=entry.release_at
             )
@@ -194,6 +195,12 @@ class MemoryJournal:
         if not 0 <= index < len(parts):
             raise NotFound("resource.not_found", what="release part", name=computation)
         return parts[index]
+
+    def decisions(self, computation: str) -> bytes:
+        """As in `ports.DecisionRecords`."""
+        with self._store.reading() as draft:
+            found: bytes = draft.read(DECISIONS).get(computation, b"")
+            return found
 
     def runs(self, limit: int, before: str = "") -> Sequence[Run]:
         """As in the port."""
