@@ -40,6 +40,7 @@ from hefu_broker.latest import Latest
 from hefu_broker.leadership import Leadership
 from hefu_broker.log import AuditLog
 from hefu_broker.notary import Notary
+from hefu_broker.notices import Notices
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
 from hefu_broker.relaying import Relaying
@@ -49,7 +50,7 @@ from hefu_broker.settings import Settings
 from hefu_broker.standing import Standings
 from hefu_broker.storage.catalog import SqlCatalogStore
 from hefu_broker.storage.charters import SqlCharterStore
-from hefu_broker.storage.contracts import SqlTalkStore
+from hefu_broker.storage.contracts import SqlNoticeStore, SqlTalkStore
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
@@ -171,6 +172,7 @@ class _Ground:
             charters=Charters(registry.directory, space.root, charters, clock, registry.changed),
             catalog=Catalog(trust, products, announce),
             contracts=contracts,
+            notices=Notices(trust, talks, SqlNoticeStore(database), announce, changes),
             changes=changes,
             watching=Watching(contracts, SqlTidings(database), changes),
             sequencer=sequencer,

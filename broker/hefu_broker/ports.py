@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from hefu.envelope import Statement
 from hefu.identity import Binding, Participant, StatusList
 from hefu.times import Clock
 from hefu.tlog.tiles import Tile
@@ -44,6 +45,7 @@ __all__ = [
     "LeaseStore",
     "LogStore",
     "LookupStore",
+    "NoticeStore",
     "OutboxStore",
     "RegistryStore",
     "SpaceStore",
@@ -250,6 +252,36 @@ class TalkStore(Protocol):
         Returns:
             How many were noted.
         """
+        ...
+
+
+class NoticeStore(Protocol):
+    """What parties state about their agreements; numbered from 1 for each agreement, without a gap."""
+
+    def add(self, talk: Talk, expected: int, notice: Outgoing) -> Talk:
+        """Keep one notice more, and what it makes of the agreement's negotiation; `Talk.notices` is its number.
+
+        Args:
+            expected: the revision that the notice was judged on.
+
+        Returns:
+            The negotiation with its new revision.
+
+        Raises:
+            Conflict: the negotiation changed meanwhile.
+        """
+        ...
+
+    def knows(self, agreement: str, digest: str) -> bool:
+        """Whether a statement of this payload digest is kept."""
+        ...
+
+    def given(self, agreement: str, issuer: str) -> int:
+        """How many notices a party gave."""
+        ...
+
+    def page(self, agreement: str, after: int, most: int) -> list[Statement]:
+        """Notices with a number above ``after``, in order."""
         ...
 
 

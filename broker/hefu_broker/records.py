@@ -13,7 +13,7 @@ from hefu import canonical
 from hefu.envelope import Statement
 from hefu_policies.budget import Budget
 from hefu_policies.contract import Description
-from hefu_policies.lifecycle import ProductState
+from hefu_policies.lifecycle import AgreementState, ProductState
 from hefu_policies.negotiation import State
 
 from hefu_broker.words import Phrase
@@ -188,6 +188,8 @@ class Talk:
         index: where the countersignature stands in a published checkpoint's tree; None until then.
         termination: the ``agreement.terminated`` by which a party ended the agreement.
         revision: grows by one with every change in the space.
+        notices: how many the parties gave about the agreement.
+        standing: active or suspended; ``turn`` is the digest of the notice that made it so, empty at first.
     """
 
     id: str
@@ -204,6 +206,9 @@ class Talk:
     termination: Statement | None = None
     index: int | None = None
     revision: int = 0
+    notices: int = 0
+    standing: AgreementState = AgreementState.ACTIVE
+    turn: str = ""
 
     @property
     def parties(self) -> tuple[str, str]:

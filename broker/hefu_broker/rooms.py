@@ -24,6 +24,7 @@ from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.log import AuditLog
+from hefu_broker.notices import Notices
 from hefu_broker.ports import SpaceStore
 from hefu_broker.registry import Registry
 from hefu_broker.sequencer import Sequencer
@@ -57,6 +58,7 @@ class Rooms:
     charters: Charters
     catalog: Catalog
     contracts: Contracts
+    notices: Notices
     changes: Changes
     watching: Watching
     sequencer: Sequencer

@@ -592,6 +592,14 @@ _BROKER: dict[str, Message] = {
         "The digest is not that of this agreement. Read the agreement and sign again.",
         "该摘要与此合约不符。请读取合约后重新签署。",
     ),
+    "agreement.turned": _m(
+        "Agreement {agreement} was suspended or resumed meanwhile. Look at it again: hefu contract show {agreement}",
+        "合约 {agreement} 的状态已另行变更（中止或恢复）。请重新查看：hefu contract show {agreement}",
+    ),
+    "agreement.notices": _m(
+        "One party may give {most} notices about an agreement, and agreement {agreement} has as many. Make a new one.",
+        "一方就一份合约至多可发出 {most} 份通知，合约 {agreement} 已达上限。请另订新约。",
+    ),
     "agreement.altered": _m(
         "These are not the bytes that the provider signed. Sign exactly the agreement it sent.",
         "该内容不是提供方签署的原文。请签署其发来的原始合约。",

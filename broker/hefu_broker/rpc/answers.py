@@ -79,6 +79,7 @@ def negotiation(talk: Talk, log: AuditLog) -> contract_pb2.Negotiation:
         termination=statement(talk.termination) if talk.termination else None,
         revision=talk.revision,
         update_time=write_time(talk.updated),
+        notices=talk.notices,
     )
 
 

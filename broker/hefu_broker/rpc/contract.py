@@ -74,3 +74,18 @@ class ContractServicer(contract_pb2_grpc.ContractServiceServicer):
         """See the service."""
         rooms, caller = self._spaces.member(transport.caller(context))
         return answers.negotiation(rooms.contracts.terminate(caller, request.termination.envelope), rooms.log)
+
+    def RecordNotice(  # noqa: N802 - the name in the protocol
+        self, request: contract_pb2.RecordNoticeRequest, context: grpc.ServicerContext
+    ) -> contract_pb2.Negotiation:
+        """See the service."""
+        rooms, caller = self._spaces.member(transport.caller(context))
+        return answers.negotiation(rooms.notices.record(caller, request.notice.envelope), rooms.log)
+
+    def ListNotices(  # noqa: N802 - the name in the protocol
+        self, request: contract_pb2.ListNoticesRequest, context: grpc.ServicerContext
+    ) -> contract_pb2.ListNoticesResponse:
+        """See the service."""
+        rooms, caller = self._spaces.member(transport.caller(context))
+        found = rooms.notices.page(caller, answers.named(request.name, "agreements"), request.after)
+        return contract_pb2.ListNoticesResponse(notices=map(answers.statement, found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
 from hefu.times import read_time, write_time
 from hefu_policies.contract import Agreement
@@ -18,8 +19,11 @@ from hefu_broker.records import Outgoing, Talk
 from hefu_broker.storage import kept
 from hefu_broker.storage.counter import REVISION, next_of
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import MESSAGES, AgreementRow, EntryRow, MessageRow, NegotiationRow, PartyRow
+from hefu_broker.storage.models import MESSAGES, AgreementRow, EntryRow, MessageRow, NegotiationRow, NoticeRow, PartyRow
 from hefu_broker.storage.outbox import queue
+
+
+_SUSPENDED = AgreementState.SUSPENDED.value
 
 
 class SqlTalkStore:
@@ -97,6 +101,57 @@ class SqlTalkStore:
                 row.proof_index, row.revision = index, next_of(session, space, REVISION)
                 session.flush()
             return len(found)
+
+
+class SqlNoticeStore:
+    """`hefu_broker.ports.NoticeStore` in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, talk: Talk, expected: int, notice: Outgoing) -> Talk:
+        """See the port."""
+        space, agreement = self._database.space, str(talk.agreement.body["agreement"]) if talk.agreement else ""
+        said = kept.statement(notice.envelope)
+        with self._database.writing() as session:
+            row, agreed = session.get(NegotiationRow, (space, talk.id)), session.get(AgreementRow, (space, agreement))
+            if row is None or agreed is None or row.revision != expected:
+                raise Conflict("negotiation.moved", negotiation=talk.id)
+            row.revision, row.updated = next_of(session, space, REVISION), write_time(talk.updated)
+            agreed.notices, agreed.turn = talk.notices, talk.turn
+            if agreed.termination is None:
+                agreed.state = talk.standing.value
+            session.add(
+                NoticeRow(
+                    space_id=space, agreement=agreement, number=talk.notices, digest=said.digest(), type=said.type,
+                    issuer=said.issuer, statement=notice.envelope,
+                )
+            )  # fmt: skip
+            queue(session, space, [notice])
+            session.flush()
+            return replace(talk, revision=row.revision, index=row.proof_index)
+
+    def knows(self, agreement: str, digest: str) -> bool:
+        """See the port."""
+        wanted = self._of(agreement).where(NoticeRow.digest == digest)
+        with self._database.reading() as session:
+            return session.exec(wanted).first() is not None
+
+    def given(self, agreement: str, issuer: str) -> int:
+        """See the port."""
+        mine = NoticeRow.space_id == self._database.space, NoticeRow.agreement == agreement, NoticeRow.issuer == issuer
+        with self._database.reading() as session:
+            return session.exec(select(func.count()).select_from(NoticeRow).where(*mine)).one()
+
+    def page(self, agreement: str, after: int, most: int) -> list[Statement]:
+        """See the port."""
+        wanted = self._of(agreement).where(NoticeRow.number > after).order_by(col(NoticeRow.number)).limit(most)
+        with self._database.reading() as session:
+            return [kept.statement(each) for each in session.exec(wanted)]
+
+    def _of(self, agreement: str) -> SelectOfScalar[bytes]:
+        mine = NoticeRow.space_id == self._database.space, NoticeRow.agreement == agreement
+        return select(NoticeRow.statement).where(*mine)
 
 
 def _all(space: str, party: str | None = None) -> SelectOfScalar[NegotiationRow]:
@@ -203,10 +258,9 @@ def _talk(session: Session, row: NegotiationRow) -> Talk:
         .where(MessageRow.space_id == row.space_id, MessageRow.negotiation == row.id)
         .order_by(col(MessageRow.position))
     )
-    wanted = select(AgreementRow.termination).where(
-        AgreementRow.space_id == row.space_id, AgreementRow.negotiation == row.id
-    )
-    ended = session.exec(wanted).first() if row.state == State.FINALIZED.value else None
+    wanted = select(AgreementRow).where(AgreementRow.space_id == row.space_id, AgreementRow.negotiation == row.id)
+    agreed = session.exec(wanted).first() if row.state == State.FINALIZED.value else None
+    ended = agreed.termination if agreed else None
     return Talk(
         id=row.id,
         consumer=row.consumer,
@@ -222,4 +276,7 @@ def _talk(session: Session, row: NegotiationRow) -> Talk:
         termination=kept.statement(ended) if ended else None,
         index=row.proof_index,
         revision=row.revision,
+        notices=agreed.notices if agreed else 0,
+        standing=AgreementState.SUSPENDED if agreed and agreed.state == _SUSPENDED else AgreementState.ACTIVE,
+        turn=agreed.turn if agreed else "",
     )

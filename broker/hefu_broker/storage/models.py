@@ -300,6 +300,25 @@ class AgreementRow(Table, table=True):
     not_before: str
     not_after: str
     termination: bytes | None = None
+    notices: int = 0
+    turn: str = ""
+
+
+class NoticeRow(Table, table=True):
+    """What a party stated about an agreement; numbered from 1."""
+
+    __tablename__ = "agreement_notice"
+    __table_args__ = (
+        ForeignKeyConstraint(["space_id", "agreement"], ["agreement.space_id", "agreement.id"]),
+        UniqueConstraint("space_id", "digest"),
+    )
+    space_id: str = Field(primary_key=True)
+    agreement: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    digest: str
+    type: str
+    issuer: str
+    statement: bytes
 
 
 class PartyRow(Table, table=True):

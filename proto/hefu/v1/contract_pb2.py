@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hefu.v1 import common_pb2 as hefu_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hefu/v1/contract.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\"@\n\x19\x41\x64vanceNegotiationRequest\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"%\n\x15GetNegotiationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x17ListNegotiationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x18ListNegotiationsResponse\x12*\n\x0cnegotiations\x18\x01 \x03(\x0b\x32\x14.hefu.v1.Negotiation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x18WatchNegotiationsRequest\x12\x16\n\x0e\x61\x66ter_revision\x18\x01 \x01(\x03\"D\n\x19TerminateAgreementRequest\x12\'\n\x0btermination\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"\x85\x04\n\x0bNegotiation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.hefu.v1.Negotiation.State\x12\x10\n\x08\x63onsumer\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12$\n\x08messages\x18\x05 \x03(\x0b\x32\x12.hefu.v1.Statement\x12%\n\tagreement\x18\x06 \x01(\x0b\x32\x12.hefu.v1.Statement\x12,\n\x10\x63ountersignature\x18\x07 \x01(\x0b\x32\x12.hefu.v1.Statement\x12 \n\x05proof\x18\x08 \x01(\x0b\x32\x11.hefu.v1.LogProof\x12\'\n\x0btermination\x18\t \x01(\x0b\x32\x12.hefu.v1.Statement\x12\x10\n\x08revision\x18\n \x01(\x03\x12\x13\n\x0bupdate_time\x18\x0b \x01(\t\"\xab\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_REQUESTED\x10\x01\x12\x11\n\rSTATE_OFFERED\x10\x02\x12\x12\n\x0eSTATE_ACCEPTED\x10\x03\x12\x10\n\x0cSTATE_AGREED\x10\x04\x12\x12\n\x0eSTATE_VERIFIED\x10\x05\x12\x13\n\x0fSTATE_FINALIZED\x10\x06\x12\x14\n\x10STATE_TERMINATED\x10\x07\x32\xa2\x03\n\x0f\x43ontractService\x12N\n\x12\x41\x64vanceNegotiation\x12\".hefu.v1.AdvanceNegotiationRequest\x1a\x14.hefu.v1.Negotiation\x12\x46\n\x0eGetNegotiation\x12\x1e.hefu.v1.GetNegotiationRequest\x1a\x14.hefu.v1.Negotiation\x12W\n\x10ListNegotiations\x12 .hefu.v1.ListNegotiationsRequest\x1a!.hefu.v1.ListNegotiationsResponse\x12N\n\x11WatchNegotiations\x12!.hefu.v1.WatchNegotiationsRequest\x1a\x14.hefu.v1.Negotiation0\x01\x12N\n\x12TerminateAgreement\x12\".hefu.v1.TerminateAgreementRequest\x1a\x14.hefu.v1.Negotiationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hefu/v1/contract.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\"@\n\x19\x41\x64vanceNegotiationRequest\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"%\n\x15GetNegotiationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x17ListNegotiationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x18ListNegotiationsResponse\x12*\n\x0cnegotiations\x18\x01 \x03(\x0b\x32\x14.hefu.v1.Negotiation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x18WatchNegotiationsRequest\x12\x16\n\x0e\x61\x66ter_revision\x18\x01 \x01(\x03\"D\n\x19TerminateAgreementRequest\x12\'\n\x0btermination\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"9\n\x13RecordNoticeRequest\x12\"\n\x06notice\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"1\n\x12ListNoticesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x05\":\n\x13ListNoticesResponse\x12#\n\x07notices\x18\x01 \x03(\x0b\x32\x12.hefu.v1.Statement\"\x96\x04\n\x0bNegotiation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.hefu.v1.Negotiation.State\x12\x10\n\x08\x63onsumer\x18\x03 \x01(\t\x12\x10\n\x08provider\x18\x04 \x01(\t\x12$\n\x08messages\x18\x05 \x03(\x0b\x32\x12.hefu.v1.Statement\x12%\n\tagreement\x18\x06 \x01(\x0b\x32\x12.hefu.v1.Statement\x12,\n\x10\x63ountersignature\x18\x07 \x01(\x0b\x32\x12.hefu.v1.Statement\x12 \n\x05proof\x18\x08 \x01(\x0b\x32\x11.hefu.v1.LogProof\x12\'\n\x0btermination\x18\t \x01(\x0b\x32\x12.hefu.v1.Statement\x12\x10\n\x08revision\x18\n \x01(\x03\x12\x13\n\x0bupdate_time\x18\x0b \x01(\t\x12\x0f\n\x07notices\x18\x14 \x01(\x05\"\xab\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_REQUESTED\x10\x01\x12\x11\n\rSTATE_OFFERED\x10\x02\x12\x12\n\x0eSTATE_ACCEPTED\x10\x03\x12\x10\n\x0cSTATE_AGREED\x10\x04\x12\x12\n\x0eSTATE_VERIFIED\x10\x05\x12\x13\n\x0fSTATE_FINALIZED\x10\x06\x12\x14\n\x10STATE_TERMINATED\x10\x07\x32\xb0\x04\n\x0f\x43ontractService\x12N\n\x12\x41\x64vanceNegotiation\x12\".hefu.v1.AdvanceNegotiationRequest\x1a\x14.hefu.v1.Negotiation\x12\x46\n\x0eGetNegotiation\x12\x1e.hefu.v1.GetNegotiationRequest\x1a\x14.hefu.v1.Negotiation\x12W\n\x10ListNegotiations\x12 .hefu.v1.ListNegotiationsRequest\x1a!.hefu.v1.ListNegotiationsResponse\x12N\n\x11WatchNegotiations\x12!.hefu.v1.WatchNegotiationsRequest\x1a\x14.hefu.v1.Negotiation0\x01\x12N\n\x12TerminateAgreement\x12\".hefu.v1.TerminateAgreementRequest\x1a\x14.hefu.v1.Negotiation\x12\x42\n\x0cRecordNotice\x12\x1c.hefu.v1.RecordNoticeRequest\x1a\x14.hefu.v1.Negotiation\x12H\n\x0bListNotices\x12\x1b.hefu.v1.ListNoticesRequest\x1a\x1c.hefu.v1.ListNoticesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,10 +44,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHNEGOTIATIONSREQUEST']._serialized_end=375
   _globals['_TERMINATEAGREEMENTREQUEST']._serialized_start=377
   _globals['_TERMINATEAGREEMENTREQUEST']._serialized_end=445
-  _globals['_NEGOTIATION']._serialized_start=448
-  _globals['_NEGOTIATION']._serialized_end=965
-  _globals['_NEGOTIATION_STATE']._serialized_start=794
-  _globals['_NEGOTIATION_STATE']._serialized_end=965
-  _globals['_CONTRACTSERVICE']._serialized_start=968
-  _globals['_CONTRACTSERVICE']._serialized_end=1386
+  _globals['_RECORDNOTICEREQUEST']._serialized_start=447
+  _globals['_RECORDNOTICEREQUEST']._serialized_end=504
+  _globals['_LISTNOTICESREQUEST']._serialized_start=506
+  _globals['_LISTNOTICESREQUEST']._serialized_end=555
+  _globals['_LISTNOTICESRESPONSE']._serialized_start=557
+  _globals['_LISTNOTICESRESPONSE']._serialized_end=615
+  _globals['_NEGOTIATION']._serialized_start=618
+  _globals['_NEGOTIATION']._serialized_end=1152
+  _globals['_NEGOTIATION_STATE']._serialized_start=981
+  _globals['_NEGOTIATION_STATE']._serialized_end=1152
+  _globals['_CONTRACTSERVICE']._serialized_start=1155
+  _globals['_CONTRACTSERVICE']._serialized_end=1715
 # @@protoc_insertion_point(module_scope)

@@ -147,6 +147,72 @@ class TerminateAgreementRequest(_message.Message):
 Global___TerminateAgreementRequest: _TypeAlias = TerminateAgreementRequest  # noqa: Y015
 
 @_typing.final
+class RecordNoticeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notice(self) -> _common_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        notice: _common_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordNoticeRequest: _TypeAlias = RecordNoticeRequest  # noqa: Y015
+
+@_typing.final
+class ListNoticesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"."""
+    after: _builtins.int
+    """Notices are numbered from 1; those above this number are sent."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        after: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticesRequest: _TypeAlias = ListNoticesRequest  # noqa: Y015
+
+@_typing.final
+class ListNoticesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Statement]:
+        """In order, without a gap; not all of them at once where there are many."""
+
+    def __init__(
+        self,
+        *,
+        notices: _abc.Iterable[_common_pb2.Statement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notices", b"notices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticesResponse: _TypeAlias = ListNoticesResponse  # noqa: Y015
+
+@_typing.final
 class Negotiation(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,6 +252,7 @@ class Negotiation(_message.Message):
     TERMINATION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"negotiations/{id}"."""
     state: Global___Negotiation.State.ValueType
@@ -195,6 +262,8 @@ class Negotiation(_message.Message):
     """Grows by one with every change in this space; resume WatchNegotiations with it."""
     update_time: _builtins.str
     """RFC 3339, of the last change."""
+    notices: _builtins.int
+    """How many notices the parties gave about the agreement (ListNotices)."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Statement]:
         """Every message so far, in order."""
@@ -229,10 +298,11 @@ class Negotiation(_message.Message):
         termination: _common_pb2.Statement | None = ...,
         revision: _builtins.int = ...,
         update_time: _builtins.str = ...,
+        notices: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "countersignature", b"countersignature", "proof", b"proof", "termination", b"termination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "consumer", b"consumer", "countersignature", b"countersignature", "messages", b"messages", "name", b"name", "proof", b"proof", "provider", b"provider", "revision", b"revision", "state", b"state", "termination", b"termination", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "consumer", b"consumer", "countersignature", b"countersignature", "messages", b"messages", "name", b"name", "notices", b"notices", "proof", b"proof", "provider", b"provider", "revision", b"revision", "state", b"state", "termination", b"termination", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

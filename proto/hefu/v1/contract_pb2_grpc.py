@@ -59,6 +59,16 @@ class ContractServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_contract__pb2.TerminateAgreementRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_contract__pb2.Negotiation.FromString,
                 _registered_method=True)
+        self.RecordNotice = channel.unary_unary(
+                '/hefu.v1.ContractService/RecordNotice',
+                request_serializer=hefu_dot_v1_dot_contract__pb2.RecordNoticeRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_contract__pb2.Negotiation.FromString,
+                _registered_method=True)
+        self.ListNotices = channel.unary_unary(
+                '/hefu.v1.ContractService/ListNotices',
+                request_serializer=hefu_dot_v1_dot_contract__pb2.ListNoticesRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_contract__pb2.ListNoticesResponse.FromString,
+                _registered_method=True)
 
 
 class ContractServiceServicer(object):
@@ -99,6 +109,21 @@ class ContractServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordNotice(self, request, context):
+        """Takes a party's signed statement about an agreement: "agreement.suspended", "agreement.resumed",
+        "agreement.fulfilled" or "agreement.deviated". Repeating one changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNotices(self, request, context):
+        """What the parties stated about an agreement since it was made, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ContractServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +151,16 @@ def add_ContractServiceServicer_to_server(servicer, server):
                     servicer.TerminateAgreement,
                     request_deserializer=hefu_dot_v1_dot_contract__pb2.TerminateAgreementRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_contract__pb2.Negotiation.SerializeToString,
+            ),
+            'RecordNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordNotice,
+                    request_deserializer=hefu_dot_v1_dot_contract__pb2.RecordNoticeRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_contract__pb2.Negotiation.SerializeToString,
+            ),
+            'ListNotices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNotices,
+                    request_deserializer=hefu_dot_v1_dot_contract__pb2.ListNoticesRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_contract__pb2.ListNoticesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +298,60 @@ class ContractService(object):
             '/hefu.v1.ContractService/TerminateAgreement',
             hefu_dot_v1_dot_contract__pb2.TerminateAgreementRequest.SerializeToString,
             hefu_dot_v1_dot_contract__pb2.Negotiation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ContractService/RecordNotice',
+            hefu_dot_v1_dot_contract__pb2.RecordNoticeRequest.SerializeToString,
+            hefu_dot_v1_dot_contract__pb2.Negotiation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNotices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ContractService/ListNotices',
+            hefu_dot_v1_dot_contract__pb2.ListNoticesRequest.SerializeToString,
+            hefu_dot_v1_dot_contract__pb2.ListNoticesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,12 @@ class ContractServiceStub:
     """Every change of the caller's negotiations and agreements, starting with those after the given revision."""
     TerminateAgreement: _grpc.UnaryUnaryMultiCallable[_contract_pb2.TerminateAgreementRequest, _contract_pb2.Negotiation]
     """Takes a signed "agreement.terminated" statement of a party."""
+    RecordNotice: _grpc.UnaryUnaryMultiCallable[_contract_pb2.RecordNoticeRequest, _contract_pb2.Negotiation]
+    """Takes a party's signed statement about an agreement: "agreement.suspended", "agreement.resumed",
+    "agreement.fulfilled" or "agreement.deviated". Repeating one changes nothing.
+    """
+    ListNotices: _grpc.UnaryUnaryMultiCallable[_contract_pb2.ListNoticesRequest, _contract_pb2.ListNoticesResponse]
+    """What the parties stated about an agreement since it was made, oldest first."""
 
 @_typing.type_check_only
 class ContractServiceAsyncStub(ContractServiceStub):
@@ -55,6 +61,12 @@ class ContractServiceAsyncStub(ContractServiceStub):
     """Every change of the caller's negotiations and agreements, starting with those after the given revision."""
     TerminateAgreement: _aio.UnaryUnaryMultiCallable[_contract_pb2.TerminateAgreementRequest, _contract_pb2.Negotiation]  # type: ignore[assignment]
     """Takes a signed "agreement.terminated" statement of a party."""
+    RecordNotice: _aio.UnaryUnaryMultiCallable[_contract_pb2.RecordNoticeRequest, _contract_pb2.Negotiation]  # type: ignore[assignment]
+    """Takes a party's signed statement about an agreement: "agreement.suspended", "agreement.resumed",
+    "agreement.fulfilled" or "agreement.deviated". Repeating one changes nothing.
+    """
+    ListNotices: _aio.UnaryUnaryMultiCallable[_contract_pb2.ListNoticesRequest, _contract_pb2.ListNoticesResponse]  # type: ignore[assignment]
+    """What the parties stated about an agreement since it was made, oldest first."""
 
 class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -96,5 +108,23 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_contract_pb2.Negotiation, _abc.Awaitable[_contract_pb2.Negotiation]]:
         """Takes a signed "agreement.terminated" statement of a party."""
+
+    @_abc_1.abstractmethod
+    def RecordNotice(
+        self,
+        request: _contract_pb2.RecordNoticeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contract_pb2.Negotiation, _abc.Awaitable[_contract_pb2.Negotiation]]:
+        """Takes a party's signed statement about an agreement: "agreement.suspended", "agreement.resumed",
+        "agreement.fulfilled" or "agreement.deviated". Repeating one changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListNotices(
+        self,
+        request: _contract_pb2.ListNoticesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contract_pb2.ListNoticesResponse, _abc.Awaitable[_contract_pb2.ListNoticesResponse]]:
+        """What the parties stated about an agreement since it was made, oldest first."""
 
 def add_ContractServiceServicer_to_server(servicer: ContractServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,101 @@
+"""What the parties state about an agreement after it was made: taken in, ordered, logged, shown to the parties.
+
+The broker believes none of it and enforces nothing: each connector verifies a notice itself. It only sees to it that a
+party speaks for itself, about the bytes that were agreed on, and that suspensions and resumptions follow each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hefu import notices
+from hefu.changes import Changes
+from hefu.envelope import Statement
+from hefu.errors import Conflict, NotFound, Refused
+from hefu.identity import Binding
+from hefu.notices import SUSPENDED, Change
+from hefu_policies import lifecycle
+from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
+from hefu_policies.negotiation import State
+
+from hefu_broker.notary import role_of
+from hefu_broker.ports import Announce, NoticeStore, TalkStore
+from hefu_broker.records import Outgoing, Talk
+from hefu_broker.trust import Trust
+
+LARGEST = 16 * 1024  # bytes of a notice
+MOST = 4096  # notices of one party about one agreement
+_PAGE, _TRIES = 100, 8
+
+
+class Notices:
+    """The notices of one space.
+
+    Args:
+        announce: called after something was queued for the log.
+        changes: rings after every change of a negotiation.
+    """
+
+    def __init__(
+        self, trust: Trust, talks: TalkStore, store: NoticeStore, announce: Announce, changes: Changes
+    ) -> None:
+        self._trust = trust
+        self._talks = talks
+        self._store = store
+        self._announce = announce
+        self._changes = changes
+
+    def record(self, caller: Binding, data: bytes) -> Talk:
+        """Take one signed notice; the same again changes nothing.
+
+        Raises:
+            NotFound: the caller has no such agreement.
+            Conflict: it names other bytes, or the agreement's state does not allow it.
+            Refused: the party gave too many.
+            Malformed, Untrusted, Unauthenticated: a check on the statement failed.
+        """
+        statement = self._trust.read(data, caller, limit=LARGEST)
+        notice = notices.read(statement)
+        for _ in range(_TRIES):
+            held = self._held(caller, notice.agreement)
+            if self._store.knows(notice.agreement, statement.digest()):
+                return held
+            talk = self._after(held, statement, notice)
+            try:
+                kept = self._store.add(talk, held.revision, Outgoing.of(statement, *held.parties))
+            except Conflict:
+                continue  # something else was recorded meanwhile; judge again
+            self._announce()
+            self._changes.announce()
+            return kept
+        raise Conflict("negotiation.moved", negotiation=held.id)
+
+    def page(self, caller: Binding, agreement: str, after: int) -> list[Statement]:
+        """Notices above a number, for the parties and for those who oversee. Raises NotFound."""
+        found = self._talks.talk(agreement)
+        if caller.participant not in found.parties and not self._trust.oversees(caller):
+            raise NotFound("resource.not_found", what="agreement", name=agreement[:64])
+        return self._store.page(agreement, max(after, 0), _PAGE)
+
+    def _held(self, caller: Binding, agreement: str) -> Talk:
+        found = self._talks.talk(agreement)
+        role_of(found, caller.participant)
+        if found.agreement is None or found.state is not State.FINALIZED:
+            raise NotFound("resource.not_found", what="agreement", name=agreement[:64])
+        return found
+
+    def _after(self, held: Talk, statement: Statement, notice: notices.Notice) -> Talk:
+        agreed = held.agreement
+        if agreed is None or (notice.agreement, notice.digest) != (agreed.body["agreement"], agreed.digest()):
+            raise Conflict("agreement.other")
+        if self._store.given(notice.agreement, statement.issuer) >= MOST:
+            raise Refused("agreement.notices", agreement=notice.agreement, most=MOST)
+        after = replace(held, notices=held.notices + 1, updated=self._trust.clock.now())
+        if not isinstance(notice, Change):
+            return after
+        if notice.previous != held.turn:
+            raise Conflict("agreement.turned", agreement=notice.agreement)
+        actor = Actor(role_of(held, statement.issuer).value)
+        move = AgreementMove.SUSPEND if statement.type == SUSPENDED else AgreementMove.RESUME
+        state = AgreementState.ENDED if held.termination is not None else held.standing
+        return replace(after, standing=lifecycle.advance_agreement(state, actor, move), turn=statement.digest())
