@@ -29,6 +29,7 @@ from hefu_connector.clients.broker import (
     Link,
     LogClient,
     NegotiationsClient,
+    NoticesClient,
     RegistryClient,
 )
 from hefu_connector.clients.peer import PeerClient
@@ -46,7 +47,9 @@ from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
+from hefu_connector.contracting.notices import Notices
 from hefu_connector.contracting.provider import Provider
+from hefu_connector.desk.aftermath import Aftermath
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.desk.tables import Tables
@@ -65,6 +68,7 @@ from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.sources import spool
 from hefu_connector.sources.look import SourceLook
+from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.deliveries import SqlDeliveries
@@ -99,6 +103,8 @@ class _Shelves:
     fleet: SqlFleet
     deliveries: SqlDeliveries
     handed: SqlHanded
+    notices: SqlNotices
+    duties: SqlDuties
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,7 @@ class _Broker:
     registry: RegistryClient
     catalog: CatalogClient
     negotiations: NegotiationsClient
+    notices: NoticesClient
     log: LogClient
     charters: ChartersClient
     relays: Relays
@@ -137,6 +144,7 @@ class _Roles:
     """The two roles of this participant, and what they share."""
 
     agreements: Agreements
+    notices: Notices
     provider: Provider
     consumer: Consumer
     asking: Asking
@@ -185,6 +193,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     look = SourceLook(pool, snapshots)
     enforcement = _enforcement(ground, engines, pool, look, flushing)
     roles.agreements.when_ended(enforcement.end_agreement)
+    roles.notices.when_suspended(enforcement.suspend_agreement)
     deliveries = _deliveries(ground, roles, flushing)
     loops = [
         _beating(ground, roles, flushing),
@@ -253,7 +262,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     shelves = _Shelves(
         database, marks, SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
-        SqlDeliveries(database), SqlHanded(database),
+        SqlDeliveries(database), SqlHanded(database), SqlNotices(database), SqlDuties(database),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     broker = _Broker(
@@ -261,6 +270,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         RegistryClient(link),
         CatalogClient(link),
         NegotiationsClient(link),
+        NoticesClient(link),
         LogClient(link),
         ChartersClient(link),
         Relays(space, identity.credentials),
@@ -296,6 +306,12 @@ def _roles(ground: _Ground) -> _Roles:
     agreements = Agreements(
         author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, described
     )
+    notices = Notices(
+        author, trust, ground.pins, ground.contracts, broker.notices, broker.negotiations, broker.log, marks,
+        ground.shelves.notices,
+    )  # fmt: skip
+    agreements.when_settled(notices.settle)
+    notices.when_changed(agreements.changed.announce)
     pen = Pen(author, broker.negotiations, marks)
     provider = Provider(
         author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin, trust.charter,
@@ -315,7 +331,7 @@ def _roles(ground: _Ground) -> _Roles:
     private = ground.ring.sealing()
     asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
     tables = Tables(author, trust, broker.negotiations, described, provider, marks)
-    return _Roles(agreements, provider, consumer, asking, peers, tables)
+    return _Roles(agreements, notices, provider, consumer, asking, peers, tables)
 
 
 def _enforcement(
@@ -372,6 +388,8 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
     bound = ground.identity.bound
     proofs = Loop("log proofs", roles.agreements.catch_up, PROOFS, bound)
     roles.agreements.when_unsent(proofs.nudge)
+    telling = Loop("notices", roles.notices.catch_up, PROOFS, bound)
+    roles.notices.when_changed(telling.nudge)
     return [
         Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),
@@ -381,6 +399,7 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
         Loop("negotiations again", Led(fleet, watch.try_again), AGAIN, bound),
         Loop("computations", Led(fleet, roles.asking.resume), RESUME, bound),
         proofs,
+        telling,
     ]
 
 
@@ -439,6 +458,7 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, in
         ),
         tables=roles.tables,
         custody=custody,
+        aftermath=Aftermath(roles.agreements, roles.notices),
     )  # fmt: skip
 
 

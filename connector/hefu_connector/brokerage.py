@@ -60,6 +60,7 @@ class Progress:
         proof: where the countersignature stands in the log; once sequenced.
         termination: a party's `agreement.terminated`.
         revision: grows by one with every change in the space.
+        notices: how many notices the parties gave about the agreement (`Notices`).
     """
 
     id: str
@@ -72,6 +73,7 @@ class Progress:
     proof: LogProof | None = None
     termination: Statement | None = None
     revision: int = 0
+    notices: int = 0
 
 
 class Registry(Protocol):
@@ -150,6 +152,18 @@ class Negotiations(Protocol):
 
     def terminate(self, termination: Statement) -> Progress:
         """Send a signed `agreement.terminated`."""
+        ...
+
+
+class Notices(Protocol):
+    """What parties state about their agreements afterwards. Threads and errors as in `Registry`."""
+
+    def record(self, notice: Statement) -> Progress:
+        """Hand in a signed notice; repeating it changes nothing. Raises Conflict where its state forbids it."""
+        ...
+
+    def after(self, agreement: str, number: int) -> Sequence[Statement]:
+        """The notices of an agreement above a number, in order; the first ones where there are many."""
         ...
 
 

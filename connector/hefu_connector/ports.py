@@ -18,6 +18,7 @@ from typing import Protocol
 from hefu.canonical import Object
 from hefu.charter import Charter
 from hefu.envelope import Statement
+from hefu.notices import SUSPENDED
 from hefu_policies.budget import Budget, Charge
 from hefu_policies.contract import Agreement
 from hefu_policies.product import Description
@@ -463,6 +464,19 @@ class Alone:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A suspension or resumption of an agreement, verified.
+
+    Attributes:
+        statement: the provider's signed `agreement.suspended` or `agreement.resumed`.
+        proof: of a resumption, where it stands in the log, as verified; empty of a suspension, which acts at sight.
+    """
+
+    statement: Statement
+    proof: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """An agreement that this connector has verified itself, with all that was verified.
 
@@ -472,6 +486,7 @@ class Contract:
         description: the product's description version that the agreement names by digest.
         termination: a party's signed end, if there is one.
         proof: index of the countersignature in the log, hashes and checkpoint note, as verified.
+        turns: the provider's suspensions and resumptions, in order.
     """
 
     agreement: Agreement
@@ -482,6 +497,13 @@ class Contract:
     proof: bytes
     termination: Statement | None = None
     keys: tuple[str, ...] = field(default=())
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def suspension(self) -> Statement | None:
+        """The suspension that holds now; None where the agreement is not suspended."""
+        last = self.turns[-1].statement if self.turns else None
+        return last if last is not None and last.type == SUSPENDED else None
 
 
 class Contracts(Protocol):
@@ -502,6 +524,14 @@ class Contracts(Protocol):
 
     def terminate(self, agreement: str, termination: Statement) -> None:
         """Keep a termination durably. The first one stands."""
+        ...
+
+    def turn(self, agreement: str, turn: Turn) -> None:
+        """Keep a suspension, or a resumption with its log proof, durably; one that is kept already changes nothing.
+
+        Raises:
+            Conflict: it does not follow the last one that is kept.
+        """
         ...
 
     def all(self) -> Sequence[Contract]:

@@ -596,6 +596,10 @@ _BROKER: dict[str, Message] = {
         "Agreement {agreement} was suspended or resumed meanwhile. Look at it again: hefu contract show {agreement}",
         "合约 {agreement} 的状态已另行变更（中止或恢复）。请重新查看：hefu contract show {agreement}",
     ),
+    "duty.changed": _m(
+        "Duty {duty} of agreement {agreement} changed meanwhile. Look at it again: hefu contract duties {agreement}",
+        "合约 {agreement} 的义务 {duty} 已另行变更。请重新查看：hefu contract duties {agreement}",
+    ),
     "agreement.notices": _m(
         "One party may give {most} notices about an agreement, and agreement {agreement} has as many. Make a new one.",
         "一方就一份合约至多可发出 {most} 份通知，合约 {agreement} 已达上限。请另订新约。",
@@ -683,6 +687,14 @@ _CONNECTOR: dict[str, Message] = {
     "contract.ended": _m(
         "Agreement {agreement} was ended by a party at {since}. Negotiate a new one.",
         "合约 {agreement} 已于 {since} 由一方终止。请重新协商。",
+    ),
+    "contract.suspended": _m(
+        "The provider suspended agreement {agreement} at {since}. Wait until it is resumed, or ask the provider why.",
+        "提供方已于 {since} 中止合约 {agreement}。请等待恢复，或向提供方询问原因。",
+    ),
+    "agreement.provider_only": _m(
+        "Only its provider suspends or resumes agreement {agreement}. You may end it: hefu contract terminate {agreement}",
+        "只有提供方可以中止或恢复合约 {agreement}。您可以终止它：hefu contract terminate {agreement}",
     ),
     "contract.not_in_force": _m(
         "Agreement {agreement} is in force from {begin} to {end}, not now.",

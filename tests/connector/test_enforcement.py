@@ -13,7 +13,7 @@ from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import read_bytes
 from hefu_connector.computing import guard
-from hefu_connector.ports import FINAL, Account, ComputationState, Run
+from hefu_connector.ports import FINAL, Account, ComputationState, Run, Turn
 from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss
 
 from tests.connector.world import CONSUMER, PROVIDER, SPACE, Space
@@ -223,6 +223,35 @@ def test_running_work_ends_with_its_agreement(space: Space) -> None:
     space.enforcement.end_agreement("agr-one")
     assert ended(space, run.id).state is ComputationState.FAILED
     assert ask(space, space.request()).state is ComputationState.REFUSED
+
+
+def test_a_suspension_stops_running_work_which_stays_charged_and_a_resumption_lets_new_work_in(space: Space) -> None:
+    space.workers.gate.clear()
+    run = space.enforcement.create(space.request(), CONSUMER)
+    assert space.workers.started.wait(5)
+    turns = [draft(f"agreement.{word}", {"reason": "a check"}, space=SPACE, issuer=PROVIDER, at=space.clock.now())
+             for word in ("suspended", "resumed")]  # fmt: skip
+    space.contracts.turn("agr-one", Turn(turns[0]))
+    space.enforcement.suspend_agreement("agr-one")
+    stopped = ended(space, run.id)
+    assert (stopped.state, spent(space).releases) == (ComputationState.FAILED, 1)
+    assert stopped.receipt is not None
+    assert Statement.parse(stopped.receipt).body["code"] == "contract.suspended"
+    refused = ask(space, space.request())
+    assert refused.receipt is not None
+    assert Statement.parse(refused.receipt).body["code"] == "contract.suspended"
+    space.contracts.turn("agr-one", Turn(turns[1], b"as verified elsewhere"))
+    assert ended(space, ask(space, space.request()).id).state is ComputationState.RELEASED
+
+
+def test_work_that_a_suspension_did_not_reach_is_stopped_by_the_next_look(space: Space) -> None:
+    space.workers.gate.clear()
+    run = space.enforcement.create(space.request(), CONSUMER)
+    assert space.workers.started.wait(5)
+    halt = draft("agreement.suspended", {"reason": "a check"}, space=SPACE, issuer=PROVIDER, at=space.clock.now())
+    space.contracts.turn("agr-one", Turn(halt))
+    space.enforcement.sweep()
+    assert ended(space, run.id).state is ComputationState.FAILED
 
 
 def test_a_cancelled_computation_stays_charged_and_releases_nothing(space: Space) -> None:

@@ -24,7 +24,7 @@ from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines import counting, delivering
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
-from hefu_connector.ports import Contract, Standing, Table
+from hefu_connector.ports import Contract, Standing, Table, Turn
 from hefu_connector.sources.files import FileSource
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequest, agreement_from
@@ -68,6 +68,10 @@ class MemoryContracts:
 
     def terminate(self, agreement: str, termination: Statement) -> None:
         self.held[agreement] = replace(self.load(agreement), termination=termination)
+
+    def turn(self, agreement: str, turn: Turn) -> None:
+        held = self.load(agreement)
+        self.held[agreement] = replace(held, turns=(*held.turns, turn))
 
     def all(self) -> Sequence[Contract]:
         return list(self.held.values())

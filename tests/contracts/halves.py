@@ -137,6 +137,22 @@ class Halves:
         }
         return self.say(TERMINATED, body | changes, issuer, signer or issuer)
 
+    def logged(self, statement: Statement) -> bytes:
+        """The proof that a statement stands in the log."""
+        return str(self.proof(leaf=statement.to_bytes())).encode()
+
+    def turned(self, word: str, previous: str = "", issuer: str = PROVIDER, **changes: str) -> Statement:
+        """A suspension or a resumption."""
+        signer = changes.pop("signer", issuer)
+        body: Object = {
+            "agreement": "agr-1",
+            "digest": self.agreement.digest(),
+            "code": "asked",
+            "reason": "a check",
+            "previous": previous,
+        }
+        return self.say(f"agreement.{word}", body | changes, issuer, signer)
+
     def papers(self, **changes: bytes) -> Papers:
         papers = Papers(
             self.agreement.to_bytes(),

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Untrusted
 from hefu_connector.contracting.contracts import Papers, Pins, verify_contract
-from hefu_connector.ports import Contract
+from hefu_connector.ports import Contract, Turn
 from hefu_connector.storage import Database, SqlContracts
 from hefu_connector.storage.models import AGREEMENTS
 from hefu_policies.budget import Budget
@@ -190,6 +191,67 @@ def test_a_forged_termination_ends_nothing(store: SqlContracts, halves: Halves, 
     with pytest.raises(Untrusted):
         store.terminate("agr-1", halves.terminated(**{forged: value}))
     assert store.load("agr-1").termination is None
+
+
+def test_a_suspension_acts_at_sight_and_a_resumption_with_its_log_proof(store: SqlContracts, halves: Halves) -> None:
+    store.keep(verify(halves, halves.papers()))
+    suspended = halves.turned("suspended")
+    store.turn("agr-1", Turn(suspended))
+    store.turn("agr-1", Turn(suspended))  # the same again changes nothing
+    assert store.load("agr-1").suspension == suspended
+    resumed = halves.turned("resumed", suspended.digest())
+    for proof in (b"", halves.logged(suspended)):
+        with pytest.raises((Untrusted, Malformed)):
+            store.turn("agr-1", Turn(resumed, proof))
+    assert store.load("agr-1").suspension == suspended
+    store.turn("agr-1", Turn(resumed, halves.logged(resumed)))
+    found = store.load("agr-1")
+    assert found.suspension is None
+    assert [each.statement for each in found.turns] == [suspended, resumed]
+    assert verify(halves, Papers.of(found)) == found
+
+
+def test_an_old_resumption_lifts_no_newer_suspension(store: SqlContracts, halves: Halves) -> None:
+    store.keep(verify(halves, halves.papers()))
+    first = halves.turned("suspended")
+    resumed = halves.turned("resumed", first.digest())
+    again = halves.turned("suspended", resumed.digest(), reason="again")
+    for each in (Turn(first), Turn(resumed, halves.logged(resumed)), Turn(again)):
+        store.turn("agr-1", each)
+    store.turn("agr-1", Turn(resumed, halves.logged(resumed)))  # known already
+    with pytest.raises(Conflict, match="suspended or resumed meanwhile"):
+        store.turn("agr-1", Turn(halves.turned("resumed", first.digest(), code="x"), halves.logged(resumed)))
+    assert store.load("agr-1").suspension == again
+
+
+TURNS: dict[str, Callable[[Halves], Statement]] = {
+    "the consumer's": lambda h: h.turned("suspended", issuer=CONSUMER),
+    "a stranger's signature": lambda h: h.turned("suspended", signer=STRANGER),
+    "about another agreement": lambda h: h.turned("suspended", agreement="agr-2"),
+    "about other bytes": lambda h: h.turned("suspended", digest=h.description.digest()),
+    "a resumption of what is not suspended": lambda h: h.turned("resumed"),
+    "of another space": lambda h: h.say("agreement.suspended", h.turned("suspended").body, PROVIDER, space="other"),
+    "no notice at all": lambda h: h.terminated(PROVIDER),
+}
+
+
+@pytest.mark.parametrize("what", TURNS)
+def test_a_forged_suspension_is_not_kept(store: SqlContracts, halves: Halves, what: str) -> None:
+    store.keep(verify(halves, halves.papers()))
+    with pytest.raises((Untrusted, Malformed)):
+        store.turn("agr-1", Turn(TURNS[what](halves), halves.logged(TURNS[what](halves))))
+    assert store.load("agr-1").turns == ()
+
+
+def test_edited_suspensions_open_nothing(store: SqlContracts, database: Database, halves: Halves) -> None:
+    store.keep(verify(halves, halves.papers()))
+    store.turn("agr-1", Turn(halves.turned("suspended")))
+    forged = canonical.encode([{"said": halves.turned("suspended", signer=STRANGER).to_bytes().decode(), "proof": ""}])
+    for edited in (forged, b"[]]", b'[{"said":1,"proof":""}]'):
+        with database.writing() as connection:
+            connection.execute(AGREEMENTS.update().values(turns=edited))
+        with pytest.raises((Untrusted, Malformed)):
+            store.load("agr-1")
 
 
 @pytest.mark.parametrize("column", ["agreement", "countersignature", "description", "proof", "termination", "id"])

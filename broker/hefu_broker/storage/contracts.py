@@ -22,7 +22,6 @@ from hefu_broker.storage.database import Database
 from hefu_broker.storage.models import MESSAGES, AgreementRow, EntryRow, MessageRow, NegotiationRow, NoticeRow, PartyRow
 from hefu_broker.storage.outbox import queue
 
-
 _SUSPENDED = AgreementState.SUSPENDED.value
 
 

@@ -220,6 +220,26 @@ class NegotiationsClient:
         return contract_pb2_grpc.ContractServiceStub(self._link.channel())
 
 
+class NoticesClient:
+    """`brokerage.Notices` over gRPC."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def record(self, notice: Statement) -> Progress:
+        """As in the port."""
+        request = contract_pb2.RecordNoticeRequest(notice=_write(notice))
+        return _progress(_call(self._link, self._stub().RecordNotice, request))
+
+    def after(self, agreement: str, number: int) -> Sequence[Statement]:
+        """As in the port."""
+        request = contract_pb2.ListNoticesRequest(name=f"agreements/{agreement}", after=number)
+        return tuple(map(_read, _call(self._link, self._stub().ListNotices, request).notices))
+
+    def _stub(self) -> contract_pb2_grpc.ContractServiceStub:
+        return contract_pb2_grpc.ContractServiceStub(self._link.channel())
+
+
 class LogClient:
     """`brokerage.Log` over gRPC."""
 
@@ -309,4 +329,5 @@ def _progress(message: contract_pb2.Negotiation) -> Progress:
         proof=_proof(message.proof) if message.HasField("proof") else None,
         termination=_optional(message.termination),
         revision=message.revision,
+        notices=message.notices,
     )

@@ -20,7 +20,8 @@ _KINDS = {
 }
 _STATES = {
     "REQUESTED": "已申请", "OFFERED": "已报价", "ACCEPTED": "已接受", "AGREED": "已签约", "VERIFIED": "已核验",
-    "FINALIZED": "已备案", "TERMINATED": "已终止", "ACTIVE": "生效中", "EXPIRED": "已到期", "LISTED": "已上架",
+    "FINALIZED": "已备案", "TERMINATED": "已终止", "ACTIVE": "生效中", "EXPIRED": "已到期", "SUSPENDED": "已中止",
+    "LISTED": "已上架",
     "RETIRED": "已下架", "RESERVED": "已预扣", "RUNNING": "计算中", "RELEASED": "已发布", "REFUSED": "已拒绝",
     "FAILED": "失败", "CANCELLED": "已取消", "UNSPECIFIED": "等待中",
 }  # fmt: skip

@@ -295,7 +295,7 @@ def check_in_force(contract: Contract, consumer: str, now: datetime) -> None:
 
     Raises:
         NotFound: somebody else's.
-        Refused: before its begin, after its end, or terminated by a party.
+        Refused: before its begin, after its end, suspended by its provider, or terminated by a party.
     """
     agreement = contract.agreement
     if agreement.consumer.participant != consumer:
@@ -303,6 +303,9 @@ def check_in_force(contract: Contract, consumer: str, now: datetime) -> None:
     if contract.termination is not None:
         ended = write_time(contract.termination.time)
         raise Refused("contract.ended", agreement=agreement.id, since=ended)
+    if contract.suspension is not None:
+        since = write_time(contract.suspension.time)
+        raise Refused("contract.suspended", agreement=agreement.id, since=since)
     if not agreement.not_before <= now < agreement.not_after:
         begin, end = write_time(agreement.not_before), write_time(agreement.not_after)
         raise Refused("contract.not_in_force", agreement=agreement.id, begin=begin, end=end)

@@ -109,6 +109,8 @@ class Asking:
         contract = self._contract(agreement)
         if (product := read_plan(plan).product) != contract.agreement.product:
             raise NotFound("resource.not_found", what="product under this agreement", name=product)
+        if contract.suspension is not None and contract.termination is None:
+            raise Refused("contract.suspended", agreement=agreement, since=write_time(contract.suspension.time))
         if contract.termination is not None:
             since = write_time(contract.termination.time)
             raise Refused("contract.ended", agreement=agreement, since=since)

@@ -249,9 +249,16 @@ class Enforcement:
 
     def end_agreement(self, agreement: str) -> None:
         """Stop every running computation under an agreement that has ended."""
+        self._stop_under(agreement, "contract.ended")
+
+    def suspend_agreement(self, agreement: str) -> None:
+        """Stop every running computation under an agreement that is suspended; none goes on when it is resumed."""
+        self._stop_under(agreement, "contract.suspended")
+
+    def _stop_under(self, agreement: str, code: str) -> None:
         for running in self._held():
             if running.under.agreement == agreement:
-                self._stop(running.request.computation, "contract.ended")
+                self._stop(running.request.computation, code)
 
     def watch(self) -> None:
         """Stop what may not go on: its participant lost its standing, its contract ended or is suspended, or something

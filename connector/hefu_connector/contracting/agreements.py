@@ -61,6 +61,7 @@ class Agreements:
         self._lock = threading.Lock()
         self._ended: list[Callable[[str], None]] = []
         self._unsent: list[Callable[[], None]] = []
+        self._settled: list[Callable[[Progress, Contract], None]] = []
         self.changed = Changes()  # announced when a negotiation moved on, and when a contract began or ended
         self._behind = threading.Event()
         self._behind.set()  # what an earlier process left is looked for once
@@ -72,6 +73,10 @@ class Agreements:
     def when_ended(self, call: Callable[[str], None]) -> None:
         """Call with the id of every agreement that ends."""
         self._ended.append(call)
+
+    def when_settled(self, call: Callable[[Progress, Contract], None]) -> None:
+        """Call with every change of an agreement that is kept here: the parties may have stated something about it."""
+        self._settled.append(call)
 
     def when_unsent(self, call: Callable[[], None]) -> None:
         """Call when `catch_up` has something to send."""
@@ -113,6 +118,8 @@ class Agreements:
         self._marks.remove(_UNPROVEN + progress.id)
         if progress.termination is not None:
             self._end(held, progress.termination)
+        for call in self._settled:
+            call(progress, held)
         return held
 
     def terminate(self, agreement: str, code: str, reason: str, user: str = "") -> Contract:

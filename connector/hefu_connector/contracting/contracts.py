@@ -6,18 +6,21 @@ what it trusts is given (`Pins`, `Trust`), what it returns is read from the very
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
+from hefu.notices import SUSPENDED, Change
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
 from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement
+from hefu_policies.lifecycle import AgreementState
 from hefu_policies.product import Description
 
-from hefu_connector.ports import Contract, Trust
+from hefu_connector.ports import Contract, Trust, Turn
 
 FINALIZED = "agreement.finalized"
 TERMINATED = "agreement.terminated"
@@ -47,6 +50,7 @@ class Papers:
         description: the provider's `product.published` envelope, of the version the agreement names.
         proof: where the countersignature stands in the log: a C2SP tlog-proof (`hefu.tlog.proof.LogProof`) in UTF-8.
         termination: a party's `agreement.terminated` envelope, if it ended.
+        turns: the provider's suspensions and resumptions in order: envelope, and of a resumption its log proof.
     """
 
     agreement: bytes
@@ -54,6 +58,7 @@ class Papers:
     description: bytes
     proof: bytes
     termination: bytes | None = None
+    turns: tuple[tuple[bytes, bytes], ...] = ()
 
     @classmethod
     def of(cls, contract: Contract) -> Papers:
@@ -64,6 +69,7 @@ class Papers:
             contract.description_statement.to_bytes(),
             contract.proof,
             contract.termination.to_bytes() if contract.termination else None,
+            tuple((each.statement.to_bytes(), each.proof) for each in contract.turns),
         )
 
 
@@ -106,6 +112,7 @@ def verify_contract(papers: Papers, trust: Trust, pins: Pins) -> Contract:
         proof=papers.proof,
         termination=ended,
         keys=tuple(each.key for each in statement.signatures),
+        turns=verify_turns(papers.turns, statement, agreement, trust, pins),
     )
 
 
@@ -124,6 +131,33 @@ def verify_termination(
     _hold(agreement, "termination", named == (agreement.id, statement.digest()))
     trust.verify(ended)
     return ended
+
+
+def verify_turns(
+    turns: Sequence[tuple[bytes, bytes]], statement: Statement, agreement: Agreement, trust: Trust, pins: Pins
+) -> tuple[Turn, ...]:
+    """The provider's suspensions and resumptions: each follows the one before, and every resumption is in the log.
+
+    Raises:
+        Malformed: one cannot be read.
+        Untrusted: not the provider's, not signed by it, about other bytes, out of order, or without its proof.
+    """
+    found: list[Turn] = []
+    state, last = AgreementState.ACTIVE, ""
+    for envelope, proof in turns:
+        said = Statement.parse(envelope)
+        change = Change.of(said)
+        _hold(agreement, "turn", (said.space, said.issuer) == (pins.space, agreement.provider.participant))
+        _hold(agreement, "turn", (change.agreement, change.digest) == (agreement.id, statement.digest()))
+        _hold(agreement, "turn", change.previous == last)
+        trust.verify(said)
+        suspends = said.type == SUSPENDED
+        _hold(agreement, "turn", suspends is (state is AgreementState.ACTIVE))
+        if not suspends:  # it widens rights again
+            _read_proof(proof).verify(leaf_hash(envelope), pins.log)
+        state, last = AgreementState.SUSPENDED if suspends else AgreementState.ACTIVE, said.digest()
+        found.append(Turn(said, proof))
+    return tuple(found)
 
 
 def _check_description(described: Statement, agreement: Agreement, trust: Trust) -> Description:

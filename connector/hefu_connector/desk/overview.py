@@ -65,7 +65,7 @@ class Standing:
     """A negotiation or agreement as its party sees it.
 
     Attributes:
-        state: a negotiation's state, or ``ACTIVE``, ``EXPIRED``, ``TERMINATED`` of an agreement.
+        state: a negotiation's state, or ``ACTIVE``, ``SUSPENDED``, ``EXPIRED``, ``TERMINATED`` of an agreement.
         contract: the verified agreement; None until it is in force.
         charged: under the agreement as far as this side knows; None until it is in force.
         table: what is negotiated; None once it is in force or over.
@@ -291,22 +291,23 @@ class Overview:
     def _of_contract(
         self, contract: Contract, charges: Mapping[str, Charge], negotiation: Negotiation | None = None
     ) -> Standing:
-        agreement, end = contract.agreement, contract.termination
+        agreement, end, halt = contract.agreement, contract.termination, contract.suspension
+        last = end or (contract.turns[-1].statement if contract.turns else contract.countersignature)
         state = "ACTIVE" if self._author.clock.now() <= agreement.not_after else "EXPIRED"
         purpose = negotiation.request.purpose if negotiation else self._consumer.purpose(agreement.negotiation)
         return Standing(
             id=agreement.negotiation,
-            state=state if end is None else "TERMINATED",
+            state="TERMINATED" if end is not None else "SUSPENDED" if state == "ACTIVE" and halt is not None else state,
             provider=agreement.provider.participant,
             consumer=agreement.consumer.participant,
             product=agreement.product,
             offer=agreement.offer,
             purpose=purpose,
-            updated=end.time if end is not None else contract.countersignature.time,
+            updated=last.time,
             contract=contract,
             agreement=contract.statement,
             charged=self._spent(contract, charges),
-            reason=_text(end.body.get("reason")) if end is not None else "",
+            reason=_text(last.body.get("reason")) if end is not None or halt is not None else "",
         )
 
     def _negotiation_waits(self, negotiation: Negotiation) -> Waiting | None:

@@ -29,10 +29,12 @@ from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk import control_socket
+from hefu_connector.desk.aftermath import Aftermath
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook, check_options
 from hefu_connector.desk.tables import Tables
 from hefu_connector.rpc import views
+from hefu_connector.rpc.afterwards import AfterwardsCalls
 from hefu_connector.rpc.bargaining import BargainingCalls
 from hefu_connector.rpc.deliveries import DeliveryCalls
 from hefu_connector.rpc.views import id_in
@@ -77,6 +79,7 @@ class Desk:
     overview: Overview
     tables: Tables
     custody: Custody
+    aftermath: Aftermath
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +122,14 @@ def serve(desk: Desk) -> Served:
         return Served(running, stack.pop_all())
 
 
-class ControlService(DeliveryCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer):
+class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer):
     """Serves the desk. Failures are raised; `hefu.transport` translates them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._custody = desk.custody
         self._provider, self._consumer, self._tables = desk.provider, desk.consumer, desk.tables
+        self._aftermath = desk.aftermath
         self._purpose = desk.overview.purpose
 
     @property

@@ -19,6 +19,7 @@ from hefu_connector.computing.asking import Outcome
 from hefu_connector.computing.request import user_of
 from hefu_connector.contracting.consumer import Product
 from hefu_connector.desk import overview
+from hefu_connector.desk.aftermath import Alarm
 from hefu_connector.desk.overview import Left, Standing
 from hefu_connector.ports import Answer, Balance, ComputationState
 from hefu_connector.shelves import OwnProduct, OwnRequest, ProductState, SourceRecord
@@ -155,6 +156,21 @@ def contract(found: Standing) -> control_pb2.Contract:
             account = overview.agreement_account(held)
             message.balance.CopyFrom(balance(Balance(account, found.charged)))
     return message
+
+
+def alarm(found: Alarm) -> control_pb2.Alarm:
+    """Something that is not as was agreed."""
+    return control_pb2.Alarm(
+        agreement=f"agreements/{found.agreement}",
+        code=found.code,
+        issuer=found.issuer,
+        about=found.about,
+        duty=found.duty,
+        subject=found.subject,
+        reason=found.reason,
+        time=write_time(found.time),
+        statement=signed(found.statement),
+    )
 
 
 def term_change(found: Step) -> control_pb2.TermChange:

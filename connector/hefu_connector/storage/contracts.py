@@ -7,13 +7,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from hefu import canonical
+from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Untrusted
+from hefu.members import many, mapping, reading
+from hefu.notices import Change
 from sqlalchemy import Connection, RowMapping, select, update
 
-from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination
-from hefu_connector.ports import Contract, Trust
-from hefu_connector.storage.database import Database, insert_new
+from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination, verify_turns
+from hefu_connector.ports import Contract, Trust, Turn
+from hefu_connector.storage.database import Database, insert_new, lock
 from hefu_connector.storage.models import AGREEMENTS
 
 _log = logging.getLogger(__name__)
@@ -82,6 +86,27 @@ class SqlContracts:
         with self._database.writing() as connection:
             _end(connection, self._database.space, agreement, envelope)
 
+    def turn(self, agreement: str, turn: Turn) -> None:
+        """As in the port. It is verified, with those before it, before it is kept.
+
+        Raises:
+            NotFound: no such agreement here.
+            Malformed, Untrusted: it does not hold.
+        """
+        pair = turn.statement.to_bytes(), turn.proof
+        with self._database.writing() as connection:
+            lock(connection, f"agreement/{self._database.space}/{agreement}")
+            row = _row(connection, self._database.space, agreement)
+            held, turns = self._verify(row), _turns(row)
+            if any(each.statement.digest() == turn.statement.digest() for each in held.turns):
+                return
+            last = held.turns[-1].statement.digest() if held.turns else ""
+            if Change.of(turn.statement).previous != last:
+                raise Conflict("agreement.turned", agreement=agreement)
+            verify_turns((*turns, pair), held.statement, held.agreement, self._trust, self._pins)
+            mine = AGREEMENTS.c.space == self._database.space, AGREEMENTS.c.id == agreement
+            connection.execute(update(AGREEMENTS).where(*mine).values(turns=_write_turns((*turns, pair))))
+
     def all(self) -> Sequence[Contract]:
         """As in the port. What no longer verifies is left out and logged; `load` says why."""
         query = select(AGREEMENTS).where(AGREEMENTS.c.space == self._database.space)
@@ -102,6 +127,7 @@ class SqlContracts:
             description=row["description"],
             proof=row["proof"],
             termination=row["termination"],
+            turns=_turns(row),
         )
         contract = self._verified.get(papers)
         if contract is None:
@@ -134,6 +160,22 @@ class _Verified:
             self._held[papers] = contract
             if len(self._held) > _MOST_VERIFIED:
                 self._held.popitem(last=False)
+
+
+def _turns(row: RowMapping) -> tuple[tuple[bytes, bytes], ...]:
+    kept = canonical.decode(row["turns"]) if row["turns"] else []
+    with reading("suspension"):
+        return many(kept, lambda each: (_bytes(mapping(each)["said"]), _bytes(mapping(each)["proof"])))
+
+
+def _bytes(value: Json) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError
+    return value.encode()
+
+
+def _write_turns(turns: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return canonical.encode([{"said": said.decode(), "proof": proof.decode()} for said, proof in turns])
 
 
 def _end(connection: Connection, space: str, agreement: str, envelope: bytes) -> None:

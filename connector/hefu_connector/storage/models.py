@@ -300,6 +300,47 @@ class AgreementRow(Rows, table=True):
     description: bytes = _sealed("agreements.description")
     proof: bytes = _sealed("agreements.proof")
     termination: bytes | None = _sealed("agreements.termination", None)
+    turns: bytes | None = _sealed("agreements.turns", None)
+
+
+class NoticeRow(Rows, table=True):
+    """What a party stated about an agreement after it was made, verified."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        UniqueConstraint("space", "digest", name="uq_notices_digest"),
+        Index("ix_notices_agreement", "space", "agreement"),
+    )
+    position: int | None = _position()
+    space: str
+    agreement: str
+    digest: str
+    type: str
+    envelope: bytes = _sealed("notices.envelope")
+
+
+class DutyRow(Rows, table=True):
+    """A duty that is owed under an agreement, or was performed."""
+
+    __tablename__ = "duties"
+    __table_args__ = (
+        UniqueConstraint("space", "agreement", "duty", "subject", name="uq_duties_subject"),
+        Index("ix_duties_state", "space", "state"),
+    )
+    position: int | None = _position()
+    space: str
+    agreement: str
+    duty: str
+    subject: str
+    action: str
+    state: str
+    since: int = _big()
+    due: int | None = Field(default=None, sa_type=BigInteger)
+    follows: str = ""
+    proof: bytes | None = _sealed("duties.proof", None)
+    alarm: str = ""
+    used: str = ""
+    revision: int = 0
 
 
 class SourceRow(Rows, table=True):
@@ -448,5 +489,6 @@ DECISIONS = _table(DecisionRow)
 JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
 AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
 ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)
+NOTICES, DUTIES = _table(NoticeRow), _table(DutyRow)
 SECRETS, HANDED, DELIVERIES = _table(AgreementSecretRow), _table(HandedRow), _table(DeliveryRow)
 REQUESTS, RECEIVED, MARKS = _table(RequestRow), _table(ReceivedRow), _table(MarkRow)

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound
-from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination
-from hefu_connector.ports import FINAL, ComputationState, Contract, Trust
+from hefu.notices import Change
+from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination, verify_turns
+from hefu_connector.ports import FINAL, ComputationState, Contract, Trust, Turn
 from hefu_connector.shelves import Mark, OwnProduct, OwnRequest, ProductState
 from hefu_policies.product import Description
 
@@ -244,6 +245,20 @@ class MemoryContracts:
         verify_termination(envelope, contract.statement, contract.agreement, self._trust, self._pins)
         with self._store.writing() as draft:
             _end(draft, agreement, envelope)
+
+    def turn(self, agreement: str, turn: Turn) -> None:
+        """As in the port."""
+        held = self.load(agreement)
+        if any(each.statement.digest() == turn.statement.digest() for each in held.turns):
+            return
+        last = held.turns[-1].statement.digest() if held.turns else ""
+        with self._store.writing() as draft:
+            kept: Papers = draft.read(PAPERS)[agreement]
+            if Change.of(turn.statement).previous != last:
+                raise Conflict("agreement.turned", agreement=agreement)
+            turns = (*kept.turns, (turn.statement.to_bytes(), turn.proof))
+            verify_turns(turns, held.statement, held.agreement, self._trust, self._pins)
+            draft.write(PAPERS)[agreement] = replace(kept, turns=turns)
 
     def all(self) -> Sequence[Contract]:
         """As in the port."""

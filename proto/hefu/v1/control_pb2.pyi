@@ -1087,6 +1087,8 @@ class Contract(_message.Message):
         STATE_ACTIVE: Contract._State.ValueType  # 8
         """Verified by this connector and in force."""
         STATE_EXPIRED: Contract._State.ValueType  # 9
+        STATE_SUSPENDED: Contract._State.ValueType  # 20
+        """Suspended by its provider, or resumed and not yet shown by the log."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: Contract.State.ValueType  # 0
@@ -1101,6 +1103,8 @@ class Contract(_message.Message):
     STATE_ACTIVE: Contract.State.ValueType  # 8
     """Verified by this connector and in force."""
     STATE_EXPIRED: Contract.State.ValueType  # 9
+    STATE_SUSPENDED: Contract.State.ValueType  # 20
+    """Suspended by its provider, or resumed and not yet shown by the log."""
 
     class _Verdict:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1151,7 +1155,7 @@ class Contract(_message.Message):
     update_time: _builtins.str
     """RFC 3339, of the last change."""
     reason: _builtins.str
-    """Why it ended."""
+    """Why it ended, or is suspended."""
     round: _builtins.int
     """How many requests it took so far."""
     verdict: Global___Contract.Verdict.ValueType
@@ -1209,6 +1213,307 @@ class Contract(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contract: _TypeAlias = Contract  # noqa: Y015
+
+@_typing.final
+class SuspendContractRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"."""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendContractRequest: _TypeAlias = SuspendContractRequest  # noqa: Y015
+
+@_typing.final
+class ResumeContractRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"."""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeContractRequest: _TypeAlias = ResumeContractRequest  # noqa: Y015
+
+@_typing.final
+class ListDutiesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"; of all agreements where empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDutiesRequest: _TypeAlias = ListDutiesRequest  # noqa: Y015
+
+@_typing.final
+class ListDutiesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUTIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def duties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Duty]: ...
+    def __init__(
+        self,
+        *,
+        duties: _abc.Iterable[Global___Duty] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duties", b"duties"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDutiesResponse: _TypeAlias = ListDutiesResponse  # noqa: Y015
+
+@_typing.final
+class Duty(_message.Message):
+    """A duty under an agreement: what its policy demands, or one time that it is owed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Duty._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Duty._State.ValueType  # 0
+        STATE_DORMANT: Duty._State.ValueType  # 1
+        """The policy demands it; nothing is owed at present."""
+        STATE_OWED: Duty._State.ValueType  # 2
+        STATE_FULFILLED: Duty._State.ValueType  # 3
+        STATE_VIOLATED: Duty._State.ValueType  # 4
+        """Its time is over; nothing is computed under the agreement until it is performed, and its consequence with it."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    STATE_UNSPECIFIED: Duty.State.ValueType  # 0
+    STATE_DORMANT: Duty.State.ValueType  # 1
+    """The policy demands it; nothing is owed at present."""
+    STATE_OWED: Duty.State.ValueType  # 2
+    STATE_FULFILLED: Duty.State.ValueType  # 3
+    STATE_VIOLATED: Duty.State.ValueType  # 4
+    """Its time is over; nothing is computed under the agreement until it is performed, and its consequence with it."""
+
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ON_FIELD_NUMBER: _builtins.int
+    WORD_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    COMPUTATION_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    FOLLOWS_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    agreement: _builtins.str
+    """"agreements/{id}"."""
+    id: _builtins.str
+    """Its id in the agreement's policy."""
+    action: _builtins.str
+    """For example "odrl:compensate"."""
+    subject: _builtins.str
+    """What it is owed for: a computation's id, the digest of a plan; empty for the agreement as a whole."""
+    state: Global___Duty.State.ValueType
+    on: _builtins.str
+    """The participant who must see to it."""
+    word: _builtins.str
+    """The participant whose signed word counts; empty where the connectors see to it themselves."""
+    since_time: _builtins.str
+    """RFC 3339; empty where it is not owed, or has no term."""
+    due_time: _builtins.str
+    computation: _builtins.str
+    """The computation that asked for it, where one did."""
+    due: _builtins.str
+    """When it is due: "before", "at" or "after" a use, or "always"."""
+    follows: _builtins.str
+    """Of a consequence, the id of the duty that it follows."""
+    @_builtins.property
+    def proof(self) -> _common_pb2.Statement:
+        """The signed proof, once it is fulfilled."""
+
+    def __init__(
+        self,
+        *,
+        agreement: _builtins.str = ...,
+        id: _builtins.str = ...,
+        action: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        state: Global___Duty.State.ValueType = ...,
+        on: _builtins.str = ...,
+        word: _builtins.str = ...,
+        since_time: _builtins.str = ...,
+        due_time: _builtins.str = ...,
+        computation: _builtins.str = ...,
+        due: _builtins.str = ...,
+        follows: _builtins.str = ...,
+        proof: _common_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agreement", b"agreement", "computation", b"computation", "due", b"due", "due_time", b"due_time", "follows", b"follows", "id", b"id", "on", b"on", "proof", b"proof", "since_time", b"since_time", "state", b"state", "subject", b"subject", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Duty: _TypeAlias = Duty  # noqa: Y015
+
+@_typing.final
+class FulfilDutyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DUTY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"."""
+    duty: _builtins.str
+    """The duty's id in the policy, or its action where one duty only has it."""
+    subject: _builtins.str
+    """As in Duty; or the computation that asked for it."""
+    reference: _builtins.str
+    """Where the proof lies, such as the number of an invoice; may be empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        duty: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty", b"duty", "name", b"name", "reference", b"reference", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FulfilDutyRequest: _TypeAlias = FulfilDutyRequest  # noqa: Y015
+
+@_typing.final
+class ListAlarmsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"; of all agreements where empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlarmsRequest: _TypeAlias = ListAlarmsRequest  # noqa: Y015
+
+@_typing.final
+class ListAlarmsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alarm]: ...
+    def __init__(
+        self,
+        *,
+        alarms: _abc.Iterable[Global___Alarm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAlarmsResponse: _TypeAlias = ListAlarmsResponse  # noqa: Y015
+
+@_typing.final
+class Alarm(_message.Message):
+    """Something about an agreement that is not as was agreed, or that ended or interrupts it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    DUTY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    agreement: _builtins.str
+    """"agreements/{id}"."""
+    code: _builtins.str
+    """A stable word, for example "duty.violated", "agreement.suspended"."""
+    issuer: _builtins.str
+    """Who says so, and about whom."""
+    about: _builtins.str
+    duty: _builtins.str
+    subject: _builtins.str
+    reason: _builtins.str
+    time: _builtins.str
+    """RFC 3339."""
+    @_builtins.property
+    def statement(self) -> _common_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        agreement: _builtins.str = ...,
+        code: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        about: _builtins.str = ...,
+        duty: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        time: _builtins.str = ...,
+        statement: _common_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "agreement", b"agreement", "code", b"code", "duty", b"duty", "issuer", b"issuer", "reason", b"reason", "statement", b"statement", "subject", b"subject", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Alarm: _TypeAlias = Alarm  # noqa: Y015
 
 @_typing.final
 class ControlServiceEstimateComputationRequest(_message.Message):

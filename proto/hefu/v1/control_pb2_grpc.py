@@ -143,6 +143,31 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.TerminateContractRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
                 _registered_method=True)
+        self.SuspendContract = channel.unary_unary(
+                '/hefu.v1.ControlService/SuspendContract',
+                request_serializer=hefu_dot_v1_dot_control__pb2.SuspendContractRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
+                _registered_method=True)
+        self.ResumeContract = channel.unary_unary(
+                '/hefu.v1.ControlService/ResumeContract',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ResumeContractRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
+                _registered_method=True)
+        self.ListDuties = channel.unary_unary(
+                '/hefu.v1.ControlService/ListDuties',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ListDutiesRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.ListDutiesResponse.FromString,
+                _registered_method=True)
+        self.FulfilDuty = channel.unary_unary(
+                '/hefu.v1.ControlService/FulfilDuty',
+                request_serializer=hefu_dot_v1_dot_control__pb2.FulfilDutyRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Duty.FromString,
+                _registered_method=True)
+        self.ListAlarms = channel.unary_unary(
+                '/hefu.v1.ControlService/ListAlarms',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ListAlarmsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.ListAlarmsResponse.FromString,
+                _registered_method=True)
         self.EstimateComputation = channel.unary_unary(
                 '/hefu.v1.ControlService/EstimateComputation',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ControlServiceEstimateComputationRequest.SerializeToString,
@@ -357,6 +382,41 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuspendContract(self, request, context):
+        """Stops every use of an agreement until it is resumed; acts at once. For its provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeContract(self, request, context):
+        """Lets a suspended agreement be used again once the log shows it. For its provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDuties(self, request, context):
+        """What is owed under agreements: by whom, for what, until when, and where it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FulfilDuty(self, request, context):
+        """States that a duty was performed; signed, logged, and told to the other party.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlarms(self, request, context):
+        """Deviations, suspensions, and ends before their time, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EstimateComputation(self, request, context):
         """Cost and expected error of a plan under an offer; needs no agreement, touches no data and charges nothing.
         """
@@ -548,6 +608,31 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.TerminateContract,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.TerminateContractRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'SuspendContract': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendContract,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.SuspendContractRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'ResumeContract': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeContract,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ResumeContractRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'ListDuties': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDuties,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ListDutiesRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.ListDutiesResponse.SerializeToString,
+            ),
+            'FulfilDuty': grpc.unary_unary_rpc_method_handler(
+                    servicer.FulfilDuty,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.FulfilDutyRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Duty.SerializeToString,
+            ),
+            'ListAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlarms,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ListAlarmsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.ListAlarmsResponse.SerializeToString,
             ),
             'EstimateComputation': grpc.unary_unary_rpc_method_handler(
                     servicer.EstimateComputation,
@@ -1179,6 +1264,141 @@ class ControlService(object):
             '/hefu.v1.ControlService/TerminateContract',
             hefu_dot_v1_dot_control__pb2.TerminateContractRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendContract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/SuspendContract',
+            hefu_dot_v1_dot_control__pb2.SuspendContractRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeContract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/ResumeContract',
+            hefu_dot_v1_dot_control__pb2.ResumeContractRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDuties(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/ListDuties',
+            hefu_dot_v1_dot_control__pb2.ListDutiesRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.ListDutiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FulfilDuty(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/FulfilDuty',
+            hefu_dot_v1_dot_control__pb2.FulfilDutyRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Duty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/ListAlarms',
+            hefu_dot_v1_dot_control__pb2.ListAlarmsRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.ListAlarmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,16 @@ class ControlServiceStub:
     """Every round of a negotiation, in order: who, when, what, before and after."""
     TerminateContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.TerminateContractRequest, _control_pb2.Contract]
     """Ends a negotiation or an agreement; acts at once."""
+    SuspendContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.SuspendContractRequest, _control_pb2.Contract]
+    """Stops every use of an agreement until it is resumed; acts at once. For its provider."""
+    ResumeContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.ResumeContractRequest, _control_pb2.Contract]
+    """Lets a suspended agreement be used again once the log shows it. For its provider."""
+    ListDuties: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDutiesRequest, _control_pb2.ListDutiesResponse]
+    """What is owed under agreements: by whom, for what, until when, and where it stands."""
+    FulfilDuty: _grpc.UnaryUnaryMultiCallable[_control_pb2.FulfilDutyRequest, _control_pb2.Duty]
+    """States that a duty was performed; signed, logged, and told to the other party."""
+    ListAlarms: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListAlarmsRequest, _control_pb2.ListAlarmsResponse]
+    """Deviations, suspensions, and ends before their time, newest first."""
     EstimateComputation: _grpc.UnaryUnaryMultiCallable[_control_pb2.ControlServiceEstimateComputationRequest, _computation_pb2.Estimate]
     """Cost and expected error of a plan under an offer; needs no agreement, touches no data and charges nothing."""
     CreateComputation: _grpc.UnaryUnaryMultiCallable[_control_pb2.ControlServiceCreateComputationRequest, _control_pb2.OwnComputation]
@@ -153,6 +163,16 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Every round of a negotiation, in order: who, when, what, before and after."""
     TerminateContract: _aio.UnaryUnaryMultiCallable[_control_pb2.TerminateContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Ends a negotiation or an agreement; acts at once."""
+    SuspendContract: _aio.UnaryUnaryMultiCallable[_control_pb2.SuspendContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
+    """Stops every use of an agreement until it is resumed; acts at once. For its provider."""
+    ResumeContract: _aio.UnaryUnaryMultiCallable[_control_pb2.ResumeContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
+    """Lets a suspended agreement be used again once the log shows it. For its provider."""
+    ListDuties: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDutiesRequest, _control_pb2.ListDutiesResponse]  # type: ignore[assignment]
+    """What is owed under agreements: by whom, for what, until when, and where it stands."""
+    FulfilDuty: _aio.UnaryUnaryMultiCallable[_control_pb2.FulfilDutyRequest, _control_pb2.Duty]  # type: ignore[assignment]
+    """States that a duty was performed; signed, logged, and told to the other party."""
+    ListAlarms: _aio.UnaryUnaryMultiCallable[_control_pb2.ListAlarmsRequest, _control_pb2.ListAlarmsResponse]  # type: ignore[assignment]
+    """Deviations, suspensions, and ends before their time, newest first."""
     EstimateComputation: _aio.UnaryUnaryMultiCallable[_control_pb2.ControlServiceEstimateComputationRequest, _computation_pb2.Estimate]  # type: ignore[assignment]
     """Cost and expected error of a plan under an offer; needs no agreement, touches no data and charges nothing."""
     CreateComputation: _aio.UnaryUnaryMultiCallable[_control_pb2.ControlServiceCreateComputationRequest, _control_pb2.OwnComputation]  # type: ignore[assignment]
@@ -350,6 +370,46 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
         """Ends a negotiation or an agreement; acts at once."""
+
+    @_abc_1.abstractmethod
+    def SuspendContract(
+        self,
+        request: _control_pb2.SuspendContractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
+        """Stops every use of an agreement until it is resumed; acts at once. For its provider."""
+
+    @_abc_1.abstractmethod
+    def ResumeContract(
+        self,
+        request: _control_pb2.ResumeContractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
+        """Lets a suspended agreement be used again once the log shows it. For its provider."""
+
+    @_abc_1.abstractmethod
+    def ListDuties(
+        self,
+        request: _control_pb2.ListDutiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListDutiesResponse, _abc.Awaitable[_control_pb2.ListDutiesResponse]]:
+        """What is owed under agreements: by whom, for what, until when, and where it stands."""
+
+    @_abc_1.abstractmethod
+    def FulfilDuty(
+        self,
+        request: _control_pb2.FulfilDutyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Duty, _abc.Awaitable[_control_pb2.Duty]]:
+        """States that a duty was performed; signed, logged, and told to the other party."""
+
+    @_abc_1.abstractmethod
+    def ListAlarms(
+        self,
+        request: _control_pb2.ListAlarmsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListAlarmsResponse, _abc.Awaitable[_control_pb2.ListAlarmsResponse]]:
+        """Deviations, suspensions, and ends before their time, newest first."""
 
     @_abc_1.abstractmethod
     def EstimateComputation(
