@@ -33,6 +33,7 @@ class DutyState(StrEnum):
     ACTIVE = "active"
     FULFILLED = "fulfilled"
     VIOLATED = "violated"
+    VOID = "void"  # nothing was released, so nothing is owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Owed:
         proof: the signed `agreement.fulfilled`, or what else proves it; None until then.
         alarm: digest of the `agreement.deviated` that told of its violation; empty before.
         used: the computation that this performance served; each serves one. Empty where none did yet.
+        computation: that asked for it first, where it is owed before a use.
         revision: grows with every change; 0 of what is not kept yet.
     """
 
@@ -61,6 +63,7 @@ class Owed:
     proof: bytes | None = None
     alarm: str = ""
     used: str = ""
+    computation: str = ""
     revision: int = 0
 
 
@@ -76,7 +79,7 @@ class Duties(Protocol):
         ...
 
     def open(self) -> Sequence[Owed]:
-        """All that are not fulfilled, of every agreement of this space."""
+        """All that are neither fulfilled nor void, of every agreement of this space."""
         ...
 
     def keep(self, owed: Owed) -> Owed:

@@ -48,6 +48,7 @@ from hefu_connector.contracting.contracts import Pins
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.notices import Notices
+from hefu_connector.contracting.owing import Owing
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk.aftermath import Aftermath
 from hefu_connector.desk.overview import Overview
@@ -87,6 +88,7 @@ log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
 WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
+_RECENT = 200  # own computations that are looked through for duties
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class _Roles:
 
     agreements: Agreements
     notices: Notices
+    owing: Owing
     provider: Provider
     consumer: Consumer
     asking: Asking
@@ -331,7 +334,7 @@ def _roles(ground: _Ground) -> _Roles:
     private = ground.ring.sealing()
     asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
     tables = Tables(author, trust, broker.negotiations, described, provider, marks)
-    return _Roles(agreements, notices, provider, consumer, asking, peers, tables)
+    return _Roles(agreements, notices, _owing(ground, agreements, notices), provider, consumer, asking, peers, tables)
 
 
 def _enforcement(
@@ -391,6 +394,7 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
     telling = Loop("notices", roles.notices.catch_up, PROOFS, bound)
     roles.notices.when_changed(telling.nudge)
     return [
+        Loop("duties", Led(fleet, roles.owing.step), SWEEP),
         Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),
         Loop("charter", lambda: trust.adopt(broker.charters.charter()), settings.members_seconds, bound),
@@ -458,8 +462,20 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, in
         ),
         tables=roles.tables,
         custody=custody,
-        aftermath=Aftermath(roles.agreements, roles.notices),
+        aftermath=_aftermath(ground, roles),
     )  # fmt: skip
+
+
+def _aftermath(ground: _Ground, roles: _Roles) -> Aftermath:
+    journal, requests = ground.shelves.journal, ground.shelves.requests
+
+    def envelope(computation: str) -> bytes | None:
+        run, own = journal.find(computation), requests.find(computation)
+        return run.envelope if run is not None else own.envelope if own is not None else None
+
+    return Aftermath(
+        ground.author.participant, roles.agreements, roles.notices, roles.owing, lambda: requests.all(_RECENT), envelope
+    )
 
 
 def _inward(ground: _Ground) -> list[Inward]:

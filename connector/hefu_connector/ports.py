@@ -6,7 +6,7 @@ else. Plain values cross these ports: no database row, protobuf message or conne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -555,6 +555,48 @@ class Connection:
 
 
 NOWHERE = Connection()
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What is known of an agreement's duties when something is decided under it.
+
+    Attributes:
+        performed: ids and actions of the duties that count as performed for what is asked.
+        violated: ids of those whose time is over and that are not performed.
+    """
+
+    performed: frozenset[str] = frozenset()
+    violated: frozenset[str] = frozenset()
+
+
+class Obligations(Protocol):
+    """The books of what is owed under agreements, as the enforcement point keeps them."""
+
+    def standing(self, contract: Contract, subject: str) -> Performed:
+        """What is performed for a subject (a plan and its purpose), and what is violated."""
+        ...
+
+    def admit(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+        """Use up what was performed for this subject before the use, durably: it serves one computation.
+
+        Raises:
+            Refused: another computation took it meanwhile.
+        """
+        ...
+
+    def wait(self, contract: Contract, duties: Iterable[str], subject: str, computation: str) -> None:
+        """Note that a computation waits for these duties (by id) to be performed."""
+        ...
+
+    def release(self, contract: Contract, duties: Iterable[str], computation: str, delete_by: datetime | None) -> None:
+        """Enter what will be owed once a computation is released, durably, before it is.
+
+        Args:
+            duties: ids of the duties that become active with the release.
+            delete_by: of a delivery, when its recipient must have deleted it.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -596,6 +596,14 @@ _BROKER: dict[str, Message] = {
         "Agreement {agreement} was suspended or resumed meanwhile. Look at it again: hefu contract show {agreement}",
         "合约 {agreement} 的状态已另行变更（中止或恢复）。请重新查看：hefu contract show {agreement}",
     ),
+    "duty.not_yours": _m(
+        "Whether duty {duty} was performed is for {participant} to say. Ask them; hefu contract duties shows who.",
+        "义务 {duty} 是否已履行须由 {participant} 声明。请与其联系；hefu contract duties 列有声明方。",
+    ),
+    "duty.ambiguous": _m(
+        "Several duties have this action. Name one of them by its id: {duties}.",
+        "多项义务为同一动作。请以标识指明其一：{duties}。",
+    ),
     "duty.changed": _m(
         "Duty {duty} of agreement {agreement} changed meanwhile. Look at it again: hefu contract duties {agreement}",
         "合约 {agreement} 的义务 {duty} 已另行变更。请重新查看：hefu contract duties {agreement}",

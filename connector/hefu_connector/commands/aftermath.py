@@ -1,4 +1,4 @@
-"""``hefu contract suspend|resume|alarms``: what is done and seen after an agreement was made."""
+"""``hefu contract suspend|resume|duties|duty|alarms``: what is done and seen after an agreement was made."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ _CODES = {
     "receipt.differs": ("a receipt is not as agreed", "回执与合约不符"),
 }
 
+_DUES = {
+    "before": ("before a use", "使用前"),
+    "at": ("at a use", "使用时"),
+    "after": ("after a use", "使用后"),
+    "always": ("always", "始终"),
+}
+_STANDS = {
+    "STATE_DORMANT": ("not owed now", "尚未产生"),
+    "STATE_OWED": ("owed", "待履行"),
+    "STATE_FULFILLED": ("performed", "已履行"),
+    "STATE_VIOLATED": ("violated", "已违反"),
+}
+
 
 def add(group: Commands) -> None:
     """Add the subcommands."""
@@ -33,6 +46,16 @@ def add(group: Commands) -> None:
         one = command(group, name, help_, run)
         one.add_argument("agreement", help="id of the agreement (agr-…)")
         one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
+    one = command(group, "duties", "list what is owed under contracts: by whom, until when, who confirms it", _duties)
+    one.add_argument("agreement", nargs="?", default="", help="id of the agreement (agr-…); all where left out")
+    one = command(group, "duty", "state that a duty was performed: approve, confirm a payment, attest, inform", _duty)
+    one.add_argument("agreement", help="id of the agreement (agr-…)")
+    one.add_argument("duty", help="its id, or its action where one duty only has it, such as hefu:obtainApproval")
+    one.add_argument(
+        "--for", dest="subject", default="", metavar="COMPUTATION",
+        help="the computation (cmp-…) that waits for it, or after which it is owed (default: the whole agreement)",
+    )  # fmt: skip
+    one.add_argument("--reference", default="", help="where the proof lies, such as the number of an invoice")
     one = command(group, "alarms", "list what is not as was agreed, and what interrupted or ended a contract", _alarms)
     one.add_argument("agreement", nargs="?", default="", help="id of the agreement (agr-…); all where left out")
 
@@ -86,6 +109,80 @@ def _alarms(arguments: argparse.Namespace) -> int:
     ]  # fmt: skip
     output.table(heads, rows, word(output, "No alarms.", "无告警。"))
     return 0
+
+
+def _duties(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    name = named("agreements", arguments.agreement) if arguments.agreement else ""
+    with control(arguments) as stub:
+        found = call(stub.ListDuties, control_pb2.ListDutiesRequest(name=name)).duties
+    output.data({"duties": [duty_document(each) for each in found]})
+    heads = headings(
+        output, ("contract", "合约"), ("duty", "义务"), ("what", "事项"), ("state", "状态"), ("when", "时点"),
+        ("until", "至"), ("on", "由"), ("confirmed by", "确认方"), ("for", "对应"),
+    )  # fmt: skip
+    rows = [
+        (short(each.agreement), each.id, _action(output, each.action), _stand(output, each.state),
+         word(output, *_DUES.get(each.due, (each.due, each.due))), show.when(each.due_time), each.on, each.word,
+         each.computation or each.subject)
+        for each in found
+    ]  # fmt: skip
+    output.table(heads, rows, word(output, "Nothing is owed.", "没有待履行的义务。"))
+    return 0
+
+
+def _duty(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    request = control_pb2.FulfilDutyRequest(
+        name=named("agreements", arguments.agreement), duty=arguments.duty, subject=arguments.subject,
+        reference=arguments.reference,
+    )  # fmt: skip
+    with control(arguments) as stub:
+        made = call(stub.FulfilDuty, request)
+    output.data(duty_document(made))
+    output.say(
+        f"Stated and signed: {_action(output, made.action)} ({made.id}). Both parties and the log will have it.",
+        f"已声明并签署：{_action(output, made.action)}（{made.id}）。双方与日志均将收到。",
+    )
+    return 0
+
+
+def duty_document(duty: control_pb2.Duty) -> dict[str, object]:
+    """For machines."""
+    from hefu.v1 import control_pb2
+
+    return {
+        "contract": short(duty.agreement),
+        "duty": duty.id,
+        "action": duty.action,
+        "subject": duty.subject or None,
+        "state": control_pb2.Duty.State.Name(duty.state).removeprefix("STATE_").lower(),
+        "when": duty.due,
+        "since": duty.since_time or None,
+        "until": duty.due_time or None,
+        "on": duty.on,
+        "confirmed_by": duty.word or None,
+        "computation": duty.computation or None,
+        "follows": duty.follows or None,
+    }
+
+
+def _action(output: Output, action: str) -> str:
+    from hefu_policies.terms import ACTIONS
+
+    found = ACTIONS.get(action)
+    return word(output, found.en, found.zh) if found is not None else action
+
+
+def _stand(output: Output, state: control_pb2.Duty.State.ValueType) -> str:
+    from hefu.v1 import control_pb2
+
+    name = control_pb2.Duty.State.Name(state)
+    return word(output, *_STANDS.get(name, (name, name)))
 
 
 def alarm_document(alarm: control_pb2.Alarm) -> dict[str, object]:

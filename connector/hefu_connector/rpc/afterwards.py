@@ -40,6 +40,22 @@ class AfterwardsCalls:
         self._aftermath.notices.resume(agreement, RESUMED_CODE, request.reason, self._user)
         return self._contract(agreement)
 
+    def ListDuties(  # noqa: N802 - the name in the protocol
+        self, request: control_pb2.ListDutiesRequest, context: grpc.ServicerContext
+    ) -> control_pb2.ListDutiesResponse:
+        """What is owed."""
+        found = self._aftermath.duties(_agreement(request.name) if request.name else "")
+        return control_pb2.ListDutiesResponse(duties=map(views.duty, found))
+
+    def FulfilDuty(  # noqa: N802 - the name in the protocol
+        self, request: control_pb2.FulfilDutyRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Duty:
+        """State that a duty was performed."""
+        agreement = _agreement(request.name)
+        return views.duty(
+            self._aftermath.fulfil(agreement, request.duty, request.subject, request.reference, self._user)
+        )
+
     def ListAlarms(  # noqa: N802 - the name in the protocol
         self, request: control_pb2.ListAlarmsRequest, context: grpc.ServicerContext
     ) -> control_pb2.ListAlarmsResponse:

@@ -19,7 +19,7 @@ from hefu_connector.computing.asking import Outcome
 from hefu_connector.computing.request import user_of
 from hefu_connector.contracting.consumer import Product
 from hefu_connector.desk import overview
-from hefu_connector.desk.aftermath import Alarm
+from hefu_connector.desk.aftermath import Alarm, DutySeen
 from hefu_connector.desk.overview import Left, Standing
 from hefu_connector.ports import Answer, Balance, ComputationState
 from hefu_connector.shelves import OwnProduct, OwnRequest, ProductState, SourceRecord
@@ -156,6 +156,25 @@ def contract(found: Standing) -> control_pb2.Contract:
             account = overview.agreement_account(held)
             message.balance.CopyFrom(balance(Balance(account, found.charged)))
     return message
+
+
+def duty(found: DutySeen) -> control_pb2.Duty:
+    """A duty, as this participant sees it."""
+    return control_pb2.Duty(
+        agreement=f"agreements/{found.agreement}",
+        id=found.id,
+        action=found.action,
+        subject=found.subject,
+        state=control_pb2.Duty.State.Value(f"STATE_{found.stand.name}"),
+        on=found.on,
+        word=found.word,
+        since_time=write_time(found.since) if found.since else "",
+        due_time=write_time(found.due) if found.due else "",
+        computation=found.computation,
+        due=found.when,
+        follows=found.follows,
+        proof=common_pb2.Statement(envelope=found.proof) if found.proof else None,
+    )
 
 
 def alarm(found: Alarm) -> control_pb2.Alarm:

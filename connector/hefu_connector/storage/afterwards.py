@@ -14,6 +14,8 @@ from hefu_connector.afterwards import DutyState, Owed
 from hefu_connector.storage.database import Database, insert_new, read_instant, write_instant
 from hefu_connector.storage.models import DUTIES, NOTICES
 
+_OPEN = [each.value for each in DutyState if each not in (DutyState.FULFILLED, DutyState.VOID)]
+
 
 class SqlNotices:
     """`afterwards.Notices` in the connector's database."""
@@ -58,7 +60,7 @@ class SqlDuties:
 
     def open(self) -> Sequence[Owed]:
         """As in the port."""
-        return self._read(DUTIES.c.state != DutyState.FULFILLED.value)
+        return self._read(DUTIES.c.state.in_(_OPEN))
 
     def keep(self, owed: Owed) -> Owed:
         """As in the port."""
@@ -95,6 +97,7 @@ def _values(owed: Owed) -> dict[str, Any]:
         "proof": owed.proof,
         "alarm": owed.alarm,
         "used": owed.used,
+        "computation": owed.computation,
         "revision": owed.revision,
     }
 
@@ -112,5 +115,6 @@ def _owed(row: RowMapping) -> Owed:
         row["proof"],
         row["alarm"],
         row["used"],
+        row["computation"],
         row["revision"],
     )

@@ -340,6 +340,7 @@ class DutyRow(Rows, table=True):
     proof: bytes | None = _sealed("duties.proof", None)
     alarm: str = ""
     used: str = ""
+    computation: str = ""
     revision: int = 0
 
 

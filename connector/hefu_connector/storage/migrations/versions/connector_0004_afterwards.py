@@ -23,7 +23,7 @@ def upgrade() -> None:
     op.create_table(
         "duties",
         sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        *_texts("space", "agreement", "duty", "subject", "action", "state", "follows", "alarm", "used"),
+        *_texts("space", "agreement", "duty", "subject", "action", "state", "follows", "alarm", "used", "computation"),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=True),
         sa.Column("proof", sa.LargeBinary(), nullable=True),
