@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hefu import checks, custody, identity, keys
+from hefu import checks, custody, identity, interruptions, keys
 from hefu.bundle import Bundle, open_bundle
 from hefu.canonical import Object
 from hefu.checks import Facts, Findings
@@ -40,6 +40,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "lifetimes": ("the charges of each resource fit its lifetime total", "每项资源的消耗未超出其终身总额"),
     "journals": ("each connector's journal is gapless and chained", "每个连接器的日志链连续无缺"),
     "terminations": ("nothing was released under a contract that had ended", "合约终止后没有数据发布"),
+    "suspensions": ("nothing was released while a contract was suspended", "合约中止期间没有数据发布"),
     "once": ("no computation was released twice", "没有任何计算被重复发布"),
     "deliveries": ("what was delivered was used and deleted as agreed", "交付的数据均按约使用与删除"),
 }  # fmt: skip
@@ -50,6 +51,7 @@ _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("lifetimes", checks.check_lifetimes),
     ("journals", checks.check_journals),
     ("terminations", checks.check_terminations),
+    ("suspensions", interruptions.check_suspensions),
     ("once", checks.check_once),
     ("deliveries", custody.check_deliveries),
 )

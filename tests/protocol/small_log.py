@@ -170,6 +170,17 @@ class SmallLog:
         }
         return self.say("agreement.terminated", body, by)
 
+    def turn(self, word: str, previous: str = "", by: str = PROVIDER, **changes: str) -> Statement:
+        """The provider suspends or resumes the newest agreement."""
+        body: Object = {
+            "agreement": self.agreement.body["agreement"],
+            "digest": self.agreement.digest(),
+            "code": "asked",
+            "reason": "",
+            "previous": previous,
+        }
+        return self.say(f"agreement.{word}", body | changes, by)
+
     # ------------------------------------------------------------ the means
 
     def journalled(self, type_: str, end: Receipt | Refusal | Failure, link: Link | None = None) -> Statement:

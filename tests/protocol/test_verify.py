@@ -259,7 +259,7 @@ def test_more_releases_than_agreed_are_found(small: SmallLog, tmp_path: Path) ->
     small.release("cmp-five", 1)
     small.release("cmp-six", 1)
     assert report(small, tmp_path).holds
-    small.release("cmp-seven", 1)
+    small.release("cmp-six", 1)
     assert report(small, tmp_path).failed() == ["budgets"]
 
 
@@ -330,6 +330,48 @@ def test_a_release_after_a_termination_was_seen_is_found(small: SmallLog, tmp_pa
 def test_a_termination_by_a_stranger_ends_nothing_and_is_found(small: SmallLog, tmp_path: Path) -> None:
     small.terminate(BROKER)
     assert report(small, tmp_path).failed() == ["terminations"]
+
+
+def test_a_release_while_its_contract_was_suspended_is_found(small: SmallLog, tmp_path: Path) -> None:
+    halt = small.turn("suspended")
+    small.at = halt.time + timedelta(seconds=58)
+    small.release("cmp-five", 1)  # within the minute in which it must be seen
+    assert report(small, tmp_path).holds
+    go = small.turn("resumed", halt.digest())
+    assert report(small, tmp_path).holds
+    again = small.turn("suspended", go.digest())
+    small.at = again.time + timedelta(seconds=61)
+    small.release("cmp-six", 1)
+    assert report(small, tmp_path).failed() == ["suspensions"]
+
+
+@pytest.mark.parametrize("what", ["consumer's", "digest", "order", "again", "form"])
+def test_a_suspension_that_is_not_as_it_must_be_is_found(small: SmallLog, tmp_path: Path, what: str) -> None:
+    halt = small.turn("suspended")
+    assert report(small, tmp_path).holds
+    other = canonical.digest(b"")
+    match what:
+        case "consumer's":
+            small.turn("resumed", halt.digest(), CONSUMER)
+        case "digest":
+            small.turn("resumed", halt.digest(), digest=other)
+        case "order":
+            small.turn("resumed", other)
+        case "again":
+            small.turn("suspended", halt.digest())
+        case "form":
+            small.say("agreement.resumed", {"agreement": AGREEMENT}, PROVIDER)
+    assert report(small, tmp_path).failed() == ["suspensions"]
+
+
+def test_a_stranger_states_nothing_about_an_agreement(small: SmallLog, tmp_path: Path) -> None:
+    body: canonical.Object = {
+        "agreement": AGREEMENT, "digest": small.agreement.digest(), "duty": "urn:d:1", "subject": "", "reference": "",
+    }  # fmt: skip
+    small.say("agreement.fulfilled", body, CONSUMER)
+    assert report(small, tmp_path).holds
+    small.say("agreement.fulfilled", body, BROKER)
+    assert report(small, tmp_path).failed() == ["suspensions"]
 
 
 def test_a_computation_released_twice_is_found(small: SmallLog, tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""What a log's notices about agreements must be: of a party, about the agreement's bytes, suspensions in their order.
+
+And nothing was released while its provider had suspended an agreement. Each is a check as in `hefu.checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from hefu import notices
+from hefu.checks import Facts, Findings, under
+from hefu.errors import HefuError
+from hefu.notices import CHANGES, SUSPENDED, Change, Notice
+from hefu.receipt import Receipt
+from hefu.record import SIGHT, Logged
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """From when until when an agreement was suspended; `until` is None where it still is. `index` is the entry's."""
+
+    index: int
+    since: datetime
+    until: datetime | None = None
+
+
+def check_suspensions(facts: Facts) -> Findings:
+    """Notices are in order, and no receipt was sealed in a gap by over a minute, the time in which it must be seen.
+
+    The provider suspends and the provider seals, so the contract's offline window excuses nothing here.
+    """
+    findings = Findings()
+    gaps = _gaps(facts, findings)
+    for logged, end in facts.ended:
+        for id_ in under(end):
+            for gap in gaps.get(id_, []) if isinstance(end, Receipt) else []:
+                sealed = logged.statement.time
+                if gap.since + SIGHT < sealed and (gap.until is None or sealed < gap.until):
+                    findings.faults.append(
+                        f"entry {logged.index}: released under agreement {id_}, which entry {gap.index} had suspended"
+                    )
+    return findings
+
+
+def _gaps(facts: Facts, findings: Findings) -> dict[str, list[Gap]]:
+    gaps: dict[str, list[Gap]] = {}
+    last: dict[str, str] = {}
+    for logged in facts.record.of(*notices.READERS):
+        findings.seen += 1
+        try:
+            notice = notices.read(logged.statement)
+        except HefuError as fault:
+            findings.faults.append(f"entry {logged.index}: {fault.public()}")
+            continue
+        faults = list(_faults(facts, findings, logged, notice))
+        if isinstance(notice, Change) and not faults:
+            faults += _turn(facts, logged, notice, gaps.setdefault(notice.agreement, []), last)
+        findings.faults += faults
+    return gaps
+
+
+def _faults(facts: Facts, findings: Findings, logged: Logged, notice: Notice) -> Iterator[str]:
+    where, contract = f"entry {logged.index}", facts.contracts.get(notice.agreement)
+    if contract is None:
+        facts.missing(findings, f"{where}: is about agreement {notice.agreement}, which is not in this log")
+        return
+    provides = logged.type in CHANGES
+    if logged.statement.issuer not in ((contract.provider,) if provides else (contract.provider, contract.consumer)):
+        yield f"{where}: states something about agreement {notice.agreement} that is not its issuer's to state"
+    if notice.digest != contract.digest:
+        yield f"{where}: names another digest than that of agreement {notice.agreement}"
+
+
+def _turn(facts: Facts, logged: Logged, change: Change, gaps: list[Gap], last: dict[str, str]) -> list[str]:
+    where, before = f"entry {logged.index}", last.get(change.agreement, "")
+    if change.agreement not in facts.contracts:
+        return []
+    open_ = bool(gaps) and gaps[-1].until is None
+    if change.previous != before or (logged.type == SUSPENDED) is open_:
+        return [f"{where}: does not follow the last suspension or resumption of agreement {change.agreement}"]
+    last[change.agreement] = logged.statement.digest()
+    if logged.type == SUSPENDED:
+        gaps.append(Gap(logged.index, logged.statement.time))
+    else:
+        gaps[-1] = Gap(gaps[-1].index, gaps[-1].since, logged.statement.time)
+    return []
