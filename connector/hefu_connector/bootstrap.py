@@ -337,6 +337,22 @@ def _roles(ground: _Ground) -> _Roles:
     return _Roles(agreements, notices, _owing(ground, agreements, notices), provider, consumer, asking, peers, tables)
 
 
+def _owing(ground: _Ground, agreements: Agreements, notices: Notices) -> Owing:
+    shelves = ground.shelves
+
+    def deleted(computation: str) -> bytes | None:
+        handed = shelves.handed.find(computation)
+        return handed.proof if handed is not None else None
+
+    books = Owing(
+        ground.author.participant, shelves.duties, ground.contracts, notices, shelves.journal.find, deleted,
+        ground.clock,
+    )  # fmt: skip
+    notices.when_heard(books.heard)
+    agreements.when_settled(lambda _, contract: books.begin(contract))
+    return books
+
+
 def _enforcement(
     ground: _Ground, engines: dict[str, Engine], pool: Pool, look: SourceLook, flushing: Loop
 ) -> Enforcement:
