@@ -194,7 +194,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
     flushing = Loop("journal to log", Led(fleet, send), FLUSH, ground.identity.bound)
     look = SourceLook(pool, snapshots)
-    enforcement = _enforcement(ground, engines, pool, look, flushing)
+    enforcement = _enforcement(ground, engines, pool, look, flushing, roles.owing)
     roles.agreements.when_ended(enforcement.end_agreement)
     roles.notices.when_suspended(enforcement.suspend_agreement)
     deliveries = _deliveries(ground, roles, flushing)
@@ -354,7 +354,7 @@ def _owing(ground: _Ground, agreements: Agreements, notices: Notices) -> Owing:
 
 
 def _enforcement(
-    ground: _Ground, engines: dict[str, Engine], pool: Pool, look: SourceLook, flushing: Loop
+    ground: _Ground, engines: dict[str, Engine], pool: Pool, look: SourceLook, flushing: Loop, owing: Owing
 ) -> Enforcement:
     settings, shelves = ground.settings, ground.shelves
 
@@ -381,6 +381,7 @@ def _enforcement(
         fleet=shelves.fleet,
         rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
         secret=shelves.handed.secret,
+        owing=owing,
         region=settings.region,
     )
     return Enforcement(world)

@@ -600,6 +600,24 @@ class Obligations(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NothingOwed:
+    """`Obligations` of a connector that keeps no books: no duty is ever performed or violated."""
+
+    def standing(self, contract: Contract, subject: str) -> Performed:
+        """As in the port."""
+        return Performed()
+
+    def admit(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+        """As in the port."""
+
+    def wait(self, contract: Contract, duties: Iterable[str], subject: str, computation: str) -> None:
+        """As in the port."""
+
+    def release(self, contract: Contract, duties: Iterable[str], computation: str, delete_by: datetime | None) -> None:
+        """As in the port."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What this connector knows of the space's standing.
 

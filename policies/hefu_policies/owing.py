@@ -1,7 +1,7 @@
-"""Duties as they are owed: from when, until when, and whose word says that one was performed.
+"""Duties as they are owed: which a policy demands, and when; until when; and whose word says that one was performed.
 
-Whether a duty is due at all is decided with the rule it belongs to (`hefu_policies.decision`); here stands what becomes
-of it afterwards. Pure: times are given.
+Whether a duty is due at all is decided with the rule it belongs to (`hefu_policies.decision`), and where it stands by
+`hefu_policies.duties`. Pure: times are given.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hefu_policies import terms
+from hefu_policies.duties import deadline
 from hefu_policies.policy import Compiled, CompiledDuty
 from hefu_policies.rules import Duty, leaves
 from hefu_policies.terms import Operator, Phase
@@ -43,20 +44,30 @@ class Demand:
 
     Attributes:
         clause: the permission it belongs to; empty for an obligation.
+        compiled: the duty itself, with its gates and how it is performed.
         when: before a use (ADMISSION), at it (RELEASE), after it (POST).
         standing: it is owed from the agreement's beginning, whether or not anything is used.
     """
 
-    duty: Duty
+    compiled: CompiledDuty
     clause: str
     when: Phase
     standing: bool = False
 
+    @property
+    def duty(self) -> Duty:
+        """The duty as the policy has it."""
+        return self.compiled.duty
+
+    def every(self) -> tuple[CompiledDuty, ...]:
+        """The duty and its consequences."""
+        return (self.compiled, *self.compiled.consequences)
+
 
 def demands(policy: Compiled) -> list[Demand]:
     """Every duty of permissions, and every obligation; consequences stand with theirs."""
-    found = [Demand(each.duty, rule.rule.id, each.due) for rule in policy.permissions for each in rule.duties]
-    return [*found, *(Demand(each.duty, "", _obliged(each), _stands(each)) for each in policy.obligations)]
+    found = [Demand(each, rule.rule.id, each.due) for rule in policy.permissions for each in rule.duties]
+    return [*found, *(Demand(each, "", _obliged(each), _stands(each)) for each in policy.obligations)]
 
 
 def word_of(action: str) -> Word:
@@ -64,18 +75,24 @@ def word_of(action: str) -> Word:
     return _WORDS.get(action, Word.CONSUMER)
 
 
-def due_at(duty: Duty, since: datetime, end: datetime) -> datetime:
+def due_at(duty: CompiledDuty, since: datetime, end: datetime) -> datetime:
     """Until when a duty must be performed: as it says itself, and at the agreement's end where it says nothing.
 
     Args:
         since: when it was activated.
     """
-    found = []
-    for each in leaves(duty):
-        if each.operand.performance and each.operator in (Operator.LTEQ, Operator.LT, Operator.EQ):
-            found += [since + value for value in each.values if isinstance(value, timedelta)]
-            found += [value for value in each.values if isinstance(value, datetime)]
-    return min(found, default=end)
+    return deadline(duty, since) or end
+
+
+def is_early(duty: CompiledDuty, since: datetime, at: datetime) -> bool:
+    """Whether a performance comes before the time that the duty says must pass first."""
+    waits = [
+        value
+        for each in duty.how
+        for value in each.constraint.values
+        if each.constraint.operand.name == "delayPeriod" and each.constraint.operator in (Operator.GT, Operator.GTEQ)
+    ]
+    return any(at < since + value for value in waits if isinstance(value, timedelta))
 
 
 def named(duties: Iterable[Duty], name: str) -> list[Duty]:

@@ -43,12 +43,14 @@ from hefu_connector.ports import (
     Contracts,
     Engine,
     Ledger,
+    Performed,
     Prepared,
     Standing,
     Table,
     Trust,
 )
 
+NOTHING_PERFORMED = Performed()
 FRESH_SECONDS = 60  # promise T-b: a status list older than this leaves the contract's offline window only
 HIGHEST_GRADE_OFFLINE = 3  # security grades above it have no offline window
 
@@ -111,11 +113,13 @@ def decide(
     standing: Standing,
     connection: Connection,
     now: datetime,
+    duties: Performed = NOTHING_PERFORMED,
 ) -> Admitted:
     """Prepare the plan under a contract in force and ask the decision point.
 
     Args:
         course: every decision is noted there, also where it is a refusal.
+        duties: what is performed for this request, and what is violated under its contract.
 
     Raises:
         Malformed: the plan does not fit the schema, or asks for something else than the contract's product.
@@ -136,7 +140,7 @@ def decide(
     )  # fmt: skip
     used = Usage(agreement, policies, engine.action, contract.description.price, means.most, now)
     facts = taken(known, asked_for(policies)) | used.facts(ledger)
-    asked = Request(engine.action, agreement.product, request.recipient)
+    asked = Request(engine.action, agreement.product, request.recipient, duties.performed, duties.violated)
     strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION, course)
     if prepared.delivery is not None and delete_by(contract, now) <= now:
         raise Refused("delivery.over", due=write_time(delete_by(contract, now)))
@@ -146,7 +150,7 @@ def decide(
     takes = used.allowances(_rule(decision), seconds)
     return Admitted(
         statement, request, contract, resource, engine, prepared, tuple(held), takes, seconds, under, facts, known,
-        course,
+        course, duties.performed,
     )  # fmt: skip
 
 

@@ -63,6 +63,11 @@ class Course:
         with self._lock:
             return [*self._last.values()]
 
+    def parts(self, phase: Phase, code: Code) -> list[str]:
+        """The parts of policies of which this was said in the last decisions of a phase, each once."""
+        found = (reason for each in self.decisions if each.phase is phase for reason in each.reasons)
+        return [*dict.fromkeys(each.part for each in found if each.code is code)]
+
     def document(self, request: ComputationRequest) -> bytes:
         """The owner's record, as canonical JSON; empty where nothing was decided."""
         found = self.decisions

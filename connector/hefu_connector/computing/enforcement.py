@@ -29,10 +29,13 @@ from functools import partial
 
 from hefu import canonical, faults, receipt, telemetry
 from hefu.canonical import Object
+from hefu.delivery import Delivered
 from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
+from hefu_policies.reasons import Code
+from hefu_policies.terms import Phase
 
 from hefu_connector.allowances import MILLISECONDS
 from hefu_connector.computing import admission, ends, guard
@@ -41,6 +44,7 @@ from hefu_connector.computing.course import Course
 from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.computing.turns import Turns, may_wait
 from hefu_connector.computing.usage import in_quanta
+from hefu_connector.contracting.owing import subject_of
 from hefu_connector.ports import (
     FINAL,
     NOWHERE,
@@ -53,6 +57,8 @@ from hefu_connector.ports import (
     Journal,
     JournalReader,
     Ledger,
+    NothingOwed,
+    Obligations,
     Run,
     Source,
     Table,
@@ -96,6 +102,7 @@ class World:
     Attributes:
         executor: carries computations out; None for a pool of as many threads as the rules' jobs.
         fleet: the processes that carry out computations of this journal.
+        owing: the books of what is owed under agreements.
         region: where this connector computes, for policies that say where.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
@@ -119,6 +126,7 @@ class World:
     fleet: Fleet = field(default_factory=Alone)
     secret: Callable[[str], bytes] = _no_secret
     region: str = ""
+    owing: Obligations = field(default_factory=NothingOwed)
 
 
 class Enforcement:
@@ -185,6 +193,7 @@ class Enforcement:
                 charge, takes = admitted.prepared.charge, admitted.allowances
                 self._world.ledger.reserve(run.id, admitted.accounts, charge, takes)  # step 4
         except HefuError as error:
+            self._await_duties(request, error, course)
             return self._refuse(run, error, course.document(request))
         except Exception:
             # An edge: a request that meets a defect must end too, and be journalled, or it stays open for ever.
@@ -332,10 +341,22 @@ class Enforcement:
         standing = world.trust.check(statement.issuer)
         contract = admission.choose(request, world.participant, world.contracts)
         admission.check_in_force(contract, statement.issuer, world.clock.now())
-        return admission.decide(
+        subject = subject_of(request.plan, request.purpose)
+        admitted = admission.decide(
             contract, request, statement, self._means, course, standing=standing, connection=over,
-            now=world.clock.now(),
+            now=world.clock.now(), duties=world.owing.standing(contract, subject),
         )  # fmt: skip
+        world.owing.admit(contract, admitted.under.clause, subject, request.computation)
+        return admitted
+
+    def _await_duties(self, request: ComputationRequest, error: HefuError, course: Course) -> None:
+        """Enter in the books what a request that was permitted after duties waits for."""
+        if error.code != "contract.duties":
+            return
+        contract = admission.choose(request, self._world.participant, self._world.contracts)
+        pending = course.parts(Phase.ADMISSION, Code.PENDING)
+        subject = subject_of(request.plan, request.purpose)
+        self._world.owing.wait(contract, pending, subject, request.computation)
 
     def _check_standing(self, admitted: Admitted) -> None:
         keys = (each.key for each in admitted.statement.signatures)
@@ -415,6 +436,8 @@ class Enforcement:
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
         made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table)
         made = replace(made, facts=facts, commitments=commitments)
+        active, due = admitted.course.parts(Phase.RELEASE, Code.ACTIVE), Delivered.of(made)
+        world.owing.release(admitted.contract, active, run.id, due.delete_by if due is not None else None)
         if run.id in self._stopped:
             raise Unavailable("cancelled")
         # step 8 follows when its time has come

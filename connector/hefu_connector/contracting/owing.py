@@ -20,9 +20,10 @@ from hefu.errors import Conflict, HefuError, Refused, Unavailable
 from hefu.notices import Fulfilled, Notice
 from hefu.times import Clock
 from hefu_policies import odrl, owing
+from hefu_policies.duties import deadline
 from hefu_policies.owing import Demand, Word
-from hefu_policies.policy import Duty, compile_policy
-from hefu_policies.terms import DELETE, Phase
+from hefu_policies.policy import CompiledDuty, compile_policy
+from hefu_policies.terms import DELETE, DELIVER, Phase
 
 from hefu_connector.afterwards import Duties, DutyState, Owed
 from hefu_connector.contracting.notices import Notices
@@ -83,6 +84,8 @@ class Owing:
 
     def standing(self, contract: Contract, subject: str) -> Performed:
         """As in the port."""
+        if not self._may_owe(contract):
+            return Performed()
         performed: set[str] = set()
         violated: set[str] = set()
         before = {each.duty.id for each in self.demands(contract) if each.when is Phase.ADMISSION}
@@ -123,7 +126,7 @@ class Owing:
             if found is None or waiting >= _MOST_WAITING or (held is not None and not held.used):
                 continue
             asked = Owed(
-                contract.agreement.id, duty, subject, found.action, DutyState.ACTIVE, self._clock.now(),
+                contract.agreement.id, duty, subject, found.duty.action, DutyState.ACTIVE, self._clock.now(),
                 computation=computation, revision=held.revision if held else 0,
             )  # fmt: skip
             self._keep(asked)
@@ -134,11 +137,11 @@ class Owing:
         deletion = DELETION
         for duty in duties:
             found = self._duty(contract, duty)
-            if found is not None and found.action == DELETE:
+            if found is not None and found.duty.action == DELETE:
                 deletion = duty
-            elif found is not None and owing.word_of(found.action) is not Word.JOURNAL:
+            elif found is not None and owing.word_of(found.duty.action) is not Word.JOURNAL:
                 due = owing.due_at(found, now, end)
-                self._pending(contract, duty, found.action, computation, now, due)
+                self._pending(contract, duty, found.duty.action, computation, now, due)
         if delete_by is not None:
             self._pending(contract, deletion, DELETE, computation, now, delete_by + _grace(contract))
 
@@ -151,7 +154,7 @@ class Owing:
             return
         for each in self.demands(contract):
             if each.standing and self._duties.find(agreement.id, each.duty.id, "") is None:
-                due = owing.due_at(each.duty, agreement.not_before, agreement.not_after)
+                due = owing.due_at(each.compiled, agreement.not_before, agreement.not_after)
                 since = agreement.not_before
                 self._keep(Owed(agreement.id, each.duty.id, "", each.duty.action, DutyState.ACTIVE, since, due))
 
@@ -160,17 +163,19 @@ class Owing:
         if not isinstance(notice, Fulfilled) or contract.agreement.provider.participant != self._participant:
             return
         found = self._duty(contract, notice.duty)
-        if found is None or who_says(contract, found.action) != statement.issuer:
+        if found is None or who_says(contract, found.duty.action) != statement.issuer:
             log.warning("%s says of duty %s what is not its to say", statement.issuer, notice.duty)
             return
-        held = self._duties.find(contract.agreement.id, found.id, notice.subject)
-        if held is None and not self._may_precede(contract, found.id, notice.subject):
-            log.warning("%s says of duty %s that it was performed for what does not owe it", statement.issuer, found.id)
+        name, action = found.duty.id, found.duty.action
+        held = self._duties.find(contract.agreement.id, name, notice.subject)
+        if held is None and not self._may_precede(contract, name, notice.subject):
+            log.warning("%s says of duty %s that it was performed for what does not owe it", statement.issuer, name)
             return
         if held is None:
-            since = statement.time
-            held = Owed(contract.agreement.id, found.id, notice.subject, found.action, DutyState.ACTIVE, since)
-        if held.state is not DutyState.FULFILLED:
+            held = Owed(contract.agreement.id, name, notice.subject, action, DutyState.ACTIVE, statement.time)
+        if owing.is_early(found, held.since, statement.time):
+            log.warning("%s says too early that duty %s was performed", statement.issuer, name)
+        elif held.state is not DutyState.FULFILLED:
             self._keep(replace(held, state=DutyState.FULFILLED, proof=statement.to_bytes()))
 
     def step(self) -> None:
@@ -219,11 +224,9 @@ class Owing:
         """Tell both sides, and enter what follows. After a crash it may be told twice, never not at all."""
         found = self._duty(contract, owed.duty)
         for each in found.consequences if found is not None else ():
-            if self._duties.find(owed.agreement, each.id, owed.subject) is None:
-                due = owing.due_at(each, now, now) if _has_term(each, now) else None
-                self._keep(
-                    Owed(owed.agreement, each.id, owed.subject, each.action, DutyState.ACTIVE, now, due, owed.duty)
-                )
+            name, action, due = each.duty.id, each.duty.action, deadline(each, now)
+            if self._duties.find(owed.agreement, name, owed.subject) is None:
+                self._keep(Owed(owed.agreement, name, owed.subject, action, DutyState.ACTIVE, now, due, owed.duty))
         code = UNPROVEN if owed.action == DELETE else VIOLATED
         consumer = contract.agreement.consumer.participant
         said = self._notices.deviated(
@@ -242,6 +245,12 @@ class Owing:
         except Conflict:
             log.info("duty %s of agreement %s was entered meanwhile", owed.duty, owed.agreement)
 
+    def _may_owe(self, contract: Contract) -> bool:
+        """Whether anything is ever entered under an agreement: most ask for the log alone, which needs no books."""
+        if DELIVER in contract.agreement.computations:
+            return True
+        return any(owing.word_of(each.duty.action) is not Word.JOURNAL for each in self.demands(contract))
+
     def _may_precede(self, contract: Contract, duty: str, subject: str) -> bool:
         """Whether a duty may be performed before it is owed: for a plan, or for the agreement as a whole."""
         if subject and not subject.startswith("sha256:"):
@@ -251,12 +260,9 @@ class Owing:
     def _of_clause(self, contract: Contract, clause: str) -> list[Demand]:
         return [each for each in self.demands(contract) if each.clause == clause]
 
-    def _duty(self, contract: Contract, id_: str) -> Duty | None:
-        for each in self.demands(contract):
-            for duty in (each.duty, *each.duty.consequences):
-                if duty.id == id_:
-                    return duty
-        return None
+    def _duty(self, contract: Contract, id_: str) -> CompiledDuty | None:
+        every = (duty for each in self.demands(contract) for duty in each.every())
+        return next((duty for duty in every if duty.duty.id == id_), None)
 
 
 def who_says(contract: Contract, action: str) -> str:
@@ -278,8 +284,3 @@ def _due(owed: Owed, contract: Contract) -> datetime | None:
 def _grace(contract: Contract) -> timedelta:
     """How long a proof may take: a recipient may be cut off as long as the contract lets it be."""
     return max(timedelta(seconds=contract.agreement.offline_window_seconds), _SIGHT)
-
-
-def _has_term(duty: Duty, now: datetime) -> bool:
-    far = now + timedelta(days=36_500)
-    return owing.due_at(duty, now, far) < far

@@ -14,7 +14,7 @@ from hefu.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
 from hefu.receipt import Receipt, Refusal
 from hefu_policies import owing
 from hefu_policies.owing import Demand
-from hefu_policies.policy import Duty
+from hefu_policies.policy import CompiledDuty, Duty
 from hefu_policies.terms import DELETE, OBTAIN_APPROVAL, Phase
 
 from hefu_connector.afterwards import DutyState, Owed
@@ -154,8 +154,7 @@ class Aftermath:
     # ------------------------------------------------------------ inside
 
     def _find(self, contract: Contract, name: str) -> tuple[Demand, Duty]:
-        every = [(each, duty) for each in self._owing.demands(contract)
-                 for duty in (each.duty, *each.duty.consequences)]  # fmt: skip
+        every = [(each, one.duty) for each in self._owing.demands(contract) for one in each.every()]
         fitting = owing.named((duty for _, duty in every), name)
         if not fitting:
             raise NotFound("resource.not_found", what="duty", name=name[:64])
@@ -192,9 +191,9 @@ class Aftermath:
             owed |= self._causes(contract, demand)
             for subject, cause in owed.items():
                 proof, alarm = fulfilled.get((demand.duty.id, subject)), deviated.get((demand.duty.id, subject))
-                yield _gathered(contract, demand.duty, demand, subject, cause, proof, alarm)
-                for each in demand.duty.consequences if alarm is not None else ():
-                    done_ = fulfilled.get((each.id, subject))
+                yield _gathered(contract, demand.compiled, demand, subject, cause, proof, alarm)
+                for each in demand.compiled.consequences if alarm is not None else ():
+                    done_ = fulfilled.get((each.duty.id, subject))
                     since = _Cause(alarm.time) if alarm is not None else cause
                     yield _gathered(contract, each, demand, subject, since, done_, None, demand.duty.id)
 
@@ -241,12 +240,13 @@ def _booked(contract: Contract, owed: Owed, demand: Demand | None) -> DutySeen:
 
 
 def _gathered(
-    contract: Contract, duty: Duty, demand: Demand, subject: str, cause: _Cause, proof: Statement | None,
+    contract: Contract, compiled: CompiledDuty, demand: Demand, subject: str, cause: _Cause, proof: Statement | None,
     alarm: Statement | None, follows: str = "",
 ) -> DutySeen:  # fmt: skip
+    duty = compiled.duty
     stand = Stand.FULFILLED if proof is not None else Stand.VIOLATED if alarm is not None else Stand.OWED
     owes = stand is not Stand.FULFILLED and (demand.when is Phase.POST or demand.standing)
-    due = owing.due_at(duty, cause.since, contract.agreement.not_after) if owes else None
+    due = owing.due_at(compiled, cause.since, contract.agreement.not_after) if owes else None
     return DutySeen(
         contract.agreement.id, duty.id, duty.action, subject, stand, _whom(contract, duty.action),
         who_says(contract, duty.action), _when(demand), cause.since, due, cause.computation, follows,

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "connector_0004"
-down_revision = "connector_0003"
+revision = "connector_0005"
+down_revision = "connector_0004"
 branch_labels = None
 depends_on = None
 
