@@ -24,7 +24,7 @@ from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines import counting, delivering
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.statistics import Statistics
-from hefu_connector.ports import Contract, Standing, Table, Turn
+from hefu_connector.ports import Contract, NothingOwed, Obligations, Standing, Table, Turn
 from hefu_connector.sources.files import FileSource
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequest, agreement_from
@@ -144,6 +144,7 @@ class Space:
         self.count = count
         self.policy = policy
         self.clock = SetClock()
+        self.owing: Obligations = NothingOwed()
         self.root = FileSigner(ROOT, Ed25519PrivateKey.generate())
         self.directory = Directory(SPACE, _public(self.root))
         self.signers = {name: FileSigner(name, Ed25519PrivateKey.generate()) for name in (PROVIDER, CONSUMER, "broker")}
@@ -166,6 +167,7 @@ class Space:
             self.ledger, self.journal, self.journal, lambda _: source,
             {Statistics.action: Statistics(), Delivery.action: Delivery()}, self.workers,
             Rules(quantum_seconds=0, deadline_seconds=20, jobs=2), secret=lambda agreement: agreement.encode() * 4,
+            owing=self.owing,
         )  # fmt: skip
         return Enforcement(world)
 

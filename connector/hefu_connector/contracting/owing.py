@@ -120,7 +120,8 @@ class Owing:
         """As in the port."""
         kept = self._duties.of(contract.agreement.id)
         waiting = sum(1 for each in kept if each.state is DutyState.ACTIVE and each.subject and each.due is None)
-        for duty in duties:
+        before = {each.duty.id for each in self.demands(contract) if each.when is Phase.ADMISSION}
+        for duty in before.intersection(duties):
             found = self._duty(contract, duty)
             held = next((each for each in kept if (each.duty, each.subject) == (duty, subject)), None)
             if found is None or waiting >= _MOST_WAITING or (held is not None and not held.used):
@@ -135,7 +136,8 @@ class Owing:
         """As in the port."""
         now, end = self._clock.now(), contract.agreement.not_after
         deletion = DELETION
-        for duty in duties:
+        always = {each.duty.id for each in self.demands(contract) if each.standing}
+        for duty in set(duties) - always:
             found = self._duty(contract, duty)
             if found is not None and found.duty.action == DELETE:
                 deletion = duty
