@@ -115,7 +115,7 @@ class Aftermath:
         found = [_deviation(each) for each in self.notices.of(agreement, DEVIATED)]
         for each in held:
             found += _interruptions(each)
-        return sorted(found, key=lambda each: each.time, reverse=True)
+        return sorted(found, key=lambda each: each.time)[::-1]  # times are whole seconds: the later said comes first
 
     def duties(self, agreement: str = "") -> list[DutySeen]:
         """What is owed, was performed, or is demanded of later uses; of one agreement or of all. Raises NotFound."""
