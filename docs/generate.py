@@ -105,6 +105,13 @@ def metrics_page() -> str:
     return "\n".join([*lines, "", f"Attributes of spans, and no others: {told}.", ""])
 
 
+def policies_page() -> str:
+    """What a policy may say and what it means."""
+    from hefu_policies import guide
+
+    return guide.page()
+
+
 def _published(name: str) -> Callable[[], str]:
     """What an IRI of the policy profile stands for, by the name of its function."""
 
@@ -150,6 +157,7 @@ PAGES = {
     "rpc.md": rpc_page,
     "settings.md": settings_page,
     "metrics.md": metrics_page,
+    "policies.md": policies_page,
     f"{BUNDLED}/context.jsonld": _published("context"),
     f"{BUNDLED}/profile.ttl": _published("vocabulary"),
     f"{BUNDLED}/schema.json": _published("schema"),

@@ -84,11 +84,9 @@ def test_moves_are_the_last_words_of_statement_types() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("page", "text"), [("state-machines.md", drawing.state_machines()), ("policy-terms.md", drawing.vocabulary())]
-)
-def test_the_documentation_is_drawn_from_the_tables(page: str, text: str) -> None:
-    assert (DOCS / page).read_text(encoding="utf-8") == text, "write the page again with hefu_policies.drawing"
+def test_the_documentation_is_drawn_from_the_tables() -> None:
+    page = (DOCS / "state-machines.md").read_text(encoding="utf-8")
+    assert page == drawing.state_machines(), "write the page again with hefu_policies.drawing"
 
 
 # Transcribed from the Dataspace Protocol's diagrams, not from our tables: state, next states, by consumer or provider.

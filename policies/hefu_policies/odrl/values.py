@@ -64,6 +64,9 @@ _EXPECTED: Final[dict[Kind, str]] = {
     Kind.CLAIM: "a claim and its value, such as ResearchLicence.level=2",
     Kind.IRI: "an IRI, such as urn:rule:statistics",
 }
+_FORMS: Final[dict[Kind, Form]] = {
+    kind: Form.LITERAL if kind.value.startswith("xsd:") else Form.TEXT if kind in _TEXTS else Form.NAME for kind in Kind
+}
 # Kinds that another room reads: what it does not know is refused here.
 _READ: Final[dict[Kind, Callable[[str], object]]] = {
     Kind.REGION: region_lineage,
@@ -75,9 +78,7 @@ _READ: Final[dict[Kind, Callable[[str], object]]] = {
 
 def form_of(kind: Kind) -> Form:
     """The form of a kind."""
-    if kind.value.startswith("xsd:"):
-        return Form.LITERAL
-    return Form.TEXT if kind in _TEXTS else Form.NAME
+    return _FORMS[kind]
 
 
 def written(place: Place, operand: Operand) -> str:
