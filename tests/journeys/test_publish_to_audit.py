@@ -57,6 +57,11 @@ def test_an_answer_is_near_the_truth_and_comes_with_error_charge_and_receipt(
     deal.consumer.do("compute", "show", found.computation.name.rpartition("/")[2], "--receipt", str(file))
     assert file.read_bytes() == found.computation.receipt.envelope
     assert file.stat().st_mode & 0o077 == 0
+    agreement = deal.agreement.rpartition("/")[2]
+    assert deal.consumer.do("policy", "replay", str(file), "--agreement", agreement)["same"]
+    (explained,) = deal.consumer.do("policy", "explain", agreement)["policies"]
+    assert not explained["unverified"]
+    assert explained["sections"]
 
 
 def test_a_contract_that_asks_for_a_person_waits_for_one(provider: Node, consumer: Node, product: Product) -> None:
