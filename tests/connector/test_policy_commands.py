@@ -156,6 +156,8 @@ def test_two_policies_differ_by_a_request(capsys: pytest.CaptureFixture[str], fo
     ("words", "said"),
     [
         (("explain", "no-such-thing"), "policy.source"),
+        (("explain", "x" * 5000), "policy.source"),
+        (("explain", "/"), "command.file"),
         (("can", "open-statistics", "hefu:guess"), "policy.unknown"),
         (("can", "open-statistics", "hefu:dpQuery", "epsilon"), "command.fact"),
         (("can", "open-statistics", "hefu:dpQuery", "mood=good"), "policy.unknown"),

@@ -1,6 +1,7 @@
 """What each ready-made policy for other computations permits and refuses: one table a template."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hefu_policies.cases import described
 from hefu_policies.decision import Decision, Effect, Request, decide
 from hefu_policies.library import TEMPLATES, describe, examples, template
 from hefu_policies.lints import lint
-from hefu_policies.policy import compile_policy, leaves
+from hefu_policies.policy import Compiled, compile_policy, leaves
 from hefu_policies.terms import Phase
 
 DIGEST = "sha256:" + "0" * 64
@@ -216,17 +217,22 @@ DELIVERIES = {name for name in TEMPLATES if name.startswith("delivery-")}  # tes
 REFUSED = [(name, change) for name, row in TABLE.items() for change in row[3]]
 
 
-def _decide(
-    name: str, changes: dict[str, Any], action: str = "", phase: Phase = Phase.RELEASE, **given: Any
-) -> Decision:
+@cache
+def _contract(name: str) -> Compiled:
     policy = odrl.bind(
         template(name, examples(name)),
         id_="urn:hefu:strategy:str-1", target="prd-1", assigner="hospital-a", assignee="pharma-b",
         at=datetime(2026, 11, 21, tzinfo=UTC),
     )  # fmt: skip
+    return compile_policy(odrl.load(policy))
+
+
+def _decide(
+    name: str, changes: dict[str, Any], action: str = "", phase: Phase = Phase.RELEASE, **given: Any
+) -> Decision:
     facts = {key: value for key, value in (TABLE[name][1] | changes).items() if value is not None}
     request = Request(action or TABLE[name][0], "prd-1", "pharma-b", frozenset(given.get("performed", ())))
-    return decide(compile_policy(odrl.load(policy)), request, described(facts), phase)
+    return decide(_contract(name), request, described(facts), phase)
 
 
 def test_every_template_has_its_table() -> None:

@@ -81,7 +81,7 @@ def test_what_is_told_is_permitted(body: Any, known: dict[str, object], action: 
 
 
 @given(whole_policies, facts, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_the_logic_what_is_told_is_permitted(body: Any, known: dict[str, object], data: st.DataObject) -> None:
     contract = enforceable(odrl.load(body))
     action = data.draw(st.sampled_from(sorted(contract.policy.actions())))

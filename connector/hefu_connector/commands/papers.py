@@ -83,7 +83,7 @@ def papers(arguments: argparse.Namespace, source: str) -> list[Paper]:
     if source.startswith(("agr-", "neg-", "agreements/", "negotiations/")):
         return _of_agreement(agreement(arguments, source).body, source, unverified=False)
     path = Path(source)
-    if not path.exists():
+    if not _exists(path):
         raise NotFound("policy.source", name=source[:80], known=", ".join(library.TEMPLATES))
     return _of_file(path)
 
@@ -179,6 +179,13 @@ def values_of(texts: list[str]) -> dict[str, Json]:
             raise Malformed("command.fact", text=each[:60])
         found[name.strip()] = value.strip()
     return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _from_template(name: str, texts: list[str]) -> Paper:
