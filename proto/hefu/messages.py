@@ -471,6 +471,18 @@ _ANALYSIS: dict[str, Message] = {
         "Rule {rule} has more cases than can be walked through. Split it, or install hefu[analysis].",
         "规则 {rule} 的情形过多，无法逐一检查。请拆分该规则，或安装 hefu[analysis]。",
     ),
+    "tc609.unknown": _m(
+        "{where} is no word of TC609-6-2025-14. Write one of: {known}.",
+        "{where} 不是 TC609-6-2025-14 的词汇。请使用：{known}。",
+    ),
+    "tc609.free_text": _m(
+        "{where} is free text, which nobody can carry out. Write it as ODRL in JSON, or take it out of the contract.",
+        "{where} 为自由文本，无法自动执行。请改写为 JSON 格式的 ODRL，或从合约中移除。",
+    ),
+    "tc609.contradiction": _m(
+        "{where} contradicts the rest of the digital contract. Ask for the view again.",
+        "{where} 与数字合约的其余内容矛盾。请重新获取该视图。",
+    ),
     "analysis.no_solver": _m(
         "This question needs the solver z3. Install hefu[analysis].",
         "该问题需要求解器 z3。请安装 hefu[analysis]。",
