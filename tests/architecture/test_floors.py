@@ -43,7 +43,8 @@ def test_the_connectors_own_process_imports_no_engine_library() -> None:
     """E-a: what parses data or draws noise is loaded in workers only."""
     script = (
         "import sys, hefu_connector.bootstrap, hefu_connector.commands\n"
-        "print([name for name in ('duckdb', 'opendp', 'pyarrow', 'pandas', 'numpy') if name in sys.modules])"
+        "heavy = ('duckdb', 'opendp', 'pyarrow', 'pandas', 'numpy', 'pyld', 'lxml')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

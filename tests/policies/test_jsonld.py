@@ -11,6 +11,7 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 from hefu_policies import odrl
+from hefu_policies.library import TEMPLATES, examples, template
 from hefu_policies.odrl import jsonld, plain
 from hefu_policies.odrl.contexts import NAMESPACES, W3C
 from hefu_policies.odrl.expansion import expand
@@ -18,11 +19,12 @@ from hefu_policies.odrl.jsonld import read_one
 from hefu_policies.terms import CONTEXTS, PROFILE
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.deep import examples as examples_of
 from tests.policies.whole_policies import whole_policies
 
 # A failing policy is shown as it was drawn: to shrink it by way of the processor would take minutes.
 SLOW = settings(
-    max_examples=20, deadline=None, suppress_health_check=[*HealthCheck],
+    max_examples=examples_of(12, 1000), deadline=None, suppress_health_check=[*HealthCheck],
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )  # fmt: skip
 SOME: Any = {
@@ -73,6 +75,7 @@ def _some(*path_and_value: Any) -> Any:
 # ---------------------------------------------------------------- the fast way and the long way
 
 
+@pytest.mark.deep
 @SLOW
 @given(whole_policies)
 def test_the_fast_way_and_the_long_way_read_the_same(policy: Object) -> None:
@@ -80,6 +83,7 @@ def test_the_fast_way_and_the_long_way_read_the_same(policy: Object) -> None:
     assert canonical.encode(read_one(policy).policy) == canonical.encode(policy)
 
 
+@pytest.mark.deep
 @SLOW
 @given(whole_policies)
 def test_what_is_written_in_plain_odrl_is_read_the_same(policy: Object) -> None:
@@ -87,6 +91,7 @@ def test_what_is_written_in_plain_odrl_is_read_the_same(policy: Object) -> None:
     assert canonical.encode(_sorted(again)) == canonical.encode(_sorted(policy))
 
 
+@pytest.mark.deep
 @SLOW
 @given(whole_policies)
 def test_the_expanded_form_and_the_message_are_read_the_same(policy: Object) -> None:
@@ -153,6 +158,7 @@ EQUIVALENT: list[tuple[Any, Any]] = [
     (_with("spatial", "isPartOf", {"@id": "urn:iso:3166:CN-31"}), ["CN-31"]),
     (_with("h:column", "isPartOf", "age"), ["age"]),
     (_with("h:column", "isPartOf", {"@list": ["age", "sex"]}), ["age", "sex"]),
+    (_with("h:column", "isA", ["age", "sex"]), ["age", "sex"]),
     (_with("h:outputKind", "eq", {"@id": f"{PROFILE}Histogram"}), {"@id": "hefu:Histogram"}),
 ]  # fmt: skip
 
@@ -251,6 +257,10 @@ REFUSED: list[tuple[str, Any]] = [
         "action": "delete", "assignee": "urn:x:z", "constraint": [{"leftOperand": "h:retention", "operator": "lteq",
         "rightOperand": {"@value": "P1D", "@type": "xsd:duration"}}]}])),
     ("thirty levels", _some("permission", 0, "constraint", json.loads('{"or":' * 30 + "[]" + "}" * 30))),
+    ("a million rules", _some("permission", 0, "target", [f"urn:x:{each}" for each in range(201)])),
+    ("a million policies", _some("permission", 0, "action", ["h:psi"] * 20)
+     | {"assigner": [f"urn:x:{each}" for each in range(40)], "assignee": [f"urn:y:{each}" for each in range(40)]}),
+    ("a million duties", _some("permission", 0, "duty", [{"action": ["h:log"] * 20}] * 20)),
     ("a list of policies", [SOME, SOME]),
     ("a text", "policy"),
 ]  # fmt: skip
@@ -298,6 +308,7 @@ def valid(shared: Path) -> Callable[[str, Json], list[str]]:
     return faults
 
 
+@pytest.mark.deep
 @SLOW
 @given(policy=whole_policies)
 def test_what_is_written_fits_the_schemas_of_the_protocol(
@@ -316,6 +327,14 @@ def test_what_is_written_fits_the_schemas_of_the_protocol(
     again = plain.request_message(offer, target="prd-1", consumer="urn:uuid:2", provider="urn:uuid:1")
     assert valid("contract-request-message", again) == []
     assert read_one(again).policy["permission"] == policy["permission"]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_is_an_offer_of_the_protocol(valid: Callable[[str, Json], list[str]], name: str) -> None:
+    offer = odrl.load(template(name, examples(name)))
+    message = plain.offer_message(offer, target="prd-1", provider="urn:uuid:1", callback="https://c.example/")
+    assert valid("contract-offer-message", message) == []
+    assert read_one(message).policy == odrl.dump(offer)
 
 
 def test_the_schemas_find_faults(valid: Callable[[str, Json], list[str]]) -> None:

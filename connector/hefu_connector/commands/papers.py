@@ -188,6 +188,21 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a file that must not be there yet.
+
+    Raises:
+        Malformed: it is, or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Malformed("command.exists", path=str(path)) from None
+    except OSError as fault:
+        raise Malformed("command.file", path=str(path), why=fault.strerror or "not writable") from None
+
+
 def _from_template(name: str, texts: list[str]) -> Paper:
     from hefu_policies import library
 

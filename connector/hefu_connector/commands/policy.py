@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from hefu.commands import Output
 from hefu.errors import Malformed
 
-from hefu_connector.commands import trials
+from hefu_connector.commands import forms, trials
 from hefu_connector.commands.link import command, commands
-from hefu_connector.commands.papers import UNVERIFIED, Paper, add_source, add_values, papers
+from hefu_connector.commands.papers import UNVERIFIED, Paper, add_source, add_values, papers, write_new
 from hefu_connector.commands.show import headings, word
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_source(one)
     add_values(one)
     one.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
+    forms.add(group)
     trials.add(group)
 
 
@@ -70,7 +71,7 @@ def _one_template(output: Output, arguments: argparse.Namespace) -> int:
     output.say("\n" + library.describe(found.name, paper.parameters or {}, output.language))
     if arguments.output is None:
         return 0
-    _write_new(arguments.output, json.dumps(paper.body, ensure_ascii=False, indent=2) + "\n")
+    write_new(arguments.output, json.dumps(paper.body, ensure_ascii=False, indent=2) + "\n")
     output.say(f"\nWrote {arguments.output}.", f"\n已写入 {arguments.output}。")
     return 0
 
@@ -159,13 +160,3 @@ def _template_document(template: Template) -> dict[str, Any]:
             for each in template.parameters
         ],
     }  # fmt: skip
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise Malformed("command.exists", path=str(path)) from None
-    except OSError as fault:
-        raise Malformed("command.file", path=str(path), why=fault.strerror or "not writable") from None

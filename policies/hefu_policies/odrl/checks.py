@@ -14,7 +14,7 @@ from hefu_policies.terms import ANONYMISED, DELIVER, SAMPLED, Combine
 PROHIBIT: Final = "prohibit"
 SMALLEST_GROUP: Final = 2  # below it, anonymised would be a word only
 LARGEST_POLICY: Final = 256 * 1024  # bytes
-_MOST_RULES = 200
+MOST_RULES: Final = 200
 _MOST_CONSTRAINTS = 2000
 
 
@@ -26,8 +26,8 @@ def check(policy: Policy, where: str) -> None:
     """
     rules: list[Rule | Duty] = [*policy.rules, *policy.duties()]
     conditions = [each for rule in rules for each in _all(rule.constraints)]
-    if len(rules) > _MOST_RULES or len(conditions) > _MOST_CONSTRAINTS:
-        wrong(where, f"at most {_MOST_RULES} rules and {_MOST_CONSTRAINTS} constraints")
+    if len(rules) > MOST_RULES or len(conditions) > _MOST_CONSTRAINTS:
+        wrong(where, f"at most {MOST_RULES} rules and {_MOST_CONSTRAINTS} constraints")
     unique((*(each.id for each in rules), *(each.id for each in conditions)), where)
     for each in rules:
         for condition in each.constraints:

@@ -13,7 +13,7 @@ from hefu_policies.odrl.contexts import compact
 from hefu_policies.odrl.nodes import Node, literal
 from hefu_policies.odrl.values import Form, form_of, unknown, write
 from hefu_policies.reading import Place, wrong
-from hefu_policies.terms import CURRENCY, OPERANDS, SET_OPERATORS, Combine, Kind, Operand
+from hefu_policies.terms import CURRENCY, OPERANDS, SET_OPERATORS, Combine, Kind, Operand, Operator
 
 # Who is informed, paid, asked or named: in the profile it is the recipient of the duty.
 PARTIES: Final = {
@@ -58,9 +58,9 @@ def condition(node: Node) -> Object:
     operand = OPERANDS.get(left)
     if operand is None:
         unknown(Place(left, node.at("odrl:leftOperand")), OPERANDS)
-    operator = node.reference("odrl:operator").removeprefix("odrl:")
     where = node.at("odrl:rightOperand")
     right: list[Json] = [_right(each, operand, where) for each in node.values("odrl:rightOperand")]
+    operator = _operator(node.reference("odrl:operator").removeprefix("odrl:"), operand, len(right))
     if operator not in SET_OPERATORS and len(right) != 1:
         wrong(where, f"one value for {operator}; several with isAnyOf, isNoneOf, isAllOf, hasPart or isPartOf")
     body: Object = {
@@ -74,6 +74,13 @@ def condition(node: Node) -> Object:
 def recipient(party: str) -> Object:
     """Who a duty is performed towards, as a constraint."""
     return {"leftOperand": "odrl:recipient", "operator": "eq", "rightOperand": {"@id": party}}
+
+
+def _operator(word: str, operand: Operand, values: int) -> str:
+    """``isA`` of a list, as Chinese digital contracts write it, asks whether what is used is in the list."""
+    if word != Operator.IS_A or values == 1:
+        return word
+    return (Operator.IS_PART_OF if Operator.IS_PART_OF in operand.operators else Operator.IS_ANY_OF).value
 
 
 def _named(node: Node, body: Object) -> Object:

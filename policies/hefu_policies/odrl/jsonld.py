@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Final
 
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 
 from hefu_policies.odrl import unfolding
-from hefu_policies.odrl.checks import PROHIBIT
+from hefu_policies.odrl.checks import MOST_RULES, PROHIBIT
 from hefu_policies.odrl.conditions import instant
 from hefu_policies.odrl.expansion import expand
 from hefu_policies.odrl.nodes import Node, literal
@@ -106,7 +107,9 @@ def _check_head(node: Node) -> None:
 def _drafts(rule: Node, use: str, policy: Node) -> Iterator[_Draft]:
     """The rules that one stands for: one a combination of action, target and parties; its own before the policy's."""
     placings = [rule.references(name) or policy.references(name) or [""] for name in unfolding.PLACED]
-    bodies = list(unfolding.bodies(rule, use, unfolding.actions(policy)))
+    bodies = unfolding.few(unfolding.bodies(rule, use, unfolding.actions(policy)), rule.where)
+    if len(bodies) * prod(map(len, placings)) > MOST_RULES:
+        wrong(rule.where, f"what stands for at most {MOST_RULES} rules")
     kept = [(body, placing) for body in bodies for placing in product(*placings)]
     copies = unfolding.numbered(body for body, _ in kept)
     for body, (_, (target, assigner, assignee)) in zip(copies, kept, strict=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 
+from hefu_policies.odrl.checks import MOST_RULES
 from hefu_policies.odrl.conditions import PARTIES, condition, recipient
 from hefu_policies.odrl.nodes import Node
 from hefu_policies.reading import wrong
@@ -58,20 +60,21 @@ def bodies(node: Node, use: str, inherited: list[Action]) -> Iterator[Object]:
     found = actions(node) or inherited
     if not found:
         raise Malformed("contract.missing", where=node.where, member="action")
+    owed = _duties(node, use)
     for action in found:
         body: Object = {"@id": node.id} if node.id else {}
         given = [condition(each) for each in node.nodes("odrl:constraint")]
         given += [_refinement(each, use, node.where) for each in action.refinements]
         given += [_party(node, name, action.term) for name in parties]
         for term, kept in _named_operations(action.term, given, node.where):
-            yield body | {"action": term} | _list("constraint", kept) | _duties(node, use)
+            yield body | {"action": term} | _list("constraint", kept) | owed
 
 
 def _duties(node: Node, use: str) -> Object:
     found: Object = {}
     for name in _HAS[use]:
-        inner = [body for each in node.nodes(_INNER[name]) for body in numbered(bodies(each, name, []))]
-        found |= _list(name, inner)
+        inner = (body for each in node.nodes(_INNER[name]) for body in numbered(bodies(each, name, [])))
+        found |= _list(name, few(inner, node.where))
     return found
 
 
@@ -115,6 +118,16 @@ def _named_operations(term: str, given: list[Object], where: str) -> Iterator[tu
         wrong(f"{where}.constraint", "hefu:operation with eq or isAnyOf")
     for each in right if isinstance(right, list) else [right]:
         yield str(each["@id"] if isinstance(each, dict) else each), kept
+
+
+def few(found: Iterable[Object], where: str) -> list[Object]:
+    """No more rules than a policy may have: lists multiply, and a small document could stand for a million.
+
+    Raises:
+        Malformed: there are more.
+    """
+    taken = list(islice(found, MOST_RULES + 1))
+    return taken if len(taken) <= MOST_RULES else wrong(where, f"what stands for at most {MOST_RULES} rules")
 
 
 def numbered(found: Iterator[Object]) -> Iterator[Object]:
