@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hefu.agreed import Contract
 from hefu.canonical import Object
-from hefu.checks import PUBLISHED, Contract, Facts
+from hefu.checks import PUBLISHED, Facts
 from hefu.errors import NotFound
 from hefu.receipt import NOTHING, Failure, Receipt, Refusal, Spent
 from hefu.record import AGREEMENT, FINALIZED, TERMINATED, Logged, Record

@@ -167,7 +167,10 @@ class AuditLog:
             talk = self._talks.talk(agreement)
         except NotFound:
             return ()
-        return talk.parties if issuer in talk.parties else ()
+        if issuer not in talk.parties:
+            return ()
+        # What one provider computed concerns its consumer, not the other providers of the agreement.
+        return talk.parties if issuer == talk.consumer else (issuer, talk.consumer)
 
 
 def _place(envelope: bytes, connector: str) -> int:

@@ -7,7 +7,7 @@ signatures, the countersignature and its log proof itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,9 +18,11 @@ from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
 from hefu.identity import Binding
 from hefu_policies import charter, rounds
 from hefu_policies.changes import standing
-from hefu_policies.contract import AGREEMENT, ContractRequest, check_agreement
+from hefu_policies.contract import AGREEMENT, Agreement, ContractRequest, Sought, check_agreement
 from hefu_policies.lifecycle import ProductState
 from hefu_policies.negotiation import Move, Role, advance
+from hefu_policies.product import Description, Offer
+from hefu_policies.signatories import check_signers
 
 from hefu_broker.ports import CatalogStore
 from hefu_broker.records import Talk
@@ -53,6 +55,7 @@ class Notary:
             Move.OFFER: self._offer,
             Move.ACCEPT: self._accept,
             Move.AGREE: self._agree,
+            Move.ENDORSE: self._endorse,
             Move.VERIFY: self._verify,
             Move.FINALIZE: self._finalize,
             Move.TERMINATE: self._terminate,
@@ -75,8 +78,7 @@ class Notary:
             raise Refused("identity.mismatch", found=caller.participant, expected=request.consumer)
         if request.previous:
             raise Conflict("negotiation.previous")
-        self._check_offer(request, message)
-        return Talk(
+        talk = Talk(
             id=request.negotiation,
             consumer=request.consumer,
             provider=request.provider,
@@ -86,23 +88,34 @@ class Notary:
             state=state,
             messages=(message,),
             updated=self._trust.clock.now(),
+            further=request.further,
+            service=request.service,
         )
-
-    def _check_offer(self, request: ContractRequest, message: Statement) -> None:
-        try:
-            listing = self._catalog.listing(request.product)
-        except NotFound:
-            raise NotFound("offer.not_found", product=request.product, offer=request.offer) from None
-        offer = listing.description.offer(request.offer)
-        if offer is None or not offer.visibility.allows(request.consumer) or listing.provider != request.provider:
-            raise NotFound("offer.not_found", product=request.product, offer=request.offer)
-        if listing.state is not ProductState.LISTED:
-            raise Conflict("product.unlisted", product=request.product)
-        if listing.digest != request.description:
-            raise Conflict("product.version", product=request.product, version=listing.description.version)
-        rounds.check_round(listing.description, offer, (), message)
+        description, offer = self._offered(talk.sought[0], {*talk.parties} - {talk.provider})
+        rounds.check_round(description, offer, (), message)
         # The charter may be newer than the listing.
         charter.check_terms(self._trust.directory.charter, offer, request.changes)
+        for each in talk.further:
+            _, offer = self._offered(each, {*talk.parties} - {each.provider})
+            charter.check_offer(self._trust.directory.charter, offer)
+        if talk.service and "service" not in self._trust.directory.roles(talk.service):
+            raise Refused("permission.role", role="service")
+        return talk
+
+    def _offered(self, sought: Sought, readers: Collection[str]) -> tuple[Description, Offer]:
+        """An offer that stands as it was read, and is meant for all who will read it in the agreement."""
+        try:
+            listing = self._catalog.listing(sought.product)
+        except NotFound:
+            raise NotFound("offer.not_found", product=sought.product, offer=sought.offer) from None
+        offer = listing.description.offer(sought.offer)
+        if offer is None or listing.provider != sought.provider or not all(map(offer.visibility.allows, readers)):
+            raise NotFound("offer.not_found", product=sought.product, offer=sought.offer)
+        if listing.state is not ProductState.LISTED:
+            raise Conflict("product.unlisted", product=sought.product)
+        if listing.digest != sought.description:
+            raise Conflict("product.version", product=sought.product, version=listing.description.version)
+        return listing.description, offer
 
     def step(self, message: Statement, caller: Binding, move: Move, held: Talk | None) -> Talk:
         """The negotiation after a party's verified message.
@@ -129,11 +142,13 @@ class Notary:
         now = self._trust.clock.now()
         for party in held.parties:
             self._trust.directory.check_active(party, now)
-        if self._catalog.listing(held.product).state is not ProductState.LISTED:
-            raise Conflict("product.unlisted", product=held.product)
-        offer = self._catalog.listing(held.product, held.description).description.offer(held.offer)
-        if offer is not None:
-            charter.check_terms(self._trust.directory.charter, offer, standing(held.messages))
+        for each in held.sought:
+            if self._catalog.listing(each.product).state is not ProductState.LISTED:
+                raise Conflict("product.unlisted", product=each.product)
+            offer = self._catalog.listing(each.product, each.description).description.offer(each.offer)
+            changes = standing(held.messages) if each.product == held.product else {}
+            if offer is not None:
+                charter.check_terms(self._trust.directory.charter, offer, changes)
 
     def _request(self, held: Talk, message: Statement, caller: Binding) -> Talk:
         first = ContractRequest.of(held.messages[0].body)
@@ -147,6 +162,8 @@ class Notary:
 
     def _round(self, held: Talk, message: Statement) -> Talk:
         """The terms that a message puts on the table can be agreed on, and there were not too many rounds."""
+        if held.further:
+            raise Conflict("offer.joint", offer=held.offer)
         description = self._catalog.listing(held.product, held.description).description
         offer = description.offer(held.offer)
         if offer is None:
@@ -163,8 +180,11 @@ class Notary:
         body = members(message.body, "negotiation", "previous", "agreement")
         offered = _nested(body["agreement"])
         self._trust.check(offered, held.provider)
-        description = self._catalog.listing(held.product, held.description).statement
-        found = check_agreement(offered, description, held.messages[0], log=self._log, rounds=held.messages[1:])
+        described = [self._catalog.listing(each.product, each.description).statement for each in held.sought]
+        found = check_agreement(
+            offered, described[0], held.messages[0], log=self._log, rounds=held.messages[1:], further=described[1:]
+        )
+        check_signers(found.parties, offered, self._trust.directory.keys_of, found.id, 1)
         _check_prefix(found.id, "agr-")
         if found.provider.connector != caller.connector:
             raise Refused("identity.mismatch", found=caller.connector, expected=found.provider.connector[:64])
@@ -172,22 +192,44 @@ class Notary:
             raise Untrusted("agreement.differs", where="not_before")
         return replace(held, agreement=offered)
 
-    def _verify(self, held: Talk, message: Statement, _: Binding) -> Talk:
-        body = members(message.body, "negotiation", "previous", "agreement")
-        signed = _nested(body["agreement"])
-        offered = held.agreement
-        # Exactly the bytes that the provider signed, with its very signature, and the consumer's beside it.
-        if offered is None or signed.payload != offered.payload or signed.signatures[:1] != offered.signatures:
-            raise Untrusted("agreement.altered")
-        self._trust.check(signed, held.provider, held.consumer)
+    def _endorse(self, held: Talk, message: Statement, caller: Binding) -> Talk:
+        """A further party signs, each in its turn: so everybody sees who signed before, and nobody is left out."""
+        signed = self._signed_further(held, message)
+        turn = len(held.agreement.signatures) + 1 if held.agreement is not None else 0
+        if held.parties[turn - 1] != caller.participant or held.consumer == caller.participant:
+            raise Conflict("negotiation.turn", negotiation=held.id)
+        self._check_signed(signed, *held.parties[:turn])
+        party = Agreement.of(signed.body).party(caller.participant)
+        if party is None or party.connector != caller.connector:
+            raise Refused("identity.mismatch", found=caller.connector, expected=party.connector if party else "-")
         return replace(held, agreement=signed)
+
+    def _verify(self, held: Talk, message: Statement, _: Binding) -> Talk:
+        signed = self._signed_further(held, message)
+        self._check_signed(signed, *held.parties)
+        return replace(held, agreement=signed)
+
+    def _signed_further(self, held: Talk, message: Statement) -> Statement:
+        """Exactly the bytes that the provider signed, with the very signatures they had, and one more beside them."""
+        body = members(message.body, "negotiation", "previous", "agreement")
+        signed, before = _nested(body["agreement"]), held.agreement
+        kept = before is not None and signed.signatures[: len(before.signatures)] == before.signatures
+        if before is None or signed.payload != before.payload or not kept:
+            raise Untrusted("agreement.altered")
+        return signed
+
+    def _check_signed(self, signed: Statement, *signers: str) -> None:
+        """Check that exactly these parties signed, under keys that the agreement names."""
+        self._trust.check(signed, *signers)
+        agreement = Agreement.of(signed.body)
+        check_signers(agreement.parties, signed, self._trust.directory.keys_of, agreement.id, len(signers))
 
     def _finalize(self, held: Talk, message: Statement, _: Binding) -> Talk:
         body = members(message.body, "negotiation", "previous", "agreement")
         signed = held.agreement
         if signed is None or body["agreement"] != signed.digest():
             raise Conflict("agreement.other")
-        self._trust.check(signed, held.provider, held.consumer)
+        self._check_signed(signed, *held.parties)
         at = self._trust.clock.now()
         said: Object = {
             "negotiation": held.id,
@@ -225,6 +267,8 @@ def role_of(talk: Talk, participant: str) -> Role:
     """
     if participant not in talk.parties:
         raise NotFound("resource.not_found", what="negotiation", name=talk.id[:64])
+    if participant in talk.endorsers:
+        return Role.ENDORSER
     return Role.PROVIDER if participant == talk.provider else Role.CONSUMER
 
 

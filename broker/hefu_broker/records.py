@@ -12,7 +12,7 @@ from enum import StrEnum
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu_policies.budget import Budget
-from hefu_policies.contract import Description
+from hefu_policies.contract import Description, Sought
 from hefu_policies.lifecycle import AgreementState, ProductState
 from hefu_policies.negotiation import State
 
@@ -190,6 +190,7 @@ class Talk:
         revision: grows by one with every change in the space.
         notices: how many the parties gave about the agreement.
         standing: active or suspended; ``turn`` is the digest of the notice that made it so, empty at first.
+        further: what is asked of further providers; ``service`` is a party that carries out joint computations.
     """
 
     id: str
@@ -209,11 +210,23 @@ class Talk:
     notices: int = 0
     standing: AgreementState = AgreementState.ACTIVE
     turn: str = ""
+    further: tuple[Sought, ...] = ()
+    service: str = ""
 
     @property
-    def parties(self) -> tuple[str, str]:
-        """Provider and consumer."""
-        return self.provider, self.consumer
+    def parties(self) -> tuple[str, ...]:
+        """All who sign, in the order in which they do: provider, further ones, consumer."""
+        return self.provider, *self.endorsers, self.consumer
+
+    @property
+    def endorsers(self) -> tuple[str, ...]:
+        """All parties but the provider that draws up and the consumer."""
+        return (*(each.provider for each in self.further), *([self.service] if self.service else []))
+
+    @property
+    def sought(self) -> tuple[Sought, ...]:
+        """What is asked of every provider, the first one's first."""
+        return Sought(self.provider, self.product, self.description, self.offer), *self.further
 
 
 @dataclass(frozen=True, slots=True)

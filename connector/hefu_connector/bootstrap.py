@@ -40,16 +40,17 @@ from hefu_connector.computing.ends import Scribe
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.estimates import Estimates
 from hefu_connector.computing.handover import Handover
-from hefu_connector.contracting import consumer as consumers
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
+from hefu_connector.contracting.endorser import Endorser
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.notices import Notices
 from hefu_connector.contracting.owing import Owing
 from hefu_connector.contracting.provider import Provider
+from hefu_connector.contracting.shelf import Shelf
 from hefu_connector.desk.aftermath import Aftermath
 from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
@@ -143,13 +144,14 @@ class _Ground:
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    """The two roles of this participant, and what they share."""
+    """The roles of this participant, and what they share."""
 
     agreements: Agreements
     notices: Notices
     owing: Owing
     provider: Provider
     consumer: Consumer
+    endorser: Endorser
     asking: Asking
     peers: PeerClient
     tables: Tables
@@ -283,7 +285,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     if home.certification.exists():
         trust.certify(Statement.parse(home.certification.read_bytes()))
     author = Author(settings.participant, settings.connector, space.space, signer, clock)
-    pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key))
+    pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key), settings.participant)
     contracts = SqlContracts(database, trust, pins)
     return _Ground(home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins)
 
@@ -302,12 +304,12 @@ def _roles(ground: _Ground) -> _Roles:
     author, trust, broker, marks = ground.author, ground.trust, ground.broker, ground.shelves.marks
     products, requests, origin = ground.shelves.products, ground.shelves.requests, ground.space.log_origin
 
-    def described(digest: str) -> Statement | None:
-        own = products.described(digest)
-        return own.statement if own else consumers.described(marks, digest)
+    def connector_of(participant: str) -> str:
+        return trust.bindings(participant)[0].connector
 
+    shelf = Shelf(trust, broker.catalog, products, marks)
     agreements = Agreements(
-        author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, described
+        author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, shelf.find
     )
     notices = Notices(
         author, trust, ground.pins, ground.contracts, broker.notices, broker.negotiations, broker.log, marks,
@@ -318,8 +320,9 @@ def _roles(ground: _Ground) -> _Roles:
     pen = Pen(author, broker.negotiations, marks)
     provider = Provider(
         author, trust, products, broker.catalog, broker.negotiations, pen, agreements, origin, trust.charter,
-        LimitBook(marks),
+        LimitBook(marks), shelf, connector_of,
     )  # fmt: skip
+    endorser = Endorser(author, trust, products, shelf, broker.negotiations, pen, agreements, origin, trust.charter)
     consumer = Consumer(
         author, trust, broker.catalog, broker.negotiations, pen, agreements, marks, origin, trust.charter
     )
@@ -327,14 +330,16 @@ def _roles(ground: _Ground) -> _Roles:
 
     def provider_of(product: str) -> str:
         for held in agreements.all():
-            if held.agreement.product == product:
-                return held.agreement.provider.participant
+            found = held.agreement.over(product)
+            if found is not None:
+                return found.provider.participant
         return consumer.show(product).listing.provider
 
     private = ground.ring.sealing()
     asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
-    tables = Tables(author, trust, broker.negotiations, described, provider, marks)
-    return _Roles(agreements, notices, _owing(ground, agreements, notices), provider, consumer, asking, peers, tables)
+    tables = Tables(author, trust, broker.negotiations, shelf.find, provider, marks)
+    owing = _owing(ground, agreements, notices)
+    return _Roles(agreements, notices, owing, provider, consumer, endorser, asking, peers, tables)
 
 
 def _owing(ground: _Ground, agreements: Agreements, notices: Notices) -> Owing:
@@ -432,6 +437,8 @@ def _reaction(ground: _Ground, roles: _Roles) -> Callable[[Progress], None]:
             roles.provider.react(progress)
         elif progress.consumer == mine:
             roles.consumer.react(progress)
+        else:
+            roles.endorser.react(progress)
         roles.tables.archive(progress)
 
     return react
@@ -471,6 +478,7 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, in
         book=SourceBook(shelves.sources, shelves.products, look),
         provider=roles.provider,
         consumer=roles.consumer,
+        endorser=roles.endorser,
         asking=roles.asking,
         agreements=roles.agreements,
         overview=Overview(

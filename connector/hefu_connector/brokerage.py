@@ -61,6 +61,7 @@ class Progress:
         termination: a party's `agreement.terminated`.
         revision: grows by one with every change in the space.
         notices: how many notices the parties gave about the agreement (`Notices`).
+        endorsers: parties besides the first provider and the consumer.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Progress:
     termination: Statement | None = None
     revision: int = 0
     notices: int = 0
+    endorsers: tuple[str, ...] = ()
 
 
 class Registry(Protocol):

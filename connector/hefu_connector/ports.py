@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,7 +17,8 @@ from typing import Protocol
 
 from hefu.canonical import Object
 from hefu.charter import Charter
-from hefu.envelope import Statement
+from hefu.envelope import PublicKey, Statement
+from hefu.errors import NotFound
 from hefu.notices import SUSPENDED
 from hefu_policies.budget import Budget, Charge
 from hefu_policies.contract import Agreement
@@ -480,10 +481,12 @@ class Turn:
 class Contract:
     """An agreement that this connector has verified itself, with all that was verified.
 
+    Of several providers, one stands in front: this connector's own participant where it is one of them, else the first.
+
     Attributes:
-        agreement: read from `statement`, which has all parties' signatures.
+        agreement: read from `statement`, which has all parties' signatures; with one provider in front.
         countersignature: the broker's `agreement.finalized`.
-        description: the product's description version that the agreement names by digest.
+        description: that provider's description version, which the agreement names by digest.
         termination: a party's signed end, if there is one.
         proof: index of the countersignature in the log, hashes and checkpoint note, as verified.
         turns: the provider's suspensions and resumptions, in order.
@@ -498,12 +501,28 @@ class Contract:
     termination: Statement | None = None
     keys: tuple[str, ...] = field(default=())
     turns: tuple[Turn, ...] = ()
+    described: tuple[tuple[Statement, Description], ...] = ()  # of all providers, in the order of the signed bytes
 
     @property
     def suspension(self) -> Statement | None:
         """The suspension that holds now; None where the agreement is not suspended."""
         last = self.turns[-1].statement if self.turns else None
         return last if last is not None and last.type == SUSPENDED else None
+
+    def facing(self, provider: str) -> Contract:
+        """The same contract with this provider in front; raises NotFound where it is none."""
+        if provider == self.agreement.provider.participant:
+            return self
+        agreement = self.agreement.facing(provider)
+        statement, description = next(each for each in self.described if each[0].digest() == agreement.description)
+        return replace(self, agreement=agreement, description=description, description_statement=statement)
+
+    def over(self, product: str) -> Contract:
+        """The same contract with the provider of a product in front; raises NotFound where nobody brings it."""
+        found = self.agreement.over(product)
+        if found is None:
+            raise NotFound("resource.not_found", what="product under this agreement", name=product[:64])
+        return self.facing(found.provider.participant)
 
 
 class Contracts(Protocol):
@@ -656,6 +675,10 @@ class Trust(Protocol):
 
     def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
         """What the root certified of a participant besides, by scheme (`hefu.identity.ATTRIBUTES`); raises NotFound."""
+        ...
+
+    def keys(self, participant: str) -> Sequence[PublicKey]:
+        """Every key that the root ever certified as the participant's, whether it may still act or not."""
         ...
 
 

@@ -15,10 +15,11 @@ from hefu_policies import machine
 
 
 class Actor(StrEnum):
-    """Who makes a move. The broker finalizes: it countersigns what both parties signed."""
+    """Who makes a move. The broker finalizes: it countersigns what all parties signed; an endorser is a further one."""
 
     PROVIDER = "provider"
     CONSUMER = "consumer"
+    ENDORSER = "endorser"
     BROKER = "broker"
 
 
@@ -59,6 +60,8 @@ AGREEMENT: Mapping[tuple[AgreementState | None, Actor, AgreementMove], Agreement
     (AgreementState.SUSPENDED, Actor.PROVIDER, AgreementMove.RESUME): AgreementState.ACTIVE,
     (AgreementState.ACTIVE, Actor.PROVIDER, AgreementMove.TERMINATE): AgreementState.ENDED,
     (AgreementState.ACTIVE, Actor.CONSUMER, AgreementMove.TERMINATE): AgreementState.ENDED,
+    (AgreementState.ACTIVE, Actor.ENDORSER, AgreementMove.TERMINATE): AgreementState.ENDED,
+    (AgreementState.SUSPENDED, Actor.ENDORSER, AgreementMove.TERMINATE): AgreementState.ENDED,
     (AgreementState.SUSPENDED, Actor.PROVIDER, AgreementMove.TERMINATE): AgreementState.ENDED,
     (AgreementState.SUSPENDED, Actor.CONSUMER, AgreementMove.TERMINATE): AgreementState.ENDED,
 })  # fmt: skip

@@ -3,6 +3,10 @@
 A state is entered when its message is acknowledged. FINALIZED and TERMINATED are final: messages to them are refused,
 not ignored. Every negotiation has a fresh id that is never used again.
 
+Where an agreement has more than two parties, each further one endorses what the first provider drew up before the
+consumer verifies it; it stays AGREED meanwhile. That nobody endorses twice and none is left out is checked with the
+signatures (`hefu_policies.signatories`).
+
 Source: Dataspace Protocol 2025-1, contract negotiation protocol, state machine.
 """
 
@@ -28,10 +32,11 @@ class State(StrEnum):
 
 
 class Role(StrEnum):
-    """Who makes a move."""
+    """Who makes a move: of several providers the first; every other party but the consumer endorses."""
 
     CONSUMER = "consumer"
     PROVIDER = "provider"
+    ENDORSER = "endorser"
 
 
 class Move(StrEnum):
@@ -41,12 +46,13 @@ class Move(StrEnum):
     OFFER = "offered"
     ACCEPT = "accepted"
     AGREE = "agreed"
+    ENDORSE = "endorsed"
     VERIFY = "verified"
     FINALIZE = "finalized"
     TERMINATE = "terminated"
 
 
-_C, _P = Role.CONSUMER, Role.PROVIDER
+_C, _P, _E = Role.CONSUMER, Role.PROVIDER, Role.ENDORSER
 
 TABLE: Mapping[tuple[State | None, Role, Move], State] = MappingProxyType({
     (None, _C, Move.REQUEST): State.REQUESTED,
@@ -56,6 +62,7 @@ TABLE: Mapping[tuple[State | None, Role, Move], State] = MappingProxyType({
     (State.OFFERED, _C, Move.REQUEST): State.REQUESTED,
     (State.OFFERED, _C, Move.ACCEPT): State.ACCEPTED,
     (State.ACCEPTED, _P, Move.AGREE): State.AGREED,
+    (State.AGREED, _E, Move.ENDORSE): State.AGREED,
     (State.AGREED, _C, Move.VERIFY): State.VERIFIED,
     (State.VERIFIED, _P, Move.FINALIZE): State.FINALIZED,
     (State.REQUESTED, _C, Move.TERMINATE): State.TERMINATED,
@@ -65,6 +72,11 @@ TABLE: Mapping[tuple[State | None, Role, Move], State] = MappingProxyType({
     (State.ACCEPTED, _P, Move.TERMINATE): State.TERMINATED,
     (State.AGREED, _C, Move.TERMINATE): State.TERMINATED,
     (State.VERIFIED, _P, Move.TERMINATE): State.TERMINATED,
+    (State.REQUESTED, _E, Move.TERMINATE): State.TERMINATED,
+    (State.OFFERED, _E, Move.TERMINATE): State.TERMINATED,
+    (State.ACCEPTED, _E, Move.TERMINATE): State.TERMINATED,
+    (State.AGREED, _E, Move.TERMINATE): State.TERMINATED,
+    (State.VERIFIED, _E, Move.TERMINATE): State.TERMINATED,
 })  # fmt: skip
 
 

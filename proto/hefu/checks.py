@@ -7,17 +7,17 @@ A statement that refers to one which the bundle hides from its holder is not a f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hefu import delivery
-from hefu.canonical import Json, Object
+from hefu import canonical, delivery
+from hefu.agreed import Contract, budget_of
+from hefu.canonical import Object
 from hefu.errors import HefuError
-from hefu.members import digest, exactly, many, mapping, reading, text, whole
+from hefu.members import digest, many, mapping, reading, text
 from hefu.receipt import FAILED, NOTHING, REFUSED, SEALED, Failure, Link, Receipt, Refusal, Spent, journal_of
 from hefu.record import AGREEMENT, FINALIZED, SIGHT, TERMINATED, Logged, Record
-from hefu.times import read_time
 
 PUBLISHED, ASKED = "product.published", "computation.requested"
 # Two computations that end at once take their times before their places in the journal, and clocks are set.
@@ -33,57 +33,6 @@ class Findings:
     faults: list[str] = field(default_factory=list)
     seen: int = 0
     unchecked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """What the checks need of an agreement."""
-
-    index: int
-    id: str
-    digest: str
-    envelope: str
-    provider: str
-    connector: str
-    consumer: str
-    recipient: str  # the consumer's connector
-    product: str
-    description: str
-    resources: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    window: timedelta
-    budget: Spent
-    body: Object = field(repr=False, default_factory=dict)  # as it was signed
-
-    @classmethod
-    def of(cls, logged: Logged) -> Contract:
-        """Read an `agreement` statement.
-
-        Raises:
-            Malformed: a member that the checks need is missing or of a wrong form.
-        """
-        body = logged.statement.body
-        with reading(AGREEMENT):
-            parties = {text(each["role"]): each for each in many(body["parties"], mapping)}
-            return cls(
-                index=logged.index,
-                id=text(body["agreement"]),
-                digest=logged.statement.digest(),
-                envelope=logged.envelope,
-                provider=text(parties["provider"]["participant"]),
-                connector=text(parties["provider"]["connector"]),
-                consumer=text(parties["consumer"]["participant"]),
-                recipient=text(parties["consumer"]["connector"]),
-                product=text(body["product"]),
-                description=digest(body["description"]),
-                resources=many(body["resources"], text),
-                not_before=read_time(text(body["not_before"])),
-                not_after=read_time(text(body["not_after"])),
-                window=timedelta(seconds=min(whole(body["offline_window_seconds"]), 10**8)),
-                budget=budget_of(body["budget"]),
-                body=body,
-            )
 
 
 @dataclass(slots=True)
@@ -138,6 +87,11 @@ class Facts:
         else:
             self.contracts[contract.id] = contract
 
+    def under(self, agreement: str, provider: str) -> Contract | None:
+        """An agreement as this provider enforces it; as the first of them does where it is none; None if unknown."""
+        found = self.contracts.get(agreement)
+        return found and (found.facing(provider) or found)
+
     def missing(self, findings: Findings, fault: str) -> None:
         """Something that is referred to is not there: a fault, unless the bundle hides entries from its holder."""
         if self.record.hidden:
@@ -146,12 +100,13 @@ class Facts:
             findings.faults.append(fault)
 
 
-def budget_of(value: Json) -> Spent:
-    """The limits of a budget block."""
-    body = exactly(value, "currency", "epsilon_nano", "delta_femto", "releases")
-    if body["currency"] != "epsilon-delta":
-        raise ValueError
-    return Spent(whole(body["epsilon_nano"]), whole(body["delta_femto"]), whole(body["releases"]))
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A check of a floor above, found by the entry point group ``hefu.checks``: its name, its title, and the check."""
+
+    name: str
+    titles: tuple[str, str]  # English, Chinese
+    check: Callable[[Facts], Findings]
 
 
 def lifetimes(body: Object) -> dict[str, Spent]:
@@ -170,6 +125,7 @@ def check_agreements(facts: Facts) -> Findings:
     """Every countersignature is over exactly the bytes of a logged agreement that all parties signed.
 
     That all parties signed is rule 3 of `hefu.record`, so an agreement which lacks a signature is not among these.
+    Where an agreement names its parties' keys, the signatures are under these and no others.
     An agreement without a countersignature is not in force; a receipt under it is a fault of `check_receipts`.
     """
     findings = Findings(seen=len(facts.contracts))
@@ -181,7 +137,23 @@ def check_agreements(facts: Facts) -> Findings:
             facts.missing(findings, f"entry {logged.index}: countersigns bytes that are no agreement of this log")
         elif body.get("agreement") != contract.digest:
             findings.faults.append(f"entry {logged.index}: names another agreement than the bytes it countersigns")
+    for logged in facts.record.of(AGREEMENT):
+        findings.faults += [f"entry {logged.index}: {each}" for each in _key_faults(facts, logged)]
     return findings
+
+
+def _key_faults(facts: Facts, logged: Logged) -> Iterator[str]:
+    """Signatures of a party that are under another key than the agreement names for it, or not one of each party."""
+    contract = facts.contracts.get(str(logged.statement.body.get("agreement")))
+    if contract is None or contract.index != logged.index:
+        return
+    signed = [key for each in logged.statement.signatures if (key := facts.record.key(each.key)) is not None]
+    for key in signed:
+        named = contract.keys.get(key.participant)
+        if named and (key.key, key.suite, canonical.digest(key.value)) not in named:
+            yield f"{key.participant} signed under a key that the agreement does not name"
+    if sorted(each.participant for each in signed) != sorted(contract.parties):
+        yield "not signed by exactly its parties, each once"
 
 
 def check_receipts(facts: Facts) -> Findings:
@@ -201,7 +173,7 @@ def check_receipts(facts: Facts) -> Findings:
 
 def _receipt_faults(facts: Facts, findings: Findings, logged: Logged, end: Ended) -> Iterator[str]:
     for id_ in under(end):
-        contract = facts.contracts.get(id_)
+        contract = facts.under(id_, logged.statement.issuer)
         if contract is None:
             facts.missing(findings, f"entry {logged.index}: no agreement {id_} in this log")
             continue
@@ -239,14 +211,14 @@ def _release_faults(
 def check_budgets(facts: Facts) -> Findings:
     """For each agreement the charges of all receipts and failures together fit its budget block."""
     findings = Findings(seen=len(facts.contracts))
-    spent: dict[str, Spent] = defaultdict(lambda: NOTHING)
+    spent: dict[tuple[str, str], Spent] = defaultdict(lambda: NOTHING)
     for logged, end in facts.ended:
         for id_ in under(end):
-            contract = facts.contracts.get(id_)
+            contract = facts.under(id_, logged.statement.issuer)
             if contract is None or contract.provider != logged.statement.issuer:
                 continue  # what somebody else says of it charges nobody
-            spent[id_] += end.charge
-            if not spent[id_].within(contract.budget):
+            spent[id_, contract.provider] += end.charge
+            if not spent[id_, contract.provider].within(contract.budget):
                 findings.faults.append(f"entry {logged.index}: overspends the budget of agreement {id_}")
     return findings
 
@@ -281,7 +253,7 @@ def _assets(facts: Facts, provider: str, end: Ended) -> dict[tuple[str, str], Sp
     """
     charged: dict[tuple[str, str], Spent | None] = {}
     for id_ in under(end):
-        contract = facts.contracts.get(id_)
+        contract = facts.under(id_, provider)
         resources = (end.resource,) if end.resource else contract.resources if contract else ()
         described = facts.descriptions.get(contract.description) if contract else None
         for resource in resources:
@@ -345,7 +317,7 @@ def endings(facts: Facts, findings: Findings) -> dict[str, tuple[Logged, datetim
         contract = facts.contracts.get(id_)
         if contract is None:
             facts.missing(findings, f"entry {logged.index}: ends agreement {id_}, which is not in this log")
-        elif logged.statement.issuer not in (contract.provider, contract.consumer):
+        elif logged.statement.issuer not in contract.parties:
             findings.faults.append(f"entry {logged.index}: ends agreement {id_} without being a party")
         elif logged.statement.body.get("digest") != contract.digest:
             findings.faults.append(f"entry {logged.index}: names another digest than that of agreement {id_}")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hefu import clauses
-from hefu.checks import SKEW, Contract, Facts, Findings, endings
+from hefu.agreed import Contract
+from hefu.checks import SKEW, Facts, Findings, endings
 from hefu.delivery import Deleted, Delivered, Told, Used
 from hefu.errors import HefuError
 from hefu.receipt import Receipt
@@ -78,7 +79,7 @@ def _held(facts: Facts, findings: Findings) -> dict[str, _Held]:
             findings.faults.append(f"entry {logged.index}: {fault.public()}")
             continue
         if said is not None:
-            of = _Held(logged, end, said, facts.contracts.get(end.agreements[0].agreement))
+            of = _Held(logged, end, said, facts.under(end.agreements[0].agreement, logged.statement.issuer))
             found[logged.statement.digest()] = of
             findings.faults += [f"entry {logged.index}: {each}" for each in _receipt_faults(of)]
     return found

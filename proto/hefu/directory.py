@@ -153,6 +153,11 @@ class Directory:
             raise NotFound("resource.not_found", what="participant", name=id_)
         return held[1]
 
+    def keys_of(self, id_: str) -> list[PublicKey]:
+        """Every key that was ever certified as a participant's, whether it may still act or not."""
+        with self._lock:
+            return [each for each in self._keys.values() if each.participant == id_]
+
     def certificate(self, id_: str) -> Statement:
         """The statement by which a participant is certified; raises as `participant`."""
         self.participant(id_)

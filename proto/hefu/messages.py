@@ -253,6 +253,10 @@ _POLICIES: dict[str, Message] = {
         "The data product {product} has no offer {offer} for you. Look at its offers: hefu catalog show {product}",
         "数据产品 {product} 没有面向您的报价 {offer}。请执行 hefu catalog show {product} 查看报价。",
     ),
+    "offer.joint": _m(
+        "In an agreement of several providers each offer is taken as it stands, {offer} too. Accept it, or end the talk.",
+        "多个提供方共签的合约中，各报价（包括 {offer}）均按原样采用。请接受，或终止协商。",
+    ),
     "negotiation.differs": _m(
         "The request does not fit the data product it names, at {where}. Fetch the product again and request anew.",
         "申请与其所指的数据产品在 {where} 处不符。请重新获取产品后再申请。",
@@ -598,6 +602,10 @@ _BROKER: dict[str, Message] = {
     "negotiation.previous": _m(
         "The message does not name exactly the messages before it. Read the negotiation and sign the message again.",
         "该消息未准确列出此前的各条消息。请读取协商内容后重新签署。",
+    ),
+    "negotiation.turn": _m(
+        "In negotiation {negotiation} another party signs first, or all others have. Read its present state.",
+        "协商 {negotiation} 中应由其他方先签署，或其他各方均已签署。请读取其当前状态。",
     ),
     "agreement.taken": _m("This agreement id is used already. Draw a new one.", "该合约标识已被使用。请生成新的标识。"),
     "agreement.other": _m(

@@ -101,6 +101,10 @@ class Record:
         """A certified participant."""
         return self._participants.get(id_)
 
+    def key(self, id_: str) -> PublicKey | None:
+        """A certified signing key."""
+        return self._keys.get(id_)
+
     def signers(self, statement: Statement) -> tuple[str, ...]:
         """The participants whose keys signed a statement, as far as the keys are certified."""
         known = self._keys | {self.root.key: self.root}

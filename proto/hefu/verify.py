@@ -7,14 +7,15 @@ says what was verified against which trust, and what could not be checked.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from hefu import checks, custody, identity, interruptions, keys
 from hefu.bundle import Bundle, open_bundle
 from hefu.canonical import Object
-from hefu.checks import Facts, Findings
+from hefu.checks import Facts, Findings, Further
 from hefu.commands import Group, Output, common, explain
 from hefu.envelope import PublicKey
 from hefu.errors import HefuError, Language, Malformed
@@ -83,6 +84,7 @@ class Result:
     seen: int
     unchecked: int
     faults: tuple[str, ...]
+    titles: tuple[str, str]  # English, Chinese
 
     @property
     def holds(self) -> bool:
@@ -102,7 +104,7 @@ class Result:
 
     def title(self, language: Language = "en") -> str:
         """What the step shows."""
-        return _TITLES[self.name][language == "zh"]
+        return self.titles[language == "zh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,22 @@ class Report:
         }
 
 
-def verify(bundle: Bundle, pins: Pins | None = None) -> Report:
+def further() -> tuple[Further, ...]:
+    """The checks of the floors above this one that are installed: the policy decisions made again."""
+    found = []
+    for point in entry_points(group="hefu.checks"):
+        check = point.load()
+        if not isinstance(check, Further):
+            raise TypeError(f"entry point {point.name} is not a check")
+        found.append(check)
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | None = None) -> Report:
     """Verify an open bundle.
+
+    Args:
+        above: checks of the floors above this one; by default all that are installed (`further`).
 
     Raises:
         Malformed: the bundle cannot be read to its end; no report can be made of it.
@@ -175,8 +191,11 @@ def verify(bundle: Bundle, pins: Pins | None = None) -> Report:
     found.append(("statements", Findings(record.faults, len(record.logged), record.hidden)))
     found.append(("forms", facts.forms))
     found += [(name, check(facts)) for name, check in _CHECKS]
+    more = further() if above is None else above
+    found += [(each.name, each.check(facts)) for each in more]
+    titles = {**_TITLES, **{each.name: each.titles for each in more}}
     results = tuple(
-        Result(number, name, each.seen, each.unchecked, tuple(map(plain, each.faults)))
+        Result(number, name, each.seen, each.unchecked, tuple(map(plain, each.faults)), titles[name])
         for number, (name, each) in enumerate(found, 1)
     )
     origin = plain(bundle.manifest.origin)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hefu import canonical
-from hefu.envelope import Statement
+from hefu.envelope import PublicKey, Statement
 from hefu.errors import Conflict, HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.ports import ComputationState, Standing
@@ -53,6 +53,9 @@ class OwnKey:
         raise NotImplementedError
 
     def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
+        raise NotImplementedError
+
+    def keys(self, participant: str) -> list[PublicKey]:
         raise NotImplementedError
 
 

@@ -98,6 +98,9 @@ class DirectoryTrust:
     def attributes(self, participant: str) -> Mapping[str, frozenset[str]]:
         return self.directory.participant(participant).attributes()
 
+    def keys(self, participant: str) -> list[PublicKey]:
+        return self.directory.keys_of(participant)
+
     def verify(self, statement: Statement, *parties: str) -> None:
         statement.verify(self.directory.keys, *parties)
 

@@ -22,7 +22,15 @@ from hefu.tlog.proof import LogProof
 from hefu_connector.contracting.contracts import FINALIZED, TERMINATED, Papers, Pins
 from hefu_connector.ports import Standing
 from hefu_policies.budget import Budget
-from hefu_policies.contract import AGREEMENT, PUBLISHED, REQUESTED, ContractRequest, agreement_from
+from hefu_policies.contract import (
+    AGREEMENT,
+    PUBLISHED,
+    REQUESTED,
+    Answering,
+    ContractRequest,
+    PartyKey,
+    agreement_from,
+)  # fmt: skip
 from hefu_policies.library import template
 from hefu_policies.product import Description, Offer
 from hefu_policies.resource import Bounds, Column, Privacy, Resource
@@ -56,6 +64,9 @@ class DirectoryTrust:
         """As in the port."""
         return self._directory.participant(participant).attributes()
 
+    def keys(self, participant: str) -> list[PublicKey]:
+        return self._directory.keys_of(participant)
+
     def verify(self, statement: Statement, *parties: str) -> None:
         """As in the port."""
         statement.verify(self._directory.keys, *parties)
@@ -66,18 +77,15 @@ class Halves:
     """Who signs, and what they signed. Each part can be made again otherwise, to see it refused."""
 
     signers: dict[str, FileSigner] = field(default_factory=dict)
+    _certified: int = 0
 
     def __post_init__(self) -> None:
-        root = FileSigner(ROOT, Ed25519PrivateKey.generate())
-        directory = Directory(SPACE, PublicKey(root.key, ROOT, root.public))
+        self.root = root = FileSigner(ROOT, Ed25519PrivateKey.generate())
+        self.directory = Directory(SPACE, PublicKey(root.key, ROOT, root.public))
         for name in (PROVIDER, CONSUMER, BROKER, STRANGER):
-            self.signers[name] = signer = FileSigner(name, Ed25519PrivateKey.generate())
-            keys = (PublicKey(signer.key, name, signer.public),)
-            begin, end = NOW - timedelta(days=1), NOW + timedelta(days=90)
-            one = Participant(name, {"en": name}, frozenset(identity.ROLES), keys, bytes(32), begin, end)
-            statement = draft(CERTIFIED, one.body(), space=SPACE, issuer=ROOT, at=NOW)
-            directory.certify(statement.sign(root, NOW))
-        self.trust = DirectoryTrust(directory)
+            self.signers[name] = FileSigner(name, Ed25519PrivateKey.generate())
+            self.certify(name, self.signers[name])
+        self.trust = DirectoryTrust(self.directory)
         self.log = Ed25519PrivateKey.generate()
         key = VerifierKey("demo/log", ED25519, self.log.public_key().public_bytes_raw())
         self.pins = Pins(SPACE, BROKER, key)
@@ -102,9 +110,24 @@ class Halves:
         requested = self.say(REQUESTED, request.body(), CONSUMER)
         agreed = agreement_from(
             self.description, requested, agreement="agr-1", strategy="str-1", connector="hospital-a-main",
-            log=self.pins.log.name, at=NOW,
+            log=self.pins.log.name, at=NOW, answering=self.answering(),
         )  # fmt: skip
         return replace(agreed, **changes).body()
+
+    def answering(self) -> Answering:
+        """Both parties under the keys they have."""
+        named = {each: tuple(map(PartyKey.named, self.trust.keys(each))) for each in (PROVIDER, CONSUMER)}
+        return Answering({}, named)
+
+    def certify(self, name: str, *keys: FileSigner) -> None:
+        """The root certifies a participant with these keys."""
+        signing = tuple(PublicKey(each.key, name, each.public) for each in keys)
+        begin, end = NOW - timedelta(days=1), NOW + timedelta(days=90)
+        one = Participant(name, {"en": name}, frozenset(identity.ROLES), signing, bytes(32), begin, end)
+        self._certified += 1
+        at = NOW + timedelta(seconds=self._certified)
+        statement = draft(CERTIFIED, one.body(), space=SPACE, issuer=ROOT, at=at)
+        self.directory.certify(statement.sign(self.root, at))
 
     def agreed(self, *signers: str, **changes: Any) -> Statement:
         return self.say(AGREEMENT, self.body(**changes), PROVIDER, *(signers or (PROVIDER, CONSUMER)))

@@ -80,7 +80,7 @@ def test_a_retired_product_is_not_published_again() -> None:
 
 def test_moves_are_the_last_words_of_statement_types() -> None:
     assert {each.value for each in negotiation.Move} == {
-        "requested", "offered", "accepted", "agreed", "verified", "finalized", "terminated",
+        "requested", "offered", "accepted", "agreed", "endorsed", "verified", "finalized", "terminated",
     }  # fmt: skip
 
 
@@ -109,7 +109,18 @@ def test_the_tables_are_those_of_the_dataspace_protocol(
     for line in told.split(";"):
         before, after, roles = line.split()
         expected |= {(before, after, {"C": "consumer", "P": "provider"}[role]) for role in roles}
-    found = {(before or "start", after.value, role.value) for (before, role, _), after in table.items()}
+    two = {key: after for key, after in table.items() if key[1].value != "endorser"}
+    found = {(before or "start", after.value, role.value) for (before, role, _), after in two.items()}
     assert found == expected
     # A move always leads to the state that bears its name.
-    assert all(move.value.upper() == after.value for (_, _, move), after in table.items())
+    assert all(move.value.upper() == after.value for (_, _, move), after in two.items())
+
+
+def test_a_further_party_endorses_what_was_drawn_up_and_may_end_it_until_it_is_final() -> None:
+    """Ours beside the protocol, which knows two parties."""
+    endorser, state, move = negotiation.Role.ENDORSER, negotiation.State, negotiation.Move
+    found = {(key[0], key[2]): after for key, after in negotiation.TABLE.items() if key[1] is endorser}
+    open_ = {state.REQUESTED, state.OFFERED, state.ACCEPTED, state.AGREED, state.VERIFIED}
+    assert found == {(state.AGREED, move.ENDORSE): state.AGREED} | {
+        (each, move.TERMINATE): state.TERMINATED for each in open_
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +19,9 @@ from hefu.space import SpaceFile
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import ED25519, VerifierKey
+from hefu_policies import odrl
+from hefu_policies.library import template
+from hefu_policies.replay import write_facts
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 ORIGIN = "log.demo.hefu"
@@ -51,6 +55,8 @@ class SmallLog:
     entries: list[bytes] = field(default_factory=list)
     journal: list[bytes] = field(default_factory=list)
     strategies: list[Json] = field(default_factory=list)
+    policy: Object | None = None  # an Offer's, in place of one for statistics
+    whole: bool = True  # else agreements have no more than the checks of the base install need
 
     def __post_init__(self) -> None:
         self.signers = {name: signer(name) for name in ("root", BROKER, PROVIDER, CONSUMER)}
@@ -111,10 +117,56 @@ class SmallLog:
             "offline_window_seconds": 600,
             "budget": budget(limit),
         }
-        if self.strategies:
+        whole: Object = {
+            "negotiation": f"neg-{id_}",
+            "offer": "off-one",
+            "snapshot_rule": "latest",
+            "computations": [*odrl.load(self.strategy()["policy"]).actions()],
+            "offline_share_percent": 10,
+            "privacy": {"unit": "flight", "neighbouring": "add-remove"},
+            "log": ORIGIN,
+            "previous": [DIGEST],
+            "extensions": {},
+            "strategies": [self.strategy()],
+        }
+        if self.whole:
+            body |= whole
+        elif self.strategies:
             body["strategies"] = [*self.strategies]
         self.agreement = self.say("agreement", body, PROVIDER, *(signers or (PROVIDER, CONSUMER)))
         return self.agreement
+
+    def strategy(self) -> Object:
+        """A policy that lets the consumer compute statistics."""
+        terms: Object = {
+            "purpose": "dpv:ScientificResearch", "epsilon": "9", "min_group": 5, "columns": ["age"],
+            "until": "2036-01-01T00:00:00Z", "count": 1000, "budget": "1000",
+        }  # fmt: skip
+        policy = odrl.bind(
+            self.policy or template("research-statistics", terms),
+            id_="urn:hefu:strategy:str-one", target=PRODUCT, assigner=PROVIDER, assignee=CONSUMER, at=START,
+        )  # fmt: skip
+        if self.policy is None:
+            rules = policy["permission"]
+            assert isinstance(rules, list)
+            assert isinstance(rules[0], dict)
+            rules[0]["@id"] = "urn:rule:1"
+        return {"strategy": "str-one", "enforced_by": PROVIDER, "policy": policy}
+
+    @property
+    def clause(self) -> str:
+        """The clause that receipts name."""
+        return "urn:rule:1" if self.whole else "rule-1"
+
+    def facts(self, epsilon_nano: int) -> Object:
+        """What the decision on a release knew."""
+        return write_facts({
+            "operation": "hefu:dpQuery", "purpose": "dpv:ScientificResearch", "column": frozenset({"age"}),
+            "function": frozenset({"count"}), "epsilon": Decimal(epsilon_nano) / 10**9, "delta": Decimal(0),
+            "epsilonBudget": Decimal(epsilon_nano) / 10**9, "deltaBudget": Decimal(0), "count": 1, "dateTime": self.at,
+            "outputKind": "NoisyAggregate", "outputRows": 1, "maxContribution": 1, "minGroup": 5,
+            "recipient": CONSUMER,
+        })  # fmt: skip
 
     def finalize(self) -> Statement:
         """The broker countersigns the newest agreement."""
@@ -128,7 +180,7 @@ class SmallLog:
             computation=computation,
             request=canonical.digest(computation.encode()),
             consumer=CONSUMER,
-            agreements=(Under(str(self.agreement.body["agreement"]), self.agreement.digest(), "str-one", "rule-1"),),
+            agreements=(Under(str(self.agreement.body["agreement"]), self.agreement.digest(), "str-one", self.clause),),
             product=PRODUCT,
             description=self.description.digest(),
             resource=RESOURCE,
@@ -141,6 +193,7 @@ class SmallLog:
             parts=(SealedPart(DIGEST, 100),),
             meters=Meters(1, 1, 100, 250),
             admitted=self.at,
+            facts=self.facts(epsilon_nano),
         )
 
     def release(self, computation: str, epsilon_nano: int = 100_000_000) -> Statement:

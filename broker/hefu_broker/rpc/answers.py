@@ -72,6 +72,7 @@ def negotiation(talk: Talk, log: AuditLog) -> contract_pb2.Negotiation:
         state=contract_pb2.Negotiation.State.Value(f"STATE_{talk.state.value}"),
         consumer=talk.consumer,
         provider=talk.provider,
+        endorsers=talk.endorsers,
         messages=[statement(each) for each in talk.messages],
         agreement=statement(talk.agreement) if talk.agreement else None,
         countersignature=statement(talk.countersignature) if talk.countersignature else None,

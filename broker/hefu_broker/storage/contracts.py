@@ -8,7 +8,7 @@ from dataclasses import replace
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
 from hefu.times import read_time, write_time
-from hefu_policies.contract import Agreement
+from hefu_policies.contract import Agreement, ContractRequest
 from hefu_policies.lifecycle import AgreementState
 from hefu_policies.negotiation import State
 from sqlalchemy import func, insert
@@ -19,7 +19,16 @@ from hefu_broker.records import Outgoing, Talk
 from hefu_broker.storage import kept
 from hefu_broker.storage.counter import REVISION, next_of
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import MESSAGES, AgreementRow, EntryRow, MessageRow, NegotiationRow, NoticeRow, PartyRow
+from hefu_broker.storage.models import (
+    MESSAGES,
+    AgreementRow,
+    EndorserRow,
+    EntryRow,
+    MessageRow,
+    NegotiationRow,
+    NoticeRow,
+    PartyRow,
+)
 from hefu_broker.storage.outbox import queue
 
 _SUSPENDED = AgreementState.SUSPENDED.value
@@ -38,14 +47,18 @@ class SqlTalkStore:
             row = session.get(NegotiationRow, (space, talk.id))
             if (row.revision if row else None) != expected:
                 raise Conflict("negotiation.moved", negotiation=talk.id)
-            if row is None:
-                row = _new_row(talk, space)
+            new = row is None
+            row = row or _new_row(talk, space)
             if row.agreement_id is None:
                 _claim_agreement(session, talk, space)
             row.revision = next_of(session, space, REVISION)
             _fill(row, talk)
             session.add(row)
             session.flush()
+            if new:
+                session.add_all(
+                    EndorserRow(space_id=space, negotiation=talk.id, participant=each) for each in talk.endorsers
+                )
             _add_messages(session, talk, space)
             if talk.state is State.FINALIZED:
                 _keep_agreement(session, talk, space)
@@ -156,7 +169,16 @@ class SqlNoticeStore:
 def _all(space: str, party: str | None = None) -> SelectOfScalar[NegotiationRow]:
     wanted = select(NegotiationRow).where(NegotiationRow.space_id == space)
     if party is not None:
-        wanted = wanted.where(or_(NegotiationRow.provider == party, NegotiationRow.consumer == party))
+        endorsed = (
+            select(EndorserRow.negotiation)
+            .where(EndorserRow.space_id == space, EndorserRow.participant == party)
+            .scalar_subquery()
+        )
+        wanted = wanted.where(
+            or_(
+                NegotiationRow.provider == party, NegotiationRow.consumer == party, col(NegotiationRow.id).in_(endorsed)
+            )
+        )
     return wanted
 
 
@@ -252,11 +274,13 @@ def _keep_agreement(session: Session, talk: Talk, space: str) -> None:
 
 
 def _talk(session: Session, row: NegotiationRow) -> Talk:
-    messages = session.exec(
+    found = session.exec(
         select(MessageRow.statement)
         .where(MessageRow.space_id == row.space_id, MessageRow.negotiation == row.id)
         .order_by(col(MessageRow.position))
     )
+    messages = tuple(kept.statement(each) for each in found)
+    request = _joint(messages)
     wanted = select(AgreementRow).where(AgreementRow.space_id == row.space_id, AgreementRow.negotiation == row.id)
     agreed = session.exec(wanted).first() if row.state == State.FINALIZED.value else None
     ended = agreed.termination if agreed else None
@@ -268,7 +292,7 @@ def _talk(session: Session, row: NegotiationRow) -> Talk:
         description=row.description,
         offer=row.offer,
         state=State(row.state),
-        messages=tuple(kept.statement(each) for each in messages),
+        messages=messages,
         updated=read_time(row.updated),
         agreement=kept.statement(row.agreement) if row.agreement else None,
         countersignature=kept.statement(row.countersignature) if row.countersignature else None,
@@ -278,4 +302,13 @@ def _talk(session: Session, row: NegotiationRow) -> Talk:
         notices=agreed.notices if agreed else 0,
         standing=AgreementState.SUSPENDED if agreed and agreed.state == _SUSPENDED else AgreementState.ACTIVE,
         turn=agreed.turn if agreed else "",
+        further=request.further if request else (),
+        service=request.service if request else "",
     )
+
+
+def _joint(messages: Sequence[Statement]) -> ContractRequest | None:
+    """The request for an agreement of more than two parties; None for every other, which is not read for that."""
+    if messages and {"further", "service"} & {*messages[0].body}:
+        return ContractRequest.of(messages[0].body)
+    return None

@@ -269,6 +269,16 @@ class NegotiationRow(Table, table=True):
     updated: str
 
 
+class EndorserRow(Table, table=True):
+    """A party of a negotiation besides its first provider and its consumer."""
+
+    __tablename__ = "negotiation_endorser"
+    __table_args__ = (ForeignKeyConstraint(["space_id", "negotiation"], ["negotiation.space_id", "negotiation.id"]),)
+    space_id: str = Field(primary_key=True)
+    negotiation: str = Field(primary_key=True)
+    participant: str = Field(primary_key=True, index=True)
+
+
 class MessageRow(Table, table=True):
     """A message of a negotiation."""
 

@@ -6,14 +6,14 @@ import logging
 import time
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import and_, func
 from sqlmodel import col, exists, select
 
 from hefu_broker.records import Marks
 from hefu_broker.storage import postgresql
 from hefu_broker.storage.counter import REGISTRY, REVISION
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import NEGOTIATIONS, CheckpointRow, CounterRow, OutboxRow
+from hefu_broker.storage.models import NEGOTIATIONS, CheckpointRow, CounterRow, EndorserRow, OutboxRow
 
 log = logging.getLogger("hefu.broker")
 
@@ -37,6 +37,18 @@ class SqlTidings:
             NEGOTIATIONS.c.space_id == space
         )
 
+        self._further = (
+            select(EndorserRow.participant)
+            .join(
+                NEGOTIATIONS,
+                and_(
+                    NEGOTIATIONS.c.space_id == col(EndorserRow.space_id),
+                    NEGOTIATIONS.c.id == col(EndorserRow.negotiation),
+                ),
+            )
+            .where(EndorserRow.space_id == space)
+        )
+
     def marks(self) -> Marks:
         """See the port."""
         with self._database.reading() as session:
@@ -47,8 +59,9 @@ class SqlTidings:
         """See the port."""
         with self._database.reading() as session:
             rows = session.connection().execute(self._changed.where(NEGOTIATIONS.c.revision > after)).all()
+            further = session.exec(self._further.where(NEGOTIATIONS.c.revision > after)).all() if rows else ()
         newest = max((revision for revision, *_ in rows), default=after)
-        return newest, frozenset(party for _, *parties in rows for party in parties)
+        return newest, frozenset(party for _, *parties in rows for party in parties) | {*further}
 
     def wait(self, seconds: float) -> None:
         """See the port."""

@@ -323,6 +323,7 @@ def _progress(message: contract_pb2.Negotiation) -> Progress:
         state=_STATES[message.state],
         consumer=message.consumer,
         provider=message.provider,
+        endorsers=tuple(message.endorsers),
         messages=tuple(map(_read, message.messages)),
         agreement=_optional(message.agreement),
         countersignature=_optional(message.countersignature),

@@ -24,6 +24,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--offer", default="", help="the offer; may be left out where the product has one only")
     one.add_argument("--purpose", required=True, help="what for, such as dpv:ScientificResearch")
     bargain.may_set(one, "another term than the offer's")
+    one.add_argument(
+        "--with", dest="further", action="append", default=[], metavar="PRODUCT[:OFFER]",
+        help="a product of a further provider that signs the same contract; may be given several times",
+    )  # fmt: skip
+    one.add_argument("--service", default="", metavar="NAME", help="a participant that carries out joint computations")
     _may_wait(one)
     command(group, "list", "list negotiations and agreements, and on whom each waits", _list)
     for name, help_, run in (
@@ -69,11 +74,14 @@ def _request(arguments: argparse.Namespace) -> int:
     from hefu.v1 import control_pb2
 
     output = Output.of(arguments)
+    further = [each.partition(":") for each in arguments.further]
     request = control_pb2.RequestContractRequest(
         product=named("products", arguments.product),
         offer=arguments.offer,
         purpose=arguments.purpose,
         terms=bargain.terms(arguments.set),
+        further=[control_pb2.SoughtOffer(product=named("products", one), offer=offer) for one, _, offer in further],
+        service=arguments.service,
     )
     with control(arguments) as stub:
         made = _awaited(stub, call(stub.RequestContract, request), arguments.wait)

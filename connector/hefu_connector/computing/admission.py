@@ -131,7 +131,7 @@ def decide(
         raise Malformed("request.malformed", why=f"the plan must ask the agreement's product, {agreement.product}")
     engine = _engine(contract, means.engines, operation(request.plan))
     resource = _resource(contract, request.plan)
-    strategies = [each for each in agreement.strategies if each.enforced_by == means.connector]
+    strategies = [each for each in agreement.terms if each.enforced_by == means.connector]
     policies = [compiled(each).policy for each in strategies]
     prepared = engine.prepare(request.plan, resource, _minimum_group(policies, engine.action))
     charged = ledger.balance(_agreement_account(contract)).charged
@@ -219,7 +219,7 @@ def _hold(admitted: Admitted, facts: Mapping[str, object], phase: Phase) -> list
 
 def reach(contract: Contract, action: str) -> Object:
     """The rows and columns that all strategies of a contract together let be asked, over all requests."""
-    found = [compiled(each).policy.reach(action) for each in contract.agreement.strategies]
+    found = [compiled(each).policy.reach(action) for each in contract.agreement.terms]
     rows = [most for most, _ in found if most is not None]
     columns = [names for _, names in found if names is not None]
     whole, every = len(rows) < len(found), len(columns) < len(found)
@@ -232,7 +232,7 @@ def reach(contract: Contract, action: str) -> Object:
 def delete_by(contract: Contract, since: datetime) -> datetime:
     """When what is delivered under a contract now must be deleted at the latest, by all of its strategies."""
     agreement, since = contract.agreement, since.replace(microsecond=0)
-    policies = [compiled(each).policy for each in agreement.strategies]
+    policies = [compiled(each).policy for each in agreement.terms]
     return min(each.delete_by(since, agreement.not_after) for each in policies)
 
 
@@ -266,7 +266,7 @@ def decide_use(
         Refused: a rule says no.
     """
     asked = Request(action, contract.agreement.product, consumer, frozenset({LOG}))
-    return _permit([*contract.agreement.strategies], asked, facts, Phase.RELEASE, Course())
+    return _permit([*contract.agreement.terms], asked, facts, Phase.RELEASE, Course())
 
 
 def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> Contract:

@@ -106,9 +106,7 @@ class Asking:
             Malformed: the plan is not of the typed form, or of another product.
             HefuError: whatever the provider raised; the request is over then.
         """
-        contract = self._contract(agreement)
-        if (product := read_plan(plan).product) != contract.agreement.product:
-            raise NotFound("resource.not_found", what="product under this agreement", name=product)
+        contract = self._contract(agreement, plan)
         if contract.suspension is not None and contract.termination is None:
             raise Refused("contract.suspended", agreement=agreement, since=write_time(contract.suspension.time))
         if contract.termination is not None:
@@ -182,7 +180,7 @@ class Asking:
         if own.receipt is None or own.state is None:
             return Outcome(own, request)
         kept = Statement.parse(own.receipt)
-        contract = self._contract(own.agreements[0])
+        contract = self._contract(own.agreements[0], request.plan)
         end = answers.check_end(kept, own.state, statement, contract, self._trust)
         if not isinstance(end, Receipt) or own.held < len(end.parts):
             return Outcome(own, request, end, kept)
@@ -266,7 +264,7 @@ class Asking:
         if computed.receipt is None:
             return self._requests.advance(own.id, computed.state, now)
         statement = Statement.parse(own.envelope)
-        contract = self._contract(own.agreements[0])
+        contract = self._contract(own.agreements[0], ComputationRequest.of(statement).plan)
         end = answers.check_end(computed.receipt, computed.state, statement, contract, self._trust)
         parts = len(end.parts) if isinstance(end, Receipt) else 0
         said = Delivered.of(end) if isinstance(end, Receipt) else None
@@ -291,11 +289,12 @@ class Asking:
             raise NotFound("resource.not_found", what="computation", name=computation)
         return own
 
-    def _contract(self, agreement: str) -> Contract:
+    def _contract(self, agreement: str, plan: Object) -> Contract:
+        """An agreement of this consumer, with the provider in front whose product the plan asks."""
         contract = self._agreements.load(agreement)
         if contract.agreement.consumer.participant != self._author.participant:
             raise NotFound("resource.not_found", what="agreement", name=agreement)
-        return contract
+        return contract.over(read_plan(plan).product)
 
 
 def new_nonce() -> str:

@@ -246,12 +246,12 @@ class Custody:
         if own.receipt is None or own.state is None:
             raise NotFound("resource.not_found", what="delivery", name=delivery.computation)
         asked, kept = Statement.parse(own.envelope), Statement.parse(own.receipt)
-        contract = self._contracts.load(own.agreements[0])
+        plan = DeliveryPlan.of(ComputationRequest.of(asked).plan)
+        contract = self._contracts.load(own.agreements[0]).over(plan.product)
         end = answers.check_end(kept, own.state, asked, contract, self._trust)  # step 1
         said = Delivered.of(end) if isinstance(end, Receipt) else None
         if not isinstance(end, Receipt) or said is None:
             raise NotFound("resource.not_found", what="delivery", name=delivery.computation)
-        plan = DeliveryPlan.of(ComputationRequest.of(asked).plan)
         return Holding(own, plan, kept, end, said, contract, delivery)
 
     def _own(self, computation: str) -> OwnRequest:

@@ -15,11 +15,19 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Unavailable, Untrusted
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
+from hefu_policies.agreement import Agreement
 from hefu_policies.negotiation import Move, State
 
 from hefu_connector.brokerage import Log, Negotiations, Progress
 from hefu_connector.contracting.author import Author
-from hefu_connector.contracting.contracts import TERMINATED, Papers, Pins, verify_contract, verify_termination
+from hefu_connector.contracting.contracts import (
+    TERMINATED,
+    Papers,
+    Pins,
+    join,
+    verify_contract,
+    verify_termination,
+)
 from hefu_connector.contracting.negotiating import agreement_in, said
 from hefu_connector.membership.log_history import LogHistory
 from hefu_connector.ports import Contract, Contracts, Trust
@@ -189,11 +197,9 @@ class Agreements:
         proof = progress.proof or self._prove(final)
         if proof is None:
             return None
-        digest = str(agreement.body.get("description"))
-        description = self._described(digest)
-        if description is None:
-            raise NotFound("resource.not_found", what="description", name=digest)
-        papers = Papers(agreement.to_bytes(), final.to_bytes(), description.to_bytes(), str(proof).encode())
+        named = Agreement.of(agreement.body).contributions
+        descriptions = join([self._description(each.description) for each in named])
+        papers = Papers(agreement.to_bytes(), final.to_bytes(), descriptions, str(proof).encode())
         contract = verify_contract(papers, self._trust, self._pins)
         if self._author.participant not in {each.participant for each in contract.agreement.parties}:
             raise NotFound("resource.not_found", what="agreement", name=contract.agreement.id)
@@ -203,19 +209,30 @@ class Agreements:
         log.info("agreement %s is in force", contract.agreement.id)
         return contract
 
+    def _description(self, digest: str) -> Statement:
+        found = self._described(digest)
+        if found is None:
+            raise NotFound("resource.not_found", what="description", name=digest)
+        return found
+
     def _check_own_half(self, contract: Contract) -> None:
         """Our half of the tally is one this connector cut itself, and has not taken back.
 
         A signature under our key is not enough: whoever stole a key that was replaced since, and has the broker on
         its side, could make everything else.
         """
-        provides = contract.agreement.provider.participant == self._author.participant
         negotiation = contract.agreement.negotiation
-        ours = said(self._marks, negotiation, Move.AGREE if provides else Move.VERIFY)
+        ours = said(self._marks, negotiation, self._signing_move(contract))
         agreed = agreement_in(ours) if ours is not None else None
         ended = said(self._marks, negotiation, Move.TERMINATE)
         if agreed is None or agreed.payload != contract.statement.payload or ended is not None:
             raise Untrusted("contract.broken", agreement=contract.agreement.id, where="own half")
+
+    def _signing_move(self, contract: Contract) -> Move:
+        """By which move this participant put its signature to the agreement."""
+        if contract.statement.issuer == self._author.participant:
+            return Move.AGREE
+        return Move.VERIFY if contract.agreement.consumer.participant == self._author.participant else Move.ENDORSE
 
     def _prove(self, final: Statement) -> LogProof | None:
         try:

@@ -7,9 +7,8 @@ for in `hefu_connector.computing.asking`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from types import MappingProxyType
 
 from hefu.canonical import Object
@@ -17,21 +16,20 @@ from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies import charter
 from hefu_policies.changes import changed_in, read
-from hefu_policies.contract import PUBLISHED, ContractRequest, check_agreement
+from hefu_policies.contract import PUBLISHED, ContractRequest, Sought, check_agreement
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Description, Offer
 from hefu_policies.rounds import MOST_ROUNDS, asked
 
 from hefu_connector.brokerage import Catalog, Listing, Negotiations, Progress
-from hefu_connector.contracting import negotiating
+from hefu_connector.contracting import negotiating, shelf
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
+from hefu_connector.contracting.signing import check_before_signing
 from hefu_connector.ports import Chartered, Trust
-from hefu_connector.shelves import Mark, Marks
+from hefu_connector.shelves import Marks
 
-SKEW = timedelta(minutes=5)  # between the clocks of two participants
-_DESCRIPTION = "description/"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -121,18 +119,27 @@ class Consumer:
 
     def described(self, digest: str) -> Statement | None:
         """The description version a request of this connector named, by digest."""
-        return described(self._marks, digest)
+        return shelf.described(self._marks, digest)
 
     # ------------------------------------------------------------ negotiations
 
     def request(
-        self, product: str, offer: str, purpose: str, user: str = "", texts: Mapping[str, str] = _NOTHING
+        self,
+        product: str,
+        offer: str,
+        purpose: str,
+        user: str = "",
+        texts: Mapping[str, str] = _NOTHING,
+        further: Sequence[tuple[str, str]] = (),
+        service: str = "",
     ) -> Progress:
-        """Ask for an agreement under an offer, as it stands or on other terms.
+        """Ask for an agreement under an offer, as it stands or on other terms; or under offers of several providers.
 
         Args:
             offer: may be empty where the product has one only.
             texts: other terms, by the name of an operand or member of the offer.
+            further: products of further providers, each with its offer; then all are taken as they stand.
+            service: a participant that carries out joint computations; empty where there is none.
 
         Raises:
             NotFound: no such product or offer, or the offer has no such term.
@@ -142,28 +149,47 @@ class Consumer:
             Unauthenticated: the provider or its key may not act.
             Unavailable: the broker is away.
         """
+        found = self._current(product)
+        chosen = self._offer(found.description, offer)
+        changes = read(chosen, texts)
+        changed_in(found.description, chosen, changes)
+        charter.check_terms(self._chartered(), chosen, changes)
+        first, *others = self._sought(found, chosen), *(self._sought_further(*each) for each in further)
+        request = ContractRequest(
+            negotiation=new_id("neg"),
+            provider=first.provider,
+            consumer=self._author.participant,
+            connector=self._author.connector,
+            product=first.product,
+            description=first.description,
+            offer=first.offer,
+            purpose=purpose,
+            changes=changes,
+            further=tuple(others),
+            service=service,
+        )
+        return self._pen.begin(request, user)
+
+    def _current(self, product: str) -> Product:
+        """A product that is offered now, by somebody in good standing."""
         found = self.show(product)
         if found.listing.retired:
             raise Conflict("product.not_offered", product=product)
         statement = found.listing.description
         self._trust.check(statement.issuer, *(each.key for each in statement.signatures))
+        return found
+
+    def _sought_further(self, product: str, offer: str) -> Sought:
+        found = self._current(product)
         chosen = self._offer(found.description, offer)
-        changes = read(chosen, texts)
-        changed_in(found.description, chosen, changes)
-        charter.check_terms(self._chartered(), chosen, changes)
-        request = ContractRequest(
-            negotiation=new_id("neg"),
-            provider=statement.issuer,
-            consumer=self._author.participant,
-            connector=self._author.connector,
-            product=product,
-            description=statement.digest(),
-            offer=chosen.id,
-            purpose=purpose,
-            changes=changes,
-        )
-        self._marks.advance(Mark(_DESCRIPTION + request.description, 1, statement.to_bytes().decode()))
-        return self._pen.begin(request, user)
+        charter.check_offer(self._chartered(), chosen)
+        return self._sought(found, chosen)
+
+    def _sought(self, found: Product, offer: Offer) -> Sought:
+        """What is asked of one provider; its description is kept before anybody asks."""
+        statement = found.listing.description
+        shelf.keep(self._marks, statement)
+        return Sought(statement.issuer, found.description.product, statement.digest(), offer.id)
 
     def purpose(self, negotiation: str) -> str:
         """The purpose this connector named in a negotiation; empty if it began none of that id."""
@@ -234,10 +260,7 @@ class Consumer:
 
     def _terms(self, negotiation: Negotiation) -> tuple[Description, Offer]:
         """What is negotiated, once it is sure that it can be had on the terms on the table."""
-        statement = self.described(negotiation.request.description)
-        if statement is None:
-            raise NotFound("resource.not_found", what="description", name=negotiation.request.description)
-        description = Description.of(statement.body)
+        description = Description.of(self._read_before(negotiation.request.description).body)
         offer = description.offer(negotiation.request.offer)
         if offer is None:
             raise NotFound("offer.not_found", product=description.product, offer=negotiation.request.offer)
@@ -248,6 +271,8 @@ class Consumer:
     def _consider(self, negotiation: Negotiation) -> None:
         if negotiation.state is not State.AGREED or negotiation.agreement is None:
             raise Untrusted("negotiation.broken", negotiation=negotiation.id, where="state")
+        if negotiation.next_to_sign != self._author.participant:
+            return  # a further party signs first
         self._pen.check_own(negotiation)
         try:
             self._check(negotiation, negotiation.agreement)
@@ -260,18 +285,25 @@ class Consumer:
         self._pen.send(negotiation, Move.VERIFY, lambda: self._countersign(agreement))
 
     def _check(self, negotiation: Negotiation, agreement: Statement) -> None:
-        """Check that the agreement is what was offered and asked, signed by the provider, and begins about now."""
-        description = self.described(negotiation.request.description)
-        if description is None:
-            raise NotFound("resource.not_found", what="description", name=negotiation.request.description)
-        self._trust.verify(agreement, negotiation.request.provider)
-        self._trust.check(negotiation.request.provider, *(each.key for each in agreement.signatures))
-        rounds = negotiation.rounds
-        derived = check_agreement(agreement, description, negotiation.requested, log=self._origin, rounds=rounds)
+        """Check that the agreement is what was offered and asked, signed by all others, and begins about now."""
+        request, rounds = negotiation.request, negotiation.rounds
+        description, *further = [self._read_before(each.description) for each in request.sought]
+        derived = check_agreement(
+            agreement, description, negotiation.requested, log=self._origin, rounds=rounds, further=further
+        )
         self._terms(negotiation)
-        earliest, latest = negotiation.requested.time - SKEW, self._author.clock.now() + SKEW
-        if not earliest <= derived.not_before <= latest:
-            raise Untrusted("agreement.differs", where="not_before")
+        for sought, statement in zip(request.further, further, strict=True):
+            offer = Description.of(statement.body).offer(sought.offer)
+            if offer is not None:
+                charter.check_offer(self._chartered(), offer)
+        signers = request.parties[:-1]
+        check_before_signing(derived, agreement, negotiation.requested, signers, self._author, self._trust)
+
+    def _read_before(self, digest: str) -> Statement:
+        found = self.described(digest)
+        if found is None:
+            raise NotFound("resource.not_found", what="description", name=digest)
+        return found
 
     def _countersign(self, agreement: Statement) -> Object:
         return {"agreement": embedded(agreement.sign(self._author.signer, self._author.clock.now()))}
@@ -295,9 +327,3 @@ class Consumer:
         if not found:
             raise NotFound("offer.not_found", product=description.product, offer=wanted)
         return found[0]
-
-
-def described(marks: Marks, digest: str) -> Statement | None:
-    """The description version that a request of this connector named, by digest; None if none did."""
-    kept = marks.find(_DESCRIPTION + digest)
-    return Statement.parse(kept.text.encode()) if kept else None

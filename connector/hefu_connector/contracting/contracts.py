@@ -16,9 +16,12 @@ from hefu.notices import SUSPENDED, Change
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
+from hefu_policies.coherence import check_coherent
 from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement
+from hefu_policies.contribution import Contribution
 from hefu_policies.lifecycle import AgreementState
 from hefu_policies.product import Description
+from hefu_policies.signatories import check_signed
 
 from hefu_connector.ports import Contract, Trust, Turn
 
@@ -33,11 +36,13 @@ class Pins:
     Attributes:
         broker: the participant id whose countersignature makes an agreement final.
         log: the audit log's key; its name is the log's origin.
+        participant: whose pins these are; of several providers it stands in front if it is one.
     """
 
     space: str
     broker: str
     log: VerifierKey
+    participant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class Papers:
     Attributes:
         agreement: the `agreement` envelope with every party's signature.
         countersignature: the broker's `agreement.finalized` envelope.
-        description: the provider's `product.published` envelope, of the version the agreement names.
+        description: the provider's `product.published` envelope, of the version the agreement names; of several
+            providers a JSON list of theirs, in the order of the parties.
         proof: where the countersignature stands in the log: a C2SP tlog-proof (`hefu.tlog.proof.LogProof`) in UTF-8.
         termination: a party's `agreement.terminated` envelope, if it ended.
         turns: the provider's suspensions and resumptions in order: envelope, and of a resumption its log proof.
@@ -66,7 +72,7 @@ class Papers:
         return cls(
             contract.statement.to_bytes(),
             contract.countersignature.to_bytes(),
-            contract.description_statement.to_bytes(),
+            join([each for each, _ in contract.described] or [contract.description_statement]),
             contract.proof,
             contract.termination.to_bytes() if contract.termination else None,
             tuple((each.statement.to_bytes(), each.proof) for each in contract.turns),
@@ -82,15 +88,17 @@ def verify_contract(papers: Papers, trust: Trust, pins: Pins) -> Contract:
         Malformed: a part cannot be read.
         Untrusted: a signature, digest, proof or name does not hold.
     """
-    # 1. Both halves: every party signed these bytes, and the provider issued them.
+    # 1. Both halves: every party signed these bytes under a key they name, nobody else did, and the provider issued
+    # them. What they say of themselves agrees.
     statement = _read(papers.agreement, AGREEMENT, pins)
     agreement = Agreement.of(statement.body)
     _hold(agreement, "issuer", statement.issuer == agreement.provider.participant)
     _hold(agreement, "log", agreement.log == pins.log.name)
     trust.verify(statement, *(each.participant for each in agreement.parties))
-    # 2. What was agreed on: the provider's description, by digest.
-    described = _read(papers.description, PUBLISHED, pins)
-    description = _check_description(described, agreement, trust)
+    check_signed(agreement.parties, statement, trust.keys, agreement.id)
+    check_coherent(agreement)
+    # 2. What was agreed on: each provider's description, by digest.
+    described = _check_descriptions(split(papers.description, len(agreement.contributions)), agreement, trust, pins)
     # 3. The notary's word names the agreement and its signatures, both by digest.
     final = _read(papers.countersignature, FINALIZED, pins)
     _hold(agreement, "broker", final.issuer == pins.broker)
@@ -103,17 +111,20 @@ def verify_contract(papers: Papers, trust: Trust, pins: Pins) -> Contract:
     ended = None
     if papers.termination is not None:
         ended = verify_termination(papers.termination, statement, agreement, trust, pins)
-    return Contract(
+    contract = Contract(
         agreement=agreement,
         statement=statement,
         countersignature=final,
-        description=description,
-        description_statement=described,
+        description=described[0][1],
+        description_statement=described[0][0],
         proof=papers.proof,
         termination=ended,
         keys=tuple(each.key for each in statement.signatures),
         turns=verify_turns(papers.turns, statement, agreement, trust, pins),
+        described=described,
     )
+    provides = pins.participant in {each.participant for each in agreement.providers}
+    return contract.facing(pins.participant) if provides else contract
 
 
 def verify_termination(
@@ -160,17 +171,50 @@ def verify_turns(
     return tuple(found)
 
 
-def _check_description(described: Statement, agreement: Agreement, trust: Trust) -> Description:
-    _hold(agreement, "description", described.digest() == agreement.description)
-    _hold(agreement, "description", described.issuer == agreement.provider.participant)
+def join(descriptions: Sequence[Statement]) -> bytes:
+    """The description envelopes of a contract as one byte string."""
+    if len(descriptions) == 1:
+        return descriptions[0].to_bytes()
+    return canonical.encode([canonical.decode(each.to_bytes()) for each in descriptions])
+
+
+def split(data: bytes, number: int) -> list[bytes]:
+    """The envelopes that `join` joined.
+
+    Raises:
+        Malformed: there are more or fewer of them.
+    """
+    if number == 1:
+        return [data]
+    found = canonical.decode(data)
+    if not isinstance(found, list) or len(found) != number:
+        raise Malformed("statement.malformed", why="a contract has one description of each provider")
+    return [canonical.encode(each) for each in found]
+
+
+def _check_descriptions(
+    envelopes: Sequence[bytes], agreement: Agreement, trust: Trust, pins: Pins
+) -> tuple[tuple[Statement, Description], ...]:
+    found = []
+    for envelope, contribution in zip(envelopes, agreement.contributions, strict=True):
+        described = _read(envelope, PUBLISHED, pins)
+        found.append((described, _check_description(described, agreement, contribution, trust)))
+    return tuple(found)
+
+
+def _check_description(
+    described: Statement, agreement: Agreement, contribution: Contribution, trust: Trust
+) -> Description:
+    _hold(agreement, "description", described.digest() == contribution.description)
+    _hold(agreement, "description", described.issuer == contribution.provider)
     trust.verify(described)
     description = Description.of(described.body)
     resources = {each.id: each for each in description.resources}
-    _hold(agreement, "product", description.product == agreement.product)
-    _hold(agreement, "resources", set(agreement.resources) <= set(resources))
-    for resource in agreement.resources:
+    _hold(agreement, "product", description.product == contribution.product)
+    _hold(agreement, "resources", set(contribution.resources) <= set(resources))
+    for resource in contribution.resources:
         privacy = resources[resource].privacy
-        same = (privacy.unit, privacy.neighbouring) == (agreement.unit, agreement.neighbouring)
+        same = (privacy.unit, privacy.neighbouring) == (contribution.unit, contribution.neighbouring)
         _hold(agreement, "privacy", same)
     return description
 

@@ -36,6 +36,7 @@ _RIVALS = {
     Move.ACCEPT: (Move.TERMINATE, Move.REQUEST),
     Move.OFFER: (Move.TERMINATE, Move.AGREE),
     Move.AGREE: (Move.TERMINATE, Move.OFFER),
+    Move.ENDORSE: (Move.TERMINATE,),
     Move.VERIFY: (Move.TERMINATE,),
     Move.FINALIZE: (Move.TERMINATE,),
 }
@@ -75,6 +76,12 @@ class Negotiation:
         return tuple(said[1:])
 
     @property
+    def next_to_sign(self) -> str:
+        """Whose signature the agreement lacks first; empty where it has all, or there is none yet."""
+        signed = len(self.agreement.signatures) if self.agreement is not None else len(self.request.parties)
+        return next(iter(self.request.parties[signed:]), "")
+
+    @property
     def previous(self) -> tuple[str, ...]:
         """The digests of all messages so far: what the next message names."""
         return tuple(each.digest() for each in self.messages)
@@ -92,7 +99,8 @@ def read(progress: Progress, trust: Trust, space: str) -> Negotiation:
         raise Untrusted("negotiation.broken", negotiation=progress.id, where="messages")
     requested = progress.messages[0]
     request = ContractRequest.of(requested.expect(_type(Move.REQUEST)).body)
-    parties = {request.consumer: Role.CONSUMER, request.provider: Role.PROVIDER}
+    parties = dict.fromkeys(request.endorsers, Role.ENDORSER)
+    parties |= {request.consumer: Role.CONSUMER, request.provider: Role.PROVIDER}
     state: State | None = None
     earlier: list[Json] = []
     agreement: Statement | None = None
@@ -288,7 +296,7 @@ def embedded(statement: Statement) -> Object:
 
 def agreement_in(message: Statement) -> Statement | None:
     """The agreement that stands in a message, unverified; None in messages that carry none."""
-    if message.type not in (_type(Move.AGREE), _type(Move.VERIFY)):
+    if message.type not in (_type(Move.AGREE), _type(Move.ENDORSE), _type(Move.VERIFY)):
         return None
     inside = message.body.get("agreement")
     if not isinstance(inside, dict):

@@ -130,7 +130,7 @@ class Notices:
         self, held: Contract, move: AgreementMove, type_: str, code: str, reason: str, user: str
     ) -> Statement:  # fmt: skip
         agreement = held.agreement
-        if agreement.provider.participant != self._author.participant:
+        if held.statement.issuer != self._author.participant:  # of several providers, the first
             raise Refused("agreement.provider_only", agreement=agreement.id)
         state = AgreementState.SUSPENDED if held.suspension is not None else AgreementState.ACTIVE
         if held.termination is not None:
@@ -266,7 +266,7 @@ class Notices:
         named = (notice.agreement, notice.digest) == (agreement.id, held.statement.digest())
         if statement.space != self._pins.space or statement.issuer not in parties or not named:
             raise Untrusted("contract.broken", agreement=agreement.id, where="notice")
-        if statement.type in CHANGES and statement.issuer != agreement.provider.participant:
+        if statement.type in CHANGES and statement.issuer != held.statement.issuer:
             raise Untrusted("contract.broken", agreement=agreement.id, where="turn")
         self._trust.verify(statement)
         return notice

@@ -40,7 +40,7 @@ _DONE = (DutyState.FULFILLED, DutyState.VOID)
 
 def demands(contract: Contract) -> list[Demand]:
     """Every duty of an agreement's policies, and when each is due."""
-    policies = (compile_policy(odrl.load(each.policy)) for each in contract.agreement.strategies)
+    policies = (compile_policy(odrl.load(each.policy)) for each in contract.agreement.terms)
     return [each for policy in policies for each in owing.demands(policy)]
 
 

@@ -14,12 +14,14 @@ from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies import charter
+from hefu_policies.agreement import Agreement
 from hefu_policies.changes import changed_in, read
 from hefu_policies.contract import AGREEMENT, agreement_from
 from hefu_policies.haggling import Verdict, answer
 from hefu_policies.negotiation import Move, State
 from hefu_policies.product import Offer
 from hefu_policies.rounds import LONGEST_REASON, MOST_ROUNDS, PREFIX
+from hefu_policies.signatories import check_signed
 
 from hefu_connector.brokerage import Catalog, Negotiations, Progress
 from hefu_connector.contracting import negotiating
@@ -28,6 +30,8 @@ from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.limits import COUNTER, LimitBook, Limits
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.contracting.offerings import Offerings
+from hefu_connector.contracting.shelf import Shelf
+from hefu_connector.contracting.signing import ConnectorOf, answering
 from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import OwnProduct, Products, ProductState
 
@@ -41,6 +45,7 @@ class Provider(Offerings):
     Args:
         origin: the log in which agreements must stand, as pinned.
         chartered: gives the newest verified charter of the space, or None where it has none.
+        shelf: the descriptions of further providers; ``connector_of`` is where another party acts.
     """
 
     def __init__(
@@ -55,9 +60,13 @@ class Provider(Offerings):
         origin: str,
         chartered: Chartered,
         limits: LimitBook,
+        shelf: Shelf,
+        connector_of: ConnectorOf,
     ) -> None:
         super().__init__(author, trust, products, catalog, chartered)
         self.limits = limits
+        self._shelf = shelf
+        self._connector_of = connector_of
         self._negotiations = negotiations
         self._pen = pen
         self._agreements = agreements
@@ -244,16 +253,19 @@ class Provider(Offerings):
             log=self._origin,
             at=self._author.clock.now(),
             rounds=negotiation.rounds,
+            further=[self._shelf.fetch(each) for each in negotiation.request.further],
+            answering=answering(negotiation.request, self._author, self._trust, self._connector_of),
         )
         return {"agreement": embedded(self._author.say(AGREEMENT, agreement.body()))}
 
     def _finalize(self, negotiation: Negotiation) -> None:
-        """Confirm that the consumer signed the very bytes this provider signed."""
+        """Confirm that all other parties signed the very bytes this provider signed."""
         self._pen.check_own(negotiation)
         ours, theirs = self._agreed(negotiation.id), negotiation.agreement
         if theirs is None or theirs.payload != ours.payload:
             raise Untrusted("agreement.differs", where="payload")
-        self._trust.verify(theirs, self._author.participant, negotiation.request.consumer)
+        self._trust.verify(theirs, *negotiation.request.parties)
+        check_signed(Agreement.of(ours.body).parties, theirs, self._trust.keys, negotiation.id)
         digest = ours.digest()
         self._pen.send(negotiation, Move.FINALIZE, lambda: {"agreement": digest})
 

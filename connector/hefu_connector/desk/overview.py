@@ -319,11 +319,15 @@ class Overview:
             State.VERIFIED: negotiation.request.provider,
             State.FINALIZED: BROKER,
         }
+        if negotiation.state is State.AGREED:
+            turns[State.AGREED] = negotiation.next_to_sign or negotiation.request.consumer
         on, since = turns.get(negotiation.state), negotiation.messages[-1].time
         if on is None:
             return None
         if on == self._author.participant:
-            kind = Kind.APPROVAL if negotiation.state in (State.REQUESTED, State.OFFERED) else Kind.NEGOTIATION
+            endorses = self._author.participant in negotiation.request.endorsers
+            decides = negotiation.state in (State.REQUESTED, State.OFFERED) or endorses
+            kind = Kind.APPROVAL if decides else Kind.NEGOTIATION
             return Waiting(kind, negotiation.id, YOU, since)
         return Waiting(Kind.NEGOTIATION, negotiation.id, on, since)
 

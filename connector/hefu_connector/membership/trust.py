@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hefu.charter import Charter
 from hefu.directory import Directory
-from hefu.envelope import Statement
+from hefu.envelope import PublicKey, Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import Binding, Participant
 from hefu.space import SpaceFile
@@ -190,6 +190,10 @@ class SpaceTrust:
             if fault.code != "key.unknown" or not any(looked):
                 raise
             statement.verify(self._directory.keys, *parties)
+
+    def keys(self, participant: str) -> Sequence[PublicKey]:
+        """As in the port."""
+        return self._directory.keys_of(participant)
 
     # ------------------------------------------------------------ who calls, where to call
 

@@ -27,6 +27,7 @@ from hefu_connector.computing.custody import Custody
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
+from hefu_connector.contracting.endorser import Endorser
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.desk import control_socket
 from hefu_connector.desk.aftermath import Aftermath
@@ -74,6 +75,7 @@ class Desk:
     book: SourceBook
     provider: Provider
     consumer: Consumer
+    endorser: Endorser
     asking: Asking
     agreements: Agreements
     overview: Overview
@@ -241,7 +243,10 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
         """Ask for an agreement."""
         product = id_in(request.product, "products")
         texts = dict(request.terms)
-        made = self._desk.consumer.request(product, request.offer, request.purpose, self._user, texts)
+        further = [(id_in(each.product, "products"), each.offer) for each in request.further]
+        made = self._desk.consumer.request(
+            product, request.offer, request.purpose, self._user, texts, further, request.service
+        )
         return self._contract(made.id)
 
     def ListContracts(
@@ -263,7 +268,8 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
     ) -> control_pb2.Contract:
         """Agree to a request."""
         negotiation = id_in(request.name, "negotiations")
-        self._desk.provider.approve(negotiation, self._user)
+        role = self._desk.endorser if self._desk.endorser.concerns(negotiation) else self._desk.provider
+        role.approve(negotiation, self._user)
         return self._contract(negotiation)
 
     def TerminateContract(
@@ -276,6 +282,8 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
             self._desk.agreements.terminate(agreement, "agreement.ended", request.reason, self._user)
         elif found.provider == self._desk.author.participant:
             self._desk.provider.refuse(found.id, request.reason, self._user)
+        elif self._desk.endorser.concerns(found.id):
+            self._desk.endorser.refuse(found.id, request.reason, self._user)
         else:
             self._desk.consumer.withdraw(found.id, request.reason, self._user)
         return self._contract(found.id)

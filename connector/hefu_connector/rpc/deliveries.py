@@ -114,7 +114,7 @@ def _view(held: Holding) -> control_pb2.Delivery:
 
 def _may_leave(held: Holding) -> bool:
     """Whether some rule permits taking it out; the decision itself is made at each use."""
-    policies = [odrl.load(each.policy) for each in held.contract.agreement.strategies]
+    policies = [odrl.load(each.policy) for each in held.contract.agreement.terms]
     permitted = any(DOWNLOAD in each.actions() for each in policies)
     return permitted and not any(rule.action == DOWNLOAD for each in policies for rule in each.prohibitions)
 

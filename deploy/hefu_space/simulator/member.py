@@ -22,7 +22,6 @@ from hefu.times import Clock
 from hefu_connector.brokerage import Progress
 from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
-from hefu_connector.contracting import consumer as consumers
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
@@ -30,6 +29,7 @@ from hefu_connector.contracting.contracts import Pins
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
+from hefu_connector.contracting.shelf import Shelf
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.continuity import Continuity, HighWater
 from hefu_connector.membership.flush import Flush
@@ -94,20 +94,18 @@ class Member:
         self.trust.load()
         self.trust.certify(person.certification)
         self.author = Author(person.name, person.connector, SPACE, person.signer, clock)
-        pins = Pins(space.space, space.broker, around.founded.log_key)
+        pins = Pins(space.space, space.broker, around.founded.log_key, person.name)
         self.contracts = kinds.contracts(self.trust, pins, store)
 
-        def described(digest: str) -> Statement | None:
-            own = products.described(digest)
-            return own.statement if own else consumers.described(self.marks, digest)
-
+        shelf = Shelf(self.trust, catalog, products, self.marks)
         self.agreements = Agreements(
-            self.author, self.trust, pins, self.contracts, negotiations, log, self.marks, described
+            self.author, self.trust, pins, self.contracts, negotiations, log, self.marks, shelf.find
         )
         pen, origin = Pen(self.author, negotiations, self.marks), space.log_origin
         self.provider = Provider(
             self.author, self.trust, products, catalog, negotiations, pen, self.agreements, origin, self.trust.charter,
             LimitBook(self.marks),
+            shelf, lambda other: self.trust.bindings(other)[0].connector,
         )  # fmt: skip
         self.consumer = Consumer(
             self.author, self.trust, catalog, negotiations, pen, self.agreements, self.marks, origin, self.trust.charter

@@ -253,6 +253,7 @@ class Negotiation(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    ENDORSERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"negotiations/{id}"."""
     state: Global___Negotiation.State.ValueType
@@ -284,6 +285,10 @@ class Negotiation(_message.Message):
     def termination(self) -> _common_pb2.Statement:
         """Set when a party ended the agreement."""
 
+    @_builtins.property
+    def endorsers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parties besides the first provider and the consumer, in the order in which they sign."""
+
     def __init__(
         self,
         *,
@@ -299,10 +304,11 @@ class Negotiation(_message.Message):
         revision: _builtins.int = ...,
         update_time: _builtins.str = ...,
         notices: _builtins.int = ...,
+        endorsers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "countersignature", b"countersignature", "proof", b"proof", "termination", b"termination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "consumer", b"consumer", "countersignature", b"countersignature", "messages", b"messages", "name", b"name", "notices", b"notices", "proof", b"proof", "provider", b"provider", "revision", b"revision", "state", b"state", "termination", b"termination", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "consumer", b"consumer", "countersignature", b"countersignature", "endorsers", b"endorsers", "messages", b"messages", "name", b"name", "notices", b"notices", "proof", b"proof", "provider", b"provider", "revision", b"revision", "state", b"state", "termination", b"termination", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

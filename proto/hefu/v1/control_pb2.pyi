@@ -565,15 +565,23 @@ class RequestContractRequest(_message.Message):
     OFFER_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
+    FURTHER_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
     product: _builtins.str
     """"products/{id}"."""
     offer: _builtins.str
     """Id of the offer; may be empty where the product has one offer only."""
     purpose: _builtins.str
     """IRI of the purpose, for example "dpv:ScientificResearch"."""
+    service: _builtins.str
+    """A participant that carries out joint computations and signs too; empty where there is none."""
     @_builtins.property
     def terms(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Other terms than the offer's, by the name of an operand or member: {"epsilon": "0.8", "valid_days": "90"}."""
+
+    @_builtins.property
+    def further(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoughtOffer]:
+        """Offers of further providers, where all are to sign one agreement; none of one provider alone."""
 
     def __init__(
         self,
@@ -582,14 +590,40 @@ class RequestContractRequest(_message.Message):
         offer: _builtins.str = ...,
         purpose: _builtins.str = ...,
         terms: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        further: _abc.Iterable[Global___SoughtOffer] | None = ...,
+        service: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "product", b"product", "purpose", b"purpose", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["further", b"further", "offer", b"offer", "product", b"product", "purpose", b"purpose", "service", b"service", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestContractRequest: _TypeAlias = RequestContractRequest  # noqa: Y015
+
+@_typing.final
+class SoughtOffer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"."""
+    offer: _builtins.str
+    """Id of the offer; may be empty where the product has one offer only."""
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        offer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "product", b"product"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoughtOffer: _TypeAlias = SoughtOffer  # noqa: Y015
 
 @_typing.final
 class CounterContractRequest(_message.Message):
