@@ -17,7 +17,7 @@ from hefu.receipt import Receipt, Under
 from hefu_policies import odrl
 from hefu_policies.agreement import Agreement, Strategy
 from hefu_policies.contract import AGREEMENT
-from hefu_policies.decision import Decision, Request, decide
+from hefu_policies.decision import Decision, Effect, Request, decide
 from hefu_policies.policy import Policy, compile_policy
 from hefu_policies.reading import Place
 from hefu_policies.replay import read_facts, replay
@@ -70,6 +70,9 @@ def _again(receipt: Receipt, agreement: Agreement, under: Under) -> Decision:
         raise Untrusted("policy.replay", what="effect")
     if decision.clause != under.clause:
         raise Untrusted("policy.replay", what="clause")
+    for each in agreement.strategies:  # what one prohibits no other can permit
+        if decide(compile_policy(odrl.load(each.policy)), request, facts, Phase.RELEASE).effect is Effect.DENY:
+            raise Untrusted("policy.replay", what="effect")
     return decision
 
 

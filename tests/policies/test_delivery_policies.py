@@ -120,7 +120,7 @@ def test_a_template_is_an_offer_in_json_and_the_same_again(name: str) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_words_say_every_parameter_and_that_there_is_no_guarantee(name: str, language: Any) -> None:
     text = describe(name, SHARED | EXTRA[name], language)
-    for value in (SHARED | EXTRA[name] | {"keep": "P30D"}).values():
+    for value in (SHARED | EXTRA[name] | {"keep": {"en": "30 days", "zh": "30 天"}[language]}).values():
         assert (", ".join(value) if isinstance(value, list) else str(value)) in text
     assert {"en": "No differential privacy guarantee", "zh": "无差分隐私保证"}[language] in text
     assert "{" not in text

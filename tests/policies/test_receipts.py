@@ -80,6 +80,18 @@ def test_another_clause_strategy_or_agreement_is_found(receipt: Receipt, signed:
             again(replace(receipt, agreements=(other,)), signed)
 
 
+def test_what_another_strategy_prohibits_is_found(receipt: Receipt, agreement: Agreement, now: datetime) -> None:
+    first = agreement.strategies[0]
+    policy: Any = dict(first.policy) | {"@id": "urn:hefu:strategy:str-2"}
+    policy["prohibition"] = [{"@id": "urn:no:all", "action": "hefu:compute"}]
+    second = replace(first, id="str-2", policy=policy)
+    body = replace(agreement, strategies=(first, second)).body()
+    signed = draft("agreement", body, space="demo", issuer="hospital-a", at=now)
+    under = replace(receipt.agreements[0], digest=signed.digest())
+    with pytest.raises(Untrusted, match="effect"):
+        again(replace(receipt, agreements=(under,)), signed)
+
+
 def test_an_owners_record_is_made_again_phase_by_phase(agreement: Agreement, signed: Statement, now: datetime) -> None:
     compiled = compile_policy(odrl.load(agreement.strategies[0].policy))
     request = Request("hefu:dpQuery", "prd-admissions", "pharma-b")

@@ -29,6 +29,7 @@ from hefu_policies.library.parameters import (
 )  # fmt: skip
 from hefu_policies.library.statistics import COLUMNS, COUNT, PURPOSE, UNTIL
 from hefu_policies.processing import PLAIN_WORDS
+from hefu_policies.reading import Place
 from hefu_policies.terms import (
     ANONYMISED,
     DELETE,
@@ -43,6 +44,7 @@ from hefu_policies.terms import (
     SAMPLED,
     Kind,
 )  # fmt: skip
+from hefu_policies.wording.values import length_text
 
 _ROWS = Parameter(
     "rows", whole, "a whole number of at least 1, such as 1000", "rows of one delivery, at most", "单次交付行数上限",
@@ -135,6 +137,7 @@ def _text(word: str, processing: str, values: Values, language: Language) -> str
     at = int(language == "zh")
     words = {name: listed(value) for name, value in values.items()}
     words["goal"] = purposes.label(str(values["purpose"]), language)
+    words["keep"] = length_text(Place(values["keep"], "keep").duration(), language)
     words["export"] = _EXPORTS[at] if values["export"] is True else ""
     return (_HEADS[word][at] + _TAIL[at]).format(**words) + PLAIN_WORDS[processing][language]
 
