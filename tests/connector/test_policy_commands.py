@@ -58,6 +58,13 @@ def test_all_templates_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["name"] for each in found["templates"]] == [*TEMPLATES]
 
 
+def test_what_this_version_cannot_carry_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "explain", "federated-training", "--lang", "en")[1]["policies"][0]
+    assert found["not_carried_out"] == ["train a model in a federation"]
+    assert document(capsys, "explain", "office-hours")[1]["policies"][0]["not_carried_out"] == []
+    assert "does not carry out yet" in run(capsys, "explain", "federated-training", "--lang", "en")[1]
+
+
 def test_a_template_is_written_with_its_parameters_and_explained(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

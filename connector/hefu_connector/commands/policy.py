@@ -17,6 +17,7 @@ from hefu_connector.commands.show import headings, word
 
 if TYPE_CHECKING:
     from hefu_policies.library import Template
+    from hefu_policies.policy import Policy
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +48,27 @@ def _templates(arguments: argparse.Namespace) -> int:
         return _one_template(output, arguments)
     found = library.TEMPLATES.values()
     output.data({"templates": [_template_document(each) for each in found]})
-    heads = headings(output, ("template", "模板"), ("what it is", "说明"))
-    output.table(heads, [(each.name, word(output, each.en, each.zh)) for each in found])
+    heads = headings(output, ("template", "模板"), ("what it is", "说明"), ("not carried out yet", "尚不能执行"))
+    output.table(heads, [(each.name, word(output, each.en, each.zh), _lacking(each, output)) for each in found])
     output.say("\nRead one in plain words: hefu policy explain NAME", "\n查看通俗说明：hefu policy explain 模板名")
     return 0
+
+
+def _lacking(found: Template, output: Output) -> str:
+    """What a template permits and this version cannot carry out yet."""
+    from hefu_policies import library, odrl
+
+    policy = odrl.load(library.template(found.name, library.examples(found.name)))
+    return word(output, ", ", "、").join(_not_carried_out(policy, output))
+
+
+def _not_carried_out(policy: Policy, output: Output) -> list[str]:
+    from hefu_policies.terms import ACTIONS
+
+    from hefu_connector.computing.delivery import CARRIED_OUT
+
+    left = [ACTIONS[each] for each in policy.actions() if each not in CARRIED_OUT]
+    return [word(output, each.en, each.zh) for each in left]
 
 
 def _one_template(output: Output, arguments: argparse.Namespace) -> int:
@@ -88,6 +106,11 @@ def _explain(arguments: argparse.Namespace) -> int:
         if each.template:
             output.say("\n" + library.describe(each.template, each.parameters or {}, output.language))
         output.say("\n" + wording.text(policy, output.language))
+        if lacking := word(output, ", ", "、").join(_not_carried_out(policy, output)):
+            output.say(
+                f"\nThis version of Hefu does not carry out yet: {lacking}. It can be agreed on, and not asked for.",
+                f"\n本版本尚不能执行：{lacking}。可据以签约，但暂不能提出请求。",
+            )
         if each.unverified:
             output.say(*UNVERIFIED)
     return 0
@@ -102,6 +125,7 @@ def _explained(paper: Paper, output: Output) -> dict[str, Any]:
         "policy": policy.id,
         "template": paper.template or None,
         "unverified": paper.unverified,
+        "not_carried_out": _not_carried_out(policy, output),
         "sections": [
             {"title": each.title, "lines": list(each.lines)} for each in wording.explain(policy, output.language)
         ],

@@ -14,7 +14,7 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
 from hefu_policies.reading import Place, unique, write_decimal, wrong
-from hefu_policies.terms import DELIVER, DP_QUERY, FILE, PROCESSING, RAW, ROWS, SAMPLED
+from hefu_policies.terms import DELIVER, DOWNLOAD, DP_QUERY, FILE, PROCESSING, RAW, READ, ROWS, SAMPLED
 
 from hefu_connector.computing.computation import LARGEST_PLAN, Plan
 from hefu_connector.computing.predicates import read_name
@@ -110,6 +110,9 @@ class DeliveryPlan:
 
 
 _READERS: dict[str, Callable[[Json], Plan | DeliveryPlan]] = {DP_QUERY: Plan.of, DELIVER: DeliveryPlan.of}
+
+# What this version carries out; a contract about anything else can be agreed on, and nothing can be asked under it.
+CARRIED_OUT = frozenset({*_READERS, READ, DOWNLOAD})
 
 
 def operation(plan: Object) -> str:
