@@ -36,9 +36,9 @@ def again(receipt: Receipt, agreement: Statement) -> tuple[Decision, ...]:
         Untrusted: the receipt names another agreement or strategy, or the facts do not permit what left.
         Malformed: the agreement or a fact is of a wrong form.
     """
-    signed = Agreement.of(agreement.expect(AGREEMENT).body)
-    found = [each for each in receipt.agreements if each.agreement == signed.id]
-    if not found or any(each.digest != agreement.digest() for each in found):
+    signed = Agreement.of(agreement.expect(AGREEMENT).body).over(receipt.product)
+    found = [each for each in receipt.agreements if signed is not None and each.agreement == signed.id]
+    if signed is None or not found or any(each.digest != agreement.digest() for each in found):
         raise Untrusted("policy.replay", what="agreement")
     return tuple(_again(receipt, signed, each) for each in found)
 
@@ -70,14 +70,14 @@ def _again(receipt: Receipt, agreement: Agreement, under: Under) -> Decision:
         raise Untrusted("policy.replay", what="effect")
     if decision.clause != under.clause:
         raise Untrusted("policy.replay", what="clause")
-    for each in agreement.strategies:  # what one prohibits no other can permit
+    for each in agreement.terms:  # what one prohibits no other can permit
         if decide(compile_policy(odrl.load(each.policy)), request, facts, Phase.RELEASE).effect is Effect.DENY:
             raise Untrusted("policy.replay", what="effect")
     return decision
 
 
 def _strategy(agreement: Agreement, under: Under) -> Strategy:
-    for each in agreement.strategies:
+    for each in agreement.terms:
         if each.id == under.strategy:
             return each
     raise Untrusted("policy.replay", what="strategy")

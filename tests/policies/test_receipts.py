@@ -80,6 +80,11 @@ def test_another_clause_strategy_or_agreement_is_found(receipt: Receipt, signed:
             again(replace(receipt, agreements=(other,)), signed)
 
 
+def test_a_receipt_over_another_product_is_found(receipt: Receipt, signed: Statement) -> None:
+    with pytest.raises(Untrusted, match="agreement"):
+        again(replace(receipt, product="prd-other"), signed)
+
+
 def test_what_another_strategy_prohibits_is_found(receipt: Receipt, agreement: Agreement, now: datetime) -> None:
     first = agreement.strategies[0]
     policy: Any = dict(first.policy) | {"@id": "urn:hefu:strategy:str-2"}
