@@ -199,6 +199,21 @@ def test_what_is_unfamiliar_is_refused_with_place_and_remedy(
     assert "?" not in caught.value.public("zh")
 
 
+def test_a_name_has_one_spelling_and_a_duty_one_moment() -> None:
+    policy = _policy()
+    policy["permission"][0]["@id"] = "https://w3id.org/hefu/policy/1.0#rule"
+    with pytest.raises(Malformed, match="hefu:rule"):
+        odrl.load(policy)
+    policy = _policy()
+    event = {"leftOperand": "odrl:event", "rightOperand": {"@id": "odrl:policyUsage"}}
+    before, after = event | {"operator": "lt"}, event | {"operator": "gt"}
+    policy["permission"][0]["duty"][0]["constraint"] = [before]
+    odrl.load(policy)
+    policy["permission"][0]["duty"][0]["constraint"] = [before, after]
+    with pytest.raises(Malformed, match="one odrl:event"):
+        odrl.load(policy)
+
+
 VALUES: list[tuple[str, str, str, str]] = [
     # operand, operator, a good value, a bad one
     ("hefu:program", "eq", "sha256:" + "0f" * 32, "sha256:" + "0F" * 32),

@@ -60,7 +60,14 @@ def _combined(parts: st.SearchStrategy[Object]) -> st.SearchStrategy[Object]:
 
 logic = _combined(atoms(FREE) | _combined(atoms(FREE) | _combined(atoms(FREE))))
 conditions = st.lists(atoms(RULED) | logic, min_size=1, max_size=4)
-gates = st.lists(atoms([*OPERANDS.values()]) | logic, min_size=1, max_size=3)
+
+
+def _one_event(found: list[Object]) -> list[Object]:
+    events = [index for index, each in enumerate(found) if each.get("leftOperand") == "odrl:event"]
+    return [each for index, each in enumerate(found) if index not in events[1:]]
+
+
+gates = st.lists(atoms([*OPERANDS.values()]) | logic, min_size=1, max_size=3).map(_one_event)
 
 
 def acts(*uses: str) -> st.SearchStrategy[str]:

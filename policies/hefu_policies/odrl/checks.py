@@ -32,6 +32,8 @@ def check(policy: Policy, where: str) -> None:
     for each in rules:
         for condition in each.constraints:
             _check_plain(condition, isinstance(each, Duty), True, True)
+        if sum(one.operand.name == "event" for one in demanded(each)) > 1:
+            wrong(each.id, "one odrl:event: before, at or after the use")
     for rule in policy.permissions:
         if rule.action == DELIVER:
             _check_delivery(rule)

@@ -32,6 +32,7 @@ NAMESPACES: Final[Mapping[str, str]] = MappingProxyType(
         "xsd": XSD,
         "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
         "dct": DCTERMS,
+        "dcat": "http://www.w3.org/ns/dcat#",
         "dspace": DSPACE,
     }
 )

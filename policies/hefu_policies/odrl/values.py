@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 
+from hefu_policies.odrl.contexts import compact
 from hefu_policies.places import industry_lineage, read_network, region_lineage
 from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, wrong
@@ -177,8 +178,10 @@ def members(place: Place, required: Iterable[str], optional: Iterable[str] = ())
 
 
 def iri(place: Place) -> str:
-    """An IRI."""
-    return _shaped(place, Kind.IRI)
+    """An IRI, in the one spelling that is left to it: two would be two names here, and one in JSON-LD."""
+    text = _shaped(place, Kind.IRI)
+    short = compact(text)
+    return text if short == text else wrong(place.where, f"{short}, with its prefix")
 
 
 def named(place: Place, prefix: str) -> str:
