@@ -26,7 +26,7 @@ ISSUE = {
     "policy": ("templates", "explain", "check", "test", "can", "diff", "replay"),
     "product": ("draft", "check", "publish", "list", "retire"),
     "catalog": ("search", "show"),
-    "contract": ("request", "list", "show", "approve", "terminate"),
+    "contract": ("request", "list", "show", "approve", "terminate", "export"),
     "compute": ("query", "estimate", "show", "watch", "cancel"),
     "release": ("list",),
     "budget": ("show",),

@@ -292,6 +292,24 @@ def test_both_sides_know_what_is_spent_and_what_is_left(run: Any, story: dict[st
     assert only["account"] == account
 
 
+def test_a_contract_is_exported_as_a_chinese_digital_contract_and_reads_back(
+    run: Any, space: Space, story: dict[str, str]
+) -> None:
+    from hefu_policies import tc609
+
+    words = ("contract", "export", story["agreement"], "--subject", "hospital-a=12100000400000624P")
+    view = run("hospital-a", *words)
+    contract = tc609.read(view)
+    terms = run("pharma-b", "contract", "show", story["agreement"])["terms"]
+    assert contract.agreement.body() == terms
+    assert (contract.status, len(contract.signatures)) == ("05", 2)
+    assert view["contractId"][2:20] == "12100000400000624P"
+    file = space.folder / "contract.json"
+    assert run("pharma-b", *words, "--output", str(file))["contractId"] == view["contractId"]
+    assert json.loads(file.read_text(encoding="utf-8"))["strategies"] == view["strategies"]
+    assert run("pharma-b", *words, "--output", str(file), code=1)["error"] == "command.exists"
+
+
 def test_a_plan_is_asked_from_a_file(run: Any, space: Space, story: dict[str, str]) -> None:
     from tests.connector.small_space import plan
 

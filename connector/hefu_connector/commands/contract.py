@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hefu.commands import Cell, Output
 
-from hefu_connector.commands import aftermath, bargain, pages, show
+from hefu_connector.commands import aftermath, bargain, export, pages, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 
@@ -43,6 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
     bargain.add(group, _document, _next_step)
     aftermath.add(group)
+    export.add(group)
 
 
 def _may_wait(parser: argparse.ArgumentParser, seconds: int = 5) -> None:
