@@ -10,7 +10,7 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 from hefu_policies import odrl, tc609
-from hefu_policies.agreement import Agreement, Strategy
+from hefu_policies.agreement import Agreement, Party, Strategy
 from hefu_policies.reading import Place
 from hefu_policies.tc609 import identifiers
 from hefu_policies.tc609.clauses import read_constraint, write_constraint
@@ -185,3 +185,17 @@ def test_the_check_character_is_the_published_one() -> None:
     assert identifiers.check_character("5A00000000000000001310000000001") == "6"
     assert identifiers.is_checked("5A000000000000000013100000000016")
     assert not identifiers.is_checked("5A000000000000000013100000000061")
+
+
+def test_an_agreement_of_several_providers_with_keys_comes_back_too(agreement: Agreement) -> None:
+    second = replace(
+        agreement.contribution, provider="clinic-c", product="prd-visits", resources=("res-visits",),
+        offer="off-visits",
+    )  # fmt: skip
+    parties = (*agreement.parties, Party("clinic-c", "provider", "clinic-c-main"))
+    theirs = replace(agreement.strategies[0], id="str-2", enforced_by="clinic-c-main")
+    joint = replace(agreement, parties=parties, strategies=(*agreement.strategies, theirs), further=(second,))
+    contract = contract_of(joint)
+    view: Any = canonical.decode(canonical.encode(tc609.write(contract)))
+    assert tc609.read(view) == contract
+    assert {each["subjectInfo"]["dataProductId"] for each in view["strategies"]} == {"prd-admissions", "prd-visits"}

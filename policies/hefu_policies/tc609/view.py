@@ -27,7 +27,8 @@ _FIELDS = (
 )  # fmt: skip
 _SIGNATORY = ("signatoryEntityId", "signatoryEntityName", "signatorytype")
 # What the fields of the standard say already.
-_TOLD = frozenset({"parties", "strategies", "not_before", "not_after", "product"})
+_TOLD = frozenset({"parties", "strategies", "not_before", "not_after"})
+_PARTY = frozenset({"participant", "role", "connector"})
 _LONGEST_NAME, _LONGEST_ABSTRACT = 128, 1024
 
 
@@ -101,11 +102,10 @@ def read(view: Json, where: str = "contract") -> DigitalContract:
         Malformed: a field is missing, unknown or of a wrong form, or fields contradict each other.
     """
     found = Place(view, where).members(_FIELDS)
-    more = found[EXPANSION].members(("hefu", "subjects", "region", "groups"))
-    product = _product(found["strategies"])
+    more = found[EXPANSION].members(("hefu", "parties", "subjects", "region", "groups"))
+    besides = more["parties"].object()
     body = more["hefu"].object() | {
-        "product": product,
-        "parties": [_party(each).body() for each in found["signatoryEntities"].items(2)],
+        "parties": [_party(each, besides) for each in found["signatoryEntities"].items(2)],
         "strategies": _grouped(found["strategies"], more["groups"]),
         "not_before": identifiers.read_time(found["activationTime"].text(), found["activationTime"].where),
         "not_after": identifiers.read_time(found["endTime"].text(), found["endTime"].where),
@@ -139,10 +139,13 @@ def _signatory(contract: DigitalContract, party: Party) -> Object:
     return body
 
 
-def _party(place: Place) -> Party:
+def _party(place: Place, besides: Object) -> Object:
     found = place.members((*_SIGNATORY, "connectorId"), ("signature", "signTime"))
     role = found["signatorytype"].choice(*_ROLES)
-    return Party(found["signatoryEntityName"].text(), _ROLES[role], found["connectorId"].text())
+    name = found["signatoryEntityName"].text()
+    more = besides.get(name, {})
+    named = Party(name, _ROLES[role], found["connectorId"].text()).body()
+    return {**(more if isinstance(more, dict) else {}), **named}
 
 
 def _signed(place: Place) -> Signed:
@@ -158,13 +161,13 @@ def _object(place: Place) -> Object:
 
 def _strategies(contract: DigitalContract, strategy: Strategy) -> list[Json]:
     agreement = contract.agreement
+    enforcer = next(each.participant for each in agreement.parties if each.connector == strategy.enforced_by)
+    brings = {each.provider: each.product for each in agreement.contributions}
     around: Object = {
-        "subjectInfo": {"dataProductId": agreement.product, "dataProductName": contract.name},
+        "subjectInfo": {"dataProductId": brings.get(enforcer, agreement.product), "dataProductName": contract.name},
         "executionNodeInfo": {
             "providerNodeId": strategy.enforced_by,
-            "providerNodeName": next(
-                each.participant for each in agreement.parties if each.connector == strategy.enforced_by
-            ),
+            "providerNodeName": enforcer,
             "consumerNodeId": agreement.consumer.connector,
             "consumerNodeName": agreement.consumer.participant,
         },
@@ -177,10 +180,16 @@ def _expansion(contract: DigitalContract) -> Object:
     agreement = contract.agreement
     return {
         "hefu": {name: value for name, value in agreement.body().items() if name not in _TOLD},
+        "parties": {each.participant: _besides(each) for each in agreement.parties if _besides(each)},
         "subjects": dict(contract.subjects.items()),
         "region": contract.region,
         "groups": [_group(each) for each in agreement.strategies],
     }
+
+
+def _besides(party: Party) -> Object:
+    """What is agreed of a party besides who it is, in which role, behind which connector: its keys."""
+    return {name: value for name, value in party.body().items() if name not in _PARTY}
 
 
 def _group(strategy: Strategy) -> Object:
@@ -203,11 +212,3 @@ def _grouped(strategies: Place, groups: Place) -> list[Json]:
         left = left[count:]
         found.append(Strategy(said["strategy"].text(), said["enforced_by"].text(), policy).body())
     return found
-
-
-def _product(strategies: Place) -> str:
-    first = strategies.items(1)[0]
-    info = _object(first).get("subjectInfo")
-    if not isinstance(info, dict):
-        wrong(f"{first.where}.subjectInfo", "an object with dataProductId")
-    return Place(info.get("dataProductId"), f"{first.where}.subjectInfo.dataProductId").text()
