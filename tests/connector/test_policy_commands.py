@@ -11,6 +11,8 @@ import pytest
 from hefu.__main__ import main
 from hefu_policies.library import TEMPLATES, examples, template
 
+from tests.connector.test_product_check import GOOD
+
 CASES = """
 policy: research.json
 facts:
@@ -32,6 +34,9 @@ cases:
     expect: EXPECTED
     because: [urn:c:epsilon]
 """
+
+RESEARCH = GOOD[GOOD.index("      template:") : GOOD.index("    budget: {epsilon: 2.5")]
+TRIAL = "      template: data-trial\n      lasting: P7D\n"
 
 
 @pytest.fixture
@@ -210,6 +215,15 @@ def test_what_must_be_done_is_a_difference_too(capsys: pytest.CaptureFixture[str
     code, out, _ = run(capsys, "diff", folder / "free.json", "paid-per-query", "--lang", "en")
     assert code == 1
     assert "only paid-per-query demands to pay 2.5 CNY" in out
+
+
+def test_a_product_file_is_told_what_its_offers_will_not_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "product.yaml").write_text(GOOD.replace(RESEARCH, TRIAL), "utf-8")
+    assert main(["product", "check", str(tmp_path / "product.yaml"), "--dir", str(tmp_path), "--json"]) == 0
+    (remarks,) = json.loads(capsys.readouterr().out)["remarks"].values()
+    assert any("synthetic sample" in line and "not carry" in line for line in remarks["warnings"])
+    assert remarks["notes"]
+    assert document(capsys, "explain", tmp_path / "product.yaml")[0] == 0
 
 
 def test_the_page_for_authors_does_what_it_says(

@@ -13,11 +13,11 @@ from hefu.errors import Malformed
 from hefu_connector.commands import forms, trials
 from hefu_connector.commands.link import command, commands
 from hefu_connector.commands.papers import UNVERIFIED, Paper, add_source, add_values, papers, write_new
+from hefu_connector.commands.remarks import Remarks, not_carried_out, remarks
 from hefu_connector.commands.show import headings, word
 
 if TYPE_CHECKING:
     from hefu_policies.library import Template
-    from hefu_policies.policy import Policy
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -59,16 +59,7 @@ def _lacking(found: Template, output: Output) -> str:
     from hefu_policies import library, odrl
 
     policy = odrl.load(library.template(found.name, library.examples(found.name)))
-    return word(output, ", ", "、").join(_not_carried_out(policy, output))
-
-
-def _not_carried_out(policy: Policy, output: Output) -> list[str]:
-    from hefu_policies.terms import ACTIONS
-
-    from hefu_connector.computing.delivery import CARRIED_OUT
-
-    left = [ACTIONS[each] for each in policy.actions() if each not in CARRIED_OUT]
-    return [word(output, each.en, each.zh) for each in left]
+    return word(output, ", ", "、").join(not_carried_out(policy, output))
 
 
 def _one_template(output: Output, arguments: argparse.Namespace) -> int:
@@ -106,7 +97,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         if each.template:
             output.say("\n" + library.describe(each.template, each.parameters or {}, output.language))
         output.say("\n" + wording.text(policy, output.language))
-        if lacking := word(output, ", ", "、").join(_not_carried_out(policy, output)):
+        if lacking := word(output, ", ", "、").join(not_carried_out(policy, output)):
             output.say(
                 f"\nThis version of Hefu does not carry out yet: {lacking}. It can be agreed on, and not asked for.",
                 f"\n本版本尚不能执行：{lacking}。可据以签约，但暂不能提出请求。",
@@ -125,7 +116,7 @@ def _explained(paper: Paper, output: Output) -> dict[str, Any]:
         "policy": policy.id,
         "template": paper.template or None,
         "unverified": paper.unverified,
-        "not_carried_out": _not_carried_out(policy, output),
+        "not_carried_out": not_carried_out(policy, output),
         "sections": [
             {"title": each.title, "lines": list(each.lines)} for each in wording.explain(policy, output.language)
         ],
@@ -134,19 +125,12 @@ def _explained(paper: Paper, output: Output) -> dict[str, Any]:
 
 def _check(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
-    told = [(each, *_remarks(each, output)) for each in papers(arguments, arguments.policy)]
-    faults = sum(len(found) for _, found, _, _ in told)
-    warnings = sum(len(found) for _, _, found, _ in told)
-    document = [
-        {"name": each.name, "faults": wrong, "warnings": careless, "notes": notes}
-        for each, wrong, careless, notes in told
-    ]
-    output.data({"ok": not faults, "policies": document})
-    for each, wrong, careless, notes in told:
-        output.say(each.name)
-        for sign, lines in (("✗", wrong), ("!", careless), ("·", notes)):
-            for line in lines:
-                output.say(f"  {sign} {line}")
+    told = [(each, _remarks(each, output)) for each in papers(arguments, arguments.policy)]
+    faults, warnings = sum(len(each.faults) for _, each in told), sum(len(each.warnings) for _, each in told)
+    output.data({"ok": not faults, "policies": [{"name": paper.name, **each._asdict()} for paper, each in told]})
+    for paper, each in told:
+        output.say(paper.name)
+        each.tell(output)
     output.say(
         f"\n{faults} faults, {warnings} warnings." if faults or warnings else "\nNothing clashes.",
         f"\n{faults} 处错误，{warnings} 处警告。" if faults or warnings else "\n无冲突。",
@@ -154,22 +138,12 @@ def _check(arguments: argparse.Namespace) -> int:
     return int(bool(faults or (arguments.strict and warnings)))
 
 
-def _remarks(paper: Paper, output: Output) -> tuple[list[str], list[str], list[str]]:
-    """Faults, warnings and notes; a policy that does not load has one fault: why."""
-    from hefu_policies.analysis import clashes
-    from hefu_policies.lints import lint
-
+def _remarks(paper: Paper, output: Output) -> Remarks:
+    """What there is to remark; a policy that does not load has one fault: why."""
     try:
-        policy = paper.policy
+        return remarks(paper.policy, output)
     except Malformed as error:
-        return [error.public(output.language)], [], []
-    clashing, careless = clashes(policy), lint(policy)
-    return (
-        [each.sentence(output.language) for each in clashing if each.is_fault],
-        [each.sentence(output.language) for each in careless if each.is_warning],
-        [each.sentence(output.language) for each in clashing if not each.is_fault]
-        + [each.sentence(output.language) for each in careless if not each.is_warning],
-    )
+        return Remarks([error.public(output.language)], [], [])
 
 
 def _template_document(template: Template) -> dict[str, Any]:

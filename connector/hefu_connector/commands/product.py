@@ -12,6 +12,7 @@ from hefu.errors import Malformed, Unavailable
 
 from hefu_connector.commands import limits, pages
 from hefu_connector.commands.link import call, command, commands, control, named, short
+from hefu_connector.commands.remarks import on_offers
 from hefu_connector.commands.show import word
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _check(arguments: argparse.Namespace) -> int:
         if error.code not in _NOT_RUNNING:
             raise
         checked, compared = _examine(text, None), False
+    remarked = on_offers(checked.description, output)
     output.data(
         {
             "file": arguments.file,
@@ -85,10 +87,14 @@ def _check(arguments: argparse.Namespace) -> int:
                 {"line": each.line, "place": each.place, "code": each.what, "message": each.text(output.language)}
                 for each in checked.faults
             ],
+            "remarks": {name: each._asdict() for name, each in remarked.items()},
         }
     )
     for each in checked.faults:
         output.say(f"{arguments.file}: {each.told(output.language)}")
+    for name, remark in remarked.items():
+        output.say(f"Offer {name}", f"报价 {name}")
+        remark.tell(output)
     if not compared:
         output.say(
             "Not compared with its source: no connector runs here. Start it: hefu connector serve",
