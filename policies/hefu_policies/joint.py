@@ -17,13 +17,14 @@ from hefu.errors import Conflict, NotFound
 
 from hefu_policies import odrl
 from hefu_policies.agreement import Agreement, Strategy
-from hefu_policies.allowed import programs
+from hefu_policies.allowed import ContextDigest, programs
 from hefu_policies.contribution import Contribution
+from hefu_policies.odrl import contexts
 from hefu_policies.policy import Policy
 from hefu_policies.product import Description, Offer
 from hefu_policies.reading import Place, check_digest
 from hefu_policies.signatories import PROVIDER, SERVICE, Party, PartyKey
-from hefu_policies.terms import DELIVER
+from hefu_policies.terms import CONTEXTS, DELIVER
 
 STRATEGY_PREFIX = "urn:hefu:strategy:"
 PUBLISHED = "product.published"
@@ -118,7 +119,12 @@ def complete(
     )
     policies = [odrl.load(each.policy) for each in whole.strategies]
     named = sorted({each for policy in policies for each in programs(policy)})
-    return replace(whole, programs=tuple(named), delete_by=delete_by(policies, whole.not_after))
+    return replace(
+        whole,
+        programs=tuple(named),
+        contexts=tuple(ContextDigest(each, contexts.digest(each)) for each in CONTEXTS),
+        delete_by=delete_by(policies, whole.not_after),
+    )
 
 
 def check_shown(offer: Offer, product: str, readers: Collection[str]) -> None:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
+from hefu import canonical
 from hefu.errors import Malformed
 
 from hefu_policies.terms import CONTEXTS, PROFILE
@@ -61,6 +62,13 @@ def document(url: str, options: object = None) -> dict[str, Any]:
         raise Malformed("policy.jsonld_context", where="@context", context=url[:100], known=", ".join(KNOWN))
     body: Any = json.loads(text(name))  # a processor alters what it is given
     return {"contextUrl": None, "documentUrl": url, "document": body, "contentType": "application/ld+json"}
+
+
+@cache
+def digest(url: str) -> str:
+    """The digest of the bundled document of a context; raises Malformed for any other URL."""
+    document(url)
+    return canonical.digest(text(_FILES[url]).encode())
 
 
 @cache
