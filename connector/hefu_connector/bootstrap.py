@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
 from hefu import faults, transport
 from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, new_id
-from hefu.errors import NotFound, Unavailable
+from hefu.errors import HefuError, NotFound, Unavailable
+from hefu.notices import DEVIATED, FULFILLED, Deviated
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
@@ -48,7 +50,7 @@ from hefu_connector.contracting.endorser import Endorser
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.notices import Notices
-from hefu_connector.contracting.owing import Owing
+from hefu_connector.contracting.owing import Owing, performed_for_all
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.contracting.shelf import Shelf
 from hefu_connector.desk.aftermath import Aftermath
@@ -63,7 +65,7 @@ from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
 from hefu_connector.membership.renewal import TransportIdentity
 from hefu_connector.membership.trust import SpaceTrust
-from hefu_connector.ports import Engine, Source
+from hefu_connector.ports import Contract, Engine, Source
 from hefu_connector.rpc.control import About, Desk
 from hefu_connector.rpc.peers import ComputationServicer
 from hefu_connector.running import Connector
@@ -89,6 +91,7 @@ log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
 WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
+DIFFERS = "receipt.differs"
 _RECENT = 200  # own computations that are looked through for duties
 
 
@@ -337,9 +340,18 @@ def _roles(ground: _Ground) -> _Roles:
 
     private = ground.ring.sealing()
     asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
+    asking.when_differs(partial(_accuse, notices))
     tables = Tables(author, trust, broker.negotiations, shelf.find, provider, marks)
     owing = _owing(ground, agreements, notices)
     return _Roles(agreements, notices, owing, provider, consumer, endorser, asking, peers, tables)
+
+
+def _accuse(notices: Notices, contract: Contract, computation: str, fault: HefuError) -> None:
+    """Raise an alarm, once for a computation: its provider signed something that is not as was agreed."""
+    told = (Deviated.of(each) for each in notices.of(contract.agreement.id, DEVIATED))
+    if not any((each.code, each.subject) == (DIFFERS, computation) for each in told):
+        about = contract.agreement.provider.participant
+        notices.deviated(contract, DIFFERS, about, subject=computation, reason=fault.public())
 
 
 def _owing(ground: _Ground, agreements: Agreements, notices: Notices) -> Owing:
@@ -451,6 +463,7 @@ def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
     custody = Custody(
         scribe, ground.trust, ground.contracts, shelves.requests, shelves.requests, shelves.deliveries,
         ground.ring.sealing(), roles.peers, flushing.nudge,
+        lambda contract: performed_for_all(contract, roles.notices.of(contract.agreement.id, FULFILLED)),
     )  # fmt: skip
     handover = Handover(ground.trust, shelves.journal.find, shelves.handed, ground.clock)
     keeping = Loop("deliveries", custody.sweep, SWEEP)

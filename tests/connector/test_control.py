@@ -353,6 +353,39 @@ def test_a_name_of_another_collection_is_malformed(name: str, run: Any) -> None:
     assert run("pharma-b", "catalog", "show", f"products/{name}", code=2)["kind"] == "malformed"
 
 
+def test_a_contract_is_suspended_and_resumed_and_both_sides_read_of_it(
+    run: Any, read: Any, story: dict[str, str]
+) -> None:
+    agreement = story["agreement"]
+    assert run("pharma-b", "contract", "suspend", agreement, "--reason", "no", code=1)["error"] == (
+        "agreement.provider_only"
+    )
+    halted = run("hospital-a", "contract", "suspend", agreement, "--reason", "a complaint")
+    assert (halted["state"], halted["reason"]) == ("suspended", "a complaint")
+
+    def seen(state: str) -> Any:
+        return run("pharma-b", "contract", "show", agreement)["state"] == state
+
+    assert eventually(lambda: seen("suspended"))
+    words = ("compute", "query", QUERY, "--contract", agreement, "--epsilon", "0.1")
+    assert run("pharma-b", *words, code=1)["error"] in ("contract.suspended", "command.not_in_force")
+    (alarm,) = run("pharma-b", "contract", "alarms")["alarms"]
+    assert (alarm["code"], alarm["issuer"], alarm["reason"]) == ("agreement.suspended", "hospital-a", "a complaint")
+    assert "a complaint" in read("pharma-b", "contract", "show", agreement)
+    assert "已中止" in read("pharma-b", "contract", "alarms", "--lang", "zh")
+    run("hospital-a", "contract", "resume", agreement, "--reason", "settled")
+    assert eventually(lambda: seen("active"))
+
+
+def test_what_a_policy_demands_is_listed_and_only_who_may_says_that_it_is_done(run: Any, story: dict[str, str]) -> None:
+    agreement = story["agreement"]
+    for who in ("hospital-a", "pharma-b"):
+        (log,) = run(who, "contract", "duties", agreement)["duties"]
+        assert (log["action"], log["state"], log["confirmed_by"]) == ("hefu:log", "dormant", None)
+    assert run("pharma-b", "contract", "duty", agreement, "hefu:log", code=1)["error"] == "duty.not_yours"
+    assert run("pharma-b", "contract", "duty", agreement, "odrl:inform", code=1)["kind"] == "not_found"
+
+
 def test_a_terminated_contract_answers_nothing_more_and_its_receipts_stay(run: Any, story: dict[str, str]) -> None:
     ended = run("pharma-b", "contract", "terminate", story["agreement"], "--reason", "done")
     assert (ended["state"], ended["reason"]) == ("terminated", "done")

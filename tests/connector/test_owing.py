@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,22 @@ import pytest
 from hefu import receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement
-from hefu.errors import HefuError, NotFound
+from hefu.errors import HefuError, NotFound, Refused
 from hefu.notices import DEVIATED, Deviated, Fulfilled
 from hefu.tlog.note import ED25519, VerifierKey
 from hefu.tlog.proof import LogProof
 from hefu_connector.afterwards import DutyState
 from hefu_connector.brokerage import Progress
+from hefu_connector.computing.asking import Asking
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.contracts import Pins
 from hefu_connector.contracting.notices import Notices
 from hefu_connector.contracting.owing import Owing, subject_of
+from hefu_connector.desk.aftermath import Aftermath, Stand
+from hefu_connector.peering import Computed
 from hefu_connector.ports import FINAL, ComputationState, Run
-from hefu_connector.storage import Database, SqlMarks
+from hefu_connector.shelves import OwnRequest
+from hefu_connector.storage import Database, SqlMarks, SqlRequests
 from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_policies.library import template
 from hefu_policies.negotiation import State
@@ -127,6 +132,25 @@ class Books:
 
     def alarms(self) -> list[Deviated]:
         return [Deviated.of(each) for each in self.consumer.of(AGREEMENT, DEVIATED)]
+
+    def desk(self, name: str) -> Aftermath:
+        """What people of one side look at."""
+        held: Any = self.space.contracts
+        journal = self.space.journal
+
+        def asked() -> list[OwnRequest]:
+            return [
+                OwnRequest(each.id, PROVIDER, each.agreements, each.envelope, each.created, each.updated, each.state,
+                           receipt=each.receipt, parts=each.parts)
+                for each in journal.runs(100)
+            ]  # fmt: skip
+
+        def envelope(computation: str) -> bytes | None:
+            found = journal.find(computation)
+            return found.envelope if found is not None else None
+
+        side = self.provider if name == PROVIDER else self.consumer
+        return Aftermath(name, held, side, self.owing, asked, envelope)
 
     def close(self) -> None:
         self.space.enforcement.close()
@@ -292,6 +316,73 @@ def test_an_obligation_is_owed_from_the_beginning_and_violated_at_its_deadline(b
     books.says(books.consumer, "urn:d:attest")
     assert books.states() == {("urn:d:attest", ""): DutyState.FULFILLED}
     assert books.ask().state is ComputationState.RELEASED
+
+
+@approved
+def test_both_sides_see_what_waits_for_approval_and_a_person_gives_it_by_its_computation(books: Books) -> None:
+    (dormant,) = [each for each in books.desk(CONSUMER).duties() if each.action == "hefu:obtainApproval"]
+    assert (dormant.stand, dormant.on, dormant.word, dormant.when) == (Stand.DORMANT, PROVIDER, PROVIDER, "before")
+    refused = books.ask()
+    for who in (PROVIDER, CONSUMER):
+        seen = [each for each in books.desk(who).duties(AGREEMENT) if each.stand is Stand.OWED]
+        assert [(each.id, each.subject, each.computation) for each in seen] == [
+            ("urn:d:approve", books.subject(), refused.id)
+        ]
+        assert [each.on for each in books.desk(who).waiting()] == ["you" if who == PROVIDER else PROVIDER]
+    with pytest.raises(Refused, match="for hospital-a to say"):
+        books.desk(CONSUMER).fulfil(AGREEMENT, "urn:d:approve", refused.id, "", "rui")
+    done = books.desk(PROVIDER).fulfil(AGREEMENT, "hefu:obtainApproval", refused.id, "case 17", "li")
+    assert (done.stand, done.subject) == (Stand.FULFILLED, books.subject())
+    books.tell()
+    assert [each.stand for each in books.desk(CONSUMER).duties() if each.subject] == [Stand.FULFILLED]
+    assert books.ask().state is ComputationState.RELEASED
+
+
+@informed
+def test_a_consumer_sees_what_it_owes_and_what_follows_once_it_is_late(books: Books) -> None:
+    run = books.ask()
+    (owed,) = [each for each in books.desk(CONSUMER).duties() if each.stand is Stand.OWED]
+    assert (owed.id, owed.subject, owed.when, owed.word) == ("urn:d:inform", run.id, "after", CONSUMER)
+    assert owed.due is not None
+    books.owing.step()
+    books.space.clock.move(86_401)
+    books.owing.step()
+    books.tell()
+    stands = {each.id: each.stand for each in books.desk(CONSUMER).duties() if each.subject}
+    assert stands == {"urn:d:inform": Stand.VIOLATED, "urn:d:pay": Stand.OWED}
+    assert [each.code for each in books.desk(CONSUMER).alarms()] == ["duty.violated"]
+
+
+class Liar:
+    """A provider that answers with a signed receipt of another computation."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def create(self, provider: str, request: Statement) -> Computed:
+        assert self.run.receipt is not None
+        return Computed(str(request.body["computation"]), self.run.state, Statement.parse(self.run.receipt), 1)
+
+
+@approved
+def test_a_signed_receipt_that_is_not_as_agreed_raises_an_alarm_and_a_forged_one_accuses_nobody(books: Books) -> None:
+    space, heard = books.space, []
+    author = Author(CONSUMER, "pharma-b-main", SPACE, space.signers[CONSUMER], space.clock)
+    requests: Any = SqlRequests(books.other)
+    there: Any = Liar(books.ask())
+    held: Any = space.contracts
+    asking = Asking(author, space.trust, held, there, requests, requests, space.sealing[CONSUMER], lambda _: PROVIDER)
+    asking.when_differs(lambda contract, computation, fault: heard.append((contract.agreement.id, computation)))
+    with pytest.raises(HefuError):
+        asking.ask(space.plan("0.02"), AGREEMENT, "dpv:ScientificResearch", "rui")
+    (own,) = requests.all(10)
+    assert heard == [(AGREEMENT, own.id)]
+    thief = Statement.parse(there.run.receipt)
+    forged = replace(thief, signatures=(), payload=thief.payload).sign(space.signers[CONSUMER], space.clock.now())
+    there.run = replace(there.run, receipt=forged.to_bytes())
+    with pytest.raises(HefuError):
+        asking.ask(space.plan("0.03"), AGREEMENT, "dpv:ScientificResearch", "rui")
+    assert len(heard) == 1
 
 
 @attested

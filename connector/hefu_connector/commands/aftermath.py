@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hefu.commands import Output
+from hefu.errors import NotFound
 
 from hefu_connector.commands import show
 from hefu_connector.commands.link import Commands, call, command, control, named, short
@@ -23,6 +25,7 @@ _CODES = {
     "receipt.differs": ("a receipt is not as agreed", "回执与合约不符"),
 }
 
+_SHOWN = 3
 _DUES = {
     "before": ("before a use", "使用前"),
     "at": ("at a use", "使用时"),
@@ -58,6 +61,26 @@ def add(group: Commands) -> None:
     one.add_argument("--reference", default="", help="where the proof lies, such as the number of an invoice")
     one = command(group, "alarms", "list what is not as was agreed, and what interrupted or ended a contract", _alarms)
     one.add_argument("agreement", nargs="?", default="", help="id of the agreement (agr-…); all where left out")
+
+
+def tell(output: Output, arguments: argparse.Namespace, agreement: str) -> None:
+    """What is owed under a contract that is shown, and its newest alarms."""
+    from hefu.v1 import control_pb2
+
+    duties, alarms = [], []
+    owed = (control_pb2.Duty.STATE_OWED, control_pb2.Duty.STATE_VIOLATED)
+    with control(arguments) as stub, suppress(NotFound):  # it may not be in force yet
+        duties = call(stub.ListDuties, control_pb2.ListDutiesRequest(name=agreement)).duties
+        alarms = call(stub.ListAlarms, control_pb2.ListAlarmsRequest(name=agreement)).alarms
+    for duty in duties:
+        if duty.state in owed:
+            what, stand, until = _action(output, duty.action), _stand(output, duty.state), show.when(duty.due_time)
+            output.say(f"  {stand}: {what} ({duty.id}), by {duty.on}, until {until or '—'}",
+                       f"  {stand}：{what}（{duty.id}），由 {duty.on}，至 {until or '—'}")  # fmt: skip
+    for alarm in alarms[:_SHOWN]:
+        what = word(output, *_CODES.get(alarm.code, (alarm.code, alarm.code)))
+        output.say(f"  alarm: {show.when(alarm.time)} {what}, says {alarm.issuer}: {alarm.reason}",
+                   f"  告警：{show.when(alarm.time)} {what}，{alarm.issuer}：{alarm.reason}")  # fmt: skip
 
 
 def _suspend(arguments: argparse.Namespace) -> int:

@@ -120,6 +120,8 @@ def _show(arguments: argparse.Namespace) -> int:
     output.data(_document(found))
     if not output.as_json:
         _page(output, found)
+        if found.agreement_name:
+            aftermath.tell(output, arguments, found.agreement_name)
         _next_step(output, found)
     return 0
 

@@ -17,6 +17,7 @@ _KINDS = {
     "KIND_APPROVAL": ("approval", "审批"),
     "KIND_COMPUTATION": ("computation", "计算"),
     "KIND_OUTBOX": ("outbox", "待上链回执"),
+    "KIND_DUTY": ("duty", "义务"),
 }
 _STATES = {
     "REQUESTED": "已申请", "OFFERED": "已报价", "ACCEPTED": "已接受", "AGREED": "已签约", "VERIFIED": "已核验",

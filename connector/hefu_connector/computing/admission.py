@@ -256,16 +256,19 @@ def check_kept(made: receipt.Receipt, contracts: Contracts, now: datetime) -> No
 
 
 def decide_use(
-    contract: Contract, action: str, consumer: str, facts: Mapping[str, object]
+    contract: Contract, action: str, consumer: str, facts: Mapping[str, object], performed: frozenset[str] = frozenset()
 ) -> tuple[Strategy, Decision]:
     """Decide on a use of what was delivered, in its recipient's connector; here nothing may stay undecided.
 
     The duty to log is performed by the transaction that journals the use.
 
+    Args:
+        performed: ids of the duties that were performed for the agreement as a whole.
+
     Raises:
         Refused: a rule says no.
     """
-    asked = Request(action, contract.agreement.product, consumer, frozenset({LOG}))
+    asked = Request(action, contract.agreement.product, consumer, performed | {LOG})
     return _permit([*contract.agreement.terms], asked, facts, Phase.RELEASE, Course())
 
 

@@ -17,7 +17,7 @@ from hefu import telemetry
 from hefu.canonical import Object
 from hefu.delivery import Delivered
 from hefu.envelope import Statement, new_id
-from hefu.errors import HefuError, NotFound, Refused, Unavailable
+from hefu.errors import HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.identity import write_bytes
 from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
@@ -88,6 +88,11 @@ class Asking:
         self._private = private
         self._provider_of = provider_of
         self._stopped = threading.Event()
+        self._differs: list[Callable[[Contract, str, HefuError], None]] = []
+
+    def when_differs(self, call: Callable[[Contract, str, HefuError], None]) -> None:
+        """Call with a computation whose last word its provider signed, and which is not as its contract says."""
+        self._differs.append(call)
 
     def estimate(self, product: str, plan: Object) -> Estimate:
         """Cost and expected error of a plan under a product; needs no agreement and charges nothing."""
@@ -265,11 +270,23 @@ class Asking:
             return self._requests.advance(own.id, computed.state, now)
         statement = Statement.parse(own.envelope)
         contract = self._contract(own.agreements[0], ComputationRequest.of(statement).plan)
-        end = answers.check_end(computed.receipt, computed.state, statement, contract, self._trust)
+        try:
+            end = answers.check_end(computed.receipt, computed.state, statement, contract, self._trust)
+        except (Malformed, Untrusted) as fault:
+            self._tell_of(contract, own.id, computed.receipt, fault)
+            raise
         parts = len(end.parts) if isinstance(end, Receipt) else 0
         said = Delivered.of(end) if isinstance(end, Receipt) else None
         due = said.delete_by if said is not None else None
         return self._releases.receive(own.id, computed.state, computed.receipt.to_bytes(), parts, now, due)
+
+    def _tell_of(self, contract: Contract, computation: str, said: Statement, fault: HefuError) -> None:
+        try:
+            self._trust.verify(said, contract.agreement.provider.participant)
+        except HefuError:
+            return  # nobody signed it: whoever forged it accuses nobody
+        for call in self._differs:
+            call(contract, computation, fault)
 
     def _fetch(self, own: OwnRequest) -> OwnRequest:
         made = Receipt.of(Statement.parse(own.receipt or b""))

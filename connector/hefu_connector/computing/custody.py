@@ -73,6 +73,7 @@ class Custody:
     Args:
         private: the key that deliveries are sealed for.
         written: called after something was journalled.
+        performed: ids of the duties that were performed for an agreement as a whole, as who may say so said.
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class Custody:
         private: X25519PrivateKey,
         peers: Confirmations,
         written: Callable[[], None] = lambda: None,
+        performed: Callable[[Contract], frozenset[str]] = lambda _: frozenset(),
     ) -> None:
         self._scribe = scribe
+        self._performed = performed
         self._trust = trust
         self._contracts = contracts
         self._requests = requests
@@ -210,7 +213,13 @@ class Custody:
             "dateTime": now,
             "recipient": participant,
         }
-        _, decision = admission.decide_use(held.contract, action, agreement.consumer.participant, facts)
+        _, decision = admission.decide_use(
+            held.contract,
+            action,
+            agreement.consumer.participant,
+            facts,
+            self._performed(held.contract),
+        )
         salt = secrets.token_bytes(receipt.SALT_SIZE)
         commitments = {"user": receipt.commit("user", user, salt)}
         return Used(held.kept, action, decision.clause, replay.write_facts(facts), {**commitments})

@@ -267,6 +267,17 @@ class Owing:
         return next((duty for duty in every if duty.duty.id == id_), None)
 
 
+def performed_for_all(contract: Contract, notices: Iterable[Statement]) -> frozenset[str]:
+    """Ids of the duties before a use that were performed for the agreement as a whole, by who may say so."""
+    actions = {each.duty.id: each.duty.action for each in demands(contract) if each.when is Phase.ADMISSION}
+    found = set()
+    for statement in notices:
+        said = Fulfilled.of(statement)
+        counts = said.duty in actions and who_says(contract, actions[said.duty]) == statement.issuer
+        found |= {said.duty} if counts and not said.subject else set()
+    return frozenset(found)
+
+
 def who_says(contract: Contract, action: str) -> str:
     """The participant whose word counts for a duty; empty where the connectors see to it themselves."""
     word = owing.word_of(action)

@@ -22,6 +22,7 @@ from hefu_connector.computing.answers import read_end
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.notices import Notices
 from hefu_connector.contracting.owing import Owing, subject_of, who_says
+from hefu_connector.desk.overview import YOU, Kind, Waiting
 from hefu_connector.ports import Contract
 from hefu_connector.shelves import OwnRequest
 
@@ -127,6 +128,15 @@ class Aftermath:
             known = {each.id for each in seen}
             found += seen
             found += [_dormant(contract, each) for each in self._owing.demands(contract) if each.duty.id not in known]
+        return found
+
+    def waiting(self) -> list[Waiting]:
+        """What is owed or violated, and on whom it waits."""
+        found = []
+        for each in self.duties():
+            if each.stand in (Stand.OWED, Stand.VIOLATED) and each.since is not None:
+                on = YOU if each.on == self._participant else each.on
+                found.append(Waiting(Kind.DUTY, each.agreement, on, each.since, each.due))
         return found
 
     def fulfil(self, agreement: str, duty: str, subject: str, reference: str, user: str) -> DutySeen:

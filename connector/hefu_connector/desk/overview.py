@@ -46,6 +46,7 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     COMPUTATION = "computation"
     OUTBOX = "outbox"
+    DUTY = "duty"
 
 
 @dataclass(frozen=True, slots=True)

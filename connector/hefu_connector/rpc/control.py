@@ -153,7 +153,7 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
             certificate_expire_time=about.certificate_end(),
             status_time=about.status_time(),
             user=self._user,
-            waiting=[views.waiting(each) for each in self._desk.overview.waiting()],
+            waiting=[views.waiting(each) for each in [*self._desk.overview.waiting(), *self._aftermath.waiting()]],
             titles=about.names,
         )
 

@@ -31,6 +31,7 @@ _KINDS = {
     overview.Kind.APPROVAL: control_pb2.Waiting.KIND_APPROVAL,
     overview.Kind.COMPUTATION: control_pb2.Waiting.KIND_COMPUTATION,
     overview.Kind.OUTBOX: control_pb2.Waiting.KIND_OUTBOX,
+    overview.Kind.DUTY: control_pb2.Waiting.KIND_DUTY,
 }
 _COLLECTIONS = {
     overview.Kind.ENROLLMENT: "enrollments/",
@@ -38,6 +39,7 @@ _COLLECTIONS = {
     overview.Kind.APPROVAL: "negotiations/",
     overview.Kind.COMPUTATION: "computations/",
     overview.Kind.OUTBOX: "",
+    overview.Kind.DUTY: "agreements/",
 }
 _ORDERS = {each: control_pb2.TermChange.Order.Value(f"ORDER_{each.name}") for each in Order}
 _VERDICTS: Mapping[Verdict | None, control_pb2.Contract.Verdict.ValueType] = {

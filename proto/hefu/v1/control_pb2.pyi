@@ -145,6 +145,8 @@ class Waiting(_message.Message):
         KIND_COMPUTATION: Waiting._Kind.ValueType  # 4
         KIND_OUTBOX: Waiting._Kind.ValueType  # 5
         """Signed statements that the broker's log has not taken yet."""
+        KIND_DUTY: Waiting._Kind.ValueType  # 20
+        """A duty under an agreement, owed or violated."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: Waiting.Kind.ValueType  # 0
@@ -156,6 +158,8 @@ class Waiting(_message.Message):
     KIND_COMPUTATION: Waiting.Kind.ValueType  # 4
     KIND_OUTBOX: Waiting.Kind.ValueType  # 5
     """Signed statements that the broker's log has not taken yet."""
+    KIND_DUTY: Waiting.Kind.ValueType  # 20
+    """A duty under an agreement, owed or violated."""
 
     KIND_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
