@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hefu import notices
 from hefu.checks import Facts, Findings, under
@@ -29,7 +29,8 @@ class Gap:
 def check_suspensions(facts: Facts) -> Findings:
     """Notices are in order, and no receipt was sealed in a gap by over a minute, the time in which it must be seen.
 
-    The provider suspends and the provider seals, so the contract's offline window excuses nothing here.
+    Who suspends seals no more, and the contract's offline window excuses nothing; another provider under the same
+    contract may be cut off for as long.
     """
     findings = Findings()
     gaps = _gaps(facts, findings)
@@ -37,11 +38,18 @@ def check_suspensions(facts: Facts) -> Findings:
         for id_ in under(end):
             for gap in gaps.get(id_, []) if isinstance(end, Receipt) else []:
                 sealed = logged.statement.time
-                if gap.since + SIGHT < sealed and (gap.until is None or sealed < gap.until):
+                if gap.since + _allowed(facts, id_, logged) < sealed and (gap.until is None or sealed < gap.until):
                     findings.faults.append(
                         f"entry {logged.index}: released under agreement {id_}, which entry {gap.index} had suspended"
                     )
     return findings
+
+
+def _allowed(facts: Facts, agreement: str, sealed: Logged) -> timedelta:
+    contract = facts.contracts.get(agreement)
+    if contract is None or sealed.statement.issuer == contract.provider:
+        return SIGHT
+    return max(contract.window, SIGHT)
 
 
 def _gaps(facts: Facts, findings: Findings) -> dict[str, list[Gap]]:
@@ -67,7 +75,7 @@ def _faults(facts: Facts, findings: Findings, logged: Logged, notice: Notice) ->
         facts.missing(findings, f"{where}: is about agreement {notice.agreement}, which is not in this log")
         return
     provides = logged.type in CHANGES
-    if logged.statement.issuer not in ((contract.provider,) if provides else (contract.provider, contract.consumer)):
+    if logged.statement.issuer not in ((contract.provider,) if provides else contract.parties):
         yield f"{where}: states something about agreement {notice.agreement} that is not its issuer's to state"
     if notice.digest != contract.digest:
         yield f"{where}: names another digest than that of agreement {notice.agreement}"

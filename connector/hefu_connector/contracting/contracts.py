@@ -149,6 +149,8 @@ def verify_turns(
 ) -> tuple[Turn, ...]:
     """The provider's suspensions and resumptions: each follows the one before, and every resumption is in the log.
 
+    Of several providers it is the first, who drew the agreement up and issued it; every party may end it.
+
     Raises:
         Malformed: one cannot be read.
         Untrusted: not the provider's, not signed by it, about other bytes, out of order, or without its proof.
@@ -158,7 +160,7 @@ def verify_turns(
     for envelope, proof in turns:
         said = Statement.parse(envelope)
         change = Change.of(said)
-        _hold(agreement, "turn", (said.space, said.issuer) == (pins.space, agreement.provider.participant))
+        _hold(agreement, "turn", (said.space, said.issuer) == (pins.space, statement.issuer))
         _hold(agreement, "turn", (change.agreement, change.digest) == (agreement.id, statement.digest()))
         _hold(agreement, "turn", change.previous == last)
         trust.verify(said)
