@@ -259,7 +259,7 @@ def test_more_releases_than_agreed_are_found(small: SmallLog, tmp_path: Path) ->
     small.release("cmp-five", 1)
     small.release("cmp-six", 1)
     assert report(small, tmp_path).holds
-    small.release("cmp-six", 1)
+    small.release("cmp-seven", 1)
     assert report(small, tmp_path).failed() == ["budgets"]
 
 
