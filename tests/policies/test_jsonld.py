@@ -273,6 +273,12 @@ def test_what_cannot_be_carried_over_is_refused(policy: Any) -> None:
     assert "{" not in caught.value.public("zh").replace('{"@id"', "")
 
 
+@pytest.mark.parametrize("member", ["rightOperandReference", "dataType"])
+def test_a_datatype_that_only_expansion_adds_is_refused(member: str) -> None:
+    with pytest.raises(Malformed, match="dropped or added"):
+        expand(_some(*INNER, member, "https://e.example/limit"))
+
+
 def test_nothing_is_fetched_and_no_policy_changes_how_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(*_: object) -> None:
         raise AssertionError("fetched")
