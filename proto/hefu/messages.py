@@ -980,6 +980,12 @@ _PRODUCT: dict[str, Message] = {
         "the first publication.",
         "单个合约的额度大于终身额度。请调低，或在首次发布前提高终身额度。",
     ),
+    "product.no_fact": _m(
+        "Offer {offer} hangs on {term}, of which this connector knows nothing: that condition is never met, so what it is a "
+        "condition of is never permitted. Remove it, or make the fact known: docs/policies.md says who knows it.",
+        "报价 {offer} 取决于 {term}，而本连接器对此一无所知：该条件永不满足，其所限定的许可永不成立。"
+        "请将其删除，或使该事实可知：docs/policies.md 说明由谁提供。",
+    ),
     "product.offer_twice": _m("There are two offers named {key}. Rename one.", "有两个名为 {key} 的报价。请改名。"),
     "product.parameter": _m(
         "{key} has a value that its policy does not take. Write {expected}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,9 @@ from hefu_connector.computing import facts
 from hefu_connector.computing.usage import in_quanta, minor_units
 from hefu_connector.ports import FINAL, ComputationState, Connection, Run
 from hefu_policies import odrl
+from hefu_policies.budget import Budget
 from hefu_policies.library import template
+from hefu_policies.resource import Fact, Privacy, Resource
 from hefu_policies.terms import BY_NAME, Phase
 
 from tests.connector.world import CONSUMER, Space
@@ -154,9 +157,13 @@ def test_a_receipt_tells_the_usual_facts_and_those_that_a_clause_asks_for(folder
 
 
 def test_constraints_without_a_source_are_found_before_a_product_is_published() -> None:
-    made = odrl.load(policy(("hefu:rounds", "lteq", literal("3", "integer"))))
-    assert [each.operand.name for each in facts.without_source(made)] == ["rounds"]
-    assert facts.without_source(odrl.load(policy())) == []
+    resource = Resource("res-a", (), Privacy("row", 1, Budget.of_text("1", releases=1)))
+    large = replace(resource, facts=(Fact("rows", "300"),))
+    asked = [("hefu:rounds", "lteq", literal("3", "integer")), ("hefu:inputRows", "lteq", literal("9", "integer"))]
+    made = odrl.load(policy(*asked))
+    assert [each.operand.name for each in facts.without_source(made, resource)] == ["rounds", "inputRows"]
+    assert [each.operand.name for each in facts.without_source(made, large)] == ["rounds"]
+    assert facts.without_source(odrl.load(policy()), resource) == []
 
 
 @pytest.mark.parametrize(

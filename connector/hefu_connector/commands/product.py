@@ -11,7 +11,7 @@ from hefu.commands import Output
 from hefu.errors import Malformed, Unavailable
 
 from hefu_connector.commands import limits, pages
-from hefu_connector.commands.link import call, command, commands, control, named, short
+from hefu_connector.commands.link import call, command, commands, control, directory, named, short
 from hefu_connector.commands.remarks import on_offers
 from hefu_connector.commands.show import word
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hefu.v1.control_pb2_grpc import ControlServiceStub
 
     from hefu_connector.descriptions.check import Checked, Registered
+    from hefu_connector.descriptions.faults import Fault
 
 _NOT_RUNNING = ("control.absent", "peer.unreachable")
 
@@ -72,24 +73,24 @@ def _check(arguments: argparse.Namespace) -> int:
     text = _read(arguments.file)
     try:
         with control(arguments) as stub:
-            checked, compared = _examine(text, stub), True
+            checked, compared = _examine(text, stub, _region(arguments)), True
     except Unavailable as error:
         if error.code not in _NOT_RUNNING:
             raise
-        checked, compared = _examine(text, None), False
+        checked, compared = _examine(text, None, _region(arguments)), False
     remarked = on_offers(checked.description, output)
     output.data(
         {
             "file": arguments.file,
             "ok": not checked.faults,
             "compared_with_source": compared,
-            "faults": [
-                {"line": each.line, "place": each.place, "code": each.what, "message": each.text(output.language)}
-                for each in checked.faults
-            ],
+            "faults": [_fault(each, output) for each in checked.faults],
+            "warnings": [_fault(each, output) for each in checked.warnings],
             "remarks": {name: each._asdict() for name, each in remarked.items()},
         }
     )
+    for each in checked.warnings:
+        output.say(f"{arguments.file}: warning: {each.told()}", f"{arguments.file}：警告：{each.told('zh')}")
     for each in checked.faults:
         output.say(f"{arguments.file}: {each.told(output.language)}")
     for name, remark in remarked.items():
@@ -164,10 +165,22 @@ def _retire(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _examine(text: str, stub: ControlServiceStub | None) -> Checked:
+def _examine(text: str, stub: ControlServiceStub | None, region: str = "") -> Checked:
     from hefu_connector.descriptions.check import check
 
-    return check(text, _sources(stub) if stub is not None else None)
+    return check(text, _sources(stub) if stub is not None else None, region)
+
+
+def _fault(fault: Fault, output: Output) -> dict[str, object]:
+    return {"line": fault.line, "place": fault.place, "code": fault.what, "message": fault.text(output.language)}
+
+
+def _region(arguments: argparse.Namespace) -> str:
+    """Where the connector of this directory computes; empty where there is none."""
+    from hefu_connector.settings import Home, Settings
+
+    home = Home(directory(arguments))
+    return Settings.read(home).region if home.settings.exists() else ""
 
 
 def _sources(stub: ControlServiceStub) -> Registered:

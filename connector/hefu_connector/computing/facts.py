@@ -196,15 +196,18 @@ def asked_for(policies: Iterable[Policy]) -> frozenset[str]:
     return USUAL | {each.operand.name for policy in policies for each in policy.constraints()}
 
 
-def without_source(policy: Policy, region: str = "") -> list[Constraint]:
-    """The constraints of permissions and prohibitions whose fact nobody knows here: such a permission never holds.
+def without_source(policy: Policy, resource: Resource, region: str = "") -> list[Constraint]:
+    """The constraints of permissions and prohibitions whose fact nobody knows here: such a permission never holds, and
+    such a prohibition always does.
 
     Args:
+        resource: what the policy is about.
         region: of the connector that is to enforce the policy.
     """
-    here = KNOWN if region else KNOWN - {"spatial"}
-    found = {each.id: each for rule in policy.rules for each in leaves(rule) if each.operand.name not in here}
-    return [*found.values()]
+    declared = {each.name for each in resource.facts}
+    wanting = {"spatial": region, "inputRows": ROWS in declared, "absoluteSize": BYTES in declared}
+    here = KNOWN - {name for name, known in wanting.items() if not known}
+    return [each for rule in policy.rules for each in leaves(rule) if each.operand.name not in here]
 
 
 KNOWN: Final = frozenset(FACTS) | _COUNTED | _GUARDED  # operands that have a source of facts in a connector

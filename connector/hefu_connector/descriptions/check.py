@@ -7,13 +7,15 @@ nothing that a signed description could not.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hefu.canonical import Json, Object
+from hefu_policies import odrl
 from hefu_policies.product import LATEST, Codes, Description, Price
 from hefu_policies.resource import Fact, Resource
 
+from hefu_connector.computing.facts import without_source
 from hefu_connector.descriptions import parts
 from hefu_connector.descriptions.document import Form, Node, parse
 from hefu_connector.descriptions.faults import Fault
@@ -72,17 +74,20 @@ class Checked:
 
     Attributes:
         description: as version 1; the connector sets version and previous when it publishes.
+        warnings: what is in order, and yet will not do what its author may expect.
     """
 
     source: str
     description: Description | None
     faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...] = ()
 
 
-def check(text: str, sources: Registered | None = None) -> Checked:
+def check(text: str, sources: Registered | None = None, region: str = "") -> Checked:
     """Read a product file.
 
     Args:
+        region: where the connector computes that is to enforce its policies, as its settings say.
         sources: how to look at each registered source, by name; only the one that the file names is looked at. None
             where no connector can be asked: then the file is not compared with its source.
     """
@@ -99,7 +104,9 @@ def check(text: str, sources: Registered | None = None) -> Checked:
         _compare(reader, found["columns"], view)
     ordered = tuple(sorted(dict.fromkeys(map(_Key, reader.faults)), key=lambda each: each.fault.line))
     name = found["source"].text if "source" in found else ""
-    return Checked(name, None if ordered else description, tuple(each.fault for each in ordered))
+    if ordered or description is None:
+        return Checked(name, None, tuple(each.fault for each in ordered))
+    return Checked(name, description, (), tuple(_warnings(found["offers"], description, region)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,18 @@ def _description(reader: Reader, root: Node, found: Mapping[str, Node], view: So
         root,
         lambda: Description(version=1, resources=(resource,), offers=tuple(offers), **words),  # type: ignore[arg-type]
     )
+
+
+def _warnings(offers: Node, description: Description, region: str) -> Iterator[Fault]:
+    """Constraints on facts that nobody knows in this connector: they are never met."""
+    for node, offer in zip(offers.items, description.offers, strict=True):
+        told = set()
+        for each in without_source(odrl.load(offer.policy), description.resources[0], region):
+            if each.operand.term not in told:
+                told.add(each.operand.term)
+                yield Fault(
+                    node.line, node.place, "product.no_fact", "", {"offer": offer.id, "term": each.operand.term}
+                )
 
 
 def _words(reader: Reader, found: Mapping[str, Node]) -> dict[str, object]:
