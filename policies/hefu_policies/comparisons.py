@@ -106,7 +106,12 @@ def _plain_test(operand: Operand, operator: Operator, values: Values) -> Test:
     if operator in _ALL and len(right) > 1:  # one value is never several
         return lambda value: None if normal(value) is None else False
 
+    several = operand.kind is Kind.CONCEPT and operator in (Operator.IS_ANY_OF, Operator.IS_NONE_OF)
+
     def test(value: object) -> bool | None:
+        if several and type(value) is frozenset:  # such as the roles of a participant: any one of them counts
+            words = [normal(each) for each in value]
+            return None if not words or None in words else (not right.isdisjoint(words)) is not negative
         known = normal(value)
         return None if known is None else (known in right) is not negative
 

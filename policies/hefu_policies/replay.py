@@ -148,6 +148,8 @@ def _write(value: object, kind: Kind) -> Json:
             return value if isinstance(value, bool) else None
         case Kind.NAMES | Kind.PARTIES | Kind.CLAIM:
             return [*sorted(set(value))] if is_names(value) else None
+        case Kind.CONCEPT if type(value) is frozenset and value:  # such as the roles of a participant
+            return [*sorted(value)] if is_names(value) else None
         case _:
             return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None
 
@@ -189,5 +191,7 @@ def _read(place: Place, kind: Kind) -> object:
             return place.flag()
         case Kind.NAMES | Kind.PARTIES | Kind.CLAIM:
             return frozenset(place.texts())
+        case Kind.CONCEPT if isinstance(place.value, list):
+            return frozenset(place.texts(least=1))
         case _:
             return place.text()

@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 from hefu import receipt
 from hefu.canonical import Json, Object
-from hefu.envelope import Statement
+from hefu.envelope import Statement, draft
+from hefu.identity import CERTIFIED, ROOT
 from hefu_connector.computing import facts
+from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.usage import in_quanta, minor_units
 from hefu_connector.ports import FINAL, ComputationState, Connection, Run
-from hefu_policies import odrl
+from hefu_policies import odrl, replay
 from hefu_policies.budget import Budget
 from hefu_policies.library import template
-from hefu_policies.resource import Fact, Privacy, Resource
+from hefu_policies.resource import Column, Fact, Privacy, Resource
 from hefu_policies.terms import BY_NAME, Phase
 
-from tests.connector.world import CONSUMER, Space
+from tests.connector.world import CONSUMER, SPACE, Space
 
 OVER = Connection("pharma-b-main", "sha256:" + "7" * 64, "10.0.0.7")
 # Nobody in a connector of today knows these. A contract that asks for one never permits.
@@ -39,7 +41,7 @@ def literal(value: str, kind: str) -> Object:
     return {"@value": value, "@type": f"xsd:{kind}"}
 
 
-def policy(*constraints: tuple[str, str, Json], rule: str = "permission") -> Object:
+def policy(*constraints: tuple[str, str, Json] | tuple[str, str, Json, str], rule: str = "permission") -> Object:
     """Research statistics with further constraints on its permission or its prohibition."""
     made = template(
         "research-statistics",
@@ -52,8 +54,9 @@ def policy(*constraints: tuple[str, str, Json], rule: str = "permission") -> Obj
     assert isinstance(rules, list)
     assert isinstance(rules[0], dict)
     more: list[Json] = [
-        {"@id": f"urn:more:{at}", "leftOperand": operand, "operator": operator, "rightOperand": right}
-        for at, (operand, operator, right) in enumerate(constraints)
+        {"@id": f"urn:more:{at}", "leftOperand": each[0], "operator": each[1], "rightOperand": each[2]}
+        | ({"unit": each[3]} if len(each) == 4 else {})
+        for at, each in enumerate(constraints)
     ]
     had = rules[0].get("constraint", [])
     assert isinstance(had, list)
@@ -68,8 +71,25 @@ def ask(space: Space, over: Connection = OVER) -> Run:
     return run
 
 
+def certify(space: Space, *rows: tuple[str, str, str]) -> None:
+    """The root vouches for attributes of the consumer."""
+    external: tuple[Object, ...] = tuple(
+        {"scheme": scheme, "value": value, "issuer": "root", "status": status} for scheme, value, status in rows
+    )
+    one = replace(space.directory.participant(CONSUMER), external_ids=external)
+    at = space.clock.now() + timedelta(seconds=1)
+    space.directory.certify(draft(CERTIFIED, one.body(), space=SPACE, issuer=ROOT, at=at).sign(space.root, at))
+
+
 def asking(folder: Path, *constraints: tuple[str, str, Json], rule: str = "permission") -> Run:
     space = Space(folder, budget="50", lifetime="100", policy=policy(*constraints, rule=rule))
+    space.enforcement.close()
+    space.enforcement = Enforcement(replace(space.enforcement._world, region="CN-31"))
+    certify(
+        space, ("hefu:industry", "C2710", "valid"), ("hefu:jurisdiction", "CN-11", "valid"),
+        ("hefu:securityLevel", "L3", "valid"), ("hefu:credential", "ResearchLicence.level=2", "valid"),
+        ("hefu:credential", "ResearchLicence.level=3", "expired"),
+    )  # fmt: skip
     try:
         return ask(space)
     finally:
@@ -94,11 +114,29 @@ CASES: tuple[tuple[str, str, Json, bool], ...] = (
     ("hefu:minParties", "gteq", literal("2", "integer"), False),
     ("hefu:neighbouring", "eq", {"@id": "hefu:add-remove"}, True),
     ("hefu:joinKey", "isPartOf", ["region"], True),
+    ("hefu:role", "isAnyOf", [{"@id": "hefu:consumer"}], True),
     ("hefu:role", "isAnyOf", [{"@id": "hefu:regulator"}], False),
+    ("hefu:role", "isNoneOf", [{"@id": "hefu:operator"}], True),
+    ("hefu:dataClassification", "isAnyOf", [{"@id": "hefu:Personal"}], True),
     ("hefu:dataClassification", "isNoneOf", [{"@id": "hefu:Personal"}], False),
     ("odrl:elapsedTime", "lteq", literal("P1D", "duration"), True),
     ("odrl:timeInterval", "gteq", literal("P1D", "duration"), True),
     ("odrl:meteredTime", "lteq", literal("PT10S", "duration"), True),
+    ("hefu:timeWindow", "isPartOf", ["1-5 08:00/18:00 +08:00", "6 18:00/20:00 +08:00"], True),  # a Saturday, 10:00 UTC
+    ("hefu:timeWindow", "isPartOf", ["1-5 08:00/18:00 +08:00"], False),
+    ("hefu:networkAddress", "isAnyOf", ["10.0.0.0/24"], True),
+    ("hefu:networkAddress", "isAnyOf", ["10.0.1.0/24"], False),
+    ("hefu:connector", "eq", {"@id": "urn:hefu:connector:pharma-b-main"}, True),
+    ("hefu:counterparty", "isPartOf", [{"@id": "urn:hefu:participant:pharma-b"}], True),
+    ("odrl:spatial", "isPartOf", ["CN-31"], True),
+    ("odrl:spatial", "isPartOf", ["US"], False),
+    ("odrl:industry", "isAnyOf", ["C27"], True),
+    ("odrl:industry", "isNoneOf", ["J"], True),
+    ("hefu:jurisdiction", "isPartOf", ["CN"], True),
+    ("hefu:securityLevel", "gteq", {"@id": "hefu:L3"}, True),
+    ("hefu:securityLevel", "gteq", {"@id": "hefu:L4"}, False),
+    ("hefu:credential", "isAnyOf", ["ResearchLicence.level=2"], True),
+    ("hefu:credential", "isAnyOf", ["ResearchLicence.level=3"], False),  # its status is not valid
     ("hefu:inputRows", "lteq", literal("1000000", "integer"), False),  # its provider declared no size
     ("hefu:rounding", "gteq", literal("10", "decimal"), False),
 )
@@ -145,6 +183,8 @@ def test_all_facts_are_of_their_operands_kinds_and_stand_in_the_record(folder: P
         "processing", "share", "outputRows", "inputRows", "absoluteSize", "industry", "jurisdiction", "securityLevel",
         "credential",
     }  # fmt: skip
+    assert set(replay.write_facts(found)) == set(found)
+    assert replay.write_facts(replay.read_facts(replay.write_facts(found))) == replay.write_facts(found)
 
 
 def test_a_receipt_tells_the_usual_facts_and_those_that_a_clause_asks_for(folder: Path) -> None:
@@ -157,7 +197,7 @@ def test_a_receipt_tells_the_usual_facts_and_those_that_a_clause_asks_for(folder
 
 
 def test_constraints_without_a_source_are_found_before_a_product_is_published() -> None:
-    resource = Resource("res-a", (), Privacy("row", 1, Budget.of_text("1", releases=1)))
+    resource = Resource("res-a", (Column("age", "integer"),), Privacy("row", 1, Budget.of_text("1", releases=1)))
     large = replace(resource, facts=(Fact("rows", "300"),))
     asked = [("hefu:rounds", "lteq", literal("3", "integer")), ("hefu:inputRows", "lteq", literal("9", "integer"))]
     made = odrl.load(policy(*asked))

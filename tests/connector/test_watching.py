@@ -33,7 +33,7 @@ Open = Callable[..., Space]
 def opened(tmp_path: Path) -> Iterator[Open]:
     found: list[Space] = []
 
-    def make(*constraints: tuple[str, str, canonical.Json]) -> Space:
+    def make(*constraints: tuple[str, str, canonical.Json] | tuple[str, str, canonical.Json, str]) -> Space:
         found.append(Space(tmp_path, budget="50", lifetime="100", policy=policy(*constraints)))
         return found[-1]
 
@@ -59,7 +59,7 @@ def code(run: Run) -> str:
 
 
 def let_an_hour_pass(space: Space) -> None:
-    space.clock.move(3600.5)
+    space.clock.move(3601)
 
 
 def end_the_contract(space: Space) -> None:
@@ -169,6 +169,24 @@ def test_of_64_requests_at_once_exactly_one_keeps_its_distance_from_all_others(o
     assert states.count(ComputationState.REFUSED) == 63
     space.clock.move(3600)
     assert [ask(space).state, ask(space).state] == [ComputationState.RELEASED, ComputationState.REFUSED]
+
+
+def test_a_window_lets_so_many_through_and_a_clock_set_back_opens_none_again(opened: Open) -> None:
+    space = opened(("hefu:frequency", "lteq", literal("2", "integer"), "urn:hefu:per:PT1H"))
+    assert [ask(space).state.value for _ in range(3)] == ["released", "released", "refused"]
+    space.clock.move(3600)
+    assert ask(space).state is ComputationState.RELEASED
+    space.clock.move(-1800)
+    assert ask(space).state is ComputationState.REFUSED
+    assert space.ledger.taken("frequency@PT1H/agr-one").amount == 1
+
+
+def test_what_is_owed_is_added_up_with_the_charge_and_a_refusal_owes_nothing(opened: Open) -> None:
+    space = opened(("odrl:payAmount", "eq", literal("5.5", "decimal"), "urn:iso:std:iso:4217:CNY"))
+    assert [ask(space).state.value for _ in range(2)] == ["released", "released"]
+    refused = space.enforcement.create(space.request(purpose="dpv:CommercialPurpose"), CONSUMER)
+    assert until_over(space, refused).state is ComputationState.REFUSED
+    assert space.ledger.taken("payAmount@CNY/agr-one").amount == 1100
 
 
 def test_metered_time_is_taken_at_most_and_what_was_not_used_comes_back(opened: Open) -> None:
