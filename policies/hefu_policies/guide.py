@@ -90,10 +90,12 @@ _FOREIGN: Final = """## Policies in other forms
 - {parties}: the recipient of the duty;
 - other spellings of the same instant, number, region or currency.
 
+What an Offer is about and who makes it stands in its product, so its target and assigner are told beside it.
 A document of which expansion drops or invents anything is refused; so are references to rules elsewhere, `inheritFrom`,
-`rightOperandReference`, refinements of targets and parties, other profiles, and contexts that give a word another
-meaning. `hefu_policies.odrl.plain` writes plain ODRL 2.2: there, what says how a duty is performed is a refinement of
-its action, since an evaluator that does not know the profile would otherwise grant without the duty.
+`rightOperandReference`, offers to one participant, refinements of targets and parties, other profiles, and contexts
+that give a word another meaning. `hefu_policies.odrl.plain` writes plain ODRL 2.2: there, what says how a duty is
+performed is a refinement of its action, since an evaluator that does not know the profile would otherwise grant without
+the duty.
 """
 
 

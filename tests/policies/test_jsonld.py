@@ -257,6 +257,7 @@ REFUSED: list[tuple[str, Any]] = [
         "action": "delete", "assignee": "urn:x:z", "constraint": [{"leftOperand": "h:retention", "operator": "lteq",
         "rightOperand": {"@value": "P1D", "@type": "xsd:duration"}}]}])),
     ("thirty levels", _some("permission", 0, "constraint", json.loads('{"or":' * 30 + "[]" + "}" * 30))),
+    ("an offer to one participant", SOME | {"assignee": "urn:hefu:participant:pharma-b"}),
     ("a million rules", _some("permission", 0, "target", [f"urn:x:{each}" for each in range(201)])),
     ("a million policies", _some("permission", 0, "action", ["h:psi"] * 20)
      | {"assigner": [f"urn:x:{each}" for each in range(40)], "assignee": [f"urn:y:{each}" for each in range(40)]}),

@@ -121,6 +121,8 @@ def _bound(node: Node, kind: str, placing: _Placing, drafts: list[_Draft], index
     target, assigner, assignee = placing
     if not node.id:
         wrong(node.where, "an @id")
+    if kind == "Offer" and assignee:
+        wrong(node.at("assignee"), "an Agreement: an Offer is made to everybody who may see it")
     policy: Object = {
         "@context": [*CONTEXTS], "@id": node.id + (f".{index + 1}" if index else ""), "@type": kind,
         "profile": [PROFILE], "conflict": PROHIBIT,
