@@ -496,7 +496,7 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, in
         agreements=roles.agreements,
         overview=Overview(
             ground.author, trust, roles.consumer, roles.asking, roles.agreements, ground.broker.negotiations,
-            shelves.journal, shelves.ledger, shelves.handed, roles.tables,
+            shelves.journal, shelves.ledger, shelves.handed, roles.tables, shelves.journal,
         ),
         tables=roles.tables,
         custody=custody,

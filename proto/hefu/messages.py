@@ -418,6 +418,10 @@ _POLICIES: dict[str, Message] = {
         "{name} is no file, no contract and no template. Give a file, a contract (agr-…), or one of the templates: {known}.",
         "{name} 既非文件、合约，也非模板。请给出文件、合约编号（agr-…）或以下模板之一：{known}。",
     ),
+    "policy.agreement_wanted": _m(
+        "A receipt is held against the agreement that it names. Give --bundle FILE, or --agreement with a file or agr-….",
+        "回执须与其所指合约比对。请给出 --bundle 文件，或 --agreement 文件或 agr-…。",
+    ),
     "policy.too_large": _m(
         "There are too many cases to look for a permitted request. Split the rules of the policy, or ask about fewer of them.",
         "情形过多，无法查找可获许可的请求。请拆分策略规则，或减少所问规则。",

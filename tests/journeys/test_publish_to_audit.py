@@ -59,6 +59,8 @@ def test_an_answer_is_near_the_truth_and_comes_with_error_charge_and_receipt(
     assert file.stat().st_mode & 0o077 == 0
     agreement = deal.agreement.rpartition("/")[2]
     assert deal.consumer.do("policy", "replay", str(file), "--agreement", agreement)["same"]
+    whole = deal.provider.do("policy", "replay", found.computation.name.rpartition("/")[2])
+    assert {each["phase"] for each in whole["decisions"]} >= {"admission", "release"}
     (explained,) = deal.consumer.do("policy", "explain", agreement)["policies"]
     assert not explained["unverified"]
     assert explained["sections"]

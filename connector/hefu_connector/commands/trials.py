@@ -10,8 +10,9 @@ from hefu.canonical import Json
 from hefu.commands import Output
 from hefu.errors import Malformed, Refused
 
-from hefu_connector.commands.link import Commands, command
+from hefu_connector.commands.link import Commands, call, command, control, named
 from hefu_connector.commands.papers import (
+    LARGEST_FILE,
     UNVERIFIED,
     Paper,
     add_source,
@@ -53,8 +54,10 @@ def add(group: Commands) -> None:
     add_source(one, "one")
     add_source(one, "other")
     one = command(group, "replay", "make the decision behind a receipt again, from its own facts", _replay)
-    one.add_argument("receipt", type=Path, help="a receipt, or the owner's record of a computation, as a file")
-    where = one.add_mutually_exclusive_group(required=True)
+    one.add_argument(
+        "receipt", help="a receipt, or the owner's record, as a file; or, at its provider, a computation (cmp-…)"
+    )
+    where = one.add_mutually_exclusive_group()
     where.add_argument(
         "--agreement", metavar="FILE|ID", help="the signed agreement, or its id at the running connector"
     )
@@ -273,11 +276,13 @@ def _replay(arguments: argparse.Namespace) -> int:
     from hefu_policies.receipts import again, records
 
     output = Output.of(arguments)
-    body = document(arguments.receipt)
-    if isinstance(body, dict) and "decisions" in body:
+    path = Path(arguments.receipt)
+    if arguments.receipt.startswith(("cmp-", "computations/")) and not path.exists():
+        decisions = list(records(*_kept(arguments)))
+    elif isinstance(body := document(path), dict) and "decisions" in body:
         decisions = list(records(body, _agreement(arguments, "")))
     else:
-        receipt = Receipt.of(Statement.parse(arguments.receipt.read_bytes()).expect(SEALED))
+        receipt = Receipt.of(Statement.parse(path.read_bytes()).expect(SEALED))
         decisions = list(again(receipt, _agreement(arguments, receipt.agreements[0].digest)))
     output.data({"same": True, "signatures_checked": False, "decisions": [_decided(each) for each in decisions]})
     for each in decisions:
@@ -290,8 +295,24 @@ def _replay(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _kept(arguments: argparse.Namespace) -> tuple[Json, Statement]:
+    """The record that this provider's connector keeps of a computation, and the agreement it is of."""
+    from hefu import canonical
+    from hefu.envelope import Statement
+    from hefu.v1 import control_pb2
+
+    request = control_pb2.GetDecisionsRequest(name=named("computations", arguments.receipt))
+    with control(arguments) as stub:
+        found = call(stub.GetDecisions, request)
+    return canonical.decode_object(found.record, LARGEST_FILE), Statement.parse(found.agreement.envelope)
+
+
 def _agreement(arguments: argparse.Namespace, digest: str) -> Statement:
-    return bundled(arguments.bundle, digest) if arguments.bundle else agreement(arguments, arguments.agreement)
+    if arguments.bundle:
+        return bundled(arguments.bundle, digest)
+    if not arguments.agreement:
+        raise Malformed("policy.agreement_wanted")
+    return agreement(arguments, arguments.agreement)
 
 
 def _effect(decision: Decision, output: Output) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from hefu import canonical
 from hefu.canonical import Json
 from hefu.delivery import Delivered
 from hefu.envelope import Statement
@@ -30,7 +31,16 @@ from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.negotiating import Negotiation
 from hefu_connector.desk.tables import Table, Tables
-from hefu_connector.ports import Account, Balance, BudgetLedger, Contract, JournalReader, Run, Trust
+from hefu_connector.ports import (
+    Account,
+    Balance,
+    BudgetLedger,
+    Contract,
+    DecisionRecords,
+    JournalReader,
+    Run,
+    Trust,
+)  # fmt: skip
 from hefu_connector.shelves import Handed, HandedOver, OwnRequest
 
 log = logging.getLogger("hefu.overview")
@@ -118,8 +128,10 @@ class Overview:
         ledger: BudgetLedger,
         handed: Handed,
         tables: Tables,
+        records: DecisionRecords,
     ) -> None:
         self._tables = tables
+        self._records = records
         self._author = author
         self._trust = trust
         self._consumer = consumer
@@ -223,6 +235,21 @@ class Overview:
             handed = self._handed.find(run.id) if said is not None else None
             found.append(Left(run, end, user_of(Statement.parse(run.envelope)), said, handed))
         return found
+
+    def decided(self, computation: str) -> tuple[bytes, Statement]:
+        """How a computation on this provider's data was decided, and the agreement that was decided on.
+
+        Raises:
+            NotFound: there is no record of it here, or no agreement that it is of.
+        """
+        record = self._records.decisions(computation)
+        if not record:
+            raise NotFound("resource.not_found", what="record of decisions", name=computation)
+        for held in self._agreements.all():
+            digests = {canonical.digest(canonical.encode(each.policy)).encode() for each in held.agreement.strategies}
+            if any(each in record for each in digests):
+                return record, held.statement
+        raise NotFound("resource.not_found", what="agreement of the computation", name=computation)
 
     # ------------------------------------------------------------ inside
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 from hefu import canonical, transport
 from hefu.errors import Conflict
-from hefu.v1 import catalog_pb2, computation_pb2, control_pb2, control_pb2_grpc
+from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2, control_pb2_grpc
 from hefu_policies.product import Description
 
 from hefu_connector.computing.asking import Asking
@@ -350,6 +350,15 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
         found = self._desk.overview.releases(size, request.page_token)
         token = found[-1].run.id if len(found) == size else ""
         return control_pb2.ListReleasesResponse(releases=map(views.release, found), next_page_token=token)
+
+    def GetDecisions(
+        self, request: control_pb2.GetDecisionsRequest, context: grpc.ServicerContext
+    ) -> control_pb2.GetDecisionsResponse:
+        """How one of them was decided."""
+        record, agreement = self._desk.overview.decided(id_in(request.name, "computations"))
+        return control_pb2.GetDecisionsResponse(
+            record=record, agreement=common_pb2.Statement(envelope=agreement.to_bytes())
+        )
 
     def ListBalances(
         self, request: control_pb2.ListBalancesRequest, context: grpc.ServicerContext

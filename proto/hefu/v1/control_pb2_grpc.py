@@ -223,6 +223,11 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListReleasesRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.ListReleasesResponse.FromString,
                 _registered_method=True)
+        self.GetDecisions = channel.unary_unary(
+                '/hefu.v1.ControlService/GetDecisions',
+                request_serializer=hefu_dot_v1_dot_control__pb2.GetDecisionsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.GetDecisionsResponse.FromString,
+                _registered_method=True)
         self.ListBalances = channel.unary_unary(
                 '/hefu.v1.ControlService/ListBalances',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListBalancesRequest.SerializeToString,
@@ -494,6 +499,13 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDecisions(self, request, context):
+        """How one computation of another participant was decided here, phase by phase, with every fact: for its provider alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListBalances(self, request, context):
         """What is charged to each account, and what remains.
         """
@@ -688,6 +700,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ListReleases,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.ListReleasesRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.ListReleasesResponse.SerializeToString,
+            ),
+            'GetDecisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDecisions,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.GetDecisionsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.GetDecisionsResponse.SerializeToString,
             ),
             'ListBalances': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBalances,
@@ -1696,6 +1713,33 @@ class ControlService(object):
             '/hefu.v1.ControlService/ListReleases',
             hefu_dot_v1_dot_control__pb2.ListReleasesRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.ListReleasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/GetDecisions',
+            hefu_dot_v1_dot_control__pb2.GetDecisionsRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.GetDecisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

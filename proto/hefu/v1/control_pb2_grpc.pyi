@@ -111,6 +111,8 @@ class ControlServiceStub:
     """Deletes a delivery at once and journals the signed proof."""
     ListReleases: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListReleasesRequest, _control_pb2.ListReleasesResponse]
     """What left this provider, to whom and under which clause, and what was refused; newest first."""
+    GetDecisions: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDecisionsRequest, _control_pb2.GetDecisionsResponse]
+    """How one computation of another participant was decided here, phase by phase, with every fact: for its provider alone."""
     ListBalances: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListBalancesRequest, _control_pb2.ListBalancesResponse]
     """What is charged to each account, and what remains."""
 
@@ -195,6 +197,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Deletes a delivery at once and journals the signed proof."""
     ListReleases: _aio.UnaryUnaryMultiCallable[_control_pb2.ListReleasesRequest, _control_pb2.ListReleasesResponse]  # type: ignore[assignment]
     """What left this provider, to whom and under which clause, and what was refused; newest first."""
+    GetDecisions: _aio.UnaryUnaryMultiCallable[_control_pb2.GetDecisionsRequest, _control_pb2.GetDecisionsResponse]  # type: ignore[assignment]
+    """How one computation of another participant was decided here, phase by phase, with every fact: for its provider alone."""
     ListBalances: _aio.UnaryUnaryMultiCallable[_control_pb2.ListBalancesRequest, _control_pb2.ListBalancesResponse]  # type: ignore[assignment]
     """What is charged to each account, and what remains."""
 
@@ -498,6 +502,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListReleasesResponse, _abc.Awaitable[_control_pb2.ListReleasesResponse]]:
         """What left this provider, to whom and under which clause, and what was refused; newest first."""
+
+    @_abc_1.abstractmethod
+    def GetDecisions(
+        self,
+        request: _control_pb2.GetDecisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.GetDecisionsResponse, _abc.Awaitable[_control_pb2.GetDecisionsResponse]]:
+        """How one computation of another participant was decided here, phase by phase, with every fact: for its provider alone."""
 
     @_abc_1.abstractmethod
     def ListBalances(
