@@ -434,3 +434,27 @@ def test_a_pinned_charter_that_the_broker_withholds_stops_the_connector(setting:
             trust.charter()
     trust.adopt(chartered(setting, Charter(3)))
     assert trust.charter() == Charter(3)
+
+
+def test_a_full_disk_between_a_certification_and_the_list_under_it_does_not_stop_the_next_start(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting.clock.move(hours=1)
+    setting.rings["broker"] = KeyRing("broker", "broker-c1", setting.folder / "keys-broker-2")  # its next signing key
+    setting.rings["broker"].make()
+    setting.registry.known["broker"] = Member(setting.certified("broker", "operator"), ())
+    setting.announce(2)
+
+    def full(mark: Mark) -> None:
+        raise Unavailable("store.unavailable", why="No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(setting.marks, "advance", full)
+        with pytest.raises(Unavailable):
+            setting.trust.refresh_members()
+    with pytest.raises(Untrusted):  # what is not kept is not used
+        setting.trust.refresh_status()
+    assert setting.restart().age() > 3000  # the list of before still holds, and is old
+    setting.trust.refresh_members()
+    setting.trust.refresh_status()
+    assert setting.restart().age() < 10

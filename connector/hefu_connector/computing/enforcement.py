@@ -246,6 +246,7 @@ class Enforcement:
             admission.check_kept(made, self._world.contracts, self._world.clock.now())
         data = self._world.journal.part(computation, index)
         faults.point("release.sent")
+        self._world.trust.check(consumer, *subjects)  # once more: it may have been lost while this waited for a disk
         return data
 
     def cancel(self, computation: str, consumer: str) -> Run:

@@ -44,6 +44,7 @@ class SpaceTrust:
     """
 
     def __init__(self, space: SpaceFile, registry: Registry, marks: Marks, clock: Clock) -> None:
+        self._root = space.root
         self._directory = Directory(space.space, space.root)
         self._registry = registry
         self._marks = marks
@@ -71,7 +72,16 @@ class SpaceTrust:
             self._directory.adopt(Statement.parse(charter.text.encode()))
         status = self._marks.find(STATUS)
         if status is not None:
-            self._directory.apply(Statement.parse(status.text.encode()))
+            self._take_up(Statement.parse(status.text.encode()))
+
+    def _take_up(self, status: Statement) -> None:
+        try:
+            self._directory.apply(status)
+        except Untrusted as fault:
+            if fault.code != "key.unknown":
+                raise
+            # Its key is not among those kept. Without a list nothing is permitted, and the next one is asked for.
+            log.warning("the status list that was kept is left out: %s", fault.public())
 
     def refresh_status(self) -> None:
         """Ask for the newest status list.
@@ -136,13 +146,17 @@ class SpaceTrust:
         self._admit(self._registry.member(participant))
 
     def certify(self, statement: Statement) -> Participant:
-        """Take over and keep a certification, such as one's own after enrolment; raises Untrusted."""
-        participant = self._directory.certify(statement)
+        """Take over and keep a certification, such as one's own after enrolment; raises Untrusted.
+
+        INVARIANT: it is kept before it is used. What is kept later may be signed by a key that stands in it, and would
+        not verify after a start without it.
+        """
+        participant = Directory(self._directory.space, self._root).certify(statement)
         name, at = _PARTICIPANT + participant.id, int(statement.time.timestamp())
         kept = self._marks.find(name)
         if kept is None or kept.number < at:
             self._marks.advance(Mark(name, at, statement.to_bytes().decode()))
-        return participant
+        return self._directory.certify(statement)
 
     def bind(self, statement: Statement) -> Binding:
         """Take over and keep a binding; raises Untrusted."""

@@ -209,7 +209,10 @@ class Snapshot:
     @contextmanager
     def open(self, columns: object) -> Iterator[Table]:
         """As in the port."""
-        faults.point("spool.written")
+        try:
+            faults.point("spool.written")
+        except OSError as fault:
+            raise Unavailable("source.moved", detail=type(fault).__name__) from None
         yield Table(Path("/nowhere"), "csv", self._digest, 100)
 
 

@@ -27,7 +27,9 @@ from hefu_policies.product import Description, Offer
 from hefu_policies.resource import Bounds, Column, Privacy, Resource
 
 from hefu_space.history import History
+from hefu_space.simulator.accounts import CHAIN
 from hefu_space.simulator.centre import Centre
+from hefu_space.simulator.centre_stores import ENTRIES
 from hefu_space.simulator.disk import Crashed, Disk, Rows
 from hefu_space.simulator.founding import BROKER, Founded, NodeClock, Person, seeded
 from hefu_space.simulator.member import Around, Kinds, Member
@@ -315,13 +317,11 @@ class Simulation:
 
     def _back_up(self, name: str) -> None:
         """Copy a node's database, and put the copy back a while later: it must be noticed."""
-        backup, before = self.disks[name].copy(), self._memory(name)
-        self.schedule.after(
-            self.chance.uniform(1, 10), name, partial(self._put_back, name, backup, before), bound=False
-        )
+        backup = self.disks[name].copy()
+        self.schedule.after(self.chance.uniform(1, 10), name, partial(self._put_back, name, backup), bound=False)
 
-    def _put_back(self, name: str, backup: dict[str, Rows], before: int) -> None:
-        disk = self.disks[name]
+    def _put_back(self, name: str, backup: dict[str, Rows]) -> None:
+        disk, before = self.disks[name], _newest(name, backup)
         if name not in self._running or self.weather.calm or self._memory(name) <= before:
             return
         kept = disk.copy()
@@ -355,6 +355,11 @@ class Simulation:
         for clock in self.clocks.values():
             clock.off = latest  # time has passed the fastest clock: what was dated ahead is so no longer
         self.history.note("", "calm")
+
+
+def _newest(name: str, backup: dict[str, Rows]) -> int:
+    """How much of a node's past a copy of its database has, as `Simulation._memory` counts it."""
+    return len(backup.get(ENTRIES, ())) if name == BROKER else len(backup.get(CHAIN, ())) - 1
 
 
 def simulated(seed: int, bugs: Bugs | None = None) -> Simulation:
