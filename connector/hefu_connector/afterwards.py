@@ -78,6 +78,11 @@ class Duties(Protocol):
         """All of an agreement, in the order in which they were first kept."""
         ...
 
+    def bearing(self, agreement: str, subject: str) -> Sequence[Owed]:
+        """Those of an agreement that bear on what is asked now: all that are open, and what was performed for this
+        subject or for the agreement as a whole."""
+        ...
+
     def open(self) -> Sequence[Owed]:
         """All that are neither fulfilled nor void, of every agreement of this space."""
         ...

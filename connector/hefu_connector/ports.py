@@ -604,6 +604,10 @@ class Obligations(Protocol):
         """
         ...
 
+    def give_back(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+        """Undo `admit`: the computation was refused after all, before anything was charged."""
+        ...
+
     def wait(self, contract: Contract, duties: Iterable[str], subject: str, computation: str) -> None:
         """Note that a computation waits for these duties (by id) to be performed."""
         ...
@@ -627,6 +631,9 @@ class NothingOwed:
         return Performed()
 
     def admit(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+        """As in the port."""
+
+    def give_back(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
         """As in the port."""
 
     def wait(self, contract: Contract, duties: Iterable[str], subject: str, computation: str) -> None:

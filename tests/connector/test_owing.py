@@ -27,10 +27,11 @@ from hefu_connector.contracting.notices import Notices
 from hefu_connector.contracting.owing import Owing, subject_of
 from hefu_connector.desk.aftermath import Aftermath, Stand
 from hefu_connector.peering import Computed
-from hefu_connector.ports import FINAL, ComputationState, Run
+from hefu_connector.ports import FINAL, Account, ComputationState, Run
 from hefu_connector.shelves import OwnRequest
 from hefu_connector.storage import Database, SqlMarks, SqlRequests
 from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
+from hefu_policies.budget import Charge, PrivacyLoss
 from hefu_policies.library import template
 from hefu_policies.negotiation import State
 
@@ -159,7 +160,7 @@ class Books:
 
 
 def policy(duties: list[Object], obligations: list[Object]) -> Object:
-    made = copy.deepcopy(
+    made: Any = copy.deepcopy(
         template(
             "research-statistics",
             {
@@ -168,9 +169,8 @@ def policy(duties: list[Object], obligations: list[Object]) -> Object:
             },
         )
     )  # fmt: skip
-    (permission,) = made["permission"]  # type: ignore[misc]
-    permission["duty"] = [*permission["duty"], *duties]  # type: ignore[index, list-item, misc, call-overload]
-    return made | ({"obligation": [*obligations]} if obligations else {})
+    made["permission"][0]["duty"] += duties
+    return {**made, **({"obligation": [*obligations]} if obligations else {})}
 
 
 @pytest.fixture
@@ -230,6 +230,17 @@ def test_of_many_requests_at_once_one_has_the_approval(books: Books) -> None:
         each.join()
     assert [each.state for each in outcomes].count(ComputationState.RELEASED) == 1
     assert {code(each) for each in outcomes if each.state is ComputationState.REFUSED} == {"contract.duties"}
+
+
+@approved
+def test_an_approval_is_not_lost_where_the_asset_has_nothing_left(books: Books) -> None:
+    books.says(books.provider, "urn:d:approve", books.subject("0.4"))
+    resource = books.space.contract.description.resources[0]
+    asset = Account(f"asset/{resource.id}", resource.privacy.lifetime)
+    books.space.ledger.reserve("cmp-of-another-contract", (asset,), Charge(PrivacyLoss.of_text("9.7")))
+    assert code(books.ask("0.4")) == "budget.exhausted"  # the decision point knows the contract; the ledger, the asset
+    (kept,) = [each for each in books.owing.of(AGREEMENT) if each.subject == books.subject("0.4")]
+    assert (kept.state, kept.used) == (DutyState.FULFILLED, "")
 
 
 @informed

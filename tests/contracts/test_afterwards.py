@@ -53,6 +53,18 @@ def test_only_what_is_owed_is_open(database: Database) -> None:
     assert [each.subject for each in store.of("agr-0")] == ["cmp-0", "cmp-2", "cmp-4"]
 
 
+def test_what_bears_on_a_request_is_what_is_open_and_what_was_performed_for_it(database: Database) -> None:
+    store = SqlDuties(database)
+    for number, (subject, state) in enumerate([
+        ("cmp-1", DutyState.VIOLATED), ("sha256:a", DutyState.FULFILLED), ("sha256:b", DutyState.FULFILLED),
+        ("", DutyState.FULFILLED), ("cmp-2", DutyState.VOID), ("cmp-3", DutyState.PENDING),
+    ]):  # fmt: skip
+        store.keep(replace(OWED, duty=f"urn:d:{number}", subject=subject, state=state))
+    store.keep(replace(OWED, agreement="agr-2", subject="sha256:a", state=DutyState.FULFILLED))
+    found = store.bearing("agr-1", "sha256:a")
+    assert [each.subject for each in found] == ["cmp-1", "sha256:a", "", "cmp-3"]
+
+
 def test_of_many_that_use_one_performance_up_at_once_one_does(database: Database) -> None:
     store = SqlDuties(database)
     kept = store.keep(replace(OWED, state=DutyState.FULFILLED))

@@ -190,8 +190,7 @@ class Enforcement:
             with telemetry.step("computation.decide"):
                 admitted = self._decide(request, statement, course, over)  # step 3
             with telemetry.step("computation.reserve", agreement=admitted.under.agreement):
-                charge, takes = admitted.prepared.charge, admitted.allowances
-                self._world.ledger.reserve(run.id, admitted.accounts, charge, takes)  # step 4
+                self._reserve(admitted)  # step 4
         except HefuError as error:
             self._await_duties(request, error, course)
             return self._refuse(run, error, course.document(request))
@@ -350,14 +349,27 @@ class Enforcement:
         world.owing.admit(contract, admitted.under.clause, subject, request.computation)
         return admitted
 
+    def _reserve(self, admitted: Admitted) -> None:
+        request = admitted.request
+        try:
+            charge, takes = admitted.prepared.charge, admitted.allowances
+            self._world.ledger.reserve(request.computation, admitted.accounts, charge, takes)
+        except HefuError:
+            subject = subject_of(request.plan, request.purpose)
+            self._world.owing.give_back(admitted.contract, admitted.under.clause, subject, request.computation)
+            raise
+
     def _await_duties(self, request: ComputationRequest, error: HefuError, course: Course) -> None:
         """Enter in the books what a request that was permitted after duties waits for."""
         if error.code != "contract.duties":
             return
-        contract = admission.choose(request, self._world.participant, self._world.contracts)
-        pending = course.parts(Phase.ADMISSION, Code.PENDING)
-        subject = subject_of(request.plan, request.purpose)
-        self._world.owing.wait(contract, pending, subject, request.computation)
+        try:
+            contract = admission.choose(request, self._world.participant, self._world.contracts)
+            pending = course.parts(Phase.ADMISSION, Code.PENDING)
+            subject = subject_of(request.plan, request.purpose)
+            self._world.owing.wait(contract, pending, subject, request.computation)
+        except HefuError as fault:  # it is refused all the same, and may be asked again
+            log.warning("what computation %s waits for is not entered: %s", request.computation, fault.code)
 
     def _check_standing(self, admitted: Admitted) -> None:
         keys = (each.key for each in admitted.statement.signatures)

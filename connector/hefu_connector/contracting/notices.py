@@ -63,7 +63,8 @@ class Notices:
         self._marks = marks
         self._kept = kept
         self._history = LogHistory(log_, marks, pins.log)
-        self._lock = threading.RLock()
+        self._turning = threading.Lock()  # never held over a call of the broker: a suspension acts at once
+        self._taking = threading.RLock()
         self._suspended: list[Callable[[str], None]] = []
         self._changed: list[Callable[[], None]] = []
         self._heard: list[Heard] = []
@@ -94,7 +95,7 @@ class Notices:
             Refused: only its provider may.
             Conflict: it is suspended already, or over.
         """
-        with self._lock:
+        with self._turning:
             held = self._contracts.load(agreement)
             statement = self._turn(held, AgreementMove.SUSPEND, SUSPENDED, code, reason, user)
             self._keep_untold(agreement, statement)
@@ -105,7 +106,7 @@ class Notices:
 
     def resume(self, agreement: str, code: str, reason: str, user: str = "") -> Contract:
         """Resume a suspended agreement; it is in force again once the log shows it. Raises as `suspend`."""
-        with self._lock:
+        with self._turning:
             held = self._contracts.load(agreement)
             waits = self._waiting_resumption(agreement)
             if waits is None:
@@ -167,7 +168,7 @@ class Notices:
             Unavailable: the broker is away.
         """
         agreement = held.agreement.id
-        with self._lock:
+        with self._taking:
             whole = self._take(progress.notices, agreement)
         if whole:
             self._marks.remove(_UNTAKEN + agreement)

@@ -35,7 +35,6 @@ VIOLATED, UNPROVEN = "duty.violated", "delivery.unproven"
 DELETION = "deletion"  # the duty of whoever received a delivery under a policy that names none
 _MOST_WAITING = 256  # plans of one agreement that wait for duties
 _SIGHT = timedelta(seconds=60)  # how long a proof may take to arrive from a recipient that is reachable
-_DONE = (DutyState.FULFILLED, DutyState.VOID)
 
 
 def demands(contract: Contract) -> list[Demand]:
@@ -89,7 +88,7 @@ class Owing:
         performed: set[str] = set()
         violated: set[str] = set()
         before = {each.duty.id for each in self.demands(contract) if each.when is Phase.ADMISSION}
-        for each in self._duties.of(contract.agreement.id):
+        for each in self._duties.bearing(contract.agreement.id, subject):
             late = each.due is not None and each.due <= self._clock.now()
             if each.state is DutyState.FULFILLED:
                 # After a use each use owes anew: what was said for the whole agreement counts before a use only.
@@ -116,9 +115,16 @@ class Owing:
             except Conflict:
                 raise Refused("contract.duties", duties=demand.duty.action) from None
 
+    def give_back(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+        """As in the port."""
+        for demand in self._of_clause(contract, clause):
+            held = self._duties.find(contract.agreement.id, demand.duty.id, subject)
+            if held is not None and held.used == computation:
+                self._keep(replace(held, used=""))
+
     def wait(self, contract: Contract, duties: Iterable[str], subject: str, computation: str) -> None:
         """As in the port."""
-        kept = self._duties.of(contract.agreement.id)
+        kept = self._duties.bearing(contract.agreement.id, subject)
         waiting = sum(1 for each in kept if each.state is DutyState.ACTIVE and each.subject and each.due is None)
         before = {each.duty.id for each in self.demands(contract) if each.when is Phase.ADMISSION}
         for duty in before.intersection(duties):

@@ -8,7 +8,7 @@ from typing import Any
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, update
 
 from hefu_connector.afterwards import DutyState, Owed
 from hefu_connector.storage.database import Database, insert_new, read_instant, write_instant
@@ -57,6 +57,11 @@ class SqlDuties:
     def of(self, agreement: str) -> Sequence[Owed]:
         """As in the port."""
         return self._read(DUTIES.c.agreement == agreement)
+
+    def bearing(self, agreement: str, subject: str) -> Sequence[Owed]:
+        """As in the port."""
+        done = and_(DUTIES.c.state == DutyState.FULFILLED.value, DUTIES.c.subject.in_(["", subject]))
+        return self._read(DUTIES.c.agreement == agreement, or_(DUTIES.c.state.in_(_OPEN), done))
 
     def open(self) -> Sequence[Owed]:
         """As in the port."""
