@@ -1,5 +1,6 @@
 """Random typed policies with logic, of few words, so that their clauses meet; and requests that pin every fact."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,7 +50,7 @@ def slowly(examples: int) -> settings:
     """Settings for tests of whole policies; a failing one is shown as it was drawn: making it small is slow."""
     return settings(
         deadline=None,
-        max_examples=examples,
+        max_examples=examples * (50 if os.environ.get("HEFU_DEEP") else 1),
         suppress_health_check=[HealthCheck.too_slow],
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
     )

@@ -33,7 +33,8 @@ def at_most(epsilon: str) -> Rule:
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
-@slowly(60)
+@slowly(30)
+@pytest.mark.deep
 @given(policies_about_all)
 def test_an_example_of_what_is_permitted_is_permitted(given_policy: Policy) -> None:
     found = questions.satisfiable(given_policy)
@@ -41,7 +42,8 @@ def test_an_example_of_what_is_permitted_is_permitted(given_policy: Policy) -> N
         assert permits(given_policy, found.example)
 
 
-@slowly(60)
+@slowly(30)
+@pytest.mark.deep
 @given(policies, requests)
 def test_a_request_is_permitted_if_the_policy_and_the_request_alone_have_something_in_common(
     given_policy: Policy, request: Example
@@ -50,7 +52,8 @@ def test_a_request_is_permitted_if_the_policy_and_the_request_alone_have_somethi
     assert (found.verdict is Verdict.YES) is permits(given_policy, request)
 
 
-@slowly(60)
+@slowly(30)
+@pytest.mark.deep
 @given(policies_about_all, policies_about_all, requests)
 def test_inside_means_that_no_request_is_permitted_here_and_refused_there(
     one: Policy, other: Policy, request: Example
@@ -63,7 +66,8 @@ def test_inside_means_that_no_request_is_permitted_here_and_refused_there(
         assert permits(other, request)
 
 
-@slowly(60)
+@slowly(30)
+@pytest.mark.deep
 @given(policies_about_all, policies_about_all)
 def test_the_named_clauses_alone_leave_nothing_in_common(one: Policy, other: Policy) -> None:
     found = questions.joint([one, other])
@@ -85,7 +89,8 @@ def _only(rule: Rule, index: int, named: set[Clause]) -> Rule:
     return replace(rule, constraints=kept)
 
 
-@slowly(60)
+@slowly(30)
+@pytest.mark.deep
 @given(policies, st.sampled_from(["epsilon", "minGroup", "dateTime"]), requests)
 def test_no_permitted_request_lies_beyond_the_reach(given_policy: Policy, fact: str, request: Example) -> None:
     found = questions.reach(given_policy, fact)
@@ -159,7 +164,8 @@ def test_a_rule_and_a_condition_that_add_nothing_are_found() -> None:
     ]
 
 
-@slowly(60)
+@slowly(30)
+@pytest.mark.deep
 @given(policies_about_all)
 def test_a_rule_that_adds_nothing_can_be_left_out(given_policy: Policy) -> None:
     for each in clashes(given_policy):

@@ -24,14 +24,16 @@ def permits(policy: Policy, request: Example) -> bool:
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
-@slowly(40)
+@slowly(25)
+@pytest.mark.deep
 @given(policies, requests)
 def test_the_solver_and_the_decision_agree_on_every_request(policy: Policy, request: Example) -> None:
     found = proofs.joint([policy, pinned(request)])
     assert (found.verdict is Verdict.YES) is permits(policy, request)
 
 
-@slowly(40)
+@slowly(25)
+@pytest.mark.deep
 @given(policies_about_all, policies_about_all)
 def test_the_solver_and_the_cells_agree_on_inside(one: Policy, other: Policy) -> None:
     found = proofs.inside(one, other)
@@ -41,7 +43,8 @@ def test_the_solver_and_the_cells_agree_on_inside(one: Policy, other: Policy) ->
         assert not permits(other, found.example)
 
 
-@slowly(40)
+@slowly(25)
+@pytest.mark.deep
 @given(policies_about_all, policies_about_all)
 def test_the_solver_and_the_cells_agree_on_what_is_in_common(one: Policy, other: Policy) -> None:
     found = proofs.joint([one, other])
@@ -52,7 +55,8 @@ def test_the_solver_and_the_cells_agree_on_what_is_in_common(one: Policy, other:
         assert permits(other, found.example)
 
 
-@slowly(40)
+@slowly(25)
+@pytest.mark.deep
 @given(policies_about_all, policies_about_all)
 def test_the_meet_is_inside_both(one: Policy, other: Policy) -> None:
     both = meet(one, other)
@@ -61,7 +65,8 @@ def test_the_meet_is_inside_both(one: Policy, other: Policy) -> None:
         assert proofs.inside(both, other).verdict is Verdict.YES
 
 
-@slowly(40)
+@slowly(25)
+@pytest.mark.deep
 @given(policies, st.sampled_from(["epsilon", "minGroup", "dateTime", "count"]))
 def test_the_solver_and_the_cells_agree_on_the_reach(policy: Policy, fact: str) -> None:
     found, walked = proofs.reach(policy, fact), questions.reach(policy, fact)

@@ -5,7 +5,8 @@ Limits are the strictest, lists of what is allowed are intersected, prohibitions
 (so that payments add up), and what each contract counts for itself is held to the strictest of the counts. The meet
 of policies does not depend on their order or grouping, and the meet of a policy with itself says what it said.
 
-A permission that is left with no common column or counterparty at all is dropped.
+A permission of which nothing can be left is dropped; one without a common column may still use none. Prohibitions are
+never dropped: one that contradicts itself still fires where nothing is known.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def _says_how(condition: Condition) -> bool:
 
 
 def _normal(policy: Policy, vocabulary: Vocabulary) -> Policy:
-    permissions = [_rule(each.action, each.constraints, each.duties, (), vocabulary) for each in policy.permissions]
-    prohibitions = [_rule(each.action, each.constraints, (), each.remedies, vocabulary) for each in policy.prohibitions]
+    permissions = [_permission(each.action, each.constraints, each.duties, vocabulary) for each in policy.permissions]
+    prohibitions = [_prohibition(each, vocabulary) for each in policy.prohibitions]
     return Policy(
         MEET,
         "Offer",
@@ -80,7 +81,7 @@ def _normal(policy: Policy, vocabulary: Vocabulary) -> Policy:
 
 def _both(one: Policy, other: Policy, vocabulary: Vocabulary) -> Policy:
     permissions = [
-        _rule(action, (*mine.constraints, *theirs.constraints), (*mine.duties, *theirs.duties), (), vocabulary)
+        _permission(action, (*mine.constraints, *theirs.constraints), (*mine.duties, *theirs.duties), vocabulary)
         for mine in one.permissions
         for theirs in other.permissions
         for action in _common(mine.action, theirs.action, vocabulary)
@@ -94,15 +95,18 @@ def _both(one: Policy, other: Policy, vocabulary: Vocabulary) -> Policy:
     )
 
 
-def _rule(
-    action: str,
-    conditions: Iterable[Condition],
-    duties: Iterable[Duty],
-    remedies: Iterable[Duty],
-    vocabulary: Vocabulary,
+def _permission(
+    action: str, conditions: Iterable[Condition], duties: Iterable[Duty], vocabulary: Vocabulary
 ) -> Rule | None:
     found = merged(conditions, vocabulary)
-    return None if found is None else Rule("", action, found, _united(duties), _united(remedies), named=False)
+    return None if found is None else Rule("", action, found, _united(duties), named=False)
+
+
+def _prohibition(rule: Rule, vocabulary: Vocabulary) -> Rule:
+    found = merged(rule.constraints, vocabulary)
+    if found is None:
+        found = tuple(sorted(rule.constraints, key=lambda each: repr(key(each))))
+    return Rule("", rule.action, found, (), _united(rule.remedies), named=False)
 
 
 def _common(one: str, other: str, vocabulary: Vocabulary) -> list[str]:

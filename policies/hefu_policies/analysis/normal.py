@@ -28,6 +28,7 @@ _DENY = (Operator.NEQ, Operator.IS_NONE_OF)
 _DEMAND = (Operator.IS_ALL_OF, Operator.HAS_PART)
 _ON_A_LINE = frozenset({Kind.DECIMAL, Kind.INTEGER, Kind.TIME, Kind.DURATION, Kind.LEVEL})
 _SETS = frozenset({Kind.NAMES, Kind.PARTIES})
+NO_NAME = "_"
 _CONTAINED = frozenset({Kind.REGION, Kind.INDUSTRY})
 _AS_THEY_STAND = frozenset({Kind.WINDOW, Kind.CLAIM, Kind.ADDRESS})
 
@@ -159,10 +160,15 @@ def _lists(found: Sequence[Constraint]) -> list[Constraint]:
     """Of sets: only what all allow, none of what one excludes, all that one demands."""
     made = []
     allowed = [each for each in found if each.operator is Operator.IS_PART_OF]
+    denied = [each for each in found if each.operator in _DENY]
     if allowed:
-        made.append(_with(allowed, frozenset.intersection(*(frozenset(each.values) for each in allowed))))
-    for operators in (_DENY, _DEMAND):
-        same = [each for each in found if each.operator in operators]
+        common = frozenset.intersection(*(frozenset(each.values) for each in allowed))
+        if not common:  # only the empty set is left: there is no list of nothing, so one name is allowed and excluded
+            common = frozenset({NO_NAME})
+            denied.append(replace(allowed[0], operator=Operator.IS_NONE_OF, values=(NO_NAME,), written=(NO_NAME,)))
+        made.append(_with(allowed, common))
+    demanded = [each for each in found if each.operator in _DEMAND]
+    for same in (denied, demanded):
         if same:
             made.append(_with(same, frozenset().union(*(each.values for each in same))))
     known = (Operator.IS_PART_OF, *_DENY, *_DEMAND)
@@ -181,8 +187,14 @@ def _cones(found: Sequence[Constraint], vocabulary: Vocabulary) -> list[Constrai
     operand = found[0].operand
     listed = frozenset(value for each in allowed for value in each.values)
     every = frozenset(vocabulary.taxonomies[operand.taxonomy]) | listed if operand.taxonomy else listed
-    tests = [comparison(operand, each.operator, each.values, vocabulary) for each in (*allowed, *denied)]
-    under = frozenset(value for value in every if all(test(value) for test in tests))
+    within = [comparison(operand, each.operator, each.values, vocabulary) for each in allowed]
+    without = [comparison(operand, each.operator, each.values, vocabulary) for each in denied]
+    # What contains an excluded value stays, for the sake of the rest that it contains: only "no" takes it away.
+    under = frozenset(
+        value
+        for value in every
+        if all(test(value) for test in within) and not any(test(value) is False for test in without)
+    )
     if not under and operand.kind in _CONTAINED:  # about what contains the values, both are Unknown and not false
         return [*allowed, *denied, *others]
     return [_with(allowed, _broadest(under, allowed[0], vocabulary)), *denied, *others]
