@@ -71,6 +71,7 @@ POINTS = (
         "certificate.written", _CONNECTOR, "A renewed certificate is about to replace the old one.",
         "续期证书即将替换旧证书。", writes=True,
     ),
+    Point("negotiation.kept", _CONNECTOR, "An answer in a negotiation is kept, not sent.", "协商答复已存，尚未发送。"),
     # ---- calls that a connector makes
     Point("broker.call", _CONNECTOR, "A call to the broker is about to be made.", "即将呼叫平台。"),
     Point("broker.answer", _CONNECTOR, "The broker has answered it.", "平台已应答。"),

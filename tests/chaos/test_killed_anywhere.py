@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 PLACES = {
     "store.before_commit": ("provider", 25),
     "store.committed": ("provider", 25),
+    "negotiation.kept": ("provider", 1),
     "broker.call": ("consumer", 30),
     "broker.answer": ("consumer", 30),
     "broker.heard": ("consumer", 2),

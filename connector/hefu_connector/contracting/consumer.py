@@ -196,6 +196,18 @@ class Consumer:
         said = self._pen.said(negotiation, Move.REQUEST)
         return ContractRequest.of(said.body).purpose if said else ""
 
+    def offers(self) -> list[Negotiation]:
+        """Counter-offers that wait for this consumer's answer, oldest first.
+
+        Raises:
+            Unavailable: the broker is away.
+        """
+        found = []
+        for progress in self._negotiations.negotiations():
+            if progress.consumer == self._author.participant and progress.state is State.OFFERED:
+                found.append(self._read(progress))
+        return found[::-1]
+
     def counter(self, negotiation: str, texts: Mapping[str, str], user: str = "") -> Progress:
         """Answer a counter-offer with other terms; what is not named stays as the counter-offer has it.
 

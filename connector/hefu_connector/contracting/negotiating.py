@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hefu import canonical
+from hefu import canonical, faults
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
@@ -145,6 +145,7 @@ class Pen:
         """
         with self._lock:
             message = self._keep(negotiation, move, make, user)
+        faults.point("negotiation.kept")
         try:
             return self._negotiations.advance(message)
         except Conflict:
@@ -209,6 +210,7 @@ class Pen:
         """Send a consumer's first message."""
         message = self.author.say(_type(Move.REQUEST), request.body(), user=user)
         self._marks.advance(Mark(_said(request.negotiation, Move.REQUEST), 1, message.to_bytes().decode()))
+        faults.point("negotiation.kept")
         return self._negotiations.advance(message)
 
     def terminate(self, negotiation: Negotiation, code: str, reason: str, user: str = "") -> Progress:

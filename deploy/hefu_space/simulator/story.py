@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -42,6 +42,10 @@ PROVIDERS, CONSUMERS = ("provider-1", "provider-2"), ("consumer-1", "consumer-2"
 PURPOSE = "dpv:ScientificResearch"
 STORM, CALM = 60.0, 45.0  # seconds of virtual time
 _UNTIL = "2026-12-20T00:00:00Z"
+# As offered, narrower, inside the provider's limits, and beyond them: the last is answered with a counter-offer.
+_TERMS: tuple[Mapping[str, str], ...] = (
+    {}, {}, {"releases": "6"}, {"epsilon": "0.55"}, {"epsilon": "0.9"}, {"epsilon": "2", "releases": "7"},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,7 @@ class Simulation:
             self._loop(name, "continuity", member.hold, 1)
         else:
             self._loop(name, "resume", member.asking.resume, 1)
+            self._loop(name, "answers", lambda: self._answer(member), 2)
 
     def _loop(self, name: str, what: str, step: Callable[[], object], every: float) -> None:
         """As `hefu_connector.background.Loop`: what is Unavailable is tried again, other errors are told."""
@@ -212,7 +217,7 @@ class Simulation:
             self._deed(chance.uniform(0.5, 1.5), name, partial(_publish, number))
         for _ in range(chance.randint(3, 6)):
             who, what = chance.choice(CONSUMERS), chance.randrange(len(PROVIDERS))
-            self._deed(chance.uniform(2, 12), who, partial(_request, what))
+            self._deed(chance.uniform(2, 12), who, partial(_request, what, chance.choice(_TERMS)))
         for _ in range(chance.randint(15, 40)):
             self._deed(chance.uniform(8, STORM + 2), chance.choice(CONSUMERS), self._ask)
         for _ in range(chance.randint(0, 3)):
@@ -249,6 +254,17 @@ class Simulation:
             group_by=("region",),
         )
         member.asking.ask(plan.body(), contract.agreement.id, PURPOSE, "li")
+
+    def _answer(self, member: Member) -> None:
+        """Answer a counter-offer: mostly yes, at times other terms, seldom no."""
+        for each in member.consumer.offers()[:1]:
+            word = self.chance.random()
+            if word < 0.6:
+                member.consumer.accept(each.id, "li")
+            elif word < 0.9:
+                member.consumer.counter(each.id, {"epsilon": self.chance.choice(("0.54", "0.9"))}, "li")
+            else:
+                member.consumer.withdraw(each.id, "not on these terms", "li")
 
     def _cancel(self, member: Member) -> None:
         asked = member.asking.all(10)
@@ -377,11 +393,13 @@ def simulate(seed: int, bugs: Bugs | None = None) -> History:
 
 
 def _publish(number: int, member: Member) -> None:
-    member.provider.publish(_description(number))
+    description = _description(number)
+    member.provider.publish(description)
+    member.provider.limits.set(description, description.offers[0], {"epsilon": "0.55"})
 
 
-def _request(number: int, member: Member) -> None:
-    member.consumer.request(f"prd-{number}", "off-research", PURPOSE, "li")
+def _request(number: int, terms: Mapping[str, str], member: Member) -> None:
+    member.consumer.request(f"prd-{number}", "off-research", PURPOSE, "li", terms)
 
 
 def _description(number: int) -> Description:
