@@ -24,9 +24,11 @@ ISSUE = {
     "connector": ("init", "join", "enroll", "serve", "status"),
     "source": ("add", "list", "change", "remove"),
     "policy": ("templates", "explain", "check", "test", "can", "diff", "replay"),
-    "product": ("draft", "check", "publish", "list", "retire"),
+    "product": ("draft", "check", "publish", "list", "retire", "limits"),
     "catalog": ("search", "show"),
-    "contract": ("request", "list", "show", "approve", "terminate", "export"),
+    "contract": (
+        "request", "list", "show", "approve", "terminate", "export", "queue", "counter", "accept", "reject", "history",
+    ),  # fmt: skip
     "compute": ("query", "estimate", "show", "watch", "cancel"),
     "release": ("list",),
     "budget": ("show",),

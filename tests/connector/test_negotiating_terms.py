@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hefu import canonical, faults
+from hefu.__main__ import main
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
@@ -250,6 +253,68 @@ def test_history_is_shown_without_the_broker_once_it_is_over(pair: Pair) -> None
         assert alone.history(made.agreement.id) == told
         with pytest.raises(Unavailable):
             alone.history("neg-unknown")
+
+
+# ---------------------------------------------------------------- people at their keyboards
+
+
+@pytest.fixture
+def told(pair: Pair, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command of a participant; what it prints, on either stream."""
+
+    def call(who: str, *words: str, code: int = 0) -> str:
+        capsys.readouterr()
+        found = main([*words, "--dir", str(pair.space.folder / who)])
+        out, error = capsys.readouterr()
+        assert found == code, (words, out, error)
+        return out + error
+
+    return call
+
+
+def test_the_whole_of_it_by_commands(pair: Pair, told: Callable[..., str]) -> None:
+    def run(who: str, *words: str, code: int = 0) -> Any:
+        return json.loads(told(who, *words, "--json", code=code))
+
+    set_ = run("hospital-a", "product", "limits", pair.product, "--offer", "off-research", "--set", "epsilon=2")
+    assert [(each["name"], each["before"], each["after"]) for each in set_["limits"]] == [("epsilon", "1", "2")]
+    words = ("contract", "request", pair.product, "--offer", "off-research", "--purpose", PURPOSE)
+    asked = run("pharma-b", *words, "--set", "epsilon=9", "--set", "valid_days=20", "--wait", "0")["negotiation"]
+    pair.until(asked, State.OFFERED)
+    (queued,) = [each for each in run("pharma-b", "contract", "queue")["contracts"] if each["negotiation"] == asked]
+    assert (queued["state"], queued["round"], queued["waiting"]["on"]) == ("offered", 1, "you")
+    assert {(each["name"], each["after"], each["order"]) for each in queued["changes"]} == {
+        ("epsilon", "2", "wider"), ("valid_days", "20", "narrower"),
+    }  # fmt: skip
+    assert asked in told("pharma-b", "contract", "queue")
+    assert "epsilon 1 → 2" in told("pharma-b", "contract", "queue", "--lang", "zh")
+    assert "更宽" in told("pharma-b", "contract", "show", asked, "--lang", "zh")
+    run("pharma-b", "contract", "counter", asked, "--set", "epsilon=1.5")
+    made = pair.contract(asked)
+    assert epsilon(made) == Decimal("1.5")
+    assert run("pharma-b", "contract", "accept", asked, code=1)["error"] == "negotiation.no_turn"
+    rounds = run("hospital-a", "contract", "history", made.agreement.id)["rounds"]
+    assert [each["move"] for each in rounds[:4]] == ["requested", "offered", "requested", "agreed"]
+    assert "2 → 1.5  [wider]" in told("pharma-b", "contract", "history", asked)
+    assert run("pharma-b", "contract", "counter", asked, "--set", "epsilon", code=2)["error"] == "changes.set"
+    assert "valid_days" in str(run("pharma-b", *words, "--set", "days=20", code=1)["parameters"]["known"])
+
+
+def test_a_person_of_the_provider_sees_counters_and_rejects(pair: Pair, told: Callable[..., str]) -> None:
+    pair.limit({"epsilon": "2"}, "off-manual")
+    asked = pair.ask({"epsilon": "1.5"}, "off-manual")
+    eventually(lambda: asked in told("hospital-a", "contract", "queue"))
+    assert "inside your limits" in told("hospital-a", "contract", "queue")
+    assert "在底线之内" in told("hospital-a", "contract", "show", asked, "--lang", "zh")
+    told("hospital-a", "contract", "counter", asked, "--set", "epsilon=1.25", "--reason", "a bit less")
+    pair.until(asked, State.OFFERED)
+    assert "a bit less" in told("pharma-b", "contract", "history", asked)
+    other = pair.ask({"epsilon": "1.5"}, "off-manual")
+    eventually(lambda: other in told("hospital-a", "contract", "queue"))
+    told("hospital-a", "contract", "reject", other, "--reason", "not this year")
+    assert pair.state(other).messages[-1].body["reason"] == "not this year"
+    told("pharma-b", "contract", "reject", asked)
+    assert pair.state(asked).state is State.TERMINATED
 
 
 # ---------------------------------------------------------------- the broker is not
