@@ -146,10 +146,17 @@ class Demo:
         telling.estimate(self.output, question, found)
 
     def _agree(self, offered: Sequence[Product]) -> None:
-        with step(self.output, "The consumer requests a contract on each product", "使用方就每个产品申请合约"):
-            made = self._each(offered, self._request)
+        haggled = next(each for each in reversed(offered) if each.terms.approval == "automatic")
+        self._set_limits(haggled)
+        with step(
+            self.output,
+            "The consumer requests a contract on each product, one of them on other terms than offered",
+            "使用方就每个产品申请合约，其中一份要求不同条款",
+        ):
+            made = self._each(offered, lambda each: self._request(each, haggled=each is haggled))
             manual = [(p, m) for p, m in zip(offered, made, strict=True) if p.terms.approval == "manual"]
             self._until(lambda: all(self._state(m) == "requested" for _, m in manual), "requests arrive")
+        self._accept_counter_offer(haggled, made[[*offered].index(haggled)])
         for product, negotiation in manual:
             with step(
                 self.output, f"A person at {product.provider} approves by hand", f"{product.provider} 的人员手动批准"
@@ -160,10 +167,39 @@ class Demo:
         self.deals = [Deal(product, str(held[m]["agreement"])) for product, m in zip(offered, made, strict=True)]
         telling.contracts(self.output, [held[each] for each in made])
 
-    def _request(self, product: Product) -> str:
+    def _set_limits(self, product: Product) -> None:
+        """How far the provider goes beyond its public offer: ten releases more. Nobody else is told."""
+        with step(
+            self.output,
+            f"{product.provider} sets its private limit: up to {product.terms.releases + 10} releases in one contract",
+            f"{product.provider} 设定不公开的底线：一份合约至多 {product.terms.releases + 10} 次发布",
+        ):
+            node = self.space.nodes[product.provider]
+            node.do("product", "limits", product.id, "--set", f"releases={product.terms.releases + 10}")
+
+    def _accept_counter_offer(self, product: Product, negotiation: str) -> None:
+        with step(
+            self.output,
+            f"{product.provider} answers with a counter-offer by itself; a person of the consumer accepts it",
+            f"{product.provider} 自动还价；使用方人员接受",
+        ):
+            self._until(lambda: self._state(negotiation) == "offered", "the counter-offer arrives")
+            self.consumer.do("contract", "accept", negotiation)
+            self._until(lambda: self._state(negotiation) == "active", "the negotiated contract comes into force")
+            rounds = self.consumer.do("contract", "history", negotiation)["rounds"]
+            found = self.consumer.do("contract", "show", negotiation)
+        telling.rounds(self.output, rounds)
+        moves = [each["move"] for each in rounds[:4]]
+        self.expect(moves == ["requested", "offered", "accepted", "agreed"], f"it was negotiated as {moves}")
+        agreed = found["terms"]["budget"]["releases"]
+        self.expect(agreed == product.terms.releases + 10, f"{agreed} releases were agreed on")
+
+    def _request(self, product: Product, *, haggled: bool = False) -> str:
         purpose = product.terms.purpose or "dpv:ScientificResearch"
-        words = ("--offer", product.terms.name, "--purpose", purpose)
-        wait = ("--wait", "0") if product.terms.approval == "manual" else ()
+        words: tuple[str, ...] = ("--offer", product.terms.name, "--purpose", purpose)
+        wait = ("--wait", "0") if haggled or product.terms.approval == "manual" else ()
+        if haggled:
+            words += ("--set", f"releases={2 * product.terms.releases}", "--set", "valid_days=90")
         found = self.consumer.do("contract", "request", product.id, *words, *wait)
         return str(found["negotiation"])
 

@@ -93,6 +93,20 @@ def contracts(output: Output, found: Sequence[Mapping[str, Any]]) -> None:
     _table(output, heads, rows)
 
 
+def rounds(output: Output, found: Sequence[Mapping[str, Any]]) -> None:
+    """Who said what in a negotiation, before and after."""
+    moves = {
+        "requested": ("asks", "申请"), "offered": ("counter-offers", "还价"), "accepted": ("accepts", "接受"),
+        "agreed": ("signs the agreement", "签署合约"), "verified": ("verifies and signs too", "核验并签署"),
+        "finalized": ("confirms", "确认"),
+    }  # fmt: skip
+    for each in found:
+        who = f"{each['participant']} ({each['user']})" if each["user"] else each["participant"]
+        steps = [f"{step['name']} {step['before']} → {step['after']}" for step in each["changes"]]
+        told = f": {', '.join(steps)}" if steps else ""
+        output.say(f"  {each['number']}. {who} {_in(output, moves.get(each['move'], (each['move'],) * 2))}{told}")
+
+
 def answers(output: Output, question: Question, rows: Sequence[tuple[str, Cell]]) -> None:
     """Answers beside the truth."""
     shown = [

@@ -355,7 +355,7 @@ def sides(pair: Pair) -> Sides:
         Provider(
             provider._author, provider._trust, provider._products, provider._catalog, broker,
             Pen(provider._author, broker, provider._pen._marks), provider._agreements, provider._origin,
-            lambda: None, provider.limits,
+            lambda: None, provider.limits, provider._shelf, provider._connector_of,
         ),
         Consumer(
             consumer._author, consumer._trust, consumer._catalog, broker,
