@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hefu import canonical
+from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Refused
 from hefu.receipt import Receipt, Refusal
@@ -169,3 +172,29 @@ def test_a_signature_moved_between_two_parties_holds_for_neither(contracts: dict
     forged = replace(statement, signatures=(*swapped, *rest))
     with pytest.raises(HefuError):
         town[CONSUMER].trust.verify(forged, *(each.participant for each in contracts[CONSUMER].agreement.parties))
+
+
+def test_people_ask_for_it_see_it_and_compute_under_it_by_commands(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--dir", str(town.space.folder / CONSUMER), "--json"]
+
+    def run(*words: str) -> Any:
+        assert main([*words, *where]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    asked = run(
+        "contract", "request", PRODUCTS[FIRST], "--offer", "off-research", "--purpose", PURPOSE, "--wait", "20",
+        "--with", f"{PRODUCTS[SECOND]}:off-small", "--service", SERVICE,
+    )  # fmt: skip
+    found = run("contract", "show", asked["negotiation"], "--wait", "20")
+    assert found["state"] == "active"
+    assert [each["participant"] for each in found["terms"]["parties"]] == [FIRST, SECOND, SERVICE, CONSUMER]
+    assert main(["contract", "show", found["agreement"], *where[:2]]) == 0
+    assert f"{SECOND}: {PRODUCTS[SECOND]} (offer off-small)" in capsys.readouterr().out
+    query = "SELECT region, COUNT(*) AS n FROM data GROUP BY region"
+    for name in (FIRST, SECOND):
+        told = run(
+            "compute", "query", query, "--contract", found["agreement"], "--product", PRODUCTS[name], "--epsilon", "0.1"
+        )
+        assert (told["state"], told["provider"]) == ("released", name)

@@ -27,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one = command(group, "query", "ask a query under a contract, and print the answer with its error and cost", _query)
     _add_question(one)
     one.add_argument("--contract", required=True, help="the agreement, such as agr-…")
+    of_several(one)
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
     one = command(
@@ -63,7 +64,7 @@ def _query(arguments: argparse.Namespace) -> int:
         contract = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
         if not contract.HasField("description"):
             raise NotFound("command.not_in_force", contract=arguments.contract)
-        plan = _plan(arguments, _described(contract.description.envelope))
+        plan = _plan(arguments, described(contract, arguments.product))
         request = control_pb2.ControlServiceCreateComputationRequest(
             agreement=contract.agreement_name, plan=plan, purpose=arguments.purpose
         )
@@ -152,6 +153,25 @@ def _cancel(arguments: argparse.Namespace) -> int:
         f"{arguments.computation}：{status}。已扣额度不会恢复。",
     )
     return 0
+
+
+def of_several(parser: argparse.ArgumentParser) -> None:
+    """The product that is asked, where a contract is with several providers."""
+    parser.add_argument("--product", default="", help="the product that is asked, where the contract has several")
+
+
+def described(contract: control_pb2.Contract, product: str = "") -> Description:
+    """The description under a contract of a product; by default of the contract's own, or of the first provider's.
+
+    Raises:
+        NotFound: nobody brings that product into the contract.
+    """
+    found = [_described(each.envelope) for each in (contract.description, *contract.descriptions)]
+    wanted = short(named("products", product)) if product else found[0].product
+    for each in found:
+        if each.product == wanted:
+            return each
+    raise NotFound("resource.not_found", what="product under this agreement", name=wanted[:64])
 
 
 def _described(envelope: bytes) -> Description:

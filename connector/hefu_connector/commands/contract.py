@@ -14,6 +14,7 @@ from hefu_connector.commands.show import headings, word
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
+    from hefu_policies.contribution import Contribution
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -204,6 +205,12 @@ def _document(contract: control_pb2.Contract) -> dict[str, object]:
     }
 
 
+def _brought(output: Output, one: Contribution) -> tuple[tuple[str, str], str]:
+    """What a further provider brings, in a line."""
+    budget = pages.budget_text(output, one.budget)
+    return ("with", "共同方"), f"{one.provider}: {one.product} ({word(output, 'offer', '报价')} {one.offer}), {budget}"
+
+
 def _page(output: Output, contract: control_pb2.Contract) -> None:
     from hefu.envelope import Statement
     from hefu_policies.contract import Agreement
@@ -224,6 +231,7 @@ def _page(output: Output, contract: control_pb2.Contract) -> None:
         pairs += [
             (("in force", "有效期"), f"{terms.not_before:%Y-%m-%d} … {terms.not_after:%Y-%m-%d}"),
             (("budget", "额度"), pages.budget_text(output, terms.budget)),
+            *(_brought(output, each) for each in terms.further),
             (("signed by", "签署"), ", ".join(each.key for each in statement.signatures)),
             (("digest", "摘要"), statement.digest()),
         ]

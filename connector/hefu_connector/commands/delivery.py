@@ -32,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = commands(parser)
     one = command(group, "request", "have rows or a file delivered under a contract, and wait for them", _ask)
     one.add_argument("--contract", required=True, help="the agreement, such as agr-…")
+    compute.of_several(one)
     one.add_argument("--processing", default="", help="raw, masked, sampled or anonymised (default: the contract's)")
     one.add_argument("--columns", default="", help="names with commas between (default: all that the contract names)")
     one.add_argument("--rows", type=int, default=0, help="at most so many (default: as many as the contract allows)")
@@ -170,14 +171,14 @@ def _plan(arguments: argparse.Namespace, contract: control_pb2.Contract) -> byte
     from hefu.envelope import Statement
     from hefu_policies import odrl
     from hefu_policies.agreement import Agreement
-    from hefu_policies.product import Description
     from hefu_policies.terms import DELIVER, FILE, ROWS
 
     from hefu_connector.computing.delivery import MOST_CELLS, MOST_ROWS, DeliveryPlan
 
-    agreement = Agreement.of(Statement.parse(contract.agreement.envelope).body)
-    description = Description.of(Statement.parse(contract.description.envelope).body)
-    rules = [rule for each in agreement.strategies for rule in odrl.load(each.policy).permissions]
+    description = compute.described(contract, arguments.product)
+    signed = Agreement.of(Statement.parse(contract.agreement.envelope).body)
+    agreement = signed.over(description.product) or signed
+    rules = [rule for each in agreement.terms for rule in odrl.load(each.policy).permissions]
     said = _limits([rule for rule in rules if rule.action == DELIVER], arguments.processing)
     schema = tuple(each.name for each in description.resources[0].schema)
     columns = tuple(filter(None, arguments.columns.split(","))) or tuple(

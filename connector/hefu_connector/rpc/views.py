@@ -154,6 +154,7 @@ def contract(found: Standing) -> control_pb2.Contract:
     if held is not None:
         message.countersignature.CopyFrom(signed(held.countersignature))
         message.description.CopyFrom(signed(held.description_statement))
+        message.descriptions.extend(signed(each) for each, _ in held.described)
         if found.charged is not None:
             account = overview.agreement_account(held)
             message.balance.CopyFrom(balance(Balance(account, found.charged)))

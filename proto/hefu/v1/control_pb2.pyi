@@ -1173,6 +1173,7 @@ class Contract(_message.Message):
     AGREEMENT_FIELD_NUMBER: _builtins.int
     COUNTERSIGNATURE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DESCRIPTIONS_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -1211,6 +1212,10 @@ class Contract(_message.Message):
         """The signed description that the agreement names."""
 
     @_builtins.property
+    def descriptions(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Statement]:
+        """The descriptions of all providers, in the order of the parties; set with it."""
+
+    @_builtins.property
     def waiting(self) -> Global___Waiting:
         """Set while it waits for somebody."""
 
@@ -1237,6 +1242,7 @@ class Contract(_message.Message):
         agreement: _common_pb2.Statement | None = ...,
         countersignature: _common_pb2.Statement | None = ...,
         description: _common_pb2.Statement | None = ...,
+        descriptions: _abc.Iterable[_common_pb2.Statement] | None = ...,
         waiting: Global___Waiting | None = ...,
         balance: Global___Balance | None = ...,
         reason: _builtins.str = ...,
@@ -1246,7 +1252,7 @@ class Contract(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "balance", b"balance", "countersignature", b"countersignature", "description", b"description", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "agreement_name", b"agreement_name", "balance", b"balance", "consumer", b"consumer", "countersignature", b"countersignature", "description", b"description", "name", b"name", "offer", b"offer", "product", b"product", "provider", b"provider", "purpose", b"purpose", "reason", b"reason", "round", b"round", "state", b"state", "terms", b"terms", "update_time", b"update_time", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "agreement_name", b"agreement_name", "balance", b"balance", "consumer", b"consumer", "countersignature", b"countersignature", "description", b"description", "descriptions", b"descriptions", "name", b"name", "offer", b"offer", "product", b"product", "provider", b"provider", "purpose", b"purpose", "reason", b"reason", "round", b"round", "state", b"state", "terms", b"terms", "update_time", b"update_time", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
