@@ -280,7 +280,7 @@ def sides(pair: Pair) -> Sides:
     p = type(provider)(
         provider._author, provider._trust, provider._products, provider._catalog, broker,
         Pen(provider._author, broker, provider._pen._marks), provider._agreements, provider._origin,
-        provider._chartered,
+        provider._chartered, provider.limits, provider._shelf, provider._connector_of,
     )  # fmt: skip
     c = type(consumer)(
         consumer._author, consumer._trust, consumer._catalog, broker,
