@@ -349,3 +349,9 @@ def test_every_remedy_and_sentence_stands_in_both_languages() -> None:
         for key, each in table.items():
             assert each["en"], key
             assert any("\u4e00" <= letter <= "\u9fff" for letter in each["zh"]), key
+
+
+def test_the_clauses_of_a_ready_made_policy_do_not_clash() -> None:
+    checked = check(GOOD, {"admissions": lambda: VIEW})
+    assert checked.description is not None
+    assert [each.what for each in checked.warnings if each.what.startswith("analysis.")] == []

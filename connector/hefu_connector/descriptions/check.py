@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hefu.canonical import Json, Object
 from hefu_policies import odrl
+from hefu_policies.analysis import clashes
 from hefu_policies.product import LATEST, Codes, Description, Price
 from hefu_policies.resource import Fact, Resource
 
@@ -154,10 +155,14 @@ def _description(reader: Reader, root: Node, found: Mapping[str, Node], view: So
 
 
 def _warnings(offers: Node, description: Description, region: str) -> Iterator[Fault]:
-    """Constraints on facts that nobody knows in this connector: they are never met."""
+    """Rules that clash, and constraints on facts that nobody knows in this connector: they are never met."""
     for node, offer in zip(offers.items, description.offers, strict=True):
-        told = set()
-        for each in without_source(odrl.load(offer.policy), description.resources[0], region):
+        policy, told = odrl.load(offer.policy), set()
+        for clash in clashes(policy):
+            if clash.is_fault:
+                found = {"rule": clash.rule, "others": ", ".join(clash.others)}
+                yield Fault(node.line, node.place, clash.finding.value, "", found)
+        for each in without_source(policy, description.resources[0], region):
             if each.operand.term not in told:
                 told.add(each.operand.term)
                 yield Fault(
