@@ -28,8 +28,6 @@ __all__ = ["LONGEST", "TERM_PREFIX", "Test", "comparison", "is_names"]
 
 LONGEST = 200  # characters of a name in a fact; a longer one is Unknown
 
-Sets = Callable[[frozenset[Any], Collection[Any]], bool]  # of R and V
-
 
 def comparison(operand: Operand, operator: Operator, values: Values, vocabulary: Vocabulary) -> Test:
     """The closure of a constraint.
@@ -62,14 +60,14 @@ def is_names(value: object) -> TypeGuard[Collection[str]]:
     return True
 
 
-_IN_SETS: dict[Operator, Sets] = {
-    Operator.EQ: lambda right, value: right == frozenset(value),
-    Operator.NEQ: lambda right, value: right != frozenset(value),
-    Operator.IS_ANY_OF: lambda right, value: not right.isdisjoint(value),
-    Operator.IS_NONE_OF: lambda right, value: right.isdisjoint(value),
-    Operator.IS_ALL_OF: lambda right, value: right.issubset(value),
-    Operator.HAS_PART: lambda right, value: right.issubset(value),
-    Operator.IS_PART_OF: lambda right, value: right.issuperset(value),
+_IN_SETS: dict[Operator, Callable[[frozenset[str]], Callable[[Collection[str]], bool]]] = {
+    Operator.EQ: lambda right: lambda value: right == frozenset(value),
+    Operator.NEQ: lambda right: lambda value: right != frozenset(value),
+    Operator.IS_ANY_OF: lambda right: lambda value: not right.isdisjoint(value),
+    Operator.IS_NONE_OF: lambda right: right.isdisjoint,
+    Operator.IS_ALL_OF: lambda right: right.issubset,
+    Operator.HAS_PART: lambda right: right.issubset,
+    Operator.IS_PART_OF: lambda right: right.issuperset,
 }
 # Of one value, which counts as its lineage where it has one.
 _NARROWER = (Operator.IS_A, Operator.IS_ANY_OF, Operator.IS_PART_OF)
@@ -82,15 +80,11 @@ _SETS = frozenset({Kind.NAMES, Kind.PARTIES, Kind.CLAIM})
 def _set_test(operand: Operand, operator: Operator, values: Values) -> Test:
     right = frozenset(map(str, values))
     # A claim is one of those that are there, whatever the others are.
-    compare = fitting(_IN_SETS, Operator.IS_ANY_OF if _one_claim(operand, operator) else operator)
+    compare = fitting(_IN_SETS, Operator.IS_ANY_OF if _one_claim(operand, operator) else operator)(right)
     prefix = operand.prefix
-
-    def test(value: object) -> bool | None:
-        if not is_names(value):
-            return None
-        return compare(right, [each.removeprefix(prefix) for each in value] if prefix else value)
-
-    return test
+    if not prefix:
+        return lambda value: compare(value) if is_names(value) else None
+    return lambda value: compare([each.removeprefix(prefix) for each in value]) if is_names(value) else None
 
 
 def _one_claim(operand: Operand, operator: Operator) -> bool:
@@ -134,6 +128,14 @@ def _narrow_test(
     every = operator in _ALL
     if operator not in (*_NARROWER, *_ALL) and not negative:
         wrong("operator", f"an operator that fits {operand.term}")
+
+    if not broader and not prefix and not every:
+
+        def quick(value: object) -> bool | None:
+            known = lineage(value) if type(value) is str else None
+            return None if known is None else right.isdisjoint(known) is negative
+
+        return quick
 
     def test(value: object) -> bool | None:
         name = value.removeprefix(prefix) if type(value) is str else ""

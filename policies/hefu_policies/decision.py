@@ -144,10 +144,8 @@ def _first_fired(
     for each in contract.prohibitions:
         if request.action not in each.covers:
             continue
-        fires = True
-        for node in each.nodes:
-            if truth(node, known, at, False, reasons) is False:
-                fires = False
+        _, failed = _judge(each, known, at, False, reasons)
+        fires = not failed
         reasons.append(each.effective if fires else each.idle)
         if fires and found is None:
             found = each
@@ -160,14 +158,34 @@ def _holding(contract: Compiled, request: Request, known: Facts, at: int, reason
     for each in contract.permissions:
         if request.action not in each.covers:
             continue
-        holds = True
-        for node in each.nodes:
-            if not truth(node, known, at, True, reasons):
-                holds = False
+        holds, _ = _judge(each, known, at, True, reasons)
         reasons.append(each.effective if holds else each.idle)
         if holds:
             found.append(each)
     return found
+
+
+def _judge(rule: CompiledRule, known: Facts, at: int, waiting: bool, reasons: list[Reason]) -> tuple[bool, bool]:
+    """Whether all constraints are True, and whether any is False; those without logic are judged here, quicker."""
+    all_held, any_failed = True, False
+    get, append = known.get, reasons.append
+    for name, first, test, held, failed, unknown, deferred in rule.plain:
+        value = get(name)
+        result = None if value is None else test(value)
+        if result:
+            append(held)
+        elif result is None and at < first:
+            append(deferred)
+            result = waiting
+        else:
+            append(failed if result is False else unknown)
+        if not result:
+            all_held = False
+            any_failed = any_failed or result is False
+    if not rule.plain:
+        results = [truth(node, known, at, waiting, reasons) for node in rule.nodes]
+        return all(results), False in results
+    return all_held, any_failed
 
 
 def truth(node: Node, known: Facts, at: int, waiting: bool | None, reasons: list[Reason]) -> bool | None:

@@ -53,6 +53,8 @@ def ordered(operand: Operand, operator: Operator, values: Values) -> Test:
         return _decimal_test(compare, limit)
     if operand.kind is Kind.INTEGER:
         return lambda value: bool(compare(value, limit)) if type(value) is int else None
+    if operand.kind is Kind.TIME:
+        return _time_test(compare, limit)
 
     def test(value: object) -> bool | None:
         known = normal(value)
@@ -65,6 +67,15 @@ def _decimal_test(compare: Callable[[Any, Any], Any], limit: Value) -> Test:
     def test(value: object) -> bool | None:
         if type(value) is int or (type(value) is Decimal and value.is_finite()):
             return bool(compare(value, limit))
+        return None
+
+    return test
+
+
+def _time_test(compare: Callable[[Any, Any], Any], limit: Value) -> Test:
+    def test(value: object) -> bool | None:
+        if type(value) is datetime and value.utcoffset() == _UTC:
+            return bool(compare(value.replace(microsecond=0) if value.microsecond else value, limit))
         return None
 
     return test

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hefu_policies.comparisons import Test, comparison
 from hefu_policies.reading import wrong
@@ -31,9 +31,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A compiled constraint.
+class Check(NamedTuple):
+    """A compiled constraint; a tuple, as taking it apart is the quickest way to read it.
 
     Attributes:
         name: of its fact.
@@ -95,6 +94,7 @@ class CompiledRule:
 
     Attributes:
         covers: the rule's action and all narrower ones.
+        plain: the nodes where all of them are constraints without logic; else empty.
         duties: of a permission; the remedies of a prohibition.
         effective: what to say where it takes effect; ``idle`` where it does not.
     """
@@ -102,6 +102,7 @@ class CompiledRule:
     rule: Rule
     covers: frozenset[str]
     nodes: tuple[Node, ...]
+    plain: tuple[Check, ...]
     duties: tuple[CompiledDuty, ...]
     effective: Reason
     idle: Reason
@@ -155,10 +156,13 @@ def compile_policy(
 
 
 def _rule(rule: Rule, effective: Code, idle: Code, vocabulary: Vocabulary) -> CompiledRule:
+    nodes = tuple(_node(each, rule.id, vocabulary) for each in rule.constraints)
+    plain = tuple(each for each in nodes if isinstance(each, Check))
     return CompiledRule(
         rule,
         vocabulary.narrower(rule.action),
-        tuple(_node(each, rule.id, vocabulary) for each in rule.constraints),
+        nodes,
+        plain if len(plain) == len(nodes) else (),
         (
             *(_duty(each, rule.id, vocabulary, _due(each, vocabulary)) for each in rule.duties),
             *(_duty(each, rule.id, vocabulary, Phase.POST) for each in rule.remedies),
