@@ -596,8 +596,13 @@ class Obligations(Protocol):
         """What is performed for a subject (a plan and its purpose), and what is violated."""
         ...
 
-    def admit(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+    def admit(
+        self, contract: Contract, clause: str, performed: frozenset[str], subject: str, computation: str
+    ) -> None:  # fmt: skip
         """Use up what was performed for this subject before the use, durably: it serves one computation.
+
+        Args:
+            performed: ids of the duties that the decision counted as performed.
 
         Raises:
             Refused: another computation took it meanwhile.
@@ -630,7 +635,9 @@ class NothingOwed:
         """As in the port."""
         return Performed()
 
-    def admit(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+    def admit(
+        self, contract: Contract, clause: str, performed: frozenset[str], subject: str, computation: str
+    ) -> None:  # fmt: skip
         """As in the port."""
 
     def give_back(self, contract: Contract, clause: str, subject: str, computation: str) -> None:

@@ -243,6 +243,19 @@ def test_an_approval_is_not_lost_where_the_asset_has_nothing_left(books: Books) 
     assert (kept.state, kept.used) == (DutyState.FULFILLED, "")
 
 
+@approved
+def test_a_decision_made_before_the_approval_was_used_up_is_not_carried_out_after(books: Books) -> None:
+    contract, subject = books.space.contract, books.subject()
+    clause = str(books.owing.demands(contract)[-1].clause)
+    books.says(books.provider, "urn:d:approve", subject)
+    seen = books.owing.standing(contract, subject).performed
+    assert seen == {"urn:d:approve"}
+    assert books.ask().state is ComputationState.RELEASED
+    assert books.ask().state is ComputationState.REFUSED  # and waits for the next approval
+    with pytest.raises(Refused):
+        books.owing.admit(contract, clause, seen, subject, "cmp-decided-too-early")
+
+
 @informed
 def test_what_is_owed_after_a_use_blocks_nothing_until_its_deadline(books: Books) -> None:
     run = books.ask()

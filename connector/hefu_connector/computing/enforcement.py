@@ -346,7 +346,7 @@ class Enforcement:
             contract, request, statement, self._means, course, standing=standing, connection=over,
             now=world.clock.now(), duties=world.owing.standing(contract, subject),
         )  # fmt: skip
-        world.owing.admit(contract, admitted.under.clause, subject, request.computation)
+        world.owing.admit(contract, admitted.under.clause, admitted.performed, subject, request.computation)
         return admitted
 
     def _reserve(self, admitted: Admitted) -> None:

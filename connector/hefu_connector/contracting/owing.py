@@ -98,19 +98,22 @@ class Owing:
                 violated.add(each.duty)
         return Performed(frozenset(performed - violated), frozenset(violated))
 
-    def admit(self, contract: Contract, clause: str, subject: str, computation: str) -> None:
+    def admit(
+        self, contract: Contract, clause: str, performed: frozenset[str], subject: str, computation: str
+    ) -> None:  # fmt: skip
         """As in the port."""
-        wanted = [each for each in self._of_clause(contract, clause) if each.when is Phase.ADMISSION]
+        wanted = [each for each in self._of_clause(contract, clause) if each.duty.id in performed]
         for demand in wanted:
             for_all = self._duties.find(contract.agreement.id, demand.duty.id, "")
             if for_all is not None and for_all.state is DutyState.FULFILLED:
                 continue
             held = self._duties.find(contract.agreement.id, demand.duty.id, subject)
-            if held is None or held.state is not DutyState.FULFILLED or held.used == computation:
-                continue  # inactive: the decision point did not ask for it
+            if held is not None and held.used == computation:
+                continue
             try:
-                if held.used:
-                    raise Conflict("duty.changed", duty=held.duty, agreement=held.agreement)
+                # The decision counted on it: whatever became of it meanwhile, it must still be there to be used.
+                if held is None or held.state is not DutyState.FULFILLED or held.used:
+                    raise Conflict("duty.changed", duty=demand.duty.id, agreement=contract.agreement.id)
                 self._duties.keep(replace(held, used=computation))
             except Conflict:
                 raise Refused("contract.duties", duties=demand.duty.action) from None
