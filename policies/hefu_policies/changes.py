@@ -166,6 +166,8 @@ def read(offer: Offer, texts: Mapping[str, str]) -> Object:
         NotFound: nothing of that name can be changed.
         Malformed: the name is of several constraints, or the value of another form.
     """
+    if not texts:
+        return {}
     known, made = terms_of(offer), Object()
     for name, text in texts.items():
         if name == "budget":

@@ -90,6 +90,8 @@ def answer(offer: Offer, changes: Object, limits: Object) -> Answer:
     Raises:
         Malformed: changes or limits are not of this offer.
     """
+    if not changes:  # the offer as it stands, as mostly
+        return Answer(Verdict.INSIDE_OFFER)
     public, asked = terms_of(offer), terms_of(changed(offer, changes))
     widest = terms_of(changed(offer, limits))
     beyond = [key for key in changes if not _fits(order(asked[key], public[key]))]
