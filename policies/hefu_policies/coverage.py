@@ -30,7 +30,7 @@ def missing(contract: Compiled, clause: str, found: Covered, action: str = "") -
     """What was never decided of the permission that is used and of the prohibitions that could have stopped it.
 
     Args:
-        clause: the id of the permission.
+        clause: the id of the permission; empty where it stands in another policy, so that only prohibitions count.
         found: all that was decided from the admission on, the release included.
         action: that was asked, where it is narrower than the permission's.
 
@@ -38,11 +38,11 @@ def missing(contract: Compiled, clause: str, found: Covered, action: str = "") -
         Constraints and phases; empty where nothing stands against a release. A clause that is no permission of the
         contract is missing itself.
     """
-    used = [each.rule for each in contract.permissions if each.rule.id == clause]
-    if not used:
+    used = [each.rule for each in contract.permissions if clause and each.rule.id == clause]
+    if clause and not used:
         return ((clause, Phase.RELEASE),)
-    action = action or used[0].action
-    against = [each.rule for each in contract.prohibitions if action in each.covers]
+    action = action or next((each.action for each in used), "")
+    against = [each.rule for each in contract.prohibitions if not action or action in each.covers]
     return tuple(each for rule in (*used, *against) for each in _needed(rule) if each not in found)
 
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from hefu_policies.policy import Compiled, CompiledDuty, CompiledRule, Group, Node
 from hefu_policies.reasons import Code, Reason
-from hefu_policies.terms import HEFU, PHASES, Phase, Vocabulary
+from hefu_policies.terms import PHASES, Phase
 
 Facts = Mapping[str, object]  # by an operand's name, for example "epsilon"; absent or None is Unknown
 
@@ -115,16 +115,6 @@ def decide(contract: Compiled, request: Request, facts: Facts, phase: Phase) -> 
     if contract.obligations or request.violated:
         effect, clause = _obliged(contract, request, known, phase, effect, clause, reasons)
     return Decision(effect, tuple(reasons), duties, clause, phase, request, contract, known)
-
-
-def merge(admission: Facts, fresh: Facts, vocabulary: Vocabulary = HEFU) -> dict[str, object]:
-    """The facts of `Phase.MONITOR`: those of the admission, renewed where their operands are monitored."""
-    renewed = {
-        name: value
-        for name, value in fresh.items()
-        if (operand := vocabulary.by_name.get(name.partition("@")[0])) is not None and Phase.MONITOR in operand.phases
-    }
-    return {**admission, **renewed}
 
 
 def _concerns(contract: Compiled, request: Request, reasons: list[Reason]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hefu_policies import coverage, odrl
-from hefu_policies.decision import Decision, Effect, Request, decide, merge
+from hefu_policies.decision import Decision, Effect, Request, decide
 from hefu_policies.duties import Performance, State, deadline, standing
 from hefu_policies.explanation import Audience, explain
 from hefu_policies.policy import Compiled, compile_policy
@@ -196,12 +196,6 @@ def test_a_fact_of_the_release_waits_inside_logic_too() -> None:
     assert ask(contract, {"epsilon": 0, "minGroup": 20}, Phase.RELEASE).permits
 
 
-def test_a_monitor_renews_only_what_is_monitored() -> None:
-    admitted: dict[str, object] = {"purpose": "dpv:AcademicResearch", "dateTime": NOON, "frequency@P1D": 1}
-    fresh: dict[str, object] = {"purpose": "dpv:Marketing", "dateTime": NOON + DAY, "frequency@P1D": 9, "new": 1}
-    assert merge(admitted, fresh) == admitted | {"dateTime": NOON + DAY}
-
-
 def test_nothing_is_released_that_was_not_decided_in_each_of_its_phases() -> None:
     never = {"@id": "urn:no:1", "action": "hefu:compute",
              "constraint": [NOT_LATE | {"@id": "urn:c:before", "operator": "lt",
@@ -219,5 +213,7 @@ def test_nothing_is_released_that_was_not_decided_in_each_of_its_phases() -> Non
         found = coverage.covered(each for phase, each in decisions.items() if phase is not skipped)
         assert {part for part, phase in coverage.missing(contract, "urn:r:1", found) if phase is skipped} == left
     assert coverage.missing(contract, "urn:r:other", coverage.covered(decisions.values()))
+    beside = coverage.missing(contract, "", frozenset())  # the permission stands in another policy of the agreement
+    assert {part for part, _ in beside} == {"urn:c:before"}
     waiting = ask(contract, {"epsilon": 0, "dateTime": NOON}, Phase.ADMISSION)
     assert ("urn:c:group", Phase.ADMISSION) not in coverage.covered([waiting])

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
 
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Refused
-from hefu_policies import replay
+from hefu_policies import coverage, replay
 from hefu_policies.decision import Decision
-from hefu_policies.policy import leaves
 from hefu_policies.reasons import Code
 from hefu_policies.terms import Phase
 
@@ -47,13 +45,14 @@ class Course:
         Raises:
             Refused: one was not.
         """
-        decided = {(each.contract.policy.id, part, each.phase) for each in self.decisions for part in _decided(each)}
-        lacking = []
-        for each in self.decisions:
-            if each.phase is Phase.RELEASE:
-                lacking += [
-                    part for part, phase in _due(each, clause) if (each.contract.policy.id, part, phase) not in decided
-                ]
+        released = [each for each in self.decisions if each.phase is Phase.RELEASE]
+        used = [each.contract.policy.id for each in released if clause in _permissions(each)]
+        lacking = [] if used else [clause]
+        for each in released:
+            policy = each.contract.policy.id
+            found = coverage.covered(one for one in self.decisions if one.contract.policy.id == policy)
+            under = clause if policy in used else ""
+            lacking += [part for part, _ in coverage.missing(each.contract, under, found, each.request.action)]
         if lacking:
             raise Refused("policy.undecided", clauses=", ".join(lacking)[:400])
 
@@ -85,17 +84,5 @@ class Course:
         return canonical.encode(body)
 
 
-_RUNNING = frozenset({Phase.ADMISSION, Phase.MONITOR, Phase.RELEASE})
-_DECIDED = frozenset({Code.HELD, Code.FAILED, Code.UNKNOWN})
-
-
-def _decided(decision: Decision) -> Iterator[str]:
-    return (each.part for each in decision.reasons if each.code in _DECIDED)
-
-
-def _due(decision: Decision, clause: str) -> Iterator[tuple[str, Phase]]:
-    """Every constraint on which a release hangs, with each phase of its operand while it runs."""
-    rules = [each for each in decision.contract.permissions if each.rule.id == clause]
-    for each in (*rules, *decision.contract.prohibitions):
-        for leaf in leaves(each.rule) if decision.request.action in each.covers else ():
-            yield from ((leaf.id, phase) for phase in leaf.operand.phases & _RUNNING)
+def _permissions(decision: Decision) -> set[str]:
+    return {each.rule.id for each in decision.contract.permissions}
