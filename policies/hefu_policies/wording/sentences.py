@@ -86,7 +86,7 @@ CONDITIONS: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
     ("elapsedTime", "lteq"): ("no more than {v} have passed since the agreement began", "自合约生效起不超过 {v}"),
     ("meteredTime", "lteq"): ("no more than {v} of computing time are used in all", "累计计算时长不超过 {v}"),
     ("timeInterval", "gteq"): ("at least {v} lie between two uses", "两次使用之间至少间隔 {v}"),
-    ("count", "lteq"): ("there are at most {v} computations in all, this one included", "累计不超过 {v} 次（含本次）"),
+    ("count", "lteq"): ("computations in all, this one included, are at most {v}", "累计不超过 {v} 次（含本次）"),
     ("frequency", "lteq"): ("there are at most {v} computations in each {unit}", "每{unit}不超过 {v} 次"),
     ("payAmount", "lteq"): ("the price is at most {v} {unit}", "价格不超过 {v} {unit}"),
     ("payAmount", "eq"): ("the price is {v} {unit}", "价格为 {v} {unit}"),
