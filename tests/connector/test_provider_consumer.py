@@ -385,6 +385,26 @@ def test_a_change_that_cannot_be_handled_yet_comes_again(pair: Pair, sides: Side
     assert seen == [asked.id] * 3
 
 
+def test_what_failed_before_a_crash_is_tried_by_the_next_process_also_where_it_is_over(
+    pair: Pair, sides: Sides
+) -> None:
+    """The last change of a negotiation comes before the broker's key is known, and then the power goes."""
+    asked, seen = sides.ask(), []
+    marks = pair.consumer.consumer._marks
+
+    def fails(progress: Progress) -> None:
+        raise Untrusted("key.unknown", key="the broker's")
+
+    Watch(sides.broker, marks, fails).follow()
+    sides.provider.refuse(asked.id, "over")
+    after = Watch(sides.broker, marks, lambda progress: seen.append(progress.state))
+    after.follow()
+    after.try_again()
+    assert seen == [State.TERMINATED]
+    Watch(sides.broker, marks, lambda progress: seen.append(progress.state)).follow()
+    assert len(seen) == 1
+
+
 # ---------------------------------------------------------------- computations
 
 

@@ -29,6 +29,7 @@ log = logging.getLogger("hefu.negotiation")
 _PREFIX = "negotiation."
 _MOST_MESSAGES = 64
 _MOST_FAILURES = 10  # reactions to one state of a negotiation, before it is left alone
+_AGAIN = "again/"  # marks of what failed, so that the next process tries it too
 _HAGGLING = (Move.REQUEST, Move.OFFER, Move.ACCEPT)
 # What must not have been said for a move to be made: nothing after an end, and one thing at each place.
 _RIVALS = {
@@ -249,10 +250,22 @@ class Watch:
     def try_again(self) -> None:
         """React once more to what failed before; raises Unavailable."""
         for id_ in list(self._failed):
-            self._take(self._negotiations.negotiation(f"negotiations/{id_}"))
+            try:
+                progress = self._negotiations.negotiation(f"negotiations/{id_}")
+            except NotFound:  # a broker that lost it: there is nothing to try any more
+                self._failed.pop(id_)
+                self._marks.remove(_AGAIN + id_)
+            else:
+                self._take(progress)
 
     def _look_back(self) -> None:
-        """After a start, look once at everything that is not over: what an earlier process could not do is done now."""
+        """After a start, look once at everything that is not over: what an earlier process could not do is done now.
+
+        What failed there is tried again too, also where it is over: an agreement that could not be verified then, as
+        the broker's key was not known yet, would not be looked at any more.
+        """
+        for mark in self._marks.all(_AGAIN):
+            self._failed.setdefault(mark.name.removeprefix(_AGAIN), 0)
         for progress in self._negotiations.negotiations():
             if not is_final(progress.state):
                 self._take(progress)
@@ -266,10 +279,12 @@ class Watch:
         except HefuError as fault:
             log.warning("negotiation %s: %s: %s", progress.id, fault.code, fault.public())
             failures = self._failed.pop(progress.id, 0) + 1
+            self._marks.advance(Mark(_AGAIN + progress.id, 1))
             if failures < _MOST_FAILURES:
                 self._failed[progress.id] = failures
         else:
-            self._failed.pop(progress.id, None)
+            if self._failed.pop(progress.id, None) is not None:
+                self._marks.remove(_AGAIN + progress.id)
 
 
 def said(marks: Marks, negotiation: str, move: Move, place: int = 0) -> Statement | None:
