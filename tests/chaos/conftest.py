@@ -56,8 +56,9 @@ class Town:
                 process.start()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A town for each file: a journal whose clock once went back says so to every auditor for ever."""
     folder = tmp_path_factory.mktemp("town")
     clock = folder / "clock"
     clock.write_text("0\n")
