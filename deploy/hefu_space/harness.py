@@ -196,9 +196,14 @@ def must(words: Sequence[str], environment: Mapping[str, str] | None = None, hos
     """
     answer = run(words, environment, host=host)
     if not answer.ok:
-        reasons = [str(answer.error.get("message", "")), *answer.error.get("reasons", ())]
-        raise Unavailable("space.command_failed", reasons=reasons, command=" ".join(("hefu", *words[:3])))
+        raise failed(answer)
     return answer.document
+
+
+def failed(answer: Answer) -> Unavailable:
+    """What to raise where a command did not do what it was asked: its own error is in the reasons."""
+    reasons = [str(answer.error.get("message", "")), *answer.error.get("reasons", ())]
+    return Unavailable("space.command_failed", reasons=reasons, command=" ".join(("hefu", *answer.words[:3])))
 
 
 def until(holds: Callable[[], bool], seconds: float) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu_space.harness import Answer, Process, must, run
+from hefu_space.harness import Answer, Process, failed, must, run, until
 from hefu_space.operator import Operator
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOCAL = "127.0.0.1"
 SPACE = "demo"
 _AT_ONCE = 4
+_ENROL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ class Space:
         made = ("audit", "init", "--space", str(self.space_file), "--participant", name, "--dir", str(folder))
         must((*made, "--secret", f"file:{self.secrets / name}"))
         token = self.operator.invite(name, frozenset({"regulator"}))
-        run(("audit", "enroll", "--token", token, "--dir", str(folder)))  # it then waits for the root: exit code 3
+        asking = ("audit", "enroll", "--token", token, "--dir", str(folder))
+        if not until(lambda: run(asking).error.get("error") == "audit.pending", _ENROL_SECONDS):
+            raise failed(run(asking))
         self.operator.certify(name)
         must(("audit", "enroll", "--dir", str(folder)))
         return folder

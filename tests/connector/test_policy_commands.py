@@ -79,7 +79,7 @@ def test_a_template_is_written_with_its_parameters_and_explained(
     code, out, _ = run(capsys, "explain", path, "--lang", "en")
     assert code == 0
     assert "age_band, region" in out
-    assert "at most 7 computations" in out
+    assert "computations in all, this one included, are at most 7" in out
     assert run(capsys, *words)[0] == 2, "what is there already is never overwritten"
 
 
