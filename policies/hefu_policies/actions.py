@@ -45,7 +45,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({
     each.term: each for each in (
         Action(USE, (), _NONE, "use", "使用"),
         # Computations: the data itself is never obtained.
-        Action(COMPUTE, (USE,), _NEVER, "compute without obtaining the data", "不获取数据的计算"),
+        Action(COMPUTE, (USE,), _NEVER, "have anything computed on the data", "对数据进行任何计算"),
         Action(DP_QUERY, (COMPUTE,), _RULES, "ask differentially private statistics", "查询差分隐私统计"),
         Action(AGGREGATE_QUERY, (COMPUTE,), _RULES, "ask exact statistics without small cells", "查询精确统计"),
         Action(HE_INFERENCE, (COMPUTE,), _RULES, "apply a model to encrypted features", "以密态特征进行模型推理"),

@@ -15,6 +15,8 @@ from hefu_policies.policy import compile_policy
 from hefu_policies.processing import KNOWN, PLAIN_WORDS, Treatment, treatment
 from hefu_policies.terms import PROCESSING, Phase
 
+from tests.policies.test_templates import written
+
 START = datetime(2026, 11, 21, tzinfo=UTC)
 END = datetime(2027, 11, 21, tzinfo=UTC)
 TEMPLATES = ("delivery-masked", "delivery-sampled", "delivery-anonymised", "delivery-raw", "delivery-file")
@@ -121,7 +123,7 @@ def test_a_template_is_an_offer_in_json_and_the_same_again(name: str) -> None:
 def test_the_words_say_every_parameter_and_that_there_is_no_guarantee(name: str, language: Any) -> None:
     text = describe(name, SHARED | EXTRA[name], language)
     for value in (SHARED | EXTRA[name] | {"keep": {"en": "30 days", "zh": "30 天"}[language]}).values():
-        assert (", ".join(value) if isinstance(value, list) else str(value)) in text
+        assert written(value, language) in text
     assert {"en": "No differential privacy guarantee", "zh": "无差分隐私保证"}[language] in text
     assert "{" not in text
 

@@ -107,13 +107,19 @@ def test_a_template_is_an_offer_in_json_and_the_same_again(name: str) -> None:
     assert template(name, PARAMETERS[name]) == offer
 
 
+def written(value: Any, language: str) -> str:
+    """A parameter as people write it: lists in their language's way, a time without its letters."""
+    if isinstance(value, list):
+        return ("、" if language == "zh" else ", ").join(value)
+    return str(value).replace("2027-11-21T00:00:00Z", "2027-11-21 00:00 UTC")
+
+
 @pytest.mark.parametrize("name", STATISTICS)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_words_say_every_parameter(name: str, language: Any) -> None:
     text = describe(name, PARAMETERS[name], language)
     for value in PARAMETERS[name].values():
-        shown = ", ".join(value) if isinstance(value, list) else str(value)
-        assert shown in text
+        assert written(value, language) in text
     assert "{" not in text
 
 

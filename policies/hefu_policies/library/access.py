@@ -79,7 +79,7 @@ ACCESS = (
             "and differentially private statistics of at most ε = {epsilon} each and ε = {budget} in all, groups "
             "smaller "
             "than {min_group} not being told. Nothing is delivered, and nothing may be sold.",
-            "自签约起 {lasting} 内：可查看字段与不超过 {rows} 行合成样本，最多 {count} 次；并可查询差分隐私统计，"
+            "自签约起 {lasting}内：可查看字段与不超过 {rows} 行合成样本，最多 {count} 次；并可查询差分隐私统计，"
             "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}，少于 {min_group} 的分组不予发布。不交付任何数据，"
             "不得出售。",
         ),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable
 
-from hefu.canonical import Json, Object
+from hefu.canonical import Object
 from hefu.errors import Language
 
 from hefu_policies import purposes
 from hefu_policies.library import parameters as check
 from hefu_policies.library.parameters import Parameter, Template, Values
 from hefu_policies.library.rules import need, never, several
+from hefu_policies.library.showing import shown
 from hefu_policies.library.statistics import BUDGET, EPSILON, MIN_GROUP
 from hefu_policies.policy import Condition, Rule
-from hefu_policies.reading import Place
-from hefu_policies.terms import COMPUTE, Kind
-from hefu_policies.wording.values import length_text, value_text
+from hefu_policies.terms import COMPUTE
 
 Words = tuple[str, str]
 
@@ -115,26 +113,6 @@ def made(name: str, parameters: tuple[Parameter, ...], rules: Callable[[Values],
 
     def text(values: Values, language: Language) -> str:
         at = int(language == "zh")
-        words = {each.name: _shown(each, values[each.name], language) for each in parameters}
-        return head[at].format(**words) + (tail(values)[at] if tail is not None else "")
+        return head[at].format(**shown(parameters, values, language)) + (tail(values)[at] if tail is not None else "")
 
     return Template(name, parameters, rules, text, *title)
-
-
-def _shown(parameter: Parameter, value: Json, language: Language) -> str:
-    if parameter.check is check.length:
-        found: timedelta = Place(value, parameter.name).duration()
-        return length_text(found, language)
-    if parameter.check is check.instant:
-        return value_text(Place(value, parameter.name).time(), language)
-    kind = _KINDS.get(parameter.check, Kind.TEXT)
-    if isinstance(value, list):
-        return ("、" if language == "zh" else ", ").join(value_text(each, language, kind) for each in value)
-    return value_text(value, language, kind)
-
-
-_KINDS: Mapping[Callable[[Json], Json], Kind] = {
-    check.purpose: Kind.PURPOSE,
-    check.digests: Kind.DIGEST,
-    check.hours: Kind.WINDOW,
-}

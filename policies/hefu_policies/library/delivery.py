@@ -12,7 +12,6 @@ from functools import partial
 from hefu.canonical import Json, Object
 from hefu.errors import Language
 
-from hefu_policies import purposes
 from hefu_policies.library.parameters import (
     Parameter,
     Template,
@@ -21,15 +20,14 @@ from hefu_policies.library.parameters import (
     constraint,
     flag,
     length,
-    listed,
     several,
     share,
     typed,
     whole,
 )  # fmt: skip
+from hefu_policies.library.showing import shown
 from hefu_policies.library.statistics import COLUMNS, COUNT, PURPOSE, UNTIL
 from hefu_policies.processing import PLAIN_WORDS
-from hefu_policies.reading import Place
 from hefu_policies.terms import (
     ANONYMISED,
     DELETE,
@@ -44,7 +42,6 @@ from hefu_policies.terms import (
     SAMPLED,
     Kind,
 )  # fmt: skip
-from hefu_policies.wording.values import length_text
 
 _ROWS = Parameter(
     "rows", whole, "a whole number of at least 1, such as 1000", "rows of one delivery, at most", "单次交付行数上限",
@@ -64,6 +61,8 @@ _GROUP = Parameter(
     "min_group", several, "a whole number of at least 2, such as 5", "smallest group of indistinguishable units (k)",
     "不可区分个体的最小分组（k）", 5,
 )  # fmt: skip
+
+_PARAMETERS = (PURPOSE, COLUMNS, COUNT, UNTIL, _ROWS, _KEEP, _SHARE, _GROUP)
 
 
 def _rules(processing: str, kind: str, values: Values) -> Object:
@@ -124,10 +123,10 @@ _HEADS: dict[str, tuple[str, str]] = {
     FILE: ("The whole file as it is", "完整的原始文件"),
 }
 _TAIL = (
-    ", the columns {columns}, for {goal}, at most {count} times, until {until}. Kept for {keep} at the longest, "
+    ", the columns {columns}, for {purpose}, at most {count} times, until {until}. Kept for {keep} at the longest, "
     "then deleted with a signed proof; used inside the consumer's connector only{export}. Every delivery and use is "
     "logged. ",
-    "，列为 {columns}，用途为{goal}，最多 {count} 次，截止 {until}。最长保存 {keep}，到期删除并出具签名证明；"
+    "，列为 {columns}，用途为{purpose}，最多 {count} 次，截止 {until}。最长保存 {keep}，到期删除并出具签名证明；"
     "仅可在使用方连接器内使用{export}。每次交付与使用均记入日志。",
 )
 _EXPORTS = (", from which it may be exported", "，并允许导出")
@@ -135,9 +134,7 @@ _EXPORTS = (", from which it may be exported", "，并允许导出")
 
 def _text(word: str, processing: str, values: Values, language: Language) -> str:
     at = int(language == "zh")
-    words = {name: listed(value) for name, value in values.items()}
-    words["goal"] = purposes.label(str(values["purpose"]), language)
-    words["keep"] = length_text(Place(values["keep"], "keep").duration(), language)
+    words = shown((each for each in _PARAMETERS if each.name in values), values, language)
     words["export"] = _EXPORTS[at] if values["export"] is True else ""
     return (_HEADS[word][at] + _TAIL[at]).format(**words) + PLAIN_WORDS[processing][language]
 

@@ -184,8 +184,3 @@ def typed(value: Json, kind: Kind) -> Object:
 def concepts(values: Iterable[str]) -> list[Json]:
     """Concepts or participants as a right operand."""
     return [{"@id": each} for each in values]
-
-
-def listed(value: Json) -> str:
-    """A list value as words."""
-    return ", ".join(str(each) for each in value) if isinstance(value, list) else str(value)

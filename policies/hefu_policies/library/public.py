@@ -146,8 +146,8 @@ PUBLIC = (
             "Differentially private load statistics over the columns {columns}, to improve public services or to "
             "combat "
             "climate change, used in {regions}, until {until}. Each release costs at most ε = {epsilon}, all together "
-            "at most ε = {budget}; groups smaller than {min_group} are not told; at least {interval} lie between two "
-            "questions. Marketing and personalisation are prohibited.",
+            "at most ε = {budget}; groups smaller than {min_group} are not told; two questions are at least {interval} "
+            "apart. Marketing and personalisation are prohibited.",
             "为改善公共服务或应对气候变化，可在 {regions} 境内查询列 {columns} 的差分隐私负荷统计，截止 {until}。"
             "单次 ε 不超过 {epsilon}，累计 ε 不超过 {budget}；少于 {min_group} 的分组不予发布；两次查询至少间隔 "
             "{interval}。"
@@ -168,7 +168,7 @@ PUBLIC = (
             "Any other purpose is prohibited.",
             "紧急情形下，{recipients} 可为维护公共安全查询列 {columns} 的精确统计，最多 {count} 次，"
             "自签约起不超过 {lasting}；"
-            "少于 {min_group} 的分组不予发布。无须事先批准。每次使用后 {notice} 内须告知 {authority}；逾期未告知的，"
+            "少于 {min_group} 的分组不予发布。无须事先批准。每次使用后 {notice}内须告知 {authority}；逾期未告知的，"
             "须删除所获数据，且不再受理后续使用。禁止用于其他任何目的。",
         ),
     ),

@@ -17,7 +17,6 @@ from hefu_policies.library.parameters import (
     concepts,
     constraint,
     instant,
-    listed,
     names,
     participants,
     positive,
@@ -25,6 +24,7 @@ from hefu_policies.library.parameters import (
     typed,
     whole,
 )  # fmt: skip
+from hefu_policies.library.showing import shown
 from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, PARTICIPANT_PREFIX, Kind
 
 PURPOSE = Parameter(
@@ -61,6 +61,7 @@ RECIPIENTS = Parameter(
     "recipients", participants, "a list of participants, such as [health-commission]", "who may ask", "可使用的监管方",
     example=["health-commission"],
 )  # fmt: skip
+_PARAMETERS = (PURPOSE, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT, RECIPIENTS)
 _OUTPUT = ("hefu:NoisyAggregate", "hefu:Histogram")
 _REGULATORY = ("dpv:LegalCompliance", "dpv:ProvideOfficialStatistics", "dpv:PublicPolicyMaking")
 
@@ -123,10 +124,10 @@ _LIMITS_ZH = (
 
 def _research_text(values: Values, language: Language) -> str:
     if language == "zh":
-        head = "为{goal}查询差分隐私统计，最多 {count} 次；"
+        head = "为{purpose}查询差分隐私统计，最多 {count} 次；"
         tail = "不得用于商业目的。" if _has_prohibition(values) else ""
     else:
-        head = "Differentially private statistics for {goal}, at most {count} computations, "
+        head = "Differentially private statistics for {purpose}, at most {count} computations, "
         tail = " Commercial purposes are prohibited." if _has_prohibition(values) else ""
     return _fill(head, values, language) + tail
 
@@ -151,9 +152,7 @@ def _regulator_text(values: Values, language: Language) -> str:
 
 
 def _fill(head: str, values: Values, language: Language) -> str:
-    words = {name: listed(value) for name, value in values.items()}
-    if "purpose" in values:
-        words["goal"] = purposes.label(str(values["purpose"]), language)
+    words = shown((each for each in _PARAMETERS if each.name in values), values, language)
     return (head + (_LIMITS_ZH if language == "zh" else _LIMITS_EN)).format(**words)
 
 

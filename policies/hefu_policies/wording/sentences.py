@@ -85,7 +85,7 @@ CONDITIONS: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
     ("timeWindow", "isPartOf"): ("it is within these hours: {v}", "在以下时段内：{v}"),
     ("elapsedTime", "lteq"): ("no more than {v} have passed since the agreement began", "自合约生效起不超过 {v}"),
     ("meteredTime", "lteq"): ("no more than {v} of computing time are used in all", "累计计算时长不超过 {v}"),
-    ("timeInterval", "gteq"): ("at least {v} lie between two uses", "两次使用之间至少间隔 {v}"),
+    ("timeInterval", "gteq"): ("two uses are at least {v} apart", "两次使用之间至少间隔 {v}"),
     ("count", "lteq"): ("computations in all, this one included, are at most {v}", "累计不超过 {v} 次（含本次）"),
     ("frequency", "lteq"): ("there are at most {v} computations in each {unit}", "每{unit}不超过 {v} 次"),
     ("payAmount", "lteq"): ("the price is at most {v} {unit}", "价格不超过 {v} {unit}"),
@@ -132,8 +132,8 @@ MANNERS: Final[Mapping[str, Pair]] = MappingProxyType(
         "payAmount": ("{v} {unit}", "{v} {unit}"),
         "event": ("after the use", "使用后"),
         "deadline": ("by {v}", "最迟于 {v}"),
-        "retention": ("within {v}", "于 {v} 内"),
-        "delayPeriod": ("within {v} of the use", "于使用后 {v} 内"),
+        "retention": ("within {v}", "于 {v}内"),
+        "delayPeriod": ("within {v} of the use", "于使用后 {v}内"),
         "recipient": ("addressed to {v}", "对象为 {v}"),
         "logLevel": ("{v}", "范围为{v}"),
     }
@@ -145,7 +145,7 @@ PHRASES: Final[Mapping[tuple[str, str], Pair]] = MappingProxyType({
     ("odrl:inform", "recipient"): ("inform {v}", "告知 {v}"),
     ("odrl:delete", "retention"): (
         "delete what was received within {v} of receiving it, with a signed proof",
-        "在收到后 {v} 内删除所获数据并出具签名证明",
+        "在收到后 {v}内删除所获数据并出具签名证明",
     ),
     ("odrl:delete", "deadline"): (
         "delete what was received by {v}, with a signed proof", "最迟于 {v} 删除所获数据并出具签名证明",
