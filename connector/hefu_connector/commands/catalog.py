@@ -7,7 +7,8 @@ import argparse
 from hefu.commands import Output
 
 from hefu_connector.commands import pages
-from hefu_connector.commands.link import call, command, commands, control, named
+from hefu_connector.commands.link import command, commands, control
+from hefu_connector.workbench import questions
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -22,21 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> int:
-    from hefu.v1 import catalog_pb2
-
     output = Output.of(arguments)
-    narrowing = [f"{name}={value}" for name in ("provider", "keyword") if (value := getattr(arguments, name))]
-    request = catalog_pb2.SearchProductsRequest(
-        query=" ".join(arguments.words), filter=" AND ".join(narrowing), page_size=200
-    )
-    found = []
     with control(arguments) as stub:
-        while True:
-            page = call(stub.SearchProducts, request)
-            found.extend(page.products)
-            if not page.next_page_token:
-                break
-            request.page_token = page.next_page_token
+        found = questions.search(stub, " ".join(arguments.words), arguments.provider or "", arguments.keyword or "")
     output.data({"products": [pages.product_document(each) for each in found]})
     empty = "没有匹配的产品。请减少关键词。" if output.language == "zh" else "Nothing matches. Use fewer words."
     output.table(pages.product_headings(output), [pages.product_row(output, each) for each in found], empty)
@@ -46,11 +35,9 @@ def _search(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from hefu.v1 import catalog_pb2
-
     output = Output.of(arguments)
     with control(arguments) as stub:
-        found = call(stub.GetProduct, catalog_pb2.GetProductRequest(name=named("products", arguments.product)))
+        found = questions.product(stub, arguments.product)
     output.data(pages.product_document(found))
     if not output.as_json:
         pages.product_page(output, found)

@@ -10,15 +10,14 @@ from hefu.commands import Cell, Output
 from hefu.errors import Malformed, NotFound
 
 from hefu_connector.commands import answers, show
-from hefu_connector.commands.contract import name_of
-from hefu_connector.commands.link import PEER, call, command, commands, control, named, short
+from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
+from hefu_connector.workbench import questions
 
 if TYPE_CHECKING:
     from hefu.v1 import computation_pb2, control_pb2
+    from hefu.v1.control_pb2_grpc import ControlServiceStub
     from hefu_policies.product import Description
-
-_LONGEST_WAIT = 3600.0  # seconds
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -57,18 +56,11 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
 
 
 def _query(arguments: argparse.Namespace) -> int:
-    from hefu.v1 import control_pb2
-
     output = Output.of(arguments)
     with control(arguments) as stub:
-        contract = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
-        if not contract.HasField("description"):
-            raise NotFound("command.not_in_force", contract=arguments.contract)
-        plan = _plan(arguments, described(contract, arguments.product))
-        request = control_pb2.ControlServiceCreateComputationRequest(
-            agreement=contract.agreement_name, plan=plan, purpose=arguments.purpose
-        )
-        made = call(stub.CreateComputation, request, 60)
+        contract = questions.contract(stub, arguments.contract)
+        plan = _plan(arguments, questions.described(contract, arguments.product))
+        made = questions.send(stub, contract.agreement_name, plan, arguments.purpose)
         if arguments.no_wait:
             return _sent(output, made)
         output.progress(
@@ -79,19 +71,14 @@ def _query(arguments: argparse.Namespace) -> int:
 
 
 def _estimate(arguments: argparse.Namespace) -> int:
-    from hefu.v1 import catalog_pb2, control_pb2
-
     output = Output.of(arguments)
     with control(arguments) as stub:
         if arguments.product:
-            name = named("products", arguments.product)
-            envelope = call(stub.GetProduct, catalog_pb2.GetProductRequest(name=name)).description.envelope
+            envelope = questions.product(stub, arguments.product).description.envelope
         else:
-            contract = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
-            name, envelope = contract.product, contract.description.envelope
-        plan = _plan(arguments, _described(envelope))
-        request = control_pb2.ControlServiceEstimateComputationRequest(product=name, plan=plan)
-        found = call(stub.EstimateComputation, request)
+            envelope = questions.contract(stub, arguments.contract).description.envelope
+        description = questions.description(envelope)
+        found = questions.estimate(stub, description.product, _plan(arguments, description))
     output.data(_estimate_document(found))
     heads = headings(output, ("column", "列"), ("± (95 %)", "±（95 %）"), ("mechanism", "机制"), ("scale", "噪声尺度"))
     output.table(heads, [_error_row(output, each) for each in found.errors])
@@ -103,13 +90,12 @@ def _estimate(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from hefu.v1 import computation_pb2, control_pb2
+    from hefu.v1 import control_pb2
 
     output = Output.of(arguments)
     with control(arguments) as stub:
         if arguments.computation:
-            name = named("computations", arguments.computation)
-            one = call(stub.GetComputation, computation_pb2.GetComputationRequest(name=name))
+            one = questions.seen(stub, arguments.computation)
             if arguments.receipt:
                 _write_receipt(arguments.receipt, one)
             return _end(output, one)
@@ -160,27 +146,6 @@ def of_several(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--product", default="", help="the product that is asked, where the contract has several")
 
 
-def described(contract: control_pb2.Contract, product: str = "") -> Description:
-    """The description under a contract of a product; by default of the contract's own, or of the first provider's.
-
-    Raises:
-        NotFound: nobody brings that product into the contract.
-    """
-    found = [_described(each.envelope) for each in (contract.description, *contract.descriptions)]
-    wanted = short(named("products", product)) if product else found[0].product
-    for each in found:
-        if each.product == wanted:
-            return each
-    raise NotFound("resource.not_found", what="product under this agreement", name=wanted[:64])
-
-
-def _described(envelope: bytes) -> Description:
-    from hefu.envelope import Statement
-    from hefu_policies.product import Description
-
-    return Description.of(Statement.parse(envelope).body)
-
-
 def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
     """The typed plan: read from a file, or parsed here from SQL, which goes no further than this process."""
     from hefu import canonical
@@ -191,12 +156,7 @@ def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
         return canonical.encode(Plan.of(_read_plan(arguments.file)).body())
     if not arguments.epsilon:
         raise Malformed("command.epsilon")
-    from hefu_policies.budget import PrivacyLoss
-
-    from hefu_connector.engines import language
-
-    loss = PrivacyLoss.of_text(arguments.epsilon, arguments.delta)
-    return canonical.encode(language.parse(arguments.query, description, loss).body())
+    return canonical.encode(questions.plan(arguments.query, description, arguments.epsilon, arguments.delta).body())
 
 
 def _read_plan(path: str) -> Any:
@@ -210,21 +170,17 @@ def _read_plan(path: str) -> Any:
         raise Malformed("command.file", path=path, why="not JSON") from None
 
 
-def follow(output: Output, stub: Any, name: str) -> control_pb2.OwnComputation:
+def follow(output: Output, stub: ControlServiceStub, name: str) -> control_pb2.OwnComputation:
     """The computation at its end, telling each change meanwhile."""
-    from hefu import transport
     from hefu.v1 import computation_pb2
 
     last, told = None, -1
-    request = computation_pb2.WatchComputationRequest(name=name)
-    for last in transport.stream(stub.WatchComputation, request, peer=PEER, timeout=_LONGEST_WAIT):
+    for last in questions.follow(stub, name):
         if last.computation.state != told:
             told = last.computation.state
             status = show.state(output, computation_pb2.Computation.State.Name(told))
             output.progress(f"{short(name)}: {status}", f"{short(name)}：{status}")
-    # The stream ends with the state; the answer is fetched, unsealed and verified by then.
-    found: control_pb2.OwnComputation = call(stub.GetComputation, computation_pb2.GetComputationRequest(name=name), 60)
-    return found
+    return last or questions.seen(stub, name)
 
 
 def _sent(output: Output, made: control_pb2.OwnComputation) -> int:

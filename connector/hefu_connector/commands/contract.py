@@ -10,6 +10,7 @@ from hefu.commands import Cell, Output
 from hefu_connector.commands import aftermath, bargain, export, pages, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
+from hefu_connector.workbench.link import contract_name
 
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
@@ -117,7 +118,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
     output = Output.of(arguments)
     with control(arguments) as stub:
-        found = call(stub.GetContract, _get(name_of(arguments.contract), arguments.wait), _patience(arguments.wait))
+        found = call(
+            stub.GetContract, _get(contract_name(arguments.contract), arguments.wait), _patience(arguments.wait)
+        )
     output.data(_document(found))
     if not output.as_json:
         _page(output, found)
@@ -132,7 +135,7 @@ def _approve(arguments: argparse.Namespace) -> int:
 
     output = Output.of(arguments)
     with control(arguments) as stub:
-        made = call(stub.ApproveContract, control_pb2.ApproveContractRequest(name=name_of(arguments.contract)))
+        made = call(stub.ApproveContract, control_pb2.ApproveContractRequest(name=contract_name(arguments.contract)))
         made = _awaited(stub, made, arguments.wait)
     output.data(_document(made))
     output.say(f"Agreed and signed: {_id(made)}.", f"已同意并签署：{_id(made)}。")
@@ -144,17 +147,12 @@ def _terminate(arguments: argparse.Namespace) -> int:
     from hefu.v1 import control_pb2
 
     output = Output.of(arguments)
-    request = control_pb2.TerminateContractRequest(name=name_of(arguments.contract), reason=arguments.reason)
+    request = control_pb2.TerminateContractRequest(name=contract_name(arguments.contract), reason=arguments.reason)
     with control(arguments) as stub:
         made = call(stub.TerminateContract, request)
     output.data(_document(made))
     output.say(f"Ended: {_id(made)}. What was spent stays spent.", f"已终止：{_id(made)}。已用额度不会恢复。")
     return 0
-
-
-def name_of(text: str) -> str:
-    """A contract's resource name, by agreement or by negotiation."""
-    return named("negotiations" if text.startswith(("neg-", "negotiations/")) else "agreements", text)
 
 
 def _id(contract: control_pb2.Contract) -> str:

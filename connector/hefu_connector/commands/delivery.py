@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hefu.commands import Cell, Output
-from hefu.errors import Malformed, NotFound, Refused
+from hefu.errors import Malformed, Refused
 
 from hefu_connector.commands import answers, compute, show
-from hefu_connector.commands.contract import name_of
 from hefu_connector.commands.link import PEER, call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
+from hefu_connector.workbench import questions
 
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
@@ -58,13 +58,8 @@ def _ask(arguments: argparse.Namespace) -> int:
 
     output = Output.of(arguments)
     with control(arguments) as stub:
-        contract = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(arguments.contract)))
-        if not contract.HasField("description"):
-            raise NotFound("command.not_in_force", contract=arguments.contract)
-        request = control_pb2.ControlServiceCreateComputationRequest(
-            agreement=contract.agreement_name, plan=_plan(arguments, contract), purpose=arguments.purpose
-        )
-        made = call(stub.CreateComputation, request, 60)
+        contract = questions.contract(stub, arguments.contract)
+        made = questions.send(stub, contract.agreement_name, _plan(arguments, contract), arguments.purpose)
         name = short(made.computation.name)
         output.progress(f"{name}: asked of {made.provider}", f"{name}：已向 {made.provider} 申请")
         found = compute.follow(output, stub, made.computation.name)
@@ -175,7 +170,7 @@ def _plan(arguments: argparse.Namespace, contract: control_pb2.Contract) -> byte
 
     from hefu_connector.computing.delivery import MOST_CELLS, MOST_ROWS, DeliveryPlan
 
-    description = compute.described(contract, arguments.product)
+    description = questions.described(contract, arguments.product)
     signed = Agreement.of(Statement.parse(contract.agreement.envelope).body)
     agreement = signed.over(description.product) or signed
     rules = [rule for each in agreement.terms for rule in odrl.load(each.policy).permissions]

@@ -1,24 +1,25 @@
-"""What the commands share: how they find the running connector, and how they call it."""
+"""What the commands share: their flags, and the running connector by them."""
 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hefu.commands import common
-from hefu.errors import Unavailable
+
+from hefu_connector.workbench import link
+from hefu_connector.workbench.link import DEFAULT_DIRECTORY, PEER, call, named, short
 
 if TYPE_CHECKING:
     from hefu.v1.control_pb2_grpc import ControlServiceStub
 
+__all__ = ["PEER", "Commands", "call", "command", "commands", "control", "directory", "named", "short"]
+
 Run = Callable[[argparse.Namespace], int]
 Commands = Any  # what argparse's add_subparsers returns; its type is private
-DEFAULT_DIRECTORY = "./hefu-connector"
-PEER = "this participant's connector"
 
 
 def commands(parser: argparse.ArgumentParser) -> Commands:
@@ -37,42 +38,9 @@ def command(group: Commands, name: str, help_: str, run: Run) -> argparse.Argume
 
 def directory(arguments: argparse.Namespace) -> Path:
     """The connector's directory: the flag, then HEFU_DIR, then the default."""
-    chosen = getattr(arguments, "dir", None) or os.environ.get("HEFU_DIR") or DEFAULT_DIRECTORY
-    return Path(chosen).expanduser().absolute()
+    return link.directory(getattr(arguments, "dir", None))
 
 
-@contextmanager
-def control(arguments: argparse.Namespace) -> Iterator[ControlServiceStub]:
-    """The control service of the running connector.
-
-    Raises:
-        Unavailable: no connector runs in the directory.
-    """
-    from hefu import transport
-    from hefu.v1.control_pb2_grpc import ControlServiceStub
-
-    from hefu_connector.desk import control_socket
-
-    folder = directory(arguments)
-    with control_socket.address(folder) as address:
-        if not control_socket.path(folder).is_socket():
-            raise Unavailable("control.absent", directory=str(folder))
-        with transport.connect(address, root_pem=None) as channel:
-            yield ControlServiceStub(channel)
-
-
-def call(method: Callable[..., Any], request: Any, timeout: float = 30.0) -> Any:
-    """One call of the control service; raises what the connector raised."""
-    from hefu import transport
-
-    return transport.invoke(method, request, peer=PEER, timeout=timeout)
-
-
-def named(kind: str, text: str) -> str:
-    """A resource name, whether the person wrote ``products/prd-…`` or ``prd-…``."""
-    return text if text.startswith(f"{kind}/") else f"{kind}/{text}"
-
-
-def short(name: str) -> str:
-    """The id in a resource name."""
-    return name.rpartition("/")[2]
+def control(arguments: argparse.Namespace) -> AbstractContextManager[ControlServiceStub]:
+    """The control service of the running connector; raises Unavailable where none runs."""
+    return link.control(directory(arguments))

@@ -139,10 +139,10 @@ def agreement(arguments: argparse.Namespace, source: str) -> Statement:
         return Statement.parse(path.read_bytes())
     from hefu.v1 import control_pb2
 
-    from hefu_connector.commands.contract import name_of
+    from hefu_connector.workbench.link import contract_name
 
     with control(arguments) as stub:
-        found = call(stub.GetContract, control_pb2.GetContractRequest(name=name_of(source)))
+        found = call(stub.GetContract, control_pb2.GetContractRequest(name=contract_name(source)))
     if not found.HasField("agreement"):
         raise NotFound("command.not_in_force", contract=source)
     return Statement.parse(found.agreement.envelope)

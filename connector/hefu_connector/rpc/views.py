@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.receipt import Failure, Receipt, Refusal
@@ -250,6 +251,7 @@ def own_computation(own: OwnRequest) -> control_pb2.OwnComputation:
         user=user_of(statement),
         create_time=write_time(own.created),
         reasons=[own.fault] if own.fault else [],
+        plan=canonical.encode(statement.body.get("plan")),
     )
 
 

@@ -1663,6 +1663,7 @@ class OwnComputation(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     RECEIPT_PATH_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     agreement: _builtins.str
     """"agreements/{id}"."""
     provider: _builtins.str
@@ -1681,6 +1682,8 @@ class OwnComputation(_message.Message):
     def receipt_path(self, value: _builtins.str) -> None:
         """No longer set: a receipt stays in the connector's store until somebody writes it out."""
 
+    plan: _builtins.bytes
+    """Canonical JSON of the typed plan, as it was signed."""
     @_builtins.property
     def computation(self) -> _computation_pb2.Computation: ...
     @_builtins.property
@@ -1713,10 +1716,11 @@ class OwnComputation(_message.Message):
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         waiting: Global___Waiting | None = ...,
         receipt_path: _builtins.str = ...,
+        plan: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "balance", b"balance", "computation", b"computation", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "answer", b"answer", "balance", b"balance", "computation", b"computation", "create_time", b"create_time", "provider", b"provider", "purpose", b"purpose", "reasons", b"reasons", "receipt_path", b"receipt_path", "user", b"user", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "answer", b"answer", "balance", b"balance", "computation", b"computation", "create_time", b"create_time", "plan", b"plan", "provider", b"provider", "purpose", b"purpose", "reasons", b"reasons", "receipt_path", b"receipt_path", "user", b"user", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
