@@ -100,16 +100,18 @@ def _plain_test(operand: Operand, operator: Operator, values: Values) -> Test:
     if operator in _ALL and len(right) > 1:  # one value is never several
         return lambda value: None if normal(value) is None else False
 
-    several = operand.kind is Kind.CONCEPT and operator in (Operator.IS_ANY_OF, Operator.IS_NONE_OF)
-
-    def test(value: object) -> bool | None:
-        if several and type(value) is frozenset:  # such as the roles of a participant: any one of them counts
-            words = [normal(each) for each in value]
-            return None if not words or None in words else (not right.isdisjoint(words)) is not negative
+    def one(value: object) -> bool | None:
         known = normal(value)
         return None if known is None else (known in right) is not negative
 
-    return test
+    def several(value: object) -> bool | None:
+        if type(value) is not frozenset:
+            return one(value)
+        words = [normal(each) for each in value]  # such as the roles of a participant: any one of them counts
+        return None if not words or None in words else (not right.isdisjoint(words)) is not negative
+
+    listed = operator in (Operator.IS_ANY_OF, Operator.IS_NONE_OF)
+    return several if operand.kind is Kind.CONCEPT and listed else one
 
 
 def _narrow_test(
@@ -161,23 +163,15 @@ def _exact(
 
 def _normal(operand: Operand) -> Callable[[object], Any]:
     """What makes a fact comparable: None where it is not."""
-    words, prefix, kind = operand.words, operand.prefix, operand.kind
-
-    def word(value: object) -> str | None:
-        if type(value) is not str:
-            return None
-        name = value if value in words else value.removeprefix(TERM_PREFIX)
-        return name if name in words else None
-
-    def name(value: object) -> str | None:
-        known = type(value) is str and 0 < len(value) <= LONGEST
-        return str(value).removeprefix(prefix) if known else None
-
+    prefix, kind = operand.prefix, operand.kind
     if kind is Kind.BOOLEAN:
         return lambda value: value if type(value) is bool else None
     if kind is Kind.DIGEST:
         return lambda value: value if type(value) is str and _is_digest(value) else None
-    return word if kind is Kind.CONCEPT and words else name
+    if kind is Kind.CONCEPT and operand.words:
+        spelled = {TERM_PREFIX + each: each for each in operand.words} | {each: each for each in operand.words}
+        return lambda value: spelled.get(value) if type(value) is str else None
+    return lambda value: value.removeprefix(prefix) if type(value) is str and 0 < len(value) <= LONGEST else None
 
 
 def _is_digest(text: str) -> bool:

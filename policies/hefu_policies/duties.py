@@ -23,7 +23,7 @@ from enum import StrEnum
 from hefu_policies.decision import Facts, truth
 from hefu_policies.policy import CompiledDuty
 from hefu_policies.reasons import Reason
-from hefu_policies.terms import PHASES, Operator
+from hefu_policies.terms import Operator
 
 
 class State(StrEnum):
@@ -86,7 +86,7 @@ def standing(
     if since is None or now < since:
         return NOT_SET
     reasons: list[Reason] = []
-    if any(truth(each, facts or {}, len(PHASES), None, reasons) is False for each in duty.gates):
+    if any(truth(each, facts or {}, None, None, reasons) is False for each in duty.gates):
         return NOT_SET
     done = [each for each in performed if _whole(each.at) >= _whole(since) and each.at <= now]
     by = deadline(duty, since)

@@ -7,7 +7,7 @@ records write them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from hefu_policies.rules import Value
 from hefu_policies.terms import Kind, Operand, Operator
 
 TERM_PREFIX = "hefu:"
-_UTC = timedelta(0)
 _NOTHING = timedelta(0)
 
 Values = tuple[Value, ...]
@@ -25,7 +24,7 @@ _Form = TypeVar("_Form")
 Test = Callable[[object], bool | None]
 
 
-ORDER: dict[Operator, Callable[[Any, Any], Any]] = {
+ORDER: dict[Operator, Callable[[Any, Any], bool]] = {
     Operator.EQ: eq,
     Operator.NEQ: ne,
     Operator.LT: lt,
@@ -52,30 +51,19 @@ def ordered(operand: Operand, operator: Operator, values: Values) -> Test:
     if operand.kind is Kind.DECIMAL:
         return _decimal_test(compare, limit)
     if operand.kind is Kind.INTEGER:
-        return lambda value: bool(compare(value, limit)) if type(value) is int else None
-    if operand.kind is Kind.TIME:
-        return _time_test(compare, limit)
+        return lambda value: compare(value, limit) if type(value) is int else None
 
     def test(value: object) -> bool | None:
         known = normal(value)
-        return None if known is None else bool(compare(known, limit))
+        return None if known is None else compare(known, limit)
 
     return test
 
 
-def _decimal_test(compare: Callable[[Any, Any], Any], limit: Value) -> Test:
+def _decimal_test(compare: Callable[[Any, Any], bool], limit: Value) -> Test:
     def test(value: object) -> bool | None:
         if type(value) is int or (type(value) is Decimal and value.is_finite()):
-            return bool(compare(value, limit))
-        return None
-
-    return test
-
-
-def _time_test(compare: Callable[[Any, Any], Any], limit: Value) -> Test:
-    def test(value: object) -> bool | None:
-        if type(value) is datetime and value.utcoffset() == _UTC:
-            return bool(compare(value.replace(microsecond=0) if value.microsecond else value, limit))
+            return compare(value, limit)
         return None
 
     return test
@@ -113,7 +101,7 @@ def _integer(value: object) -> int | None:
 def time_of(value: object) -> datetime | None:
     """An instant in whole seconds."""
     # utcoffset() is None without a zone: a time of no zone is no instant. Whole seconds, as records write them.
-    if type(value) is datetime and value.utcoffset() == _UTC:
+    if type(value) is datetime and (value.tzinfo is UTC or value.utcoffset() == _NOTHING):
         return value.replace(microsecond=0) if value.microsecond else value
     return None
 

@@ -5,7 +5,7 @@ The typed values themselves are those of `hefu_policies.rules`, and may be impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -32,20 +32,18 @@ __all__ = [
 
 
 class Check(NamedTuple):
-    """A compiled constraint; a tuple, as taking it apart is the quickest way to read it.
+    """A compiled constraint.
 
     Attributes:
         name: of its fact.
-        first: the place in `PHASES` of the first phase in which the fact must be known; before it, it may wait.
-        held: and the others: what to say of it.
+        waits: the phases in which the fact need not be known yet.
+        said: what to say of it where it is True, False, Unknown; ``deferred`` where it waits.
     """
 
     name: str
-    first: int
     test: Test
-    held: Reason
-    failed: Reason
-    unknown: Reason
+    waits: tuple[Phase, ...]
+    said: Mapping[bool | None, Reason]
     deferred: Reason
 
 
@@ -55,9 +53,7 @@ class Group:
 
     parts: tuple[Node, ...]
     combine: Callable[[list[bool | None]], bool | None]
-    held: Reason
-    failed: Reason
-    unknown: Reason
+    said: Mapping[bool | None, Reason]
 
 
 Node = Check | Group
@@ -94,7 +90,8 @@ class CompiledRule:
 
     Attributes:
         covers: the rule's action and all narrower ones.
-        plain: the nodes where all of them are constraints without logic; else empty.
+        checks: the nodes where all of them are constraints without logic; else empty. Of these, ``tests`` is what a
+            decision must ask, and ``all_held`` what it says where each of them is True.
         duties: of a permission; the remedies of a prohibition.
         effective: what to say where it takes effect; ``idle`` where it does not.
     """
@@ -102,7 +99,9 @@ class CompiledRule:
     rule: Rule
     covers: frozenset[str]
     nodes: tuple[Node, ...]
-    plain: tuple[Check, ...]
+    checks: tuple[Check, ...]
+    tests: tuple[tuple[str, Test], ...]
+    all_held: tuple[Reason, ...]
     duties: tuple[CompiledDuty, ...]
     effective: Reason
     idle: Reason
@@ -157,12 +156,16 @@ def compile_policy(
 
 def _rule(rule: Rule, effective: Code, idle: Code, vocabulary: Vocabulary) -> CompiledRule:
     nodes = tuple(_node(each, rule.id, vocabulary) for each in rule.constraints)
-    plain = tuple(each for each in nodes if isinstance(each, Check))
+    checks = tuple(each for each in nodes if isinstance(each, Check))
+    if len(checks) < len(nodes):
+        checks = ()
     return CompiledRule(
         rule,
         vocabulary.narrower(rule.action),
         nodes,
-        plain if len(plain) == len(nodes) else (),
+        checks,
+        tuple((each.name, each.test) for each in checks),
+        tuple(each.said[True] for each in checks),
         (
             *(_duty(each, rule.id, vocabulary, _due(each, vocabulary)) for each in rule.duties),
             *(_duty(each, rule.id, vocabulary, Phase.POST) for each in rule.remedies),
@@ -205,19 +208,19 @@ def _node(condition: Condition, rule: str, vocabulary: Vocabulary) -> Node:
         return Group(
             tuple(_node(each, rule, vocabulary) for each in condition.parts),
             _COMBINE[condition.combine],
-            Reason(Code.LOGIC_HELD, rule, id_),
-            Reason(Code.LOGIC_FAILED, rule, id_),
-            Reason(Code.LOGIC_UNKNOWN, rule, id_),
+            {result: Reason(code, rule, id_) for result, code in _LOGIC.items()},
         )
     return Check(
-        name=condition.fact,
-        first=condition.operand.first,
-        test=comparison(condition.operand, condition.operator, condition.values, vocabulary),
-        held=Reason(Code.HELD, rule, id_),
-        failed=Reason(Code.FAILED, rule, id_),
-        unknown=Reason(Code.UNKNOWN, rule, id_),
-        deferred=Reason(Code.DEFERRED, rule, id_),
+        condition.fact,
+        comparison(condition.operand, condition.operator, condition.values, vocabulary),
+        condition.operand.waits,
+        {result: Reason(code, rule, id_) for result, code in _PLAIN.items()},
+        Reason(Code.DEFERRED, rule, id_),
     )
+
+
+_PLAIN: dict[bool | None, Code] = {True: Code.HELD, False: Code.FAILED, None: Code.UNKNOWN}
+_LOGIC: dict[bool | None, Code] = {True: Code.LOGIC_HELD, False: Code.LOGIC_FAILED, None: Code.LOGIC_UNKNOWN}
 
 
 def _and(results: list[bool | None]) -> bool | None:

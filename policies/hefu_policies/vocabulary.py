@@ -167,9 +167,9 @@ class Operand:
         return self.source is Source.LEDGER
 
     @property
-    def first(self) -> int:
-        """The first phase in which it must be known, as a place in `PHASES`; before that its constraint waits."""
-        return min((PHASES.index(each) for each in self.phases), default=len(PHASES))
+    def waits(self) -> tuple[Phase, ...]:
+        """The phases before the first in which it must be known: until then its constraint may wait."""
+        return PHASES[: min((PHASES.index(each) for each in self.phases), default=len(PHASES))]
 
 
 @dataclass(frozen=True, slots=True)
