@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import NamedTuple
 
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import Binding
 from hefu_policies import charter
 from hefu_policies.contract import PUBLISHED, Description
+from hefu_policies.decision import Facts
 from hefu_policies.lifecycle import ProductState
 
 from hefu_broker import pages, words
 from hefu_broker.pages import Pages
 from hefu_broker.ports import Announce, CatalogStore
-from hefu_broker.records import EVERYBODY, Found, Listing, Outgoing, Search
+from hefu_broker.records import Card, Found, Listing, Outgoing, Search
+from hefu_broker.showing import Showing
 from hefu_broker.trust import Trust, members, text
 
 RETIRED = "product.retired"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{2,63}\Z")
 _FILTERS = ("provider", "kind", "keyword")
+_LEAST_LOOK = 50  # candidates read at a time
+# LIMIT: of so many candidates that are all hidden, a page that says there may be more tells that there are some.
+_MOST_LOOKED = 2000
+
+
+class _Shown(NamedTuple):
+    """Cards with their positions among the candidates.
+
+    Attributes:
+        after: where the next page starts; None where there is none.
+        total: how many candidates there are, hidden ones too.
+    """
+
+    cards: list[tuple[int, Card]]
+    after: int | None
+    total: int
 
 
 class Catalog:
@@ -30,6 +49,7 @@ class Catalog:
         self._store = store
         self._announce = announce
         self._pages = Pages()
+        self._showing = Showing(trust)
 
     def publish(self, caller: Binding, data: bytes) -> Listing:
         """List a product, or a new version of it. The same statement again changes nothing.
@@ -48,7 +68,7 @@ class Catalog:
         held = self._held(listing.product)
         if held is not None and held.digest == listing.digest:
             return held
-        outgoing = Outgoing.of(statement, *_readers(listing.description))
+        outgoing = Outgoing.of(statement, *self._showing.readers(listing.description))
         self._store.publish(listing, listing.description.previous, _words(listing.description), outgoing)
         self._announce()
         return listing
@@ -79,12 +99,15 @@ class Catalog:
             NotFound: there is none, or the caller may not know of it.
         """
         held = self._held(id_)
-        if held is None or not self._sees(caller, held):
+        if held is None or not self._showing.listing(held, caller):
             raise NotFound("resource.not_found", what="product", name=id_[:64])
         return held
 
     def search(self, caller: Binding, query: str, filter_: str, size: int, token: str) -> tuple[Found, str]:
         """Listed products that the caller may see, best match first, and the token of the next page.
+
+        How many match in all is exact on the last page, and for whoever oversees the space; before it says how many
+        there are at least. Nothing tells how many the caller is not shown.
 
         Raises:
             Malformed: the filter or the page token is not well formed, or the query has no word in it.
@@ -95,22 +118,42 @@ class Catalog:
         reader = None if self._trust.oversees(caller) else caller.participant
         wanted = Search(phrases, **_read_filter(filter_), reader=reader)
         question = [query, filter_, caller.participant]
-        skip = self._pages.position(token, *question) or 0
-        found = self._store.search(wanted, skip, pages.size(size))
-        found = replace(found, cards=tuple(pages.fitting(found.cards, lambda card: len(card.envelope))))
-        after = skip + len(found.cards)
-        more = self._pages.token(after, *question) if found.cards and after < found.total else ""
-        return found, more
+        start, before = self._pages.place(token, *question)
+        shown = self._shown(wanted, start, pages.size(size))
+        fit = pages.fitting(shown.cards, lambda each: len(each[1].envelope))
+        cut = shown.cards[len(fit) :]
+        after = cut[0][0] if cut else shown.after
+        seen = before + len(fit)
+        more = after is not None and self._pages.token(after, *question, seen=seen)
+        total = shown.total if reader is None else seen + len(cut) + (shown.after is not None)
+        return Found(tuple(card for _, card in fit), total), more or ""
+
+    def _shown(self, wanted: Search, start: int, most: int) -> _Shown:
+        """The next products that are shown, among the candidates from a position on."""
+        at, total, cards = start, 0, list[tuple[int, Card]]()
+        facts = None if wanted.reader is None else self._showing.facts(wanted.reader)
+        while at - start < _MOST_LOOKED:
+            batch = max(most - len(cards) + 1, _LEAST_LOOK)
+            found = self._store.search(wanted, at, batch)
+            total = found.total
+            for card in found.cards:
+                if facts is None or self._is_for(card, str(wanted.reader), facts):
+                    if len(cards) == most:
+                        return _Shown(cards, at, total)
+                    cards.append((at, card))
+                at += 1
+            if len(found.cards) < batch:
+                return _Shown(cards, None, total)
+        return _Shown(cards, at, total)
+
+    def _is_for(self, card: Card, reader: str, facts: Facts) -> bool:
+        return card.provider == reader or self._showing.envelope(card.envelope, reader, facts)
 
     def _held(self, product: str) -> Listing | None:
         try:
             return self._store.listing(product)
         except NotFound:
             return None
-
-    def _sees(self, caller: Binding, listing: Listing) -> bool:
-        own = listing.provider == caller.participant or self._trust.oversees(caller)
-        return own or any(each.visibility.allows(caller.participant) for each in listing.description.offers)
 
 
 def _check_ids(description: Description) -> None:
@@ -143,13 +186,3 @@ def _read_filter(text_: str) -> dict[str, str]:
             raise Malformed("search.filter", names=", ".join(_FILTERS))
         found[name] = value
     return found
-
-
-def _readers(description: Description) -> set[str]:
-    """Who may read the description in the log: whoever may see one of its offers."""
-    seen = [each.visibility for each in description.offers]
-    return (
-        {EVERYBODY}
-        if any(each.kind == "members" for each in seen)
-        else {one for each in seen for one in each.participants}
-    )

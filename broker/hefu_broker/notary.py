@@ -7,7 +7,7 @@ signatures, the countersignature and its log proof itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,7 +25,8 @@ from hefu_policies.product import Description, Offer
 from hefu_policies.signatories import check_signers
 
 from hefu_broker.ports import CatalogStore
-from hefu_broker.records import Talk
+from hefu_broker.records import Listing, Talk
+from hefu_broker.showing import Showing
 from hefu_broker.trust import Trust, members, text
 
 FINALIZED = "agreement.finalized"
@@ -50,6 +51,7 @@ class Notary:
         self._operator = operator
         self._signer = signer
         self._log = log
+        self._showing = Showing(trust)
         self._moves: dict[Move, Callable[[Talk, Statement, Binding], Talk]] = {
             Move.REQUEST: self._request,
             Move.OFFER: self._offer,
@@ -91,19 +93,21 @@ class Notary:
             further=request.further,
             service=request.service,
         )
-        description, offer = self._offered(talk.sought[0], {*talk.parties} - {talk.provider})
+        description, offer = self._offered(talk.sought[0], talk)
         rounds.check_round(description, offer, (), message)
         # The charter may be newer than the listing.
         charter.check_terms(self._trust.directory.charter, offer, request.changes)
         for each in talk.further:
-            _, offer = self._offered(each, {*talk.parties} - {each.provider})
+            _, offer = self._offered(each, talk)
             charter.check_offer(self._trust.directory.charter, offer)
         if talk.service and "service" not in self._trust.directory.roles(talk.service):
             raise Refused("permission.role", role="service")
         return talk
 
-    def _offered(self, sought: Sought, readers: Collection[str]) -> tuple[Description, Offer]:
-        """An offer that stands as it was read, and is meant for all who will read it in the agreement."""
+    def _offered(self, sought: Sought, talk: Talk) -> tuple[Description, Offer]:
+        """An offer that stands as it was read, is listed for all who will read it in the agreement, and does not
+        definitely exclude the consumer. Any other is answered as one that is not there."""
+        readers = {*talk.parties} - {sought.provider}
         try:
             listing = self._catalog.listing(sought.product)
         except NotFound:
@@ -111,11 +115,16 @@ class Notary:
         offer = listing.description.offer(sought.offer)
         if offer is None or listing.provider != sought.provider or not all(map(offer.visibility.allows, readers)):
             raise NotFound("offer.not_found", product=sought.product, offer=sought.offer)
+        self._check_shown(sought, listing, talk.consumer)
         if listing.state is not ProductState.LISTED:
             raise Conflict("product.unlisted", product=sought.product)
         if listing.digest != sought.description:
             raise Conflict("product.version", product=sought.product, version=listing.description.version)
         return listing.description, offer
+
+    def _check_shown(self, sought: Sought, listing: Listing, consumer: str) -> None:
+        if not self._showing.offer(listing, sought.offer, consumer):
+            raise NotFound("offer.not_found", product=sought.product, offer=sought.offer)
 
     def step(self, message: Statement, caller: Binding, move: Move, held: Talk | None) -> Talk:
         """The negotiation after a party's verified message.
@@ -145,9 +154,11 @@ class Notary:
         for each in held.sought:
             if self._catalog.listing(each.product).state is not ProductState.LISTED:
                 raise Conflict("product.unlisted", product=each.product)
-            offer = self._catalog.listing(each.product, each.description).description.offer(each.offer)
+            listing = self._catalog.listing(each.product, each.description)
+            offer = listing.description.offer(each.offer)
             changes = standing(held.messages) if each.product == held.product else {}
             if offer is not None:
+                self._check_shown(each, listing, held.consumer)
                 charter.check_terms(self._trust.directory.charter, offer, changes)
 
     def _request(self, held: Talk, message: Statement, caller: Binding) -> Talk:

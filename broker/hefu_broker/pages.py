@@ -5,12 +5,12 @@ Source: AIP-158 (pagination).
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hefu import canonical
 from hefu.canonical import Json
 from hefu.errors import Malformed
@@ -20,35 +20,46 @@ LARGEST_PAGE = 200
 USUAL_PAGE = 50
 LARGEST_ANSWER = 3 << 20  # bytes; a message of 4 MiB has room for the rest
 Item = TypeVar("Item")
-_TAG = 16  # bytes
+_NONCE = 12  # bytes
 
 
 class Pages:
-    """Makes and checks page tokens. The key lives as long as the process: after a restart a listing starts anew."""
+    """Makes and opens page tokens. The key lives as long as the process: after a restart a listing starts anew.
+
+    A position counts candidates, of which the caller may be shown only some; so a token can be read by nobody else.
+    """
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+        self._cipher = AESGCM(AESGCM.generate_key(256))
 
-    def token(self, position: int, *question: Json) -> str:
-        """A token for the page that starts at a position of the answer to a question."""
-        data = position.to_bytes(8, "big")
-        return write_bytes(data + self._tag(data, question))
+    def token(self, position: int, *question: Json, seen: int = 0) -> str:
+        """A token for the page that starts at a position of the answer to a question.
 
-    def position(self, token: str, *question: Json) -> int | None:
-        """Where the page starts; None for an empty token: the first page.
+        Args:
+            seen: how many items the pages before it had.
+        """
+        nonce = secrets.token_bytes(_NONCE)
+        place = position.to_bytes(8, "big") + seen.to_bytes(8, "big")
+        return write_bytes(nonce + self._cipher.encrypt(nonce, place, canonical.encode([*question])))
+
+    def place(self, token: str, *question: Json) -> tuple[int, int]:
+        """Where the page starts, and how many items were before it; zeros for an empty token: the first page.
 
         Raises:
             Malformed: not made here, or for another question or caller.
         """
         if not token:
-            return None
+            return 0, 0
         data = read_bytes(token[:100])
-        if len(data) != 8 + _TAG or not hmac.compare_digest(data[8:], self._tag(data[:8], question)):
-            raise Malformed("page.refused")
-        return int.from_bytes(data[:8], "big")
+        try:
+            place = self._cipher.decrypt(data[:_NONCE], data[_NONCE:], canonical.encode([*question]))
+        except (InvalidTag, ValueError):
+            raise Malformed("page.refused") from None
+        return int.from_bytes(place[:8], "big"), int.from_bytes(place[8:], "big")
 
-    def _tag(self, data: bytes, question: tuple[Json, ...]) -> bytes:
-        return hmac.new(self._key, data + canonical.encode([*question]), hashlib.sha256).digest()[:_TAG]
+    def position(self, token: str, *question: Json) -> int | None:
+        """Where the page starts; None for an empty token. Raises as `place`."""
+        return self.place(token, *question)[0] if token else None
 
 
 def fitting(items: Sequence[Item], length: Callable[[Item], int]) -> list[Item]:

@@ -39,8 +39,10 @@ _MEANING: Final = """## What it means
    needs True; a prohibition fires unless False.** What nobody knows never permits and always prohibits.
 5. *Phases.* An operand says when it is decided: at **admission**, while it runs (**monitor**), at **release**. What
    is known later only, waits: it counts as True in a permission, as False in a prohibition, and is decided at release
-   at the latest. A constraint that was never decided in a phase of its operand stops the release. At **catalog**
-   stands what decides whether an offer is shown at all; **post** is what happens after the release.
+   at the latest. A constraint that was never decided in one of these phases of its operand stops the release.
+   Before them, at **catalog**, an offer is hidden from a participant, and refused as if it were not there, where each
+   of its permissions is definitely False or forbidden; what is Unknown hides nothing. **post** is what happens after
+   the release.
 6. *Accounts.* What a ledger charges (`count`, `frequency`, budgets, payments) stands directly in a rule or under `and`:
    it must be plain what is charged.
 7. **Duties** of a permission are performed before the use, with it (`hefu:log`) or after it, as `odrl:event` (`lt`,

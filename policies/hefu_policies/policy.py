@@ -135,8 +135,8 @@ def compile_policy(
     Args:
         vocabulary: whose actions and taxonomies count.
         duties: ``lenient`` lets a permission hold before its duties are performed; for published suites only.
-        binding: the kinds of policy that are enforced: an Offer binds nobody. Others, for published suites only, may
-            leave target and parties open; what is left open matches everything.
+        binding: the kinds of policy that are enforced: an Offer binds nobody. Others, for published suites and for
+            the catalog phase only, may leave target and parties open; what is left open matches everything.
 
     Raises:
         Malformed: its kind binds nobody.

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Unauthenticated, Untrusted
+from hefu.identity import read_bytes
 from hefu_broker import words
 from hefu_policies.budget import Budget
-from hefu_policies.contract import Privacy, Visibility
+from hefu_policies.contract import Offer, Privacy, Visibility
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.broker.world import BOTH, Person, World, description, publish
+from tests.broker.world import BOTH, Person, World, description, only_for, publish
 
 KINDS = BOTH
 
@@ -109,10 +110,11 @@ def test_pages_hold_everything_once(world: World, provider: Person, consumer: Pe
     seen, token = [], ""
     while True:
         found, token = world.rooms.catalog.search(consumer.caller, "diabetes", "", 2, token)
-        assert found.total == 5
         seen += [each.product for each in found.cards]
+        assert len(seen) <= found.total <= 5
         if not token:
             break
+    assert found.total == 5
     assert sorted(seen) == [f"prd-number-{number}" for number in range(5)]
 
 
@@ -284,3 +286,52 @@ def test_an_unknown_member_is_refused(world: World, provider: Person) -> None:
     data = provider.says("product.published", description().body() | {"rows": []})
     with pytest.raises(Malformed):
         world.rooms.catalog.publish(provider.caller, data)
+
+
+@pytest.mark.parametrize("offer", [only_for("service"), only_for("service", action="hefu:dpQuery")])
+def test_an_offer_whose_policy_excludes_somebody_is_as_if_it_were_not_there(
+    world: World, provider: Person, consumer: Person, regulator: Person, offer: Offer
+) -> None:
+    served = world.person("clinic-c", "consumer", "service")
+    statement = publish(world, provider, description(offers=(offer,)))
+    for who in (served, provider, regulator):
+        assert find(world, who, "糖尿") == ["prd-diabetes"]
+        assert world.rooms.catalog.product(who.caller, "prd-diabetes").product == "prd-diabetes"
+    found, token = world.rooms.catalog.search(consumer.caller, "", "", 0, "")
+    assert (found.cards, found.total, token) == ((), 0, "")
+    with pytest.raises(NotFound) as hidden:
+        world.rooms.catalog.product(consumer.caller, "prd-diabetes")
+    with pytest.raises(NotFound) as absent:
+        world.rooms.catalog.product(consumer.caller, "prd-another1")
+    assert (hidden.value.code, {*hidden.value.parameters}) == (absent.value.code, {*absent.value.parameters})
+    world.sequenced()
+    leaves = [each.envelope for each in world.rooms.log.entries(consumer.caller, 0, 0)[0]]
+    assert statement.to_bytes() not in leaves
+    assert statement.to_bytes() in [each.envelope for each in world.rooms.log.entries(served.caller, 0, 0)[0]]
+
+
+def test_an_offer_is_hidden_once_its_time_is_over(world: World, provider: Person, consumer: Person) -> None:
+    publish(world, provider, description())
+    assert find(world, consumer) == ["prd-diabetes"]
+    world.clock.move(days=40)  # certificates end sooner than the policy: only the search is asked
+    assert find(world, consumer) == ["prd-diabetes"]
+    world.clock.move(days=330)
+    assert find(world, consumer) == []
+    assert find(world, provider) == ["prd-diabetes"]
+
+
+def test_pages_skip_nothing_and_tell_nothing_of_what_is_hidden(
+    world: World, provider: Person, consumer: Person
+) -> None:
+    shown = [4, 5, 9, 11]
+    for number in range(14):
+        offers = description().offers if number in shown else (only_for("service"),)
+        publish(world, provider, description(f"prd-number-{number:02}", resource=f"res-{number:02}-x", offers=offers))
+    catalog = world.rooms.catalog
+    first, token = catalog.search(consumer.caller, "", "", 2, "")
+    second, last = catalog.search(consumer.caller, "", "", 2, token)
+    assert [each.product for each in (*first.cards, *second.cards)] == [f"prd-number-{each:02}" for each in shown]
+    assert (first.total, second.total, last) == (3, 4, "")  # at least, then exactly: as if the others were not there
+    again, _ = catalog.search(consumer.caller, "", "", 2, token)
+    assert again == second
+    assert (9).to_bytes(8, "big") not in read_bytes(token)  # where the next page starts among all

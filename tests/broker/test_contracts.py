@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import replace
 from itertools import product
@@ -12,10 +13,10 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Untrusted
 from hefu.tlog import tree
 from hefu.tlog.note import VerifierKey
-from hefu_policies.contract import Visibility
+from hefu_policies.contract import Offer, Visibility
 from hefu_policies.negotiation import State
 
-from tests.broker.world import Deal, Person, World, description, publish
+from tests.broker.world import POLICY, Deal, Person, World, description, only_for, publish
 
 MOVES = ("request", "offered", "accepted", "agreed", "verified", "finalized", "terminated")
 STATES = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED")
@@ -415,3 +416,31 @@ def test_all_is_kept_over_a_restart(deal: Deal) -> None:
     deal.world.reopen()
     assert deal.world.rooms.contracts.talk(deal.consumer.caller, deal.id) == before
     assert deal.send(deal.provider, deal.finalized()).state is State.FINALIZED
+
+
+@pytest.mark.parametrize("offer", [only_for("service"), only_for("service", action="hefu:dpQuery")])
+def test_an_offer_whose_policy_excludes_the_consumer_is_refused_as_if_it_were_not_there(
+    world: World, provider: Person, consumer: Person, offer: Offer
+) -> None:
+    deal = Deal(world, provider, consumer, publish(world, provider, description(offers=(offer,))))
+    with pytest.raises(NotFound) as hidden:
+        deal.reach("REQUESTED")
+    with pytest.raises(NotFound) as absent:
+        deal.send(consumer, deal.request(offer="off-nothing"))
+    assert (hidden.value.code, absent.value.code) == ("offer.not_found", "offer.not_found")
+    served = world.person("clinic-c", "consumer", "service")
+    assert Deal(world, provider, served, deal.product).reach("FINALIZED").state is State.FINALIZED
+
+
+def test_an_offer_whose_time_is_over_leads_to_no_agreement(world: World, provider: Person, consumer: Person) -> None:
+    policy = copy.deepcopy(POLICY)
+    for each in policy["permission"][0]["constraint"]:  # type: ignore[index,union-attr,call-overload]
+        if each["leftOperand"] == "odrl:dateTime":
+            each["rightOperand"]["@value"] = "2026-11-21T10:10:00Z"
+    offer = replace(description().offers[0], policy=policy)
+    deal = Deal(world, provider, consumer, publish(world, provider, description(offers=(offer,))))
+    deal.reach("AGREED")
+    world.clock.move(minutes=11)
+    with pytest.raises(NotFound):
+        deal.send(consumer, deal.verified())
+    assert deal.send(consumer, deal.terminated(consumer)).state is State.TERMINATED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -219,6 +220,21 @@ def description(product: str = "prd-diabetes", **changes: Any) -> Description:
         offers=(offer,),
     )
     return replace(plain, **changes)
+
+
+def only_for(*roles: str, action: str = "") -> Offer:
+    """An offer for participants of a role; or, with an action forbidden to all others."""
+    about: Object = {
+        "leftOperand": "hefu:role",
+        "operator": "isNoneOf" if action else "isAnyOf",
+        "rightOperand": [{"@id": f"hefu:{each}"} for each in roles],
+    }
+    policy = copy.deepcopy(POLICY)
+    if action:
+        policy["prohibition"] = [{"action": action, "constraint": [about]}]
+    else:
+        policy["permission"][0]["constraint"].append(about)  # type: ignore[index,union-attr,call-overload]
+    return replace(description().offers[0], policy=policy)
 
 
 def publish(world: World, provider: Person, one: Description) -> Statement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -244,6 +245,21 @@ def sides(pair: Pair) -> Sides:
         pair,
         charters,
     )  # fmt: skip
+
+
+def test_a_provider_refuses_whom_its_policy_excludes_as_if_the_offer_were_not_there(sides: Sides) -> None:
+    role: Object = {"leftOperand": "hefu:role", "operator": "isAnyOf", "rightOperand": [{"@id": "hefu:service"}]}
+    policy = copy.deepcopy(offer().policy)
+    policy["permission"][0]["constraint"].append(role)  # type: ignore[index,union-attr,call-overload]
+    made = description(sides.pair.resource, "prd-selective", offers=(offer(), offer(id="off-closed", policy=policy)))
+    sides.pair.provider.provider.publish(made)
+    ends = []
+    for name in ("off-closed", "off-research"):
+        asked = sides.consumer.request("prd-selective", name, PURPOSE)
+        sides.provider.react(asked)
+        ends.append(sides.broker.held[asked.id][-1])
+    assert [each.type for each in ends] == ["negotiation.terminated", "negotiation.agreed"]
+    assert ends[0].body["code"] == "offer.not_found"
 
 
 def types(broker: GullibleBroker) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hefu import transport
+from hefu.envelope import new_id
+from hefu.errors import NotFound
 from hefu.v1 import catalog_pb2, computation_pb2, control_pb2
 from hefu_space import harness
 from hefu_space.data import Extract
@@ -30,6 +34,24 @@ def test_a_published_product_is_found_in_both_languages_and_shows_no_row(
         for row in samples.rows[:50]:
             assert ",".join(row).encode() not in envelope
             assert row[samples.headings.index("area")].encode() not in envelope
+
+
+def test_an_offer_that_nobody_can_have_any_more_is_shown_to_nobody_else(
+    consumer: Node, provider: Node, product: Product
+) -> None:
+    gone = product.named(new_id("prd"))
+    file = provider.folder / "gone.yaml"
+    file.write_text(gone.text(datetime(2020, 1, 1, tzinfo=UTC)), "utf-8")
+    provider.do("product", "publish", str(file))
+    named = catalog_pb2.GetProductRequest(name=f"products/{gone.id}")
+    with consumer.control() as stub:
+        request = catalog_pb2.SearchProductsRequest(query="肿瘤")
+        found = transport.invoke(stub.SearchProducts, request, peer=consumer.name)
+        assert ([each.name for each in found.products], found.total_size) == ([f"products/{product.id}"], 1)
+        with pytest.raises(NotFound):
+            transport.invoke(stub.GetProduct, named, peer=consumer.name)
+    with provider.control() as stub:
+        assert transport.invoke(stub.GetProduct, named, peer=provider.name).name == named.name
 
 
 def test_an_estimate_needs_no_agreement_and_charges_nothing(consumer: Node, provider: Node, product: Product) -> None:

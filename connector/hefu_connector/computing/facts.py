@@ -19,7 +19,7 @@ from typing import Final
 
 from hefu import canonical
 from hefu.canonical import Json
-from hefu.identity import CREDENTIAL, INDUSTRY, JURISDICTION, SECURITY_LEVEL
+from hefu_policies import seeing
 from hefu_policies.budget import Charge
 from hefu_policies.policy import Constraint, Policy, leaves
 from hefu_policies.resource import Resource
@@ -100,22 +100,14 @@ def _declared(name: str) -> Callable[[Known], object]:
     return read
 
 
-def _certified(scheme: str) -> Callable[[Known], frozenset[str]]:
-    return lambda known: known.trust.attributes(known.request.recipient).get(scheme, frozenset())
+def _certified(name: str) -> Callable[[Known], object]:
+    """What the root vouches for; several values contradict each other, and none says nothing."""
 
+    def read(known: Known) -> object:
+        recipient = known.request.recipient
+        return seeing.certified(known.trust.roles(recipient), known.trust.attributes(recipient)).get(name)
 
-def _only(read: Callable[[Known], frozenset[str]]) -> Callable[[Known], object]:
-    """The one value of an attribute; several contradict each other, and none says nothing."""
-
-    def one(known: Known) -> object:
-        found = read(known)
-        return next(iter(found)) if len(found) == 1 else None
-
-    return one
-
-
-def _some(read: Callable[[Known], frozenset[str]]) -> Callable[[Known], object]:
-    return lambda known: read(known) or None
+    return read
 
 
 def _classes(known: Known) -> object:
@@ -173,11 +165,11 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "connector": FactSource(lambda known: known.connection.connector or None),
     "systemDevice": FactSource(lambda known: known.connection.device or None),
     "networkAddress": FactSource(lambda known: known.connection.address or None),
-    "role": FactSource(lambda known: known.trust.roles(known.request.recipient)),
-    "industry": FactSource(_only(_certified(INDUSTRY))),
-    "jurisdiction": FactSource(_only(_certified(JURISDICTION)), anew=True),
-    "securityLevel": FactSource(_only(_certified(SECURITY_LEVEL))),
-    "credential": FactSource(_some(_certified(CREDENTIAL))),
+    "role": FactSource(_certified("role")),
+    "industry": FactSource(_certified("industry")),
+    "jurisdiction": FactSource(_certified("jurisdiction"), anew=True),
+    "securityLevel": FactSource(_certified("securityLevel")),
+    "credential": FactSource(_certified("credential")),
 })  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from hefu_policies import charter
 from hefu_policies.contract import check_agreement
 from hefu_policies.joint import Sought
 from hefu_policies.negotiation import Move, State
+from hefu_policies.product import Description
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.contracting import negotiating
@@ -19,6 +20,7 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.contracting.shelf import Shelf
+from hefu_connector.contracting.showing import check_shown
 from hefu_connector.contracting.signing import check_before_signing
 from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import Products, ProductState
@@ -139,13 +141,12 @@ class Endorser:
             raise Conflict("product.not_offered", product=own.product)
         if held.statement.digest() != own.description:
             raise Conflict("negotiation.differs", where="description")
-        return self._approval(negotiation, own) == "automatic"
+        return self._approval(negotiation, own, held.description) == "automatic"
 
-    def _approval(self, negotiation: Negotiation, own: Sought) -> str:
-        held = self._products.find(own.product)
-        offer = held.description.offer(own.offer) if held is not None else None
-        others = {*negotiation.request.parties} - {self._author.participant}
-        if offer is None or not all(map(offer.visibility.allows, others)):
+    def _approval(self, negotiation: Negotiation, own: Sought, description: Description) -> str:
+        request, now = negotiation.request, self._author.clock.now()
+        offer = check_shown(description, own.offer, request.consumer, self._trust, now)
+        if not all(map(offer.visibility.allows, {*request.parties} - {self._author.participant})):
             raise NotFound("offer.not_found", product=own.product, offer=own.offer)
         charter.check_offer(self._chartered(), offer)
         return offer.approval

@@ -31,6 +31,7 @@ from hefu_connector.contracting.limits import COUNTER, LimitBook, Limits
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.contracting.offerings import Offerings
 from hefu_connector.contracting.shelf import Shelf
+from hefu_connector.contracting.showing import check_shown
 from hefu_connector.contracting.signing import ConnectorOf, answering
 from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import OwnProduct, Products, ProductState
@@ -223,10 +224,9 @@ class Provider(Offerings):
         return self._pen.send(negotiation, Move.OFFER, lambda: told, user)
 
     def _offer(self, negotiation: Negotiation) -> Offer:
-        description = self._current(negotiation)
-        offer = description.description.offer(negotiation.request.offer)
-        if offer is None or not offer.visibility.allows(negotiation.request.consumer):
-            raise NotFound("offer.not_found", product=description.product, offer=negotiation.request.offer)
+        request, now = negotiation.request, self._author.clock.now()
+        description = self._current(negotiation).description
+        offer = check_shown(description, request.offer, request.consumer, self._trust, now)
         charter.check_offer(self._chartered(), offer)
         return offer
 

@@ -121,7 +121,7 @@ class SearchProductsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     total_size: _builtins.int
-    """How many match in all."""
+    """How many match: in all on the last page, and for those who oversee the space; before it, at least so many."""
     @_builtins.property
     def products(self) -> _containers.RepeatedCompositeFieldContainer[Global___Product]: ...
     def __init__(
