@@ -1054,6 +1054,20 @@ _ENGINE: dict[str, Message] = {
         "Column {column} is of type {type} and is compared with a {found}. Write a constant of type {type}.",
         "列 {column} 的类型为 {type}，却与 {found} 比较。请写 {type} 类型的常量。",
     ),
+    "plan.overflow": _m(
+        "An expression could grow beyond 2^53 steps, or below steps of 10^-15. Round its parts coarser, "
+        "such as ROUND(x, 0), or clamp them: CLAMP(x, 0, 1000).",
+        "表达式的取值可能超过 2^53 步，或步长小于 10^-15。请对其各部分取整，如 ROUND(x, 0)，或限制范围：CLAMP(x, 0, 1000)。",
+    ),
+    "plan.quotient": _m(
+        "A quotient needs a declared step. Write ROUND(a / b, 2), or divide by a constant such as 4 or 10.",
+        "除法须声明步长。请写 ROUND(a / b, 2)，或除以 4、10 之类的常数。",
+    ),
+    "plan.divisor": _m(
+        "The divisor is zero whatever the data says, or FLOOR divides by what may be of either sign. "
+        "Divide by another number, or use ROUND.",
+        "除数恒为零，或 FLOOR 的除数可正可负。请改用其他除数，或使用 ROUND。",
+    ),
     "plan.boolean_order": _m(
         "Column {column} is true or false. Compare it with = TRUE or = FALSE.",
         "列 {column} 为布尔类型。请写 = TRUE 或 = FALSE。",

@@ -28,6 +28,7 @@ from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.predicates import All, Compare, In, IsNull, Literal
 from hefu_connector.engines import counting, tables
+from hefu_connector.engines.shape import Shape
 from hefu_connector.ports import FINAL, Account, Answer, ComputationState, Prepared, Run
 from hefu_connector.sources import database
 from hefu_policies.budget import Budget, Charge, PrivacyLoss
@@ -81,8 +82,7 @@ def with_rules(space: Space, **rules: Any) -> Enforcement:
 
 def exact(prepared: Prepared, path: Path, form: str) -> list[list[int]]:
     """The true numbers before noise, through the reader that a worker uses."""
-    shape, labels = counting._shape(prepared.parameters)
-    return counting._count(shape, labels, tables.open_table(path, form, {}))[0]
+    return counting._count(Shape.of(prepared.parameters["shape"]), tables.open_table(path, form, {}))[0]
 
 
 def distance(one: Sequence[int], other: Sequence[int]) -> int:
@@ -185,7 +185,7 @@ def test_q_b_without_any_one_unit_no_measure_moves_more_than_its_noise_is_for(
 ) -> None:
     chance = random.Random(index)
     prepared = small.prepare(_plans()[index], small.resource(contribution=3), 3)
-    measures: Any = prepared.parameters["measures"]
+    measures = Shape.of(prepared.parameters["shape"]).measures
     monkeypatch.setattr("secrets.randbits", lambda _: 7)  # neighbours are compared under one salt
     rows = [_row(chance) for _ in range(60)]
     whole = exact(prepared, small.write(tmp_path / "w.parquet", rows), "parquet")
@@ -194,7 +194,7 @@ def test_q_b_without_any_one_unit_no_measure_moves_more_than_its_noise_is_for(
         chance.shuffle(others)  # the order of rows is nobody's business
         without = exact(prepared, small.write(tmp_path / "o.parquet", others), "parquet")
         for one, other, measure in zip(whole, without, measures, strict=True):
-            assert distance(one, other) <= int(measure["sensitivity"])
+            assert distance(one, other) <= measure.sensitivity.l1
 
 
 @pytest.mark.parametrize(

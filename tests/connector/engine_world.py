@@ -12,7 +12,8 @@ import pyarrow.parquet
 from hefu.canonical import Object
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.predicates import Predicate
-from hefu_connector.engines import counting
+from hefu_connector.engines import counting, tables
+from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Prepared, Values
 from hefu_policies import library
@@ -86,15 +87,4 @@ def answer(
 
 def exact(prepared: Prepared, path: Path) -> list[list[int]]:
     """The true whole numbers before noise: for tests of sensitivity only."""
-    shape, labels = counting._shape(prepared.parameters)
-    opened = counting.open_table(path, "parquet", {})
-    connection = counting.connect(opened.native)
-    try:
-        counting.attach(connection, opened, shape.columns, "src")
-        for key in shape.keys:
-            if key.table:
-                counting._declare(connection, key, labels[key.column], shape.columns[key.column])
-        return counting._exact(connection, shape)
-    finally:
-        connection.close()
-        opened.close()
+    return counting._count(Shape.of(prepared.parameters["shape"]), tables.open_table(path, "parquet", {}))[0]

@@ -16,6 +16,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import HefuError, Malformed, Unavailable
 from hefu_connector.computing.computation import Aggregate
+from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.shelves import SourceRecord
 from hefu_connector.sources import spool as spools
@@ -60,8 +61,7 @@ def record(look: SourceLook, uri: Path | str, form: str = "", **options: Any) ->
 def counted(look: SourceLook, of: SourceRecord, *aggregates: Aggregate) -> tuple[str | None, ...]:
     """The answer to a few aggregates without noise, all the way through a snapshot."""
     prepared = prepare(plan(*aggregates))
-    columns = prepared.parameters["columns"]
-    assert isinstance(columns, dict)
+    columns = Shape.of(prepared.parameters["shape"]).columns
     with look.source(of).open(list(columns)) as table:
         return run(prepared, table.path, table.form, table.layout).rows[0]
 

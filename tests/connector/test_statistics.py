@@ -18,6 +18,7 @@ from hefu.errors import HefuError, Malformed, Refused, Untrusted
 from hefu_connector.computing import predicates as p
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.engines import Moved, noise
+from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.resource import Bounds, Column
@@ -202,7 +203,7 @@ ASKED = (
 def test_removing_any_one_unit_moves_nothing_more_than_its_sensitivity(rows: list[Row], most: int, asked: Plan) -> None:
     """The L1 distance over all groups, with the choice of rows held fixed; a bound forgotten would show here."""
     prepared = prepare(asked, resource(contribution=most), minimum=1)
-    measures: Any = prepared.parameters["measures"]
+    measures = Shape.of(prepared.parameters["shape"]).measures
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("hefu_connector.engines.counting.secrets.randbits", lambda _: 12345)
         whole = exact(prepared, write(Path(folder) / "a.parquet", rows))
@@ -210,15 +211,16 @@ def test_removing_any_one_unit_moves_nothing_more_than_its_sensitivity(rows: lis
             less = exact(prepared, write(Path(folder) / "b.parquet", [r for r in rows if r["person"] != unit]))
             for before, after, measure in zip(whole, less, measures, strict=True):
                 moved = sum(abs(x - y) for x, y in zip(before, after, strict=True))
-                assert moved <= int(measure["sensitivity"]), measure["kind"]
+                assert moved <= measure.sensitivity.l1, measure.kind
 
 
 def test_the_sensitivity_is_reached_so_that_half_of_it_would_be_caught(tmp_path: Path) -> None:
     rows = [{"person": "a", "region": region, "income": 900.0, "age": 7} for region in REGIONS]
     prepared = prepare(ASKED[0], resource(contribution=3), minimum=1)
     full = exact(prepared, write(tmp_path / "a.parquet", rows))
-    measures: Any = prepared.parameters["measures"]
-    moved = {each["kind"] + each["column"] + each["centre"]: (sum(map(abs, found)), int(each["sensitivity"]))
+    measures = Shape.of(prepared.parameters["shape"]).measures
+    moved = {each.kind + "".join(each.number.columns() if each.number else ()) + str(each.centre):
+             (sum(map(abs, found)), each.sensitivity.l1)
              for each, found in zip(measures, full, strict=True)}  # fmt: skip
     assert moved["rows0"] == (3, 3)
     assert moved["units0"] == (3, 3)

@@ -17,7 +17,7 @@ from hefu.canonical import Json, Object
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.reading import Place, unique, write_decimal, wrong
 
-from hefu_connector.computing.predicates import Predicate, check_size, read_name, read_predicate, terms
+from hefu_connector.computing.predicates import Predicate, check_size, columns, read_name, read_predicate
 
 FUNCTIONS = ("count", "sum", "mean", "histogram")
 MOST_AGGREGATES = 16
@@ -131,7 +131,7 @@ class Plan:
         yield from self.group_by
         yield from (each.column for each in self.aggregates if each.column is not None)
         if self.filter is not None:
-            yield from (each.column for each in terms(self.filter))
+            yield from columns(self.filter)
 
     def body(self) -> Object:
         """The plan as it stands in a `computation.requested` statement."""

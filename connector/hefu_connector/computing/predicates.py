@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
@@ -109,6 +110,34 @@ class Between:
         return {"between": {"column": self.column, "low": self.low.body(), "high": self.high.body()}}
 
 
+class Numeric(Protocol):
+    """A number that is computed from a row (`hefu_connector.computing.expressions`)."""
+
+    def body(self) -> Object:
+        """As JSON."""
+        ...
+
+    def columns(self) -> Iterator[str]:
+        """Every column that it looks at."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """``left operator right`` of two computed numbers; unknown where either is absent."""
+
+    left: Numeric
+    operator: str
+    right: Numeric
+
+    def __post_init__(self) -> None:
+        Place(self.operator, "relation.operator").choice(*OPERATORS)
+
+    def body(self) -> Object:
+        """As JSON."""
+        return {"relation": {"left": self.left.body(), "operator": self.operator, "right": self.right.body()}}
+
+
 @dataclass(frozen=True, slots=True)
 class Not:
     """The contrary; of unknown it is unknown."""
@@ -142,17 +171,21 @@ class Any:
         return {"or": [each.body() for each in self.items]}
 
 
-Term = Compare | In | IsNull | Between
+Term = Compare | In | IsNull | Between | Relation
 Predicate = Term | Not | All | Any
+Number = Callable[[Place], Numeric]
 
 
-def read_predicate(body: Json, where: str = "filter") -> Predicate:
+def read_predicate(body: Json, where: str = "filter", number: Number | None = None) -> Predicate:
     """The predicate of a JSON tree, inside the caps above.
+
+    Args:
+        number: reads a computed number; None where none may stand.
 
     Raises:
         Malformed: unknown word, wrong form, too deep or too large.
     """
-    predicate = _read(Place(body, where), 0)
+    predicate = _read(Place(body, where), 0, number)
     check_size(predicate, where)
     return predicate
 
@@ -177,6 +210,15 @@ def terms(predicate: Predicate, depth: int = 0) -> Iterator[Term]:
         yield predicate
 
 
+def columns(predicate: Predicate) -> Iterator[str]:
+    """Every column that a tree looks at."""
+    for term in terms(predicate):
+        if isinstance(term, Relation):
+            yield from (*term.left.columns(), *term.right.columns())
+        else:
+            yield term.column
+
+
 def literals(term: Term) -> tuple[Literal, ...]:
     """The constants of one comparison."""
     if isinstance(term, Compare):
@@ -194,7 +236,7 @@ def read_name(place: Place) -> str:
     return name
 
 
-def _read(place: Place, depth: int) -> Predicate:
+def _read(place: Place, depth: int, number: Number | None) -> Predicate:
     if depth > DEEPEST:
         wrong(place.where, f"at most {DEEPEST} levels of AND, OR and NOT")
     if not isinstance(place.value, dict) or len(place.value) != 1:
@@ -202,16 +244,23 @@ def _read(place: Place, depth: int) -> Predicate:
     ((word, value),) = place.value.items()
     inner = Place(value, f"{place.where}.{word[:20]}")
     if word == "not":
-        return Not(_read(inner, depth + 1))
+        return Not(_read(inner, depth + 1, number))
     if word in ("and", "or"):
         items = inner.items(2)
         if len(items) > MOST_TERMS:
             wrong(inner.where, f"at most {MOST_TERMS} items")
-        parts = tuple(_read(each, depth + 1) for each in items)
+        parts = tuple(_read(each, depth + 1, number) for each in items)
         return All(parts) if word == "and" else Any(parts)
+    if word == "relation" and number is not None:
+        return _relation(inner, number)
     if word not in _TERMS:
         wrong(place.where, "one word of " + ", ".join((*_TERMS, "and", "or", "not")))
     return _TERMS[word](inner)
+
+
+def _relation(place: Place, number: Number) -> Term:
+    found = place.members(("left", "operator", "right"))
+    return Relation(number(found["left"]), found["operator"].choice(*OPERATORS), number(found["right"]))
 
 
 def _compare(place: Place) -> Term:

@@ -7,7 +7,7 @@ What a worker returned is read strictly, since a worker is not trusted either.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
@@ -18,7 +18,9 @@ from hefu.canonical import Json, Object
 from hefu.errors import Untrusted
 from hefu_policies.reading import Place, write_decimal
 
+from hefu_connector.computing.steps import Grid, interval
 from hefu_connector.engines import noise
+from hefu_connector.engines.shape import SQUARES, SUM, Measure, Shape
 from hefu_connector.ports import Prepared, Values
 
 _INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,19})\Z")
@@ -33,9 +35,17 @@ def scaled(scale: float, step: Decimal) -> str:
     return write_decimal(_EXACT.multiply(Decimal(scale), step))
 
 
+def step_of(measure: Measure, grids: Mapping[str, Grid]) -> Decimal:
+    """What one whole number of a measure stands for, in the unit of its column."""
+    if measure.number is None or measure.kind not in (SUM, SQUARES):
+        return Decimal(1)
+    step = interval(measure.number, grids).granularity
+    return _EXACT.multiply(step, step) if measure.kind == SQUARES else step
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One noised measure: its values by cell, and what its noise was."""
+    """One noised measure: its values by cell, what its noise was, and its number's bounds."""
 
     values: tuple[int, ...]
     scale: float
@@ -56,44 +66,38 @@ def read(output: Object, prepared: Prepared) -> Values:
     rows_read = output["rows_read"]
     if not isinstance(rows_read, int) or isinstance(rows_read, bool) or rows_read < 0:
         _refuse()
-    parts = _parts(output["noised"], prepared)
+    shape = Shape.of(prepared.parameters["shape"])
+    parts = _parts(output["noised"], shape, prepared)
     minimum = prepared.parameters["minimum"]
     counts = parts[minimum].values if isinstance(minimum, int) else None
     least = prepared.minimum_group or 0
     shown = [counts is None or counts[cell] >= least for cell in range(prepared.cells)]
     columns = [_column(each, parts, prepared.cells) for each in Place(prepared.parameters["answer"], "answer").items()]
     rows, widths = [], []
-    for cell, labels in enumerate(_labels(prepared.parameters)):
+    for cell, labels in enumerate(product(*(each.labels for each in shape.keys))):
         found = [column[cell] if shown[cell] else (None, None) for column in columns]
         rows.append((*labels, *(value for value, _ in found)))
         widths.append((*(None for _ in labels), *(width for _, width in found)))
     return Values(tuple(rows), tuple(widths), counts, rows_read)
 
 
-def _labels(parameters: Object) -> list[tuple[str, ...]]:
-    keys = Place(parameters["keys"], "keys").items()
-    groups = [[str(label) for label in _list(_object(key.value)["labels"])] for key in keys]
-    return list(product(*groups))
-
-
-def _parts(noised: Json, prepared: Prepared) -> list[_Part]:
-    measures = _list(prepared.parameters["measures"])
+def _parts(noised: Json, shape: Shape, prepared: Prepared) -> list[_Part]:
     found = noised if isinstance(noised, list) else []
-    if len(found) != len(measures):
+    if len(found) != len(shape.measures):
         _refuse()
-    grids = _object(prepared.parameters["grids"])
     parts = []
-    for values, measure in zip(found, measures, strict=True):
-        words = _object(measure)
-        grid = _object(grids[str(words["column"])]) if words["kind"] == "sum" else {}
+    shares = Place(prepared.parameters["noise"], "noise").items()
+    for values, measure, words in zip(found, shape.measures, shares, strict=True):
+        share = words.members(("epsilon_nano",))["epsilon_nano"].integer(1)
+        bounds = interval(measure.number, shape.grids) if measure.kind == SUM and measure.number else None
         parts.append(
             _Part(
-                values=_integers(values, prepared.cells),
-                scale=noise.scale_of(int(str(words["sensitivity"])), int(str(words["epsilon_nano"]))),
-                centre=int(str(words["centre"])),
-                step=Decimal(str(grid.get("granularity", "1"))),
-                lower=Decimal(str(grid.get("lower", "0"))),
-                upper=Decimal(str(grid.get("upper", "0"))),
+                values=_integers(values, prepared.cells * measure.width),
+                scale=noise.scale_of(measure.sensitivity.l1, share),
+                centre=measure.centre,
+                step=step_of(measure, shape.grids),
+                lower=bounds.lower if bounds else Decimal(0),
+                upper=bounds.upper if bounds else Decimal(0),
             )
         )
     return parts

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import resource
 import secrets
-from collections.abc import Mapping
-from decimal import Decimal
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +17,9 @@ import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
-from hefu_connector.computing.predicates import read_predicate
 from hefu_connector.engines import Moved, noise
 from hefu_connector.engines import duckdb_sql as sql
+from hefu_connector.engines.shape import Key, Shape
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
@@ -54,16 +51,17 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     Raises:
         Moved: the file is not the table that was described.
     """
-    shape, labels = _shape(parameters)
+    shape = Shape.of(parameters["shape"])
     try:
-        exact, rows = _count(shape, labels, open_table(path, form, layout))
+        exact, rows = _count(shape, open_table(path, form, layout))
     except (duckdb.Error, Moved):
         # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
-        exact, rows = _count(shape, labels, open_table(path, form, layout, mend=True))
+        exact, rows = _count(shape, open_table(path, form, layout, mend=True))
     noised: list[Json] = []
-    for values, words in zip(exact, Place(parameters["measures"], "measures").items(), strict=True):
-        found = words.members(("kind", "column", "centre", "sensitivity", "epsilon_nano"))
-        private, _ = noise.add_noise(values, int(found["sensitivity"].text()), found["epsilon_nano"].integer())
+    shares = Place(parameters["noise"], "noise").items()
+    for values, measure, words in zip(exact, shape.measures, shares, strict=True):
+        share = words.members(("epsilon_nano",))["epsilon_nano"].integer(1)
+        private, _ = noise.add_noise(values, measure.sensitivity.l1, share)
         noised.append([str(value) for value in private])
     return {"noised": noised, "rows_read": rows}
 
@@ -89,78 +87,37 @@ def connect(native: str) -> Any:
     return connection
 
 
-def _count(shape: sql.Shape, labels: dict[str, list[str]], opened: Opened) -> tuple[list[list[int]], int]:
+def _count(shape: Shape, opened: Opened) -> tuple[list[list[int]], int]:
     connection = connect(opened.native)
     try:
         require(opened, shape.columns)
         attach(connection, opened, shape.columns, sql.SOURCE)
-        for key in shape.keys:
-            if key.table:
-                _declare(connection, key, labels[key.column], shape.columns[key.column])
+        for index, key in enumerate(shape.keys):
+            if key.column:
+                _declare(connection, sql.table_of(index), key, shape.columns[key.column])
         return _exact(connection, shape), opened.rows()
     finally:
         connection.close()
         opened.close()
 
 
-def _exact(connection: Any, shape: sql.Shape) -> list[list[int]]:
+def _exact(connection: Any, shape: Shape) -> list[list[int]]:
+    """One list for each measure: its numbers by cell, and within a cell by bin."""
     statement, values = sql.aggregate(shape, secrets.randbits(62))
-    cells = prod(key.size for key in shape.keys)
-    exact = [[0] * cells for _ in shape.measures]
+    exact = [[0] * (shape.cells * each.width) for each in shape.measures]
     for cell, *found in connection.execute(statement, values).fetchall():
-        for measure, value in zip(exact, found, strict=True):
-            measure[int(cell)] = int(value)
+        for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
+            if measure.width == 1:
+                numbers[int(cell)] = int(value)
+            else:
+                for bin_, count in value.items():
+                    numbers[int(cell) * measure.width + int(bin_)] = int(count)
     return exact
 
 
-def _declare(connection: Any, key: sql.Key, labels: list[str], kind: str) -> None:
-    texts = pa.table({"value": labels, "position": pa.array(range(len(labels)), pa.int64())})
-    name = f"{key.table}_texts"
+def _declare(connection: Any, table: str, key: Key, kind: str) -> None:
+    texts = pa.table({"value": key.labels, "position": pa.array(range(key.size), pa.int64())})
+    name = f"{table}_texts"
     connection.register(name, texts)
-    connection.execute(sql.declared(key.table, kind))
+    connection.execute(sql.declared(table, kind))
     connection.unregister(name)
-
-
-def _shape(parameters: Object) -> tuple[sql.Shape, dict[str, list[str]]]:
-    found = Place(parameters, "parameters").members(
-        ("columns", "unit", "max_contribution", "filter", "grids", "keys", "measures", "answer", "minimum")
-    )
-    keys: list[sql.Key] = []
-    labels: dict[str, list[str]] = {}
-    for index, place in enumerate(found["keys"].items()):
-        key = place.members(("column", "labels", "edges"))
-        column, names = key["column"].text(), [each.text(empty=True) for each in key["labels"].items(1)]
-        edges = tuple(int(each.text()) for each in key["edges"].items())
-        keys.append(sql.Key(column, len(names), "" if edges else f"key{index}", edges))
-        if not edges:
-            labels[column] = names
-    unit, filter_ = found["unit"].value, found["filter"].value
-    shape = sql.Shape(
-        columns=_texts(found["columns"]),
-        unit=None if unit is None else found["unit"].text(),
-        max_contribution=found["max_contribution"].integer(1),
-        filter=None if filter_ is None else read_predicate(filter_),
-        grids={name: _grid(body) for name, body in _members(found["grids"]).items()},
-        keys=tuple(keys),
-        measures=tuple(_measure(each) for each in found["measures"].items(1)),
-    )
-    return shape, labels
-
-
-def _measure(place: Place) -> sql.Measure:
-    found = place.members(("kind", "column", "centre", "sensitivity", "epsilon_nano"))
-    kind = found["kind"].choice("rows", "units", "present", "sum")
-    return sql.Measure(kind, found["column"].text(empty=True), int(found["centre"].text()))
-
-
-def _grid(place: Place) -> sql.Grid:
-    found = place.members(("lower", "upper", "granularity"))
-    return sql.Grid(*(Decimal(found[name].text()) for name in ("lower", "upper", "granularity")))
-
-
-def _members(place: Place) -> Mapping[str, Place]:
-    return place.members((), place.object())
-
-
-def _texts(place: Place) -> dict[str, str]:
-    return {name: each.text() for name, each in _members(place).items()}

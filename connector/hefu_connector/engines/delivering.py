@@ -26,6 +26,7 @@ from hefu_connector.computing.delivery import MOST_ROWS
 from hefu_connector.engines import Moved, anonymity, treatments
 from hefu_connector.engines import duckdb_sql as sql
 from hefu_connector.engines.counting import connect
+from hefu_connector.engines.duckdb_steps import quote
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 from hefu_connector.engines.treatments import Cell, Field
 
@@ -137,7 +138,7 @@ def _typed(asked: _Asked) -> str:
 def _unit(asked: _Asked) -> str:
     """The privacy unit of a row as text: its column, or where each row is one, all that stands in it and a number."""
     if asked.unit is not None:
-        return f"CAST({sql.unit_of(sql.quote(asked.unit), asked.columns[asked.unit])} AS VARCHAR)"
+        return f"CAST({sql.unit_of(quote(asked.unit), asked.columns[asked.unit])} AS VARCHAR)"
     content = _content(asked)
     return f"{content} || '-' || CAST(row_number() OVER (PARTITION BY {content}) AS VARCHAR)"
 
@@ -151,7 +152,7 @@ def _content(asked: _Asked) -> str:
 
 
 def _spelling(name: str, kind: str) -> str:
-    return f"CAST({sql.typed(sql.quote(name), kind)} AS VARCHAR)"
+    return f"CAST({sql.typed(quote(name), kind)} AS VARCHAR)"
 
 
 def _sample(asked: _Asked, connection: Any) -> tuple[int, int]:

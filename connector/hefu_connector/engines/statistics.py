@@ -27,10 +27,12 @@ from hefu_policies.budget import Charge, PrivacyLoss
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 
+from hefu_connector.computing import expressions
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.predicates import Compare, In, IsNull, literals, terms
+from hefu_connector.computing.predicates import Compare, In, IsNull, Relation, literals, terms
+from hefu_connector.computing.steps import Grid
 from hefu_connector.engines import answers, noise
-from hefu_connector.engines.duckdb_sql import Grid
+from hefu_connector.engines.shape import PRESENT, ROWS, SUM, UNITS, Key, Measure, Sensitivity, Shape
 from hefu_connector.ports import Mechanism, Prepared, Values
 
 MOST_CELLS = 10_000
@@ -81,13 +83,11 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measure:
-    kind: str
-    column: str
-    centre: int
-    sensitivity: int
+class _Told:
+    """Which answer a measure is for: its heading, and of a mean ``centred-sum`` or ``count``."""
+
     alias: str
-    part: str  # of a mean: "centred-sum" or "count"; else empty
+    part: str
 
 
 @dataclass(slots=True)
@@ -96,8 +96,9 @@ class _Draft:
     minimum_group: int | None
     columns: dict[str, str] = field(default_factory=dict)
     grids: dict[str, Grid] = field(default_factory=dict)
-    keys: list[Object] = field(default_factory=list)
-    measures: list[_Measure] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
+    told: list[_Told] = field(default_factory=list)
     answer: list[Object] = field(default_factory=list)
     minimum: int | None = None
 
@@ -111,7 +112,7 @@ class _Draft:
 
     @property
     def cells(self) -> int:
-        return prod(len(labels) for each in self.keys if isinstance(labels := each["labels"], list))
+        return prod(each.size for each in self.keys)
 
     def use(self, name: str) -> Column:
         column = self.resource.column(name)
@@ -133,26 +134,35 @@ class _Draft:
         column = self.use(name)
         if column.categories is None or column.type not in _KEY_TYPES:
             raise Malformed("plan.no_categories", column=name)
-        self.keys.append({"column": name, "labels": [*column.categories], "edges": []})
+        self.keys.append(Key(column.categories, name))
 
     def measure(
-        self, kind: str, alias: str, sensitivity: int, column: str = "", centre: int = 0, part: str = ""
+        self, kind: str, alias: str, sensitivity: Sensitivity, column: str = "", centre: int = 0, part: str = ""
     ) -> int:
         """The place of a measure; the same one is not paid twice."""
-        for index, each in enumerate(self.measures):
-            if (each.kind, each.column, each.centre) == (kind, column, centre):
-                return index
-        if sensitivity < 1:
+        made = Measure(kind, sensitivity, expressions.Column(column) if column else None, centre)
+        if made not in self.measures:
+            self.measures.append(made)
+            self.told.append(_Told(alias, part))
+        return self.measures.index(made)
+
+    def moved(self, most: int, column: str = "") -> Sensitivity:
+        """The sensitivity of a sum over rows, where one row moves it by at most so much.
+
+        A unit has at most `contribution` rows, each in one cell.
+        """
+        if most < 1:
             raise Malformed("plan.no_bounds", column=column)
-        self.measures.append(_Measure(kind, column, centre, sensitivity, alias, part))
-        return len(self.measures) - 1
+        rows = self.contribution
+        return Sensitivity(min(rows, self.cells), rows * most, rows * most)
 
     def add_minimum(self) -> None:
         if self.contribution == 1:  # rows are units
-            self.minimum = self.measure("rows", MINIMUM_GROUP, 1)
+            self.minimum = self.measure(ROWS, MINIMUM_GROUP, self.moved(1))
         else:
             # One unit stands in at most as many groups as it has rows, once in each.
-            self.minimum = self.measure("units", MINIMUM_GROUP, min(self.contribution, self.cells))
+            cells = min(self.contribution, self.cells)
+            self.minimum = self.measure(UNITS, MINIMUM_GROUP, Sensitivity(cells, 1, cells))
 
     def finish(self, plan: Plan) -> Prepared:
         headings = plan.headings()
@@ -180,32 +190,26 @@ class _Draft:
         )
 
     def _parameters(self, plan: Plan, shares: list[int]) -> Object:
-        measures: list[Object] = [
-            {
-                "kind": each.kind,
-                "column": each.column,
-                "centre": str(each.centre),
-                "sensitivity": str(each.sensitivity),
-                "epsilon_nano": share,
-            }
-            for each, share in zip(self.measures, shares, strict=True)
-        ]
+        shape = Shape(
+            columns=self.columns,
+            unit=self.unit,
+            max_contribution=self.contribution,
+            filter=plan.filter,
+            grids=self.grids,
+            keys=tuple(self.keys),
+            measures=tuple(self.measures),
+        )
         return {
-            "columns": {name: self.columns[name] for name in sorted(self.columns)},
-            "unit": self.unit,
-            "max_contribution": self.contribution,
-            "filter": None if plan.filter is None else plan.filter.body(),
-            "grids": {name: _grid_body(grid) for name, grid in self.grids.items()},
-            "keys": [*self.keys],
-            "measures": [*measures],
+            "shape": shape.body(),
+            "noise": [{"epsilon_nano": share} for share in shares],
             "answer": [*self.answer],
             "minimum": self.minimum,
         }
 
     def _mechanisms(self, shares: list[int]) -> Iterator[Mechanism]:
-        for each, share in zip(self.measures, shares, strict=True):
-            scale = noise.scale_of(each.sensitivity, share)
-            step = self.grids[each.column].granularity if each.kind == "sum" else Decimal(1)
+        for measure, each, share in zip(self.measures, self.told, shares, strict=True):
+            scale = noise.scale_of(measure.sensitivity.l1, share)
+            step = answers.step_of(measure, self.grids)
             width = noise.half_width(scale) * step
             yield Mechanism(
                 column=each.alias,
@@ -218,18 +222,17 @@ class _Draft:
 
 def _add_count(draft: _Draft, aggregate: Aggregate) -> None:
     if aggregate.column is None:
-        index = draft.measure("rows", aggregate.alias, draft.contribution)
+        index = draft.measure(ROWS, aggregate.alias, draft.moved(1))
     else:
         draft.use(aggregate.column)
-        index = draft.measure("present", aggregate.alias, draft.contribution, aggregate.column)
+        index = draft.measure(PRESENT, aggregate.alias, draft.moved(1), aggregate.column)
     draft.answer.append({"function": "count", "alias": aggregate.alias, "measures": [index]})
 
 
 def _add_sum(draft: _Draft, aggregate: Aggregate) -> None:
     name = aggregate.column or ""
     grid = draft.grid(name)
-    sensitivity = draft.contribution * max(abs(grid.least), abs(grid.most))
-    index = draft.measure("sum", aggregate.alias, sensitivity, name)
+    index = draft.measure(SUM, aggregate.alias, draft.moved(max(abs(grid.least), abs(grid.most)), name), name)
     draft.answer.append({"function": "sum", "alias": aggregate.alias, "measures": [index]})
 
 
@@ -238,10 +241,10 @@ def _add_mean(draft: _Draft, aggregate: Aggregate) -> None:
     name = aggregate.column or ""
     grid = draft.grid(name)
     centre = (grid.least + grid.most) // 2
-    sensitivity = draft.contribution * max(grid.most - centre, centre - grid.least)
+    moved = draft.moved(max(grid.most - centre, centre - grid.least), name)
     measures = [
-        draft.measure("sum", aggregate.alias, sensitivity, name, centre, "centred-sum"),
-        draft.measure("present", aggregate.alias, draft.contribution, name, part="count"),
+        draft.measure(SUM, aggregate.alias, moved, name, centre, "centred-sum"),
+        draft.measure(PRESENT, aggregate.alias, draft.moved(1), name, part="count"),
     ]
     draft.answer.append({"function": "mean", "alias": aggregate.alias, "measures": [*measures]})
 
@@ -256,8 +259,8 @@ def _add_histogram(draft: _Draft, aggregate: Aggregate) -> None:
         texts = [write_decimal(edge * step) for edge in edges]
         labels = [f"[{low},{high})" for low, high in pairwise(texts)]
         labels[-1] = labels[-1][:-1] + "]"
-        draft.keys.append({"column": name, "labels": [*labels], "edges": [str(edge) for edge in edges]})
-    index = draft.measure("rows", aggregate.alias, draft.contribution)
+        draft.keys.append(Key(tuple(labels), number=expressions.Column(name), edges=tuple(edges)))
+    index = draft.measure(ROWS, aggregate.alias, draft.moved(1))
     draft.answer.append({"function": "histogram", "alias": aggregate.alias, "measures": [index]})
 
 
@@ -293,6 +296,8 @@ def _check_loss(loss: PrivacyLoss) -> None:
 
 def _check_filter(plan: Plan, draft: _Draft) -> None:
     for term in terms(plan.filter) if plan.filter is not None else ():
+        if isinstance(term, Relation):
+            raise Malformed("plan.unknown_column", column="relation")
         column = draft.use(term.column)
         for literal in literals(term):
             allowed = NUMERIC if column.type in NUMERIC else (column.type,)
@@ -301,11 +306,3 @@ def _check_filter(plan: Plan, draft: _Draft) -> None:
         equality = isinstance(term, Compare) and term.operator in ("=", "!=")
         if column.type == "boolean" and not (equality or isinstance(term, In | IsNull)):
             raise Malformed("plan.boolean_order", column=column.name)
-
-
-def _grid_body(grid: Grid) -> Object:
-    return {
-        "lower": write_decimal(grid.lower),
-        "upper": write_decimal(grid.upper),
-        "granularity": write_decimal(grid.granularity),
-    }

@@ -23,7 +23,7 @@ import pyarrow.dataset
 from hefu.canonical import Object
 
 from hefu_connector.engines import Moved
-from hefu_connector.engines.duckdb_sql import quote
+from hefu_connector.engines.duckdb_steps import quote
 from hefu_connector.engines.lines import OneLineRecords
 
 _BLOCK = 4 << 20  # bytes

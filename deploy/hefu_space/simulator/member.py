@@ -30,6 +30,7 @@ from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.contracting.shelf import Shelf
+from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.continuity import Continuity, HighWater
 from hefu_connector.membership.flush import Flush
@@ -228,11 +229,10 @@ class Workers:
         """As in the port."""
         if self._chance.random() < 0.03:
             raise Unavailable("worker.failed")
-        cells = 1
-        for key in _objects(parameters["keys"]):
-            cells *= len(_list(key["labels"]))
-        measures = len(_list(parameters["measures"]))
-        noised: list[Json] = [[str(300 + self._chance.randrange(50)) for _ in range(cells)] for _ in range(measures)]
+        shape = Shape.of(parameters["shape"])
+        noised: list[Json] = [
+            [str(300 + self._chance.randrange(50)) for _ in range(shape.cells)] for _ in shape.measures
+        ]
         return {"noised": noised, "rows_read": 100}
 
     def cancel(self, job: str) -> None:
