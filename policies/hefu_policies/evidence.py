@@ -10,51 +10,30 @@ LIMIT: a provider that lies about its own facts is not found out by its own word
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hefu.agreed import Contract
+from hefu.canonical import Json
 from hefu.checks import ASKED, SKEW, Facts, Findings, Further
 from hefu.delivery import Delivered, Used
 from hefu.errors import HefuError
 from hefu.receipt import Receipt, Under
 from hefu.record import Logged
 
-from hefu_policies.agreement import Agreement, Strategy
-from hefu_policies.decision import Decision, Effect, Request, decide
-from hefu_policies.odrl import load
-from hefu_policies.policy import Compiled, compile_policy
+from hefu_policies.agreement import Agreement
+from hefu_policies.decision import Effect
+from hefu_policies.receipts import Terms
 from hefu_policies.replay import read_facts
-from hefu_policies.terms import LOG, Phase
 
 _NANO, _FEMTO = Decimal("1e9"), Decimal("1e15")
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What one provider brings to an agreement, with its policies compiled."""
-
-    agreement: Agreement
-    policies: tuple[tuple[Strategy, Compiled], ...]
-
-    @classmethod
-    def of(cls, contract: Contract) -> _Terms:
-        agreement = Agreement.of(contract.body).facing(contract.provider)
-        return cls(agreement, tuple((each, compile_policy(load(each.policy))) for each in agreement.terms))
-
-    def delete_by(self, since: datetime) -> datetime:
-        """When what is delivered then must be deleted."""
-        end = self.agreement.not_after
-        found = min((each.policy.delete_by(since, end) for _, each in self.policies), default=end)
-        return min(found, self.agreement.delete_by or found)
 
 
 def check_policies(facts: Facts) -> Findings:
     """Every release and every use is permitted by the clause it names, decided again from what it says it knew."""
     findings = Findings()
-    known: dict[tuple[str, str], _Terms | None] = {}
+    known: dict[tuple[str, str], Terms | None] = {}
+    asked = {each.statement.digest(): each.statement.body.get("purpose") for each in facts.record.of(ASKED)}
     deliveries: dict[str, Logged] = {}
     for logged, end in facts.ended:
         if not isinstance(end, Receipt):
@@ -64,7 +43,7 @@ def check_policies(facts: Facts) -> Findings:
             terms = _terms(facts, findings, known, under.agreement, logged)
             if terms is not None:
                 findings.seen += 1
-                _note(findings, logged, _receipt_faults(facts, terms, logged, end, under))
+                _note(findings, logged, _receipt_faults(asked, terms, logged, end, under))
     for logged, told in facts.told:
         made = deliveries.get(told.kept.receipt)
         if isinstance(told, Used) and made is not None:
@@ -83,8 +62,8 @@ CHECK = Further(
 
 
 def _terms(
-    facts: Facts, findings: Findings, known: dict[tuple[str, str], _Terms | None], agreement: str, logged: Logged
-) -> _Terms | None:
+    facts: Facts, findings: Findings, known: dict[tuple[str, str], Terms | None], agreement: str, logged: Logged
+) -> Terms | None:
     """The terms of a statement's issuer under an agreement; None where there are none to be held against."""
     issuer = logged.statement.issuer
     contract = facts.under(agreement, issuer)
@@ -94,7 +73,7 @@ def _terms(
     key = contract.envelope, issuer
     if key not in known:
         try:
-            known[key] = _Terms.of(contract)
+            known[key] = Terms.of(Agreement.of(contract.body).facing(contract.provider))
         except HefuError as fault:
             known[key] = None
             findings.faults.append(f"entry {contract.index}: agreement {contract.id}: {fault.public()}")
@@ -112,29 +91,36 @@ def _note(findings: Findings, logged: Logged, faults: Iterator[str]) -> None:
 # ---------------------------------------------------------------- a release
 
 
-def _receipt_faults(facts: Facts, terms: _Terms, logged: Logged, made: Receipt, under: Under) -> Iterator[str]:
+def _receipt_faults(
+    asked: Mapping[str, Json], terms: Terms, logged: Logged, made: Receipt, under: Under
+) -> Iterator[str]:
     known = read_facts(made.facts)
-    yield from _own_words(facts, logged, made, known)
+    yield from _own_words(asked, logged, made, known)
     action = known.get("operation")
     if not isinstance(action, str):
         yield "does not say what was done"
         return
-    decided = _decide(terms, under.strategy, under.clause, action, known)
+    decisions = terms.decide(action, under.clause, terms.agreement.consumer.participant, known)
+    decided = decisions.get(under.strategy)
     if decided is None:
         yield f"names a strategy that agreement {under.agreement} does not have"
     elif decided.effect in (Effect.DENY, Effect.DEFAULT_DENY):
         yield f"agreement {under.agreement} does not permit it: decided again from its facts, it is refused"
     elif decided.clause != under.clause:
         yield f"is permitted by another clause than it names, {under.clause}"
-    if any(_fires(compiled, terms, action, known) for _, compiled in terms.policies):
+    if any(each.effect is Effect.DENY for each in decisions.values()):
         yield f"a prohibition of agreement {under.agreement} stands against it"
     said = Delivered.of(made)
     if said is not None and isinstance(at := known.get("dateTime"), datetime) and said.delete_by > terms.delete_by(at):
         yield f"may be kept longer than agreement {under.agreement} says"
 
 
-def _own_words(facts: Facts, logged: Logged, made: Receipt, known: dict[str, object]) -> Iterator[str]:
-    """What a receipt says elsewhere than its decision knew."""
+def _own_words(asked: Mapping[str, Json], logged: Logged, made: Receipt, known: Mapping[str, object]) -> Iterator[str]:
+    """What a receipt says elsewhere than its decision knew.
+
+    Args:
+        asked: the purposes that were asked for, by the digests of the requests.
+    """
     for name, value in (
         ("recipient", made.consumer),
         ("outputKind", made.output.kind),
@@ -152,42 +138,19 @@ def _own_words(facts: Facts, logged: Logged, made: Receipt, known: dict[str, obj
         decided = known.get(name)
         if charged and not (isinstance(decided, Decimal) and decided * unit == charged):
             yield f"was charged another {name} than was decided on"
-    asked = {each.statement.digest(): each for each in facts.record.of(ASKED)}.get(made.request)
-    if asked is not None and asked.statement.body.get("purpose") != known.get("purpose"):
+    if made.request in asked and asked[made.request] != known.get("purpose"):
         yield "was decided on another purpose than was asked for"
-
-
-def _decide(terms: _Terms, strategy: str, clause: str, action: str, known: dict[str, object]) -> Decision | None:
-    found = next((compiled for each, compiled in terms.policies if each.id == strategy), None)
-    if found is None:
-        return None
-    return decide(found, _request(found, terms, action, clause), known, Phase.RELEASE)
-
-
-def _fires(compiled: Compiled, terms: _Terms, action: str, known: dict[str, object]) -> bool:
-    request = _request(compiled, terms, action, "")
-    return decide(compiled, request, known, Phase.RELEASE).effect is Effect.DENY
-
-
-def _request(compiled: Compiled, terms: _Terms, action: str, clause: str) -> Request:
-    done = {LOG}
-    for rule in compiled.policy.permissions:
-        done |= {one for each in rule.duties if rule.id == clause for one in (each.id, each.action)}
-    return Request(action, terms.agreement.product, terms.agreement.consumer.participant, frozenset(done))
 
 
 # ---------------------------------------------------------------- a use of what was delivered
 
 
-def _use_faults(terms: _Terms, logged: Logged, told: Used) -> Iterator[str]:
+def _use_faults(terms: Terms, logged: Logged, told: Used) -> Iterator[str]:
     known, at = read_facts(told.facts), logged.statement.time
     decided_at = known.get("dateTime")
     if not isinstance(decided_at, datetime) or abs(decided_at - at) > SKEW + timedelta(seconds=1):
         yield "was decided at another time than it states"
-    decided = [
-        decide(compiled, _request(compiled, terms, told.action, told.clause), known, Phase.RELEASE)
-        for _, compiled in terms.policies
-    ]
+    decided = terms.decide(told.action, told.clause, terms.agreement.consumer.participant, known).values()
     if any(each.effect is Effect.DENY for each in decided):
         yield f"a prohibition of agreement {terms.agreement.id} stands against it"
     if not any(each.permits and each.clause == told.clause for each in decided):

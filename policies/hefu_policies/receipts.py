@@ -6,22 +6,56 @@ whatever only the owner knows, stands in the owner's record of the computation (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from hefu import canonical
-from hefu.canonical import Json, Object
+from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
 from hefu.receipt import Receipt, Under
 
 from hefu_policies import odrl
-from hefu_policies.agreement import Agreement, Strategy
+from hefu_policies.agreement import Agreement
 from hefu_policies.contract import AGREEMENT
-from hefu_policies.decision import Decision, Effect, Request, decide
-from hefu_policies.policy import Policy, compile_policy
+from hefu_policies.decision import Decision, Effect, Facts, Request, decide
+from hefu_policies.policy import Compiled, Policy, compile_policy
 from hefu_policies.reading import Place
-from hefu_policies.replay import read_facts, replay
+from hefu_policies.replay import policy_digest, read_facts, replay
 from hefu_policies.terms import LOG, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one provider brings to an agreement, with its policies compiled.
+
+    Attributes:
+        policies: by the ids of their strategies.
+    """
+
+    agreement: Agreement
+    policies: Mapping[str, Compiled]
+
+    @classmethod
+    def of(cls, agreement: Agreement) -> Terms:
+        """Of an agreement that faces this provider; raises as `hefu_policies.odrl.load`."""
+        return cls(agreement, {each.id: compile_policy(odrl.load(each.policy)) for each in agreement.terms})
+
+    def decide(self, action: str, clause: str, consumer: str, facts: Facts) -> dict[str, Decision]:
+        """What each strategy says of a release, where the duties of the clause that is named are performed."""
+        return {
+            name: decide(each, self._request(each, action, clause, consumer), facts, Phase.RELEASE)
+            for name, each in self.policies.items()
+        }
+
+    def delete_by(self, since: datetime) -> datetime:
+        """When what is delivered then must be deleted."""
+        end = self.agreement.not_after
+        found = min((each.policy.delete_by(since, end) for each in self.policies.values()), default=end)
+        return min(found, self.agreement.delete_by or found)
+
+    def _request(self, compiled: Compiled, action: str, clause: str, consumer: str) -> Request:
+        return Request(action, self.agreement.product, consumer, _performed(compiled.policy, clause))
 
 
 def again(receipt: Receipt, agreement: Statement) -> tuple[Decision, ...]:
@@ -40,13 +74,14 @@ def again(receipt: Receipt, agreement: Statement) -> tuple[Decision, ...]:
     found = [each for each in receipt.agreements if signed is not None and each.agreement == signed.id]
     if signed is None or not found or any(each.digest != agreement.digest() for each in found):
         raise Untrusted("policy.replay", what="agreement")
-    return tuple(_again(receipt, signed, each) for each in found)
+    terms = Terms.of(signed)
+    return tuple(_again(receipt, terms, each) for each in found)
 
 
 def records(document: Json, agreement: Statement) -> Iterator[Decision]:
     """Make every decision of an owner's record again, phase by phase; raises as `hefu_policies.replay.replay`."""
     signed = Agreement.of(agreement.expect(AGREEMENT).body)
-    by_digest = {_digest(each.policy): each for each in signed.strategies}
+    by_digest = {policy_digest(each.policy): each for each in signed.strategies}
     if not isinstance(document, dict) or not isinstance(document.get("decisions"), list):
         raise Malformed("contract.missing", where="record", member="decisions")
     for each in Place(document["decisions"], "record.decisions").items(1):
@@ -57,30 +92,23 @@ def records(document: Json, agreement: Statement) -> Iterator[Decision]:
         yield replay(strategy.policy, recorded)
 
 
-def _again(receipt: Receipt, agreement: Agreement, under: Under) -> Decision:
-    strategy = _strategy(agreement, under)
-    policy = odrl.load(strategy.policy)
-    facts = read_facts(receipt.facts)
-    rule = next((each for each in policy.permissions if each.id == under.clause), None)
+def _again(receipt: Receipt, terms: Terms, under: Under) -> Decision:
+    found = terms.policies.get(under.strategy)
+    if found is None:
+        raise Untrusted("policy.replay", what="strategy")
+    rule = next((each for each in found.policy.permissions if each.id == under.clause), None)
     if rule is None:
         raise Untrusted("policy.replay", what="clause")
-    request = Request(_action(facts, rule.action), receipt.product, receipt.consumer, _performed(policy, under.clause))
-    decision = decide(compile_policy(policy), request, facts, Phase.RELEASE)
+    facts = read_facts(receipt.facts)
+    decisions = terms.decide(_action(facts, rule.action), under.clause, receipt.consumer, facts)
+    decision = decisions[under.strategy]
     if not decision.permits:
         raise Untrusted("policy.replay", what="effect")
     if decision.clause != under.clause:
         raise Untrusted("policy.replay", what="clause")
-    for each in agreement.terms:  # what one prohibits no other can permit
-        if decide(compile_policy(odrl.load(each.policy)), request, facts, Phase.RELEASE).effect is Effect.DENY:
-            raise Untrusted("policy.replay", what="effect")
+    if any(each.effect is Effect.DENY for each in decisions.values()):  # what one prohibits no other can permit
+        raise Untrusted("policy.replay", what="effect")
     return decision
-
-
-def _strategy(agreement: Agreement, under: Under) -> Strategy:
-    for each in agreement.terms:
-        if each.id == under.strategy:
-            return each
-    raise Untrusted("policy.replay", what="strategy")
 
 
 def _action(facts: dict[str, object], otherwise: str) -> str:
@@ -92,8 +120,3 @@ def _action(facts: dict[str, object], otherwise: str) -> str:
 def _performed(policy: Policy, clause: str) -> frozenset[str]:
     duties = [each for rule in policy.permissions if rule.id == clause for each in rule.duties]
     return frozenset({LOG, *(each.id for each in duties), *(each.action for each in duties)})
-
-
-def _digest(policy: Object) -> str:
-    """How a record names a policy."""
-    return canonical.digest(canonical.encode(policy))

@@ -60,6 +60,11 @@ def read_facts(body: Json, where: str = "facts") -> dict[str, object]:
     return facts
 
 
+def policy_digest(policy: Object) -> str:
+    """How a record names a policy."""
+    return canonical.digest(canonical.encode(policy))
+
+
 def record(decision: Decision, evaluator: str = EVALUATOR) -> Object:
     """A decision as JSON: what is needed to make it again, and what came out."""
     request = decision.request
@@ -77,7 +82,7 @@ def record(decision: Decision, evaluator: str = EVALUATOR) -> Object:
         asked["violated"] = [*sorted(request.violated)]
     return {
         "evaluator": evaluator,
-        "policy": _digest(odrl.dump(decision.contract.policy)),
+        "policy": policy_digest(odrl.dump(decision.contract.policy)),
         "phase": decision.phase.value,
         "request": asked,
         "facts": write_facts(decision.facts),
@@ -101,7 +106,7 @@ def replay(policy: Object, recorded: Object) -> Decision:
     """
     found = Place(recorded, "decision").members(_MEMBERS)
     evaluator = found["evaluator"].choice(FIRST, EVALUATOR)
-    if found["policy"].digest() != _digest(policy):
+    if found["policy"].digest() != policy_digest(policy):
         raise Untrusted("policy.replay", what="policy")
     asked = found["request"].members(("action", "target", "assignee", "performed"), ("violated",))
     request = Request(
@@ -128,10 +133,6 @@ def _operand(name: str) -> Operand | None:
     if operand is None or bool(operand.unit) is not bool(at) or (at and not _UNIT.match(unit)):
         return None
     return operand
-
-
-def _digest(policy: Object) -> str:
-    return canonical.digest(canonical.encode(policy))
 
 
 def _write(value: object, kind: Kind) -> Json:
