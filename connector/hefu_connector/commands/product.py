@@ -12,6 +12,7 @@ from hefu.errors import Malformed, Unavailable
 
 from hefu_connector.commands import limits, pages
 from hefu_connector.commands.link import call, command, commands, control, directory, named, short
+from hefu_connector.commands.papers import write_new
 from hefu_connector.commands.remarks import on_offers
 from hefu_connector.commands.show import word
 
@@ -57,7 +58,7 @@ def _draft(arguments: argparse.Namespace) -> int:
     if target == "-":
         output.say(text)
     else:
-        _write_new(Path(target), text)
+        write_new(Path(target), text)
     open_ = text.count(": DECIDE")
     output.data({"file": target, "text": text, "decisions": open_})
     if target != "-":
@@ -203,13 +204,3 @@ def _read(path: str) -> str:
         raise Malformed("command.file", path=path, why=fault.strerror or "not readable") from None
     except UnicodeDecodeError:
         raise Malformed("command.file", path=path, why="not UTF-8") from None
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise Malformed("command.exists", path=str(path)) from None
-    except OSError as fault:
-        raise Malformed("command.file", path=str(path), why=fault.strerror or "not writable") from None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
@@ -22,7 +21,7 @@ from hefu_connector.computing.answers import read_end
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.notices import Notices
 from hefu_connector.contracting.owing import Owing, subject_of, who_says
-from hefu_connector.desk.overview import YOU, Kind, Waiting
+from hefu_connector.desk.overview import YOU, Kind, Waiting, as_text
 from hefu_connector.ports import Contract
 from hefu_connector.shelves import OwnRequest
 
@@ -237,7 +236,7 @@ def _follows(demand: Demand, end: Receipt) -> bool:
 def _asked_for(envelope: bytes) -> str:
     body = Statement.parse(envelope).body
     plan = body.get("plan")
-    return subject_of(plan if isinstance(plan, dict) else {}, _text(body.get("purpose")))
+    return subject_of(plan if isinstance(plan, dict) else {}, as_text(body.get("purpose")))
 
 
 def _booked(contract: Contract, owed: Owed, demand: Demand | None) -> DutySeen:
@@ -293,9 +292,5 @@ def _interruptions(held: Contract) -> list[Alarm]:
     if held.termination is not None and held.termination.time < held.agreement.not_after:
         said.append(held.termination)
     name = held.agreement.id
-    return [Alarm(name, each.type, each.issuer, "", "", "", _text(each.body.get("reason")), each.time, each)
+    return [Alarm(name, each.type, each.issuer, "", "", "", as_text(each.body.get("reason")), each.time, each)
             for each in said]  # fmt: skip
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from hefu import canonical
 from hefu.canonical import Json
 from hefu.delivery import Delivered
 from hefu.envelope import Statement
@@ -20,6 +19,7 @@ from hefu.errors import HefuError, NotFound, Unavailable
 from hefu.receipt import Failure, Receipt
 from hefu_policies.budget import NOTHING, Charge, PrivacyLoss
 from hefu_policies.negotiation import State
+from hefu_policies.replay import policy_digest
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.computing.answers import End, read_end
@@ -246,7 +246,7 @@ class Overview:
         if not record:
             raise NotFound("resource.not_found", what="record of decisions", name=computation)
         for held in self._agreements.all():
-            digests = {canonical.digest(canonical.encode(each.policy)).encode() for each in held.agreement.strategies}
+            digests = {policy_digest(each.policy).encode() for each in held.agreement.strategies}
             if any(each in record for each in digests):
                 return record, held.statement
         raise NotFound("resource.not_found", what="agreement of the computation", name=computation)
@@ -312,7 +312,7 @@ class Overview:
             updated=last.time,
             agreement=negotiation.agreement,
             waiting=self._negotiation_waits(negotiation),
-            reason=_text(last.body.get("reason")) if negotiation.state is State.TERMINATED else "",
+            reason=as_text(last.body.get("reason")) if negotiation.state is State.TERMINATED else "",
             table=self._tables.table(negotiation),
         )
 
@@ -335,7 +335,7 @@ class Overview:
             contract=contract,
             agreement=contract.statement,
             charged=self._spent(contract, charges),
-            reason=_text(last.body.get("reason")) if end is not None or halt is not None else "",
+            reason=as_text(last.body.get("reason")) if end is not None or halt is not None else "",
         )
 
     def _negotiation_waits(self, negotiation: Negotiation) -> Waiting | None:
@@ -370,11 +370,12 @@ def agreement_account(contract: Contract) -> Account:
     return Account(f"agreement/{contract.agreement.id}", contract.agreement.budget)
 
 
+def as_text(value: Json) -> str:
+    """A value that is a text; empty where it is another or absent."""
+    return value if isinstance(value, str) else ""
+
+
 def _charge(end: End) -> Charge:
     if not isinstance(end, Receipt | Failure):
         return NOTHING
     return Charge(PrivacyLoss(end.charge.epsilon_nano, end.charge.delta_femto), end.charge.releases)
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
