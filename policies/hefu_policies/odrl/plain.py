@@ -18,10 +18,10 @@ from hefu_policies.odrl.conditions import PARTIES
 from hefu_policies.odrl.contexts import NAMESPACES, W3C
 from hefu_policies.odrl.values import PRODUCT_PREFIX, full
 from hefu_policies.odrl.values import write as write_value
-from hefu_policies.odrl.writer import dump
+from hefu_policies.odrl.writer import dump, placed
 from hefu_policies.reading import wrong
 from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import CONTEXTS, PARTICIPANT_PREFIX, PROFILE, SET_OPERATORS, Operator
+from hefu_policies.terms import CONTEXTS, PROFILE, SET_OPERATORS, Operator
 
 _OWN: Final = ("hefu", "dpv")  # prefixes that the W3C's context lacks
 _MESSAGE_CONTEXTS: Final = (CONTEXTS[0], CONTEXTS[2])  # ODRL's terms are known inside messages
@@ -42,10 +42,7 @@ def plain(policy: Policy) -> Object:
         body["prohibition"] = [_rule(each) for each in policy.prohibitions]
     if policy.obligations:
         body["obligation"] = [_duty(each) for each in policy.obligations]
-    if policy.target is not None and policy.assigner is not None and policy.assignee is not None:
-        body["target"] = full(policy.target, PRODUCT_PREFIX)
-        body["assigner"] = full(policy.assigner, PARTICIPANT_PREFIX)
-        body["assignee"] = full(policy.assignee, PARTICIPANT_PREFIX)
+    body |= placed(policy.target, policy.assigner, policy.assignee)
     if policy.timestamp is not None:
         body["dct:issued"] = {"@value": write_time(policy.timestamp), "@type": "xsd:dateTime"}
     return body

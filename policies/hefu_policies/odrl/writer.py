@@ -30,10 +30,7 @@ def dump(policy: Policy) -> Object:
         body["prohibition"] = [_rule(each) for each in policy.prohibitions]
     if policy.obligations:
         body["obligation"] = [_duty(each) for each in policy.obligations]
-    if policy.target is not None and policy.assigner is not None and policy.assignee is not None:
-        body["target"] = full(policy.target, PRODUCT_PREFIX)
-        body["assigner"] = full(policy.assigner, PARTICIPANT_PREFIX)
-        body["assignee"] = full(policy.assignee, PARTICIPANT_PREFIX)
+    body |= placed(policy.target, policy.assigner, policy.assignee)
     if policy.timestamp is not None:
         body["timestamp"] = write_time(policy.timestamp)
     return body
@@ -54,12 +51,20 @@ def bind(offer: Object, *, id_: str, target: str, assigner: str, assignee: str, 
     terms: Object = {
         "@id": id_,
         "@type": "Agreement",
+        "timestamp": write_time(at),
+    }
+    return offer | terms | placed(target, assigner, assignee)
+
+
+def placed(target: str | None, assigner: str | None, assignee: str | None) -> Object:
+    """What a policy is about and between whom, as IRIs; nothing where any of them is open."""
+    if target is None or assigner is None or assignee is None:
+        return {}
+    return {
         "target": full(target, PRODUCT_PREFIX),
         "assigner": full(assigner, PARTICIPANT_PREFIX),
         "assignee": full(assignee, PARTICIPANT_PREFIX),
-        "timestamp": write_time(at),
     }
-    return offer | terms
 
 
 def condition(each: Condition) -> Object:
