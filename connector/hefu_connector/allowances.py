@@ -6,7 +6,6 @@ Amounts are whole: uses, milliseconds, or the minor units of a currency.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -97,8 +96,4 @@ class Metering(Protocol):
         Durable; only the first time counts, and never is more taken than before. Nothing happens where the
         computation took nothing of it. Whatever is never settled stays taken.
         """
-        ...
-
-    def takings(self) -> Sequence[tuple[Allowance, Taken]]:
-        """All allowances by name; of each `Allowance` only name, unit and limit count."""
         ...

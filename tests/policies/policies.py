@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from hefu.canonical import Json, Object
+from hefu_policies.odrl import jsonld
 from hefu_policies.purposes import LINEAGE
 from hefu_policies.terms import ACTIONS, CONTEXTS, OPERANDS, PROFILE, SET_OPERATORS, Kind, Operand
 from hypothesis import strategies as st
@@ -19,6 +20,12 @@ FIRST = {
 }  # fmt: skip
 WRITTEN = [each for each in OPERANDS.values() if each.name in FIRST]
 NUMBERS = ["0", "0.4", "0.5", "0.50", "0.6", "3"]
+
+
+def read_one(value: Json) -> jsonld.Imported:
+    """A document that stands for exactly one policy."""
+    (found,) = jsonld.read(value)
+    return found
 
 
 def typed(value: str, kind: Kind) -> Json:

@@ -12,10 +12,11 @@ from hefu.errors import Malformed
 from hefu_policies import odrl
 from hefu_policies.decision import Decision, Effect, Request, decide
 from hefu_policies.odrl import plain
-from hefu_policies.odrl.jsonld import read_one
 from hefu_policies.policy import compile_policy
 from hefu_policies.reasons import Code
 from hefu_policies.terms import CONTEXTS, OPERANDS, PROFILE, Phase
+
+from tests.policies.policies import read_one
 
 TARGET, ASSIGNEE = "urn:dataset:hospital-a:admissions-2025", "did:web:pharma-b.example"
 FACTS: dict[str, object] = {

@@ -88,11 +88,6 @@ class SqlLedger:
         with self._database.writing() as connection:
             self._usage.settle(connection, computation, unit, amount)
 
-    def takings(self) -> Sequence[tuple[Allowance, Taken]]:
-        """As in the port."""
-        with self._database.reading() as connection:
-            return self._usage.all(connection)
-
     def _of(self, name: str) -> str:
         """The space that an account belongs to; none for an asset's."""
         return "" if name.startswith(ASSET) else self._database.space

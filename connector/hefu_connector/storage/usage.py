@@ -35,12 +35,6 @@ class Usage:
         row = self._row(connection, name, _ONE)
         return NONE if row is None else _taken(row)
 
-    def all(self, connection: Connection) -> list[tuple[Allowance, Taken]]:
-        """All allowances of the space, by name."""
-        rows = connection.execute(select(ALLOWANCES).where(ALLOWANCES.c.space == self._space)).mappings()
-        found = [(_allowance(row), _taken(row)) for row in rows]
-        return sorted(found, key=lambda each: each[0].name)
-
     def lacking(self, connection: Connection, allowances: Sequence[Allowance]) -> dict[str, str]:
         """Lock all of them; why nothing can be taken, by name of those of which that is so.
 
@@ -111,7 +105,3 @@ def _in_order(allowances: Sequence[Allowance]) -> list[Allowance]:
 
 def _taken(row: RowMapping) -> Taken:
     return Taken(row["taken"], row["period"], read_instant(row["last"]) if row["last"] != _NEVER else None)
-
-
-def _allowance(row: RowMapping) -> Allowance:
-    return Allowance(row["name"], row["unit"], row["most"], 0, read_instant(row["last"]), row["period"])

@@ -79,11 +79,6 @@ class MemoryLedger:
                     draft.write(ALLOWANCES)[taking.name] = wanted, replace(found, amount=found.amount - back)
                     draft.write(SETTLED)[key] = min(amount, taking.amount)
 
-    def takings(self) -> Sequence[tuple[Allowance, Taken]]:
-        """As in the port."""
-        with self._store.reading() as draft:
-            return [found for _, found in sorted(draft.read(ALLOWANCES).items())]
-
     def _charge(self, draft: Draft, computation: str, named: Sequence[Balance], charge: Charge) -> None:
         for each in named:
             draft.write(BALANCES)[each.account.name] = Balance(each.account, each.charged + charge)

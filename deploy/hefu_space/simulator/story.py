@@ -387,11 +387,6 @@ def simulated(seed: int, bugs: Bugs | None = None) -> Simulation:
         return made
 
 
-def simulate(seed: int, bugs: Bugs | None = None) -> History:
-    """The history of a seed."""
-    return simulated(seed, bugs).history
-
-
 def _publish(number: int, member: Member) -> None:
     description = _description(number)
     member.provider.publish(description)

@@ -82,12 +82,6 @@ def read(value: Json, where: str = "policy") -> tuple[Imported, ...]:
     return tuple(_bound(node, kinds[0], each, drafts, index) for index, each in enumerate(placings))
 
 
-def read_one(value: Json, where: str = "policy") -> Imported:
-    """As `read`, of a document that stands for exactly one policy."""
-    found = read(value, where)
-    return found[0] if len(found) == 1 else wrong(where, "one target and one pair of parties: split it into policies")
-
-
 def _policy_of(node: Node) -> Node:
     for name, member in _MESSAGES.items():
         if name in node.types:

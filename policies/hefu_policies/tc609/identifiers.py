@@ -31,11 +31,6 @@ def check_character(text: str) -> str:
     return SYMBOLS[(1 - _sum(text + "0")) % 37]
 
 
-def is_checked(identifier: str) -> bool:
-    """Whether the last character of an identifier fits the others."""
-    return bool(identifier) and set(identifier) <= set(SYMBOLS) and _sum(identifier) % 37 == 1
-
-
 def contract_id(agreement: str, subject: str, region: str, at: datetime) -> str:
     """The 47 characters of a contract; what stands for chance is drawn from the agreement's own id.
 
