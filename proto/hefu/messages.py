@@ -1150,6 +1150,46 @@ _COMMANDS: dict[str, Message] = {
         "Run: chmod 700 {directory}",
         "目录 {directory} 对他人开放，而能打开控制套接字者即可以您的名义操作。请执行：chmod 700 {directory}",
     ),
+    # questions: what people ask from commands and from Python
+    "question.refused": _m(
+        "{peer} refused {computation}; the reasons name the clauses. Change the question, or see what is permitted: hefu policy explain {agreement}",
+        "{peer} 拒绝了 {computation}；原因中列明条款。请修改问题，或查看允许的内容：hefu policy explain {agreement}",
+    ),
+    "question.ended": _m(
+        "The computation {computation} is {state}; what was charged stays charged. See: hefu compute show {computation}",
+        "计算 {computation} 的状态为 {state}；已扣额度不会恢复。请查看：hefu compute show {computation}",
+    ),
+    "question.waiting": _m(
+        "The computation {computation} is not over yet. Follow it: hefu compute watch {computation}",
+        "计算 {computation} 尚未结束。请跟踪：hefu compute watch {computation}",
+    ),
+    "question.no_table": _m(
+        "The computation {computation} delivered data and no table of statistics. See: hefu delivery show {computation}",
+        "计算 {computation} 交付的是数据而非统计表。请查看：hefu delivery show {computation}",
+    ),
+    "question.no_contract": _m(
+        "No contract on {product} is in force. Ask for one: hefu contract request {product} --purpose PURPOSE, or product.request(purpose=…)",
+        "产品 {product} 没有生效中的合约。请申请：hefu contract request {product} --purpose 目的，或 product.request(purpose=…)",
+    ),
+    "question.which_contract": _m(
+        'Several contracts on {product} are in force: {contracts}. Name one: contract="agr-…"',
+        '产品 {product} 有多份生效中的合约：{contracts}。请指定其一：contract="agr-…"',
+    ),
+    "question.differ": _m(
+        "The answers cannot be combined because of {word}: {why}. Ask each provider by itself, or change the question.",
+        "因 {word}，各方结果无法合并：{why}。请分别向各提供方提问，或修改问题。",
+    ),
+    "question.form": _m(
+        "{form} is no form of a table. Choose one of: {forms}.", "不支持表格格式 {form}。可选：{forms}。"
+    ),
+    "question.package": _m(
+        "This needs the Python package {package}. Install it: pip install 'hefu[notebook]', or pip install {package}",
+        "此功能需要 Python 包 {package}。请安装：pip install 'hefu[notebook]'，或 pip install {package}",
+    ),
+    "command.output": _m(
+        "{flag} needs a new file to write to. Add for example {example}",
+        "{flag} 需要指定要写入的新文件。例如加上 {example}",
+    ),
     "command.pair": _m("{flag} takes KEY=VALUE, such as delimiter=;", "{flag} 的写法为 键=值，例如 delimiter=;"),
     "command.file": _m("The file {path} cannot be used: {why}.", "无法使用文件 {path}：{why}。"),
     "command.fact": _m(

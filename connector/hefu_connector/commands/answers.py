@@ -10,10 +10,14 @@ from hefu.commands import Output
 from hefu_connector.commands import show
 from hefu_connector.commands.link import short
 from hefu_connector.commands.show import word
+from hefu_connector.workbench import answer as workbench
+from hefu_connector.workbench import tables
 
 if TYPE_CHECKING:
     from hefu.canonical import Object
     from hefu.v1 import computation_pb2, control_pb2
+
+    Own = control_pb2.OwnComputation
 
 
 def page(output: Output, found: control_pb2.OwnComputation) -> None:
@@ -28,7 +32,7 @@ def page(output: Output, found: control_pb2.OwnComputation) -> None:
         status = show.state(output, computation_pb2.Computation.State.Name(found.computation.state))
         output.say(f"{short(found.computation.name)}: {status}")
     for reason in found.reasons:
-        output.say(f"  - {_sentence(reason, output)}")
+        output.say(f"  - {workbench.reason(reason, output.language)}")
     if found.HasField("waiting"):
         whom, since, until = show.waiting_cells(output, found.waiting)
         output.say(f"Waits on {whom} since {since}, until {until}.", f"自 {since} 起等待 {whom}，至 {until}。")
@@ -97,15 +101,7 @@ def _cell(output: Output, cell: control_pb2.AnswerCell) -> str:
         return word(output, "(withheld)", "（未给出）")
     if not cell.HasField("half_width"):
         return cell.value
-    return f"{cell.value} ± {show.interval(cell.half_width)}"
-
-
-def _sentence(reason: str, output: Output) -> str:
-    """A reason as a provider wrote it; an error code as its sentence."""
-    from hefu.errors import Malformed
-    from hefu.messages import MESSAGES
-
-    return Malformed(reason).public(output.language) if reason in MESSAGES else reason
+    return f"{cell.value} ± {tables.interval(cell.half_width)}"
 
 
 def _costs(output: Output, found: control_pb2.OwnComputation) -> None:

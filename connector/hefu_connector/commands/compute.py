@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hefu.commands import Cell, Output
 from hefu.errors import Malformed, NotFound
 
-from hefu_connector.commands import answers, show
+from hefu_connector.commands import answers, several, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
-from hefu_connector.workbench import questions
+from hefu_connector.workbench import frames, questions, tables
 
 if TYPE_CHECKING:
     from hefu.v1 import computation_pb2, control_pb2
@@ -25,7 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = commands(parser)
     one = command(group, "query", "ask a query under a contract, and print the answer with its error and cost", _query)
     _add_question(one)
-    one.add_argument("--contract", required=True, help="the agreement, such as agr-…")
+    one.add_argument(
+        "--contract", required=True, action="append",
+        help="the agreement, such as agr-…; given several times, each provider is asked and the answers are combined",
+    )  # fmt: skip
     of_several(one)
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
@@ -41,6 +44,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--receipt", type=Path, metavar="FILE", help="write its receipt there too, as hefu verify reads it"
     )
+    one.add_argument("--format", choices=frames.FORMS, help="write its table too, with intervals and metadata")
+    one.add_argument("--output", "-o", type=Path, metavar="FILE", help="a new file for the table")
     one = command(group, "watch", "follow a computation until it ends, then show it", _watch)
     one.add_argument("computation", help="id of the computation (cmp-…)")
     one = command(group, "cancel", "stop a computation; what was charged stays charged", _cancel)
@@ -56,9 +61,11 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
 
 
 def _query(arguments: argparse.Namespace) -> int:
+    if len(arguments.contract) > 1:
+        return several.query(arguments)
     output = Output.of(arguments)
     with control(arguments) as stub:
-        contract = questions.contract(stub, arguments.contract)
+        contract = questions.contract(stub, arguments.contract[0])
         plan = _plan(arguments, questions.described(contract, arguments.product))
         made = questions.send(stub, contract.agreement_name, plan, arguments.purpose)
         if arguments.no_wait:
@@ -98,6 +105,8 @@ def _show(arguments: argparse.Namespace) -> int:
             one = questions.seen(stub, arguments.computation)
             if arguments.receipt:
                 _write_receipt(arguments.receipt, one)
+            if arguments.format or arguments.output:
+                _write_table(arguments, one)
             return _end(output, one)
         found = call(stub.ListComputations, control_pb2.ListComputationsRequest()).computations
     output.data({"computations": [answers.document(each) for each in found]})
@@ -117,6 +126,15 @@ def _write_receipt(path: Path, found: control_pb2.OwnComputation) -> None:
     if not found.computation.HasField("receipt"):
         raise NotFound("resource.not_found", what="receipt", name=short(found.computation.name))
     write_private(path, found.computation.receipt.envelope)
+
+
+def _write_table(arguments: argparse.Namespace, found: control_pb2.OwnComputation) -> None:
+    """Write the answer to a new file, by default in the form that its name ends with."""
+    from hefu_connector.workbench.answer import Answer
+
+    if arguments.output is None:
+        raise Malformed("command.output", flag="--format", example=f"-o answer.{arguments.format}")
+    Answer.of(found).write(arguments.output, arguments.format or "")
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -216,7 +234,9 @@ def _row(output: Output, one: control_pb2.OwnComputation) -> tuple[Cell, ...]:
 
 
 def _error_row(output: Output, error: computation_pb2.ExpectedError) -> tuple[Cell, ...]:
-    width = show.interval(error.half_width) if error.half_width else word(output, "depends on the answer", "取决于结果")
+    width = (
+        tables.interval(error.half_width) if error.half_width else word(output, "depends on the answer", "取决于结果")
+    )
     return (error.column, width, error.mechanism, error.scale)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from hefu.commands import Cell, Output, pick
 
-from hefu_connector.commands.show import headings, number, state, word
+from hefu_connector.commands.show import headings, state, word
+from hefu_connector.workbench.tables import number
 
 if TYPE_CHECKING:
     from hefu.v1 import catalog_pb2

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hefu.commands import Cell, Output
+
+from hefu_connector.workbench.tables import number
 
 if TYPE_CHECKING:
     from hefu.v1 import common_pb2, control_pb2
@@ -59,21 +61,6 @@ def loss(amount: common_pb2.PrivacyLoss) -> str:
     """A privacy loss as ``ε 0.5`` with δ where there is one."""
     tail = f", δ {delta(amount)}" if amount.delta_femto else ""
     return f"ε {epsilon(amount)}{tail}"
-
-
-def number(value: Decimal) -> str:
-    """A decimal without exponent and without zeros at the end."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def interval(half_width: str, digits: int = 3) -> str:
-    """The half width of an interval, rounded up to a few digits."""
-    value = Decimal(half_width)
-    if not value:
-        return "0"
-    step = Decimal(1).scaleb(value.adjusted() + 1 - digits)
-    return number(value.quantize(step, ROUND_CEILING))
 
 
 def when(text: str) -> str:
