@@ -70,7 +70,8 @@ class Mechanism:
     Attributes:
         scale: of the noise, in the column's unit, as decimal text.
         half_width: of the 95 % interval of one cell in the column's unit; empty where it depends on the answer.
-        epsilon_nano: the part of the charge that this column took.
+        epsilon_nano: the part of the charge that this column took, and
+        rho_nano: the same where its noise is counted in ρ; 0 where it is not.
     """
 
     column: str
@@ -78,6 +79,7 @@ class Mechanism:
     scale: str
     half_width: str
     epsilon_nano: int
+    rho_nano: int = 0
 
 
 @dataclass(frozen=True, slots=True)

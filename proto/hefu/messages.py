@@ -1089,7 +1089,10 @@ _ENGINE: dict[str, Message] = {
         "A private answer needs noise, and so an epsilon above 0. Offer for example 0.1.",
         "隐私查询必须加噪，因此 epsilon 须大于 0。例如 0.1。",
     ),
-    "plan.delta": _m("Statistics cost no delta. Ask with a delta of 0.", "统计查询不消耗 delta。请将 delta 设为 0。"),
+    "plan.two_currencies": _m(
+        "A query offers an epsilon (with a delta) or a rho, not both. Offer what its contract counts in.",
+        "查询只能提供 epsilon（可带 delta）或 rho 之一。请按合约的计量方式提供。",
+    ),
     "plan.too_little_loss": _m(
         "The epsilon is too small for its number of aggregates: noise would drown any answer. "
         "Offer more, or ask fewer aggregates.",

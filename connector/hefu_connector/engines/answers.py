@@ -19,14 +19,14 @@ from hefu.errors import Untrusted
 from hefu_policies.reading import Place, write_decimal
 
 from hefu_connector.computing.steps import Grid, interval
-from hefu_connector.engines import noise
+from hefu_connector.engines.noise import CONFIDENCE, Noise
 from hefu_connector.engines.shape import SQUARES, SUM, Measure, Shape
 from hefu_connector.ports import Prepared, Values
 
 _INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,19})\Z")
 _EXACT = Context(prec=200)
 _FINER = 4  # digits of a mean beyond the granularity of its column
-_PART = 1 - (1 - noise.CONFIDENCE) / 2  # so that both parts of a mean hold together: the union bound
+_PART = 1 - (1 - CONFIDENCE) / 2  # so that both parts of a mean hold together: the union bound
 Cell = tuple[str | None, str | None]  # value and half width
 
 
@@ -48,7 +48,7 @@ class _Part:
     """One noised measure: its values by cell, what its noise was, and its number's bounds."""
 
     values: tuple[int, ...]
-    scale: float
+    noise: Noise
     centre: int
     step: Decimal
     lower: Decimal
@@ -86,14 +86,13 @@ def _parts(noised: Json, shape: Shape, prepared: Prepared) -> list[_Part]:
     if len(found) != len(shape.measures):
         _refuse()
     parts = []
-    shares = Place(prepared.parameters["noise"], "noise").items()
-    for values, measure, words in zip(found, shape.measures, shares, strict=True):
-        share = words.members(("epsilon_nano",))["epsilon_nano"].integer(1)
+    places = Place(prepared.parameters["noise"], "noise").items()
+    for values, measure, place in zip(found, shape.measures, places, strict=True):
         bounds = interval(measure.number, shape.grids) if measure.kind == SUM and measure.number else None
         parts.append(
             _Part(
                 values=_integers(values, prepared.cells * measure.width),
-                scale=noise.scale_of(measure.sensitivity.l1, share),
+                noise=Noise.of(place, measure.sensitivity),
                 centre=measure.centre,
                 step=step_of(measure, shape.grids),
                 lower=bounds.lower if bounds else Decimal(0),
@@ -110,7 +109,7 @@ def _column(place: Place, parts: Sequence[_Part], cells: int) -> list[Cell]:
         total, count = used
         return [_mean(total, count, cell) for cell in range(cells)]
     (part,) = used
-    width = write_decimal(_EXACT.multiply(noise.half_width(part.scale), part.step))
+    width = write_decimal(_EXACT.multiply(part.noise.half_width(), part.step))
     return [(write_decimal(_EXACT.multiply(value, part.step)), width) for value in part.values]
 
 
@@ -130,7 +129,7 @@ def _mean(total: _Part, count: _Part, cell: int) -> Cell:
         return min(high, max(low, (centre + Fraction(numerator, denominator)) * step))
 
     mean = ratio(sum_, tally)
-    off_sum, off_count = noise.half_width(total.scale, _PART), noise.half_width(count.scale, _PART)
+    off_sum, off_count = total.noise.half_width(_PART), count.noise.half_width(_PART)
     if tally - off_count < 1:
         ends = [low, high]
     else:

@@ -58,11 +58,9 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
         exact, rows = _count(shape, open_table(path, form, layout, mend=True))
     noised: list[Json] = []
-    shares = Place(parameters["noise"], "noise").items()
-    for values, measure, words in zip(exact, shape.measures, shares, strict=True):
-        share = words.members(("epsilon_nano",))["epsilon_nano"].integer(1)
-        private, _ = noise.add_noise(values, measure.sensitivity.l1, share)
-        noised.append([str(value) for value in private])
+    places = Place(parameters["noise"], "noise").items()
+    for values, measure, place in zip(exact, shape.measures, places, strict=True):
+        noised.append([str(value) for value in noise.draw(values, noise.Noise.of(place, measure.sensitivity))])
     return {"noised": noised, "rows_read": rows}
 
 

@@ -2,12 +2,14 @@
 
 `Statistics.prepare` and `Statistics.read` run in the connector's own process and are pure; between them a worker
 counts and adds noise (`hefu_connector.engines.counting`). The whole guarantee is ε-differential privacy for adding or
-removing one privacy unit, by the Laplace mechanism on integers:
+removing one privacy unit, by noise on integers: discrete Laplace for a pure ε, discrete Gaussian for a ρ, and of the
+two the better for (ε, δ), in which case the guarantee is (ε, δ) or ρ (`hefu_connector.engines.noise.pricing`):
 
 * every release reads at most `max_contribution` rows of a unit, so the L1 sensitivity over all groups together is
-  that many times the most one row can add;
+  that many times the most one row can add, and one group can move by all of it;
 * groups are the provider's declared categories; undeclared ones are dropped, absent ones are answered with noise;
-* ε is split evenly over the noised measures, in whole 10⁻⁹; a mean takes two (centred sum and count).
+* the loss is split over the noised measures, in whole 10⁻⁹, so that the error of what was asked is least, where an
+  error counts beside what one unit can move; a mean takes two (centred sum and count).
 
 What is undefined elsewhere is defined here: an absent, non-finite or unreadable value adds nothing to a sum and is
 not present; a row without a unit is left out; values beyond their bounds are moved to them.
@@ -15,15 +17,16 @@ not present; a row without a unit is left out; values beyond their bounds are mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from math import prod
 
 from hefu.canonical import Object
 from hefu.errors import Malformed, Refused
-from hefu_policies.budget import Charge, PrivacyLoss
+from hefu_policies.budget import Charge
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 
@@ -38,6 +41,7 @@ from hefu_connector.ports import Mechanism, Prepared, Values
 MOST_CELLS = 10_000
 MOST_VALUES = 50_000  # cells times headings: what one answer holds
 MINIMUM_GROUP = "minimum_group"  # the name of the added count among the mechanisms
+_PROTOCOL = {noise.DISCRETE_LAPLACE: "DiscreteLaplace", noise.DISCRETE_GAUSSIAN: "DiscreteGaussian"}
 _KEY_TYPES = ("text", "integer", "boolean", "date")
 
 
@@ -62,7 +66,6 @@ class Statistics:
             Refused: it asks for what is never answered: no noise, too many groups, another mechanism.
         """
         asked = Plan.of(plan)
-        _check_loss(asked.loss)
         draft = _Draft(resource, minimum_group)
         _check_filter(asked, draft)
         for name in asked.group_by:
@@ -82,12 +85,19 @@ class Statistics:
         return answers.read(output, prepared)
 
 
-@dataclass(frozen=True, slots=True)
+_COUNTS = Fraction(1)  # how much the square of an error counts, beside the square of what one unit moves
+# The count of a mean: its error moves the mean by its distance from the centre; a third of the range's on the average.
+_COUNT_OF_MEAN = Fraction(1, 3)
+_COUNT_OF_MINIMUM = Fraction(1, 4)  # nobody reads it; it only decides what is withheld
+
+
+@dataclass(slots=True)
 class _Told:
-    """Which answer a measure is for: its heading, and of a mean ``centred-sum`` or ``count``."""
+    """Which answer a measure is for: its heading, and of a mean ``centred-sum`` or ``count``; how much it counts."""
 
     alias: str
     part: str
+    counts: Fraction
 
 
 @dataclass(slots=True)
@@ -137,14 +147,23 @@ class _Draft:
         self.keys.append(Key(column.categories, name))
 
     def measure(
-        self, kind: str, alias: str, sensitivity: Sensitivity, column: str = "", centre: int = 0, part: str = ""
+        self,
+        kind: str,
+        alias: str,
+        sensitivity: Sensitivity,
+        column: str = "",
+        centre: int = 0,
+        part: str = "",
+        counts: Fraction = _COUNTS,
     ) -> int:
-        """The place of a measure; the same one is not paid twice."""
+        """The place of a measure; the same one is not paid twice, but counts for each answer that it is for."""
         made = Measure(kind, sensitivity, expressions.Column(column) if column else None, centre)
         if made not in self.measures:
             self.measures.append(made)
-            self.told.append(_Told(alias, part))
-        return self.measures.index(made)
+            self.told.append(_Told(alias, part, Fraction(0)))
+        index = self.measures.index(made)
+        self.told[index].counts += counts
+        return index
 
     def moved(self, most: int, column: str = "") -> Sensitivity:
         """The sensitivity of a sum over rows, where one row moves it by at most so much.
@@ -158,11 +177,12 @@ class _Draft:
 
     def add_minimum(self) -> None:
         if self.contribution == 1:  # rows are units
-            self.minimum = self.measure(ROWS, MINIMUM_GROUP, self.moved(1))
+            self.minimum = self.measure(ROWS, MINIMUM_GROUP, self.moved(1), counts=_COUNT_OF_MINIMUM)
         else:
             # One unit stands in at most as many groups as it has rows, once in each.
             cells = min(self.contribution, self.cells)
-            self.minimum = self.measure(UNITS, MINIMUM_GROUP, Sensitivity(cells, 1, cells))
+            moved = Sensitivity(cells, 1, cells)
+            self.minimum = self.measure(UNITS, MINIMUM_GROUP, moved, counts=_COUNT_OF_MINIMUM)
 
     def finish(self, plan: Plan) -> Prepared:
         headings = plan.headings()
@@ -170,26 +190,29 @@ class _Draft:
             raise Refused("plan.too_many_groups", limit=min(MOST_CELLS, MOST_VALUES // len(headings)))
         if self.unit is not None:
             self.use(self.unit)
-        shares = _split(plan.loss.epsilon_nano, len(self.measures))
-        loss = PrivacyLoss(sum(shares))
+        bill = noise.price([*self._asked()], plan.loss)
         histogram = plan.aggregates[0].function == "histogram"
         return Prepared(
-            parameters=self._parameters(plan, shares),
-            charge=Charge(loss),
+            parameters=self._parameters(plan, bill.noises),
+            charge=Charge(bill.loss),
             columns=plan.columns(),
             reads=frozenset(self.columns),
             functions=frozenset(each.function for each in plan.aggregates),
             kind="Histogram" if histogram else "NoisyAggregate",
             cells=self.cells,
             headings=headings,
-            mechanisms=tuple(self._mechanisms(shares)),
+            mechanisms=tuple(self._mechanisms(bill.noises)),
             max_contribution=self.contribution,
             keys=len(self.keys),
             minimum_group=self.minimum_group,
-            protocol="DiscreteLaplace",
+            protocol=_PROTOCOL[bill.noises[0].mechanism],
         )
 
-    def _parameters(self, plan: Plan, shares: list[int]) -> Object:
+    def _asked(self) -> Iterator[noise.Asked]:
+        for measure, told in zip(self.measures, self.told, strict=True):
+            yield noise.Asked(measure.sensitivity, told.counts / measure.sensitivity.l1**2)
+
+    def _parameters(self, plan: Plan, noises: Sequence[noise.Noise]) -> Object:
         shape = Shape(
             columns=self.columns,
             unit=self.unit,
@@ -201,22 +224,22 @@ class _Draft:
         )
         return {
             "shape": shape.body(),
-            "noise": [{"epsilon_nano": share} for share in shares],
+            "noise": [each.body() for each in noises],
             "answer": [*self.answer],
             "minimum": self.minimum,
         }
 
-    def _mechanisms(self, shares: list[int]) -> Iterator[Mechanism]:
-        for measure, each, share in zip(self.measures, self.told, shares, strict=True):
-            scale = noise.scale_of(measure.sensitivity.l1, share)
+    def _mechanisms(self, noises: Sequence[noise.Noise]) -> Iterator[Mechanism]:
+        for measure, each, its in zip(self.measures, self.told, noises, strict=True):
             step = answers.step_of(measure, self.grids)
-            width = noise.half_width(scale) * step
+            laplace = its.mechanism == noise.DISCRETE_LAPLACE
             yield Mechanism(
                 column=each.alias,
-                mechanism=f"{noise.NAME}:{each.part}" if each.part else noise.NAME,
-                scale=answers.scaled(scale, step),
-                half_width="" if each.part else write_decimal(Decimal(width)),
-                epsilon_nano=share,
+                mechanism=f"{its.mechanism}:{each.part}" if each.part else its.mechanism,
+                scale=answers.scaled(its.scale, step),
+                half_width="" if each.part else write_decimal(Decimal(its.half_width() * step)),
+                epsilon_nano=its.share_nano if laplace else 0,
+                rho_nano=0 if laplace else its.share_nano,
             )
 
 
@@ -244,7 +267,7 @@ def _add_mean(draft: _Draft, aggregate: Aggregate) -> None:
     moved = draft.moved(max(grid.most - centre, centre - grid.least), name)
     measures = [
         draft.measure(SUM, aggregate.alias, moved, name, centre, "centred-sum"),
-        draft.measure(PRESENT, aggregate.alias, draft.moved(1), name, part="count"),
+        draft.measure(PRESENT, aggregate.alias, draft.moved(1), name, part="count", counts=_COUNT_OF_MEAN),
     ]
     draft.answer.append({"function": "mean", "alias": aggregate.alias, "measures": [*measures]})
 
@@ -278,20 +301,6 @@ def _edges(grid: Grid, aggregate: Aggregate) -> list[int]:
     if bins > span:
         raise Malformed("plan.bins", column=aggregate.column or "", limit=span)
     return [grid.least + span * index // bins for index in range(bins + 1)]
-
-
-def _split(epsilon_nano: int, parts: int) -> list[int]:
-    share, rest = divmod(epsilon_nano, parts)
-    if share < 1:
-        raise Refused("plan.too_little_loss")
-    return [share + rest, *[share] * (parts - 1)]
-
-
-def _check_loss(loss: PrivacyLoss) -> None:
-    if loss.epsilon_nano < 1:
-        raise Refused("plan.no_loss")
-    if loss.delta_femto:
-        raise Refused("plan.delta")
 
 
 def _check_filter(plan: Plan, draft: _Draft) -> None:

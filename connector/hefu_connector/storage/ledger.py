@@ -46,6 +46,8 @@ class SqlLedger:
         """
         if not accounts:
             raise Defect("internal", reference="ledger", detail="a charge without an account would be free")
+        if charge.loss.rho_nano:
+            raise Defect("internal", reference="ledger", detail="rho has no columns yet")
         with self._database.writing() as connection:
             if self._charged_before(connection, computation, charge):
                 return

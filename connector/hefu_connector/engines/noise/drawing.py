@@ -1,0 +1,84 @@
+"""Worker side of noise: OpenDP says what a measurement costs, and draws.
+
+INVARIANT: nothing is drawn before OpenDP's own map said that the measurement costs at most its share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from hefu.errors import Defect
+
+from hefu_connector.engines.noise.mechanisms import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, LARGEST_EXACT, Noise
+
+_NANO = 10**9
+_MOST_STEPS = 64
+_WIDER = 1.0 + 2.0**-51  # a step or two of a float: what OpenDP's roundings upwards may need
+
+
+def draw(exact: Sequence[int], noise: Noise) -> list[int]:
+    """Noised values. Worker only.
+
+    Args:
+        exact: one aggregate over groups; a privacy unit moves it by at most `noise.sensitivity`, over all of them.
+
+    Raises:
+        Refused: the share is too small.
+        Defect: no scale near the computed one costs as little as the share.
+    """
+    values, _ = certified(noise)
+    clamped = [max(-LARGEST_EXACT, min(LARGEST_EXACT, value)) for value in exact]
+    return list(values(clamped))
+
+
+def certified(noise: Noise) -> tuple[Any, float]:
+    """An OpenDP measurement of integers that costs at most the share, and its scale; raises as `draw`. Worker only."""
+    make, distance = _OF[noise.mechanism](noise)
+    allowed, scale = Fraction(noise.share_nano, _NANO), noise.scale
+    for _ in range(_MOST_STEPS):
+        measurement = make(scale)
+        if Fraction(measurement.map(distance)) <= allowed:
+            return measurement, scale
+        scale = max(math.nextafter(scale, math.inf), scale * _WIDER)
+    raise Defect("internal", reference="noise", detail="no scale found")
+
+
+def add_noise(exact: Sequence[int], sensitivity: int, epsilon_nano: int) -> tuple[list[int], float]:
+    """Discrete Laplace noise on one aggregate, and its scale; as `draw`. Worker only."""
+    noise = Noise(DISCRETE_LAPLACE, sensitivity, epsilon_nano)
+    return draw(exact, noise), noise.scale
+
+
+def opendp() -> Any:
+    """OpenDP with its features; imported late, since it takes a second."""
+    import opendp.prelude
+
+    dp: Any = opendp.prelude
+    dp.enable_features("contrib")
+    return dp
+
+
+def _laplace(noise: Noise) -> tuple[Callable[[float], Any], int]:
+    dp = opendp()
+    domain, metric = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l1_distance(T=dp.i64)
+    return lambda scale: dp.m.make_laplace(domain, metric, scale=scale), noise.sensitivity
+
+
+def _gaussian(noise: Noise) -> tuple[Callable[[float], Any], float]:
+    dp = opendp()
+    domain, metric = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l2_distance(T=dp.f64)
+    return lambda scale: dp.m.make_gaussian(domain, metric, scale=scale), root_above(noise.sensitivity)
+
+
+def root_above(square: int) -> float:
+    """A float that is no smaller than the root, by exact arithmetic."""
+    root = math.sqrt(square)
+    while Fraction(root) ** 2 < square:
+        root = math.nextafter(root, math.inf)
+    return root
+
+
+_OF = {DISCRETE_LAPLACE: _laplace, DISCRETE_GAUSSIAN: _gaussian}
