@@ -7,15 +7,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hefu_connector.computing.computation import Aggregate
-from hefu_connector.engines import duckdb_sql as sql
+from hefu_connector.engines.duckdb_steps import Writer
 from hefu_connector.engines.noise import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, Asked, Noise, draw, price
-from hefu_connector.engines.noise.pricing import Sensitivity
+from hefu_connector.engines.shape import Sensitivity
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.conversion import rho_of
+from hefu_policies.reading import Place
 
 from tests.connector.auditing import Curve, epsilon, epsilon_with, proven, root_of_rho
 from tests.connector.engine_world import exact, plan, prepare, write
@@ -91,8 +91,7 @@ def test_a_sum_of_real_rows_is_within_its_epsilon_and_one_without_a_clamp_is_not
     rows = [{"person": f"p{index}", "age": 50} for index in range(20)]
     rows.append({"person": "outlier", "age": 10_000})
     prepared = prepare(plan(Aggregate("sum", "s", "age"), loss=PrivacyLoss(10**9)))
-    measures: Any = prepared.parameters["measures"]
-    noise = Noise(measures[0]["noise"]["mechanism"], int(measures[0]["noise"]["sensitivity"]), 10**9)
+    noise = Noise.of(Place(prepared.parameters["noise"], "noise").items()[0])
     paths = [write(tmp_path / "a.parquet", rows), write(tmp_path / "b.parquet", rows[:-1])]
 
     def told() -> float:
@@ -101,7 +100,7 @@ def test_a_sum_of_real_rows_is_within_its_epsilon_and_one_without_a_clamp_is_not
 
     assert told() <= 1
     unclamped = "CASE WHEN {0} IS NOT NULL THEN CAST({0} AS BIGINT) END"
-    monkeypatch.setattr(sql, "_steps", lambda column, *_: unclamped.format(column))
+    monkeypatch.setattr(Writer, "stored", lambda self, name: unclamped.format(self.column(name)))
     assert told() > 1
 
 

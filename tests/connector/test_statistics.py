@@ -346,8 +346,11 @@ def test_a_mean_moves_into_its_bounds_and_its_interval_is_conservative() -> None
     assert read({"noised": [["0"], ["1000"]], "rows_read": 0}, prepared).rows == (("50",),)
     ((width,),) = read({"noised": [["0"], ["1000"]], "rows_read": 0}, prepared).half_widths
     assert width is not None
-    # The 97.5 % widths of scales 200 (a sum within 50, two rows, half of ε = 1) and 4, at their worst together.
-    worst = noise.half_width(200.0, 0.975) / (1000 - noise.half_width(4.0, 0.975))
+    # The 97.5 % widths of a sum within 50 and of a count, two rows each, at their worst together; the count has the
+    # cube root of a third beside the sum's one, and ε = 1 is theirs together.
+    sum_, count = (scale * (1 + 3 ** (-1 / 3)) for scale in (100.0, 2.0 * 3 ** (1 / 3)))
+    worst = noise.half_width(sum_, 0.975) / (1000 - noise.half_width(count, 0.975))
+    assert worst < noise.half_width(200.0, 0.975) / (1000 - noise.half_width(4.0, 0.975))  # an even split's
     assert worst <= float(width) < worst + 1e-4
     assert read({"noised": [["99999999"], ["1000"]], "rows_read": 0}, prepared).rows == (("100",),)
     assert read({"noised": [["0"], ["0"]], "rows_read": 0}, prepared).rows == ((None,),)
