@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import keys
+from hefu import canonical, keys
 from hefu.errors import Malformed, Untrusted
 from hefu_connector.computing import guard
 from hefu_connector.ports import Mechanism, Prepared, Values
@@ -70,6 +70,31 @@ def test_a_release_opens_for_its_recipient_only_and_only_in_its_place() -> None:
     for private, info in ((other, ("cmp-a", "agr-a", 0)), (mine, ("cmp-b", "agr-a", 0)), (mine, ("cmp-a", "agr-a", 1))):
         with pytest.raises(Untrusted):
             keys.unseal(part, private, guard.info(*info))
+
+
+def test_a_release_is_as_large_as_its_shape_says_whatever_it_tells() -> None:
+    wide = "-" + "9" * 20 + "." + "9" * 8
+    told = [
+        VALUES,
+        replace(VALUES, group_counts=(0, 0)),
+        replace(VALUES, rows=(("north", wide), ("south", wide)), half_widths=((None, wide), (None, wide))),
+    ]
+    data = [guard.payload("cmp-a", guard.check(each, PREPARED), PREPARED, {}) for each in told]
+    assert {len(each) for each in data} == {1024}
+    assert [guard.read(each, "cmp-a")[0].rows[1][1] for each in data] == ["12", None, wide]
+    many = Values(tuple((str(i), str(10**i)) for i in range(20)), tuple((None, "6") for _ in range(20)), (9,) * 20, 20)
+    more = replace(PREPARED, cells=20)
+    assert len(guard.payload("cmp-a", guard.check(many, more), more, {})) == 4096
+
+
+def test_a_release_of_0_1_0_has_no_padding_and_one_that_tells_something_is_none() -> None:
+    import json
+
+    data = json.loads(guard.payload("cmp-a", guard.check(VALUES, PREPARED), PREPARED, {}))
+    del data["padding"]
+    assert guard.read(canonical.encode(data), "cmp-a")[0].headings == PREPARED.headings
+    with pytest.raises(Malformed):
+        guard.read(canonical.encode({**data, "padding": "Alice"}), "cmp-a")
 
 
 def test_a_large_release_is_cut_into_parts_that_join_again() -> None:

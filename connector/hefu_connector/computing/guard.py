@@ -19,7 +19,7 @@ from hefu.errors import Untrusted
 from hefu.identity import write_bytes
 from hefu_policies.reading import Place
 
-from hefu_connector.computing import rows
+from hefu_connector.computing import padding, rows
 from hefu_connector.ports import Answer, Mechanism, Prepared, Values
 
 PART_BYTES = 3 << 20
@@ -88,7 +88,7 @@ def measure(passed: Passed) -> int:
 
 
 def payload(computation: str, passed: Passed, prepared: Prepared, openings: Object) -> bytes:
-    """The bytes of a release before they are sealed: canonical JSON.
+    """The bytes of a release before they are sealed: canonical JSON of a size that its shape alone decides.
 
     Args:
         openings: salt and value of each commitment in the receipt, for the recipient only.
@@ -103,15 +103,21 @@ def payload(computation: str, passed: Passed, prepared: Prepared, openings: Obje
         }
         for each in prepared.mechanisms
     ]
-    document: Object = {
+    blank: Object = {
         "computation": computation,
         "headings": [*prepared.headings],
-        "rows": [[*row] for row in passed.values.rows],
-        "half_widths": [[*row] for row in passed.values.half_widths],
+        "rows": [[*row[: prepared.keys]] for row in passed.values.rows],
+        "half_widths": [],
         "mechanisms": mechanisms,
         "openings": openings,
     }
-    return fitting(canonical.encode(document))
+    document: Object = {
+        **blank,
+        "rows": [[*row] for row in passed.values.rows],
+        "half_widths": [[*row] for row in passed.values.half_widths],
+    }
+    cells = len(passed.values.rows) * len(prepared.headings)
+    return fitting(padding.padded(document, cells, blank))
 
 
 def fitting(data: bytes) -> bytes:
@@ -151,7 +157,8 @@ def read(data: bytes, computation: str) -> tuple[Answer, Object]:
         Untrusted: it belongs to another computation.
     """
     names = ("computation", "headings", "rows", "half_widths", "mechanisms", "openings")
-    found = Place(canonical.decode(data, LARGEST_RELEASE), "release").members(names)
+    found = Place(canonical.decode(data, LARGEST_RELEASE), "release").members(names, (padding.MEMBER,))
+    padding.check(found.get(padding.MEMBER))
     if found["computation"].text() != computation:
         raise Untrusted("guard.other", computation=computation)
     mechanisms = tuple(_mechanism(each) for each in found["mechanisms"].items())
