@@ -112,9 +112,15 @@ def _enroll(arguments: argparse.Namespace) -> int:
     if name is None:
         if not arguments.token:
             raise Malformed("audit.token")
-        shown = {"en": arguments.name or ring.participant}
-        asked = enrolment.request(ring, space, shown, frozenset({arguments.role}), clock)
-        name = enrolment.submit(space, arguments.token, asked, ring.csr())
+        shown, roles = {"en": arguments.name or ring.participant}, frozenset({arguments.role})
+
+        def make() -> enrolment.Sent:
+            return enrolment.request(ring, space, shown, roles, clock), ring.csr()
+
+        sent = home.sent()
+        if sent is not None and (sent[0].body["names"], sent[0].body["roles"]) != (shown, [*roles]):
+            sent = None  # it asked for something else
+        name = enrolment.submit_again(space, arguments.token, sent, make, home.keep_sent)
         home.write_enrolment(name)
     found = enrolment.poll(space, name, ring)
     if found is None:

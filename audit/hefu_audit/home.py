@@ -1,7 +1,7 @@
 """An auditor's directory: who it is, what it pinned, its keys, and what it remembers between visits.
 
-``audit.json`` (participant, connector, secret), ``space.json``, ``keys/``, ``transport.pem``, ``enrolment`` (while it
-waits), ``checkpoint`` (the last verified one) and ``evidence/`` (never deleted).
+``audit.json`` (participant, connector, secret), ``space.json``, ``keys/``, ``transport.pem``, ``request`` and
+``enrolment`` (of becoming a participant), ``checkpoint`` (the last verified one) and ``evidence/`` (never deleted).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hefu.enrolment import KeyRing
+from hefu.enrolment import KeyRing, Sent
+from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed
 from hefu.identity import check_name
 from hefu.keys import write_private
@@ -120,6 +121,18 @@ class Home:
     def write_enrolment(self, name: str) -> None:
         """Remember the enrolment; its name is known to this auditor only."""
         write_private(self.directory / "enrolment", name.encode())
+
+    def sent(self) -> Sent | None:
+        """The request that was sent to be enrolled, if one was: an answer that was lost is asked for with the same."""
+        text = _read(self.directory / "request")
+        if text is None:
+            return None
+        document = json.loads(text)
+        return Statement.parse(str(document["request"]).encode()), bytes.fromhex(str(document["csr"]))
+
+    def keep_sent(self, sent: Sent) -> None:
+        """Keep the request that is about to be sent."""
+        _replace(self.directory / "request", json.dumps({"request": sent[0].to_bytes().decode(), "csr": sent[1].hex()}))
 
     def last(self) -> str | None:
         """As in `hefu_audit.ports.Memory`."""

@@ -78,6 +78,9 @@ class Enrolments:
     def enroll(self, token: str, data: bytes, csr: bytes) -> Enrolment:
         """Take a self-signed request; it then waits for the root.
 
+        The very same request under the token that it used has the answer that it had, however late it comes again:
+        whoever sends it did not hear that answer.
+
         Raises:
             Unauthenticated: the token is unknown, used or expired.
             Untrusted: the request or the signing request is not signed by the keys in it.
@@ -88,6 +91,9 @@ class Enrolments:
             raise Malformed("request.too_large", limit=LARGEST_REQUEST)
         if not token or len(token) > 200:
             raise Unauthenticated("token.refused")
+        known = self._lookups.opened(_digest(token))
+        if known is not None and (known.request, known.csr) == (data, csr):
+            return known
         asked = self._read(Statement.parse(data))
         requested_key(csr)
         connector = identity.check_name(str(asked.body["connector"]), "The connector's name")

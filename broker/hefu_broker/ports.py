@@ -179,6 +179,10 @@ class LookupStore(Protocol):
         """The participant whose connector has this name, if any has or has asked for it."""
         ...
 
+    def opened(self, token: str) -> Enrolment | None:
+        """The enrolment for which a token (its digest) was used up, if it was."""
+        ...
+
     def status(self) -> bytes | None:
         """The newest status list."""
         ...

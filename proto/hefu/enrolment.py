@@ -6,7 +6,7 @@ certified its keys; then the new participant verifies that certification under t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from hefu import identity, keys, transport
 from hefu.canonical import Object
 from hefu.envelope import ED25519, Statement, draft
-from hefu.errors import Malformed, Refused
+from hefu.errors import Malformed, Refused, Untrusted
 from hefu.identity import Binding, Participant
 from hefu.keys import FileSigner
 from hefu.space import SpaceFile
@@ -30,6 +30,7 @@ from hefu.times import Clock
 from hefu.v1 import common_pb2, registry_pb2, registry_pb2_grpc
 
 REQUESTED = "enrollment.requested"
+Sent = tuple[Statement, bytes]  # a request, and the signing request that goes with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ def request(
 def submit(space: SpaceFile, token: str, asked: Statement, csr: bytes) -> str:
     """Send the request with its one-time token; returns the enrolment's name, which only the requester knows.
 
+    If the answer is lost, the very same request must be sent again: see `submit_again`.
+
     Raises:
         Unauthenticated: the token is unknown, used or expired.
         Conflict: the participant's name is taken.
@@ -130,6 +133,31 @@ def submit(space: SpaceFile, token: str, asked: Statement, csr: bytes) -> str:
             token=token, request=common_pb2.Statement(envelope=asked.to_bytes()), csr=csr
         )
         return transport.invoke(stub.Enroll, message, peer="the broker").name
+
+
+def submit_again(
+    space: SpaceFile,
+    token: str,
+    sent: Sent | None,
+    make: Callable[[], Sent],
+    keep: Callable[[Sent], None],
+) -> str:
+    """As `submit`, for who may have sent a request before and lost the answer: a token opens for one request only.
+
+    Args:
+        sent: what was kept of an earlier attempt. The broker knows it again, however late.
+        make: makes a new one, where there is none, or the broker never had it and it is too old for it by now.
+        keep: keeps a new one, before it is sent.
+    """
+    if sent is not None:
+        try:
+            return submit(space, token, *sent)
+        except Untrusted as fault:
+            if fault.code != "statement.early":
+                raise
+    sent = make()
+    keep(sent)
+    return submit(space, token, *sent)
 
 
 def poll(space: SpaceFile, name: str, ring: KeyRing) -> tuple[Statement, bytes] | None:

@@ -50,6 +50,13 @@ def test_the_very_same_request_again_gives_the_same_enrolment(world: World) -> N
     token, asked, csr = invite(world), world.asked(NAME, "provider").to_bytes(), world.ring(NAME).csr()
     first = world.rooms.enrolments.enroll(token, asked, csr)
     assert world.rooms.enrolments.enroll(token, asked, csr) == first
+    with pytest.raises(Unauthenticated):
+        world.rooms.enrolments.enroll(token, asked, world.ring("somebody-else").csr())
+    # Also for who heard of the answer's loss only after the token ran out and the root had certified.
+    world.certify(first.id)
+    world.clock.move(hours=25)
+    again = world.rooms.enrolments.enroll(token, asked, csr)
+    assert (again.id, again.state) == (first.id, EnrolmentState.CERTIFIED)
 
 
 def test_an_expired_token_is_refused(world: World) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from hefu.__main__ import main
 from hefu.errors import Malformed, Unavailable, Untrusted
 from hefu.invitation import Invitation
 from hefu.space import SpaceFile
+from hefu.times import SystemClock
+from hefu_audit.home import Home as AuditHome
 from hefu_broker.bootstrap import Server
 from hefu_connector.membership import enrolling
 from hefu_connector.settings import Home, Settings
 
+from tests.broker.world import SetClock
 from tests.connector.small_space import Space
 
 
@@ -115,6 +119,47 @@ def test_an_answer_that_was_lost_costs_no_invitation(
     run(capsys, *words, code=3)
     monkeypatch.undo()
     assert run(capsys, *words)["state"] == "pending"
+
+
+def auditor(space: Space, capsys: pytest.CaptureFixture[str], name: str) -> tuple[AuditHome, tuple[str, ...]]:
+    """An auditor's folder, and the command that asks for enrolment with a fresh token."""
+    assert space.server is not None
+    folder, pinned = str(space.folder / name), str(space.server.rooms.folder / "space.json")
+    run(capsys, "audit", "init", "--space", pinned, "--participant", name, "--dir", folder)
+    token = space.server.rooms.enrolments.invite(name, frozenset({"regulator"}))
+    return AuditHome(Path(folder)), ("audit", "enroll", "--token", token, "--dir", folder)
+
+
+def test_an_auditor_that_did_not_hear_the_answer_asks_again_with_the_same_request(
+    space: Space, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, words = auditor(space, capsys, "auditor-l")
+    submit = enrolment.submit
+
+    def lost(*about: Any) -> str:
+        submit(*about)
+        raise Unavailable("peer.deadline", peer="the broker")
+
+    monkeypatch.setattr(enrolment, "submit", lost)
+    assert run(capsys, *words, code=3)["error"] == "peer.deadline"
+    monkeypatch.undo()
+    assert run(capsys, *words, code=3)["error"] == "audit.pending"
+    certify(space, capsys, "auditor-l")
+    assert run(capsys, *words)["state"] == "certified"
+
+
+def test_a_request_that_never_arrived_and_is_too_old_by_now_is_made_anew(
+    space: Space, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, words = auditor(space, capsys, "auditor-o")
+    ring = home.ring()
+    before = SetClock(SystemClock().now() - timedelta(hours=1))
+    asked = enrolment.request(ring, home.space(), {"en": "auditor-o"}, frozenset({"regulator"}), before)
+    home.keep_sent((asked, ring.csr()))
+    assert run(capsys, *words, code=3)["error"] == "audit.pending"
+    sent = home.sent()
+    assert sent is not None
+    assert sent[0].time > asked.time
 
 
 def test_a_provider_whom_nobody_could_reach_is_told_so_before_anything_is_made(

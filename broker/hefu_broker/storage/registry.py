@@ -221,6 +221,15 @@ class SqlRegistryStore:
             )
             return session.exec(wanted).first()
 
+    def opened(self, token: str) -> Enrolment | None:
+        """See the port."""
+        with self._database.reading() as session:
+            wanted = select(EnrolmentRow).where(
+                EnrolmentRow.space_id == self._database.space, EnrolmentRow.token == token
+            )
+            row = session.exec(wanted).first()
+            return _enrolment(row) if row else None
+
     def status(self) -> bytes | None:
         """See the port."""
         with self._database.reading() as session:

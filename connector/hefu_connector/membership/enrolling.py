@@ -11,11 +11,11 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
 from hefu import enrolment, transport
+from hefu.enrolment import Sent
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Unavailable
 from hefu.keys import write_private
@@ -26,7 +26,6 @@ from hefu_connector.settings import Home, Settings
 
 _NOTES = "enrolment.json"
 _POLL_SECONDS = 1.0
-_AGAIN = timedelta(minutes=4)  # the broker takes requests of the last five
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +81,18 @@ class Enrolment:
         names, roles = notes.get("names"), notes.get("roles")
         if not isinstance(names, dict) or not isinstance(roles, list):
             _refuse_notes(self._home.directory)
-        asked, csr = _kept(notes, self._clock) or (
-            enrolment.request(
-                self._ring,
-                self._space,
-                {str(k): str(v) for k, v in names.items()},
-                frozenset(map(str, roles)),
-                self._clock,
-            ),
-            self._ring.csr(),
-        )
-        # The token opens once: if the answer is lost, the very same request must be sent again.
-        sent = {**notes, "request": asked.to_bytes().decode(), "csr": csr.hex()}
-        write_notes(self._home.directory, sent)
-        name = enrolment.submit(self._space, token, asked, csr)
+        sent = dict(notes)
+
+        def make() -> Sent:
+            shown, wanted = {str(k): str(v) for k, v in names.items()}, frozenset(map(str, roles))
+            asked = enrolment.request(self._ring, self._space, shown, wanted, self._clock)
+            return asked, self._ring.csr()
+
+        def keep(made: Sent) -> None:
+            sent.update(request=made[0].to_bytes().decode(), csr=made[1].hex())
+            write_notes(self._home.directory, sent)
+
+        name = enrolment.submit_again(self._space, token, _kept(notes), make, keep)
         write_notes(self._home.directory, {**sent, "name": name, "since": write_time(self._clock.now())})
 
     def waiting(self) -> Pending:
@@ -154,12 +151,11 @@ class Enrolment:
             pause.wait(every)
 
 
-def _kept(notes: Mapping[str, object], clock: Clock) -> tuple[Statement, bytes] | None:
-    """The request that was sent a moment ago, if the broker would still take it."""
+def _kept(notes: Mapping[str, object]) -> Sent | None:
+    """The request that was sent before, if one was."""
     if "request" not in notes:
         return None
-    asked = Statement.parse(str(notes["request"]).encode())
-    return (asked, bytes.fromhex(str(notes["csr"]))) if abs(clock.now() - asked.time) < _AGAIN else None
+    return Statement.parse(str(notes["request"]).encode()), bytes.fromhex(str(notes["csr"]))
 
 
 def _read_notes(directory: Path) -> dict[str, object]:

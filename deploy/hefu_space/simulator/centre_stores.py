@@ -296,6 +296,9 @@ class MemoryRegistry:
         with self._store.reading() as draft:
             return next((each.participant for each in draft.read(ISSUED).values() if each.connector == connector), None)
 
+    def opened(self, token: str) -> None:
+        """As in the port; nobody comes here by a token."""
+
     def status(self) -> bytes | None:
         """As in the port."""
         with self._store.reading() as draft:
