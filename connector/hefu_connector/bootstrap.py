@@ -183,7 +183,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery())}
     snapshots = _spool(ground.home, settings)
-    pool = Pool(snapshots, Limits(ready=settings.workers + 1, most=settings.workers + 3))
+    pool = Pool(snapshots, Limits(ready=_waiting(ground), most=settings.workers + 3))
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
@@ -301,6 +301,13 @@ def _spool(home: Home, settings: Settings) -> Path | None:
     if not spool.lies_in_memory(folder):
         log.warning("snapshots of sources lie in %s, on a disk, in the clear, while a worker reads them", folder)
     return folder
+
+
+def _waiting(ground: _Ground) -> int:
+    """How many workers wait: a provider's for its consumers; one is enough for who only reads what it was sent."""
+    certified = ground.home.certification.exists()
+    provides = not certified or "provider" in ground.trust.roles(ground.settings.participant)
+    return ground.settings.workers + 1 if provides else 1
 
 
 def _roles(ground: _Ground) -> _Roles:

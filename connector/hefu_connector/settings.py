@@ -79,7 +79,7 @@ class Settings:
         listen: ``host:port`` to serve other connectors on; empty serves nobody.
         endpoint: ``host:port`` that others dial; empty where nobody may dial in.
         workers: computations that run at once, each in a process of its own; one place more is kept for a consumer of
-            whom none runs, and one process more waits.
+            whom none runs, and one process more waits; only one waits where this participant provides nothing.
         quantum_ms: answers are told at whole multiples of it after admission; hides how long a computation took.
         deadline_seconds: after which a worker is killed.
         status_seconds: between two looks at the status list.

@@ -101,9 +101,8 @@ class Space:
         plan = setup.Plan(name, f"{name}-c1", {"en": name}, frozenset(roles), listen)
         plan = replace(plan, beside=self.folder / beside if beside else None)
         setup.init(directory, rooms.folder / "space.json", plan)
-        if settings:
-            home = Home(directory)
-            replace(Settings.read(home), **settings).write(home)  # type: ignore[arg-type]
+        home, asked = Home(directory), {"workers": 1, **settings}  # each that waits costs half a second to start
+        replace(Settings.read(home), **asked).write(home)  # type: ignore[arg-type]
         enrolment = enrolling.Enrolment(directory)
         enrolment.submit(rooms.enrolments.invite(name, frozenset(roles)))
         (opened,) = [each for each in rooms.enrolments.pending() if each.participant == name]

@@ -27,7 +27,7 @@ ENGINES = {
     "inspect": "hefu_connector.engines.inspection",
 }
 # Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.
-_UNWANTED = frozenset({"pandas", "scipy", "sklearn", "polars", "matplotlib", "torch"})
+_UNWANTED = frozenset({"numpy", "pandas", "scipy", "sklearn", "polars", "matplotlib", "torch"})
 
 
 class _Unwanted(importlib.abc.MetaPathFinder):
