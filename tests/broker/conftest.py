@@ -80,9 +80,9 @@ def world(foundings: Callable[[str], Founded], kind: str, tmp_path: Path) -> Ite
     shutil.copytree(founded.base, base)
     if founded.server:
         settings = Settings.read(base / "broker")
-        replace(settings, database=founded.server.database(founded.database)).write(base / "broker")
+        replace(settings, database=founded.server.lend(founded.database)).write(base / "broker")
     made = World(base / "broker", base / "root", clock, open_rooms(base / "broker", clock, serving=True))
-    made.server = founded.server
+    made.server, made.template = founded.server, founded.database
     yield made.settle_in(founded.callers)
     made.close()
 

@@ -99,6 +99,7 @@ class World:
     rooms: Rooms
     _people: dict[str, Person] = field(default_factory=dict)
     server: PostgreSQL | None = None
+    template: str = ""  # what the server's database was copied from
 
     @property
     def callers(self) -> dict[str, Binding]:
@@ -159,10 +160,10 @@ class World:
         return self.rooms
 
     def close(self) -> None:
-        """Nothing is held any more; a database of a server is removed."""
+        """Nothing is held any more; a database of a server is given back."""
         self.rooms.database.close()
         if self.server:
-            self.server.drop(self.rooms.settings.database)
+            self.server.take_back(self.rooms.settings.database, self.template)
 
     def back_up(self) -> str:
         """A copy of the database as it is now, by name; nobody uses the database afterwards until `reopen`."""

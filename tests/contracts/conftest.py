@@ -55,9 +55,9 @@ def sqlcipher_url(tmp_path: Path, sealed: Path) -> str:
 
 @pytest.fixture
 def postgresql_url(postgresql: PostgreSQL, prepared: str) -> Iterator[str]:
-    url = postgresql.database(prepared)
+    url = postgresql.lend(prepared)
     yield url
-    postgresql.drop(url)
+    postgresql.take_back(url, prepared)
 
 
 @pytest.fixture

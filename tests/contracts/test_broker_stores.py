@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -58,26 +59,33 @@ CONSUMER, PROVIDER = "insurer-b", "hospital-a"
 
 
 @pytest.fixture(scope="session")
-def migrated(postgresql: PostgreSQL) -> str:
+def prepared(postgresql: PostgreSQL) -> str:
     """A database of PostgreSQL with the newest schema, to be copied."""
     url = postgresql.database()
     Database(url, "demo", "demo-broker").close()
     return url
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file; how it is made is tested with the migrations."""
+    path = tmp_path_factory.mktemp("migrated") / "broker.db"
+    Database(path, "demo", "demo-broker").close()
+    return path
+
+
 @pytest.fixture(params=["fresh", "opened again", "postgresql"])
-def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def stored(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> Iterator[Database]:
     where: Path | str = tmp_path / "broker.db"
     if request.param == "postgresql":
-        server: PostgreSQL = request.getfixturevalue("postgresql")
-        where = server.database(request.getfixturevalue("migrated"))
+        where = request.getfixturevalue("postgresql_url")
+    else:
+        shutil.copy(migrated, where)
     if request.param == "opened again":
         Database(where, "demo", "demo-broker").close()
     found = Database(where, "demo", "demo-broker")
     yield found
     found.close()
-    if isinstance(where, str):
-        server.drop(where)
 
 
 def said(number: int, type_: str = "computation.sealed", issuer: str = PROVIDER) -> Statement:
@@ -445,8 +453,8 @@ def test_each_kind_of_change_shows_in_its_mark(stored: Database) -> None:
     assert tidings.marks() == Marks(1, 1, 1, waiting=False)
 
 
-def test_another_process_is_heard_at_once_where_the_database_can(postgresql: PostgreSQL, migrated: str) -> None:
-    stored = Database(postgresql.database(migrated), "demo", "demo-broker")
+def test_another_process_is_heard_at_once_where_the_database_can(postgresql_url: str) -> None:
+    stored = Database(postgresql_url, "demo", "demo-broker")
     tidings, woken = SqlTidings(stored), threading.Event()
     tidings.wait(0)  # it listens from now on
 
