@@ -159,8 +159,8 @@ def _contract(arguments: argparse.Namespace) -> int:
     )
     budget, spent = told.contract.budget, told.spent
     output.say(
-        f"Spent ε {epsilon(spent)} of {epsilon(budget)} in {spent.releases} of {budget.releases} releases.",
-        f"已用 ε {epsilon(spent)}，上限 {epsilon(budget)}；发布 {spent.releases} 次，上限 {budget.releases} 次。",
+        f"Spent {amount(spent, budget)} of {epsilon(budget)} in {spent.releases} of {budget.releases} releases.",
+        f"已用 {amount(spent, budget)}，上限 {epsilon(budget)}；发布 {spent.releases} 次，上限 {budget.releases} 次。",
     )
     output.say(report.closing(), report.closing("zh"))
     return 0 if report.holds else 1
@@ -199,7 +199,12 @@ def _fetched(home: Home) -> Iterator[Path]:
 
 def epsilon(spent: Spent) -> str:
     """ε as a decimal without zeros at the end."""
-    return format((spent.epsilon_nano * _NANO).normalize(), "f")
+    return format(((spent.rho_nano or spent.epsilon_nano) * _NANO).normalize(), "f")
+
+
+def amount(spent: Spent, budget: Spent) -> str:
+    """The same with its letter: ρ where the budget is counted in it."""
+    return f"{'ρ' if budget.rho_nano else 'ε'} {epsilon(spent)}"
 
 
 def _shown(step: Step) -> tuple[Cell, ...]:

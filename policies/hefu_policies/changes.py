@@ -18,7 +18,7 @@ from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound
 
 from hefu_policies import odrl
-from hefu_policies.budget import PrivacyLoss
+from hefu_policies.budget import ZCDP, PrivacyLoss
 from hefu_policies.product import Description, Offer
 from hefu_policies.reading import Place
 from hefu_policies.rules import Constraint, Value
@@ -27,12 +27,15 @@ from hefu_policies.terms import OPERANDS, Combine, Operator
 CARRIERS = ("negotiation.requested", "negotiation.offered")  # messages that tell terms
 MOST_CHANGES = 64
 BUDGET_EPSILON, BUDGET_DELTA, RELEASES = "budget.epsilon_nano", "budget.delta_femto", "budget.releases"
+BUDGET_RHO = "budget.rho_nano"  # instead of ε where the offer counts in ρ
 MEMBERS = (
-    "valid_days", BUDGET_EPSILON, BUDGET_DELTA, RELEASES, "offline_window_seconds", "offline_share_percent",
+    "valid_days", BUDGET_EPSILON, BUDGET_RHO, BUDGET_DELTA, RELEASES, "offline_window_seconds",
+    "offline_share_percent",
 )  # fmt: skip
 _LABELS: Mapping[str, tuple[str, str]] = {
     "valid_days": ("days that the contract lasts", "合约有效天数"),
     BUDGET_EPSILON: ("ε of the whole contract, in units of 10⁻⁹", "合约总 ε（单位 10⁻⁹）"),
+    BUDGET_RHO: ("ρ of the whole contract, in units of 10⁻⁹", "合约总 ρ（单位 10⁻⁹）"),
     BUDGET_DELTA: ("δ of the whole contract, in units of 10⁻¹⁵", "合约总 δ（单位 10⁻¹⁵）"),
     RELEASES: ("releases in all", "发布总次数"),
     "offline_window_seconds": ("seconds without a fresh status list", "无新状态表的最长秒数"),
@@ -96,9 +99,7 @@ def terms_of(offer: Offer) -> dict[str, Term]:
     policy = odrl.load(offer.policy)
     senses = dict(_senses(offer.policy))
     found = {each.id: _term(each, *senses[each.id]) for each in policy.constraints() if each.id in senses}
-    numbers = _numbers(offer)
-    for key in MEMBERS:
-        value = numbers[key]
+    for key, value in _numbers(offer).items():
         found[key] = Term(key, key, *_LABELS[key], Operator.LTEQ, (value,), (value,), Sense.PERMITS)
     return found
 
@@ -116,14 +117,14 @@ def changed(offer: Offer, changes: Object) -> Offer:
         raise Malformed("changes.many", most=MOST_CHANGES)
     policy, numbers = offer.policy, _numbers(offer)
     for key, value in changes.items():
-        if key in MEMBERS:
+        if key in numbers:
             numbers[key] = Place(value, f"{where}.{key}").integer()
             continue
         policy, found = _replaced(policy, key, value)
         if not found:
             raise Malformed("changes.unknown", key=key[:80], offer=offer.id)
     odrl.load(policy, f"{where}.policy")  # before it is stripped of its template: the place of a fault is the policy's
-    loss = PrivacyLoss(numbers[BUDGET_EPSILON], numbers[BUDGET_DELTA])
+    loss = PrivacyLoss(numbers.get(BUDGET_EPSILON, 0), numbers[BUDGET_DELTA], numbers.get(BUDGET_RHO, 0))
     return replace(
         offer,
         policy=policy,
@@ -184,19 +185,31 @@ def read(offer: Offer, texts: Mapping[str, str]) -> Object:
     return made
 
 
+_SHORT = {
+    "releases": RELEASES,
+    "budget.epsilon": BUDGET_EPSILON,
+    "budget.rho": BUDGET_RHO,
+    "budget.delta": BUDGET_DELTA,
+}
+
+
 def _named(known: Mapping[str, Term], name: str) -> list[str]:
     if name in known:
         return [name]
-    short = {"releases": RELEASES, "budget.epsilon": BUDGET_EPSILON, "budget.delta": BUDGET_DELTA}.get(name, name)
+    short = _SHORT.get(name, name)
     found = [each for each in known.values() if short in (each.key, each.name)]
     permitting = [each for each in found if each.sense is Sense.PERMITS]
     return [each.key for each in (permitting if len(permitting) == 1 else found)]
 
 
 def _budget(known: Mapping[str, Term], text: str) -> Object:
-    made: Object = {BUDGET_EPSILON: PrivacyLoss.of_text(text, rounding=ROUND_FLOOR).epsilon_nano}
+    if BUDGET_RHO in known:
+        made: Object = {BUDGET_RHO: PrivacyLoss.of_rho(text, rounding=ROUND_FLOOR).rho_nano}
+    else:
+        made = {BUDGET_EPSILON: PrivacyLoss.of_text(text, rounding=ROUND_FLOOR).epsilon_nano}
+    operand = "rhoBudget" if BUDGET_RHO in known else "epsilonBudget"
     for each in known.values():
-        if each.name == "epsilonBudget":
+        if each.name == operand:
             made[each.key] = each.read(text)
     return made
 
@@ -224,9 +237,10 @@ def _term(constraint: Constraint, sense: Sense, written: Json) -> Term:
 
 def _numbers(offer: Offer) -> dict[str, int]:
     loss = offer.budget.loss
+    amount = {BUDGET_RHO: loss.rho_nano} if offer.budget.currency == ZCDP else {BUDGET_EPSILON: loss.epsilon_nano}
     return {
         "valid_days": offer.valid_days,
-        BUDGET_EPSILON: loss.epsilon_nano,
+        **amount,
         BUDGET_DELTA: loss.delta_femto,
         RELEASES: offer.budget.releases,
         "offline_window_seconds": offer.offline_window_seconds,

@@ -134,6 +134,7 @@ def _own_words(asked: Mapping[str, Json], logged: Logged, made: Receipt, known: 
     for name, charged, unit in (
         ("epsilon", made.charge.epsilon_nano, _NANO),
         ("delta", made.charge.delta_femto, _FEMTO),
+        ("rho", made.charge.rho_nano, _NANO),
     ):
         decided = known.get(name)
         if charged and not (isinstance(decided, Decimal) and decided * unit == charged):

@@ -253,6 +253,9 @@ def _narrow(budget: Budget, constraint: Constraint) -> Budget:
         case "epsilonBudget" if limit < loss.epsilon:
             units = PrivacyLoss.of_text(format(limit, "f"), rounding=ROUND_FLOOR).epsilon_nano
             return replace(budget, loss=replace(loss, epsilon_nano=units))
+        case "rhoBudget" if limit < loss.rho:
+            units = PrivacyLoss.of_rho(format(limit, "f"), rounding=ROUND_FLOOR).rho_nano
+            return replace(budget, loss=replace(loss, rho_nano=units))
         case "deltaBudget" if limit < loss.delta:
             units = PrivacyLoss.of_text("0", format(limit, "f"), rounding=ROUND_FLOOR).delta_femto
             return replace(budget, loss=replace(loss, delta_femto=units))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hefu.canonical import Json, Object
 from hefu.members import digest, exactly, many, mapping, reading, text, whole
-from hefu.receipt import Spent
+from hefu.receipt import RHO, Spent, rho_of
 from hefu.record import AGREEMENT, Logged
 from hefu.times import read_time
 
@@ -101,8 +101,11 @@ def _keys(party: Object) -> frozenset[tuple[str, str, str]]:
 
 
 def budget_of(value: Json) -> Spent:
-    """The limits of a budget block."""
-    body = exactly(value, "currency", "epsilon_nano", "delta_femto", "releases")
-    if body["currency"] != "epsilon-delta":
+    """The limits of a budget block. A limit has nothing of the other currency, so no charge in it ever fits."""
+    body = mapping(value)
+    exactly(body, "currency", "epsilon_nano", "delta_femto", "releases", *RHO & body.keys())
+    limits = Spent(whole(body["epsilon_nano"]), whole(body["delta_femto"]), whole(body["releases"]), rho_of(body))
+    others = {"epsilon-delta": limits.rho_nano, "zcdp": limits.epsilon_nano}
+    if others[text(body["currency"])]:
         raise ValueError
-    return Spent(whole(body["epsilon_nano"]), whole(body["delta_femto"]), whole(body["releases"]))
+    return limits

@@ -1086,8 +1086,8 @@ _ENGINE: dict[str, Message] = {
         "结果分组过多。请减少分组键：此查询最多 {limit} 组。",
     ),
     "plan.no_loss": _m(
-        "A private answer needs noise, and so an epsilon above 0. Offer for example 0.1.",
-        "隐私查询必须加噪，因此 epsilon 须大于 0。例如 0.1。",
+        "A private answer needs noise, and so an epsilon (or rho) above 0. Offer for example 0.1.",
+        "隐私查询必须加噪，因此 epsilon（或 rho）须大于 0。例如 0.1。",
     ),
     "plan.two_currencies": _m(
         "A query offers an epsilon (with a delta) or a rho, not both. Offer what its contract counts in.",
@@ -1204,8 +1204,9 @@ _COMMANDS: dict[str, Message] = {
         "{path} 已存在。请用 --output 另取名称，或将其删除。",
     ),
     "command.epsilon": _m(
-        "A query in SQL needs the privacy loss to spend. Add --epsilon, for example --epsilon 0.1",
-        "SQL 查询须指明花费的隐私损失。请加 --epsilon，例如 --epsilon 0.1",
+        "A query in SQL needs the privacy loss to spend. Add --epsilon, for example --epsilon 0.1, "
+        "or --rho where the contract counts in rho.",
+        "SQL 查询须指明花费的隐私损失。请加 --epsilon，例如 --epsilon 0.1；合约以 rho 计量的，请加 --rho。",
     ),
     "command.not_in_force": _m(
         "The contract {contract} is not in force yet. See on whom it waits: hefu contract show {contract}",

@@ -73,17 +73,22 @@ def journal_of(statement: Statement) -> Link | None:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was charged: privacy loss in integers (10^-9, 10^-15, rounded up) and a number of releases."""
+    """What was charged: privacy loss in integers (10^-9, 10^-15, rounded up) and a number of releases.
+
+    A loss is counted as an ε or as a ρ (10^-9); ``rho_nano`` is left out where it is 0, as before there was one.
+    """
 
     epsilon_nano: int
     delta_femto: int
     releases: int
+    rho_nano: int = 0
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(
             self.epsilon_nano + other.epsilon_nano,
             self.delta_femto + other.delta_femto,
             self.releases + other.releases,
+            self.rho_nano + other.rho_nano,
         )
 
     def within(self, limit: Spent) -> bool:
@@ -92,20 +97,46 @@ class Spent:
             self.epsilon_nano <= limit.epsilon_nano
             and self.delta_femto <= limit.delta_femto
             and self.releases <= limit.releases
+            and self.rho_nano <= limit.rho_nano
         )
 
     def body(self) -> Object:
-        """``{epsilon_nano, delta_femto, releases}``."""
-        return {"epsilon_nano": self.epsilon_nano, "delta_femto": self.delta_femto, "releases": self.releases}
+        """``{epsilon_nano, delta_femto, releases}``, and ``rho_nano`` where there is any."""
+        return {
+            "epsilon_nano": self.epsilon_nano,
+            "delta_femto": self.delta_femto,
+            "releases": self.releases,
+            **_some_rho(self.rho_nano),
+        }
 
     @classmethod
     def of(cls, value: Json) -> Spent:
         """Read what `body` wrote; raises as `Link.of`."""
-        body = exactly(value, "epsilon_nano", "delta_femto", "releases")
-        return cls(whole(body["epsilon_nano"]), whole(body["delta_femto"]), whole(body["releases"]))
+        body = mapping(value)
+        exactly(body, "epsilon_nano", "delta_femto", "releases", *RHO & body.keys())
+        return cls(whole(body["epsilon_nano"]), whole(body["delta_femto"]), whole(body["releases"]), rho_of(body))
 
 
 NOTHING = Spent(0, 0, 0)
+RHO = frozenset({"rho_nano"})
+
+
+def rho_of(body: Object) -> int:
+    """The ρ of a body that may leave it out; one of 0 is never written.
+
+    Raises:
+        ValueError: it is written and 0.
+    """
+    if "rho_nano" not in body:
+        return 0
+    found = whole(body["rho_nano"])
+    if not found:
+        raise ValueError
+    return found
+
+
+def _some_rho(rho_nano: int) -> Object:
+    return {"rho_nano": rho_nano} if rho_nano else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +172,25 @@ class Noise:
     mechanism: str
     scale: str
     epsilon_nano: int
+    rho_nano: int = 0
 
     def body(self) -> Object:
-        """``{column, mechanism, scale, epsilon_nano}``."""
+        """``{column, mechanism, scale, epsilon_nano}``, and ``rho_nano`` where there is any."""
         return {
             "column": self.column,
             "mechanism": self.mechanism,
             "scale": self.scale,
             "epsilon_nano": self.epsilon_nano,
+            **_some_rho(self.rho_nano),
         }
 
     @classmethod
     def of(cls, value: Json) -> Noise:
         """Read what `body` wrote; raises as `Link.of`."""
-        body = exactly(value, "column", "mechanism", "scale", "epsilon_nano")
-        return cls(text(body["column"]), text(body["mechanism"]), text(body["scale"]), whole(body["epsilon_nano"]))
+        body = mapping(value)
+        exactly(body, "column", "mechanism", "scale", "epsilon_nano", *RHO & body.keys())
+        words = text(body["column"]), text(body["mechanism"]), text(body["scale"])
+        return cls(*words, whole(body["epsilon_nano"]), rho_of(body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from hefu.errors import BudgetExceeded, Conflict, Defect
-from hefu_connector.ports import BudgetLedger
-from hefu_policies.budget import NOTHING, Charge, PrivacyLoss
+from hefu_connector.ports import Account, BudgetLedger
+from hefu_policies.budget import NOTHING, ZCDP, Budget, Charge, PrivacyLoss
 
 from tests.contracts.stories import account, charge
 
@@ -162,3 +162,18 @@ def test_a_balance_tells_the_limit_that_is_kept(ledger: BudgetLedger) -> None:
     ledger.reserve("cmp-1", [ASSET], charge(1))
     asked = replace(ASSET, limit=account("x", epsilon=99).limit)
     assert ledger.balance(asked).account == ASSET
+
+
+def test_rho_adds_up_to_its_limit_and_losses_of_the_other_currency_never_fit(ledger: BudgetLedger) -> None:
+    asset = Account("asset/res-rho", Budget(PrivacyLoss(0, 5, 10), 10, ZCDP))
+    ledger.reserve("cmp-1", [asset], Charge(PrivacyLoss(0, 0, 7)))
+    ledger.reserve("cmp-2", [asset], Charge(PrivacyLoss(0, 5, 3)))
+    assert ledger.balance(asset).charged == Charge(PrivacyLoss(0, 5, 10), 2)
+    assert ledger.charged("cmp-1") == Charge(PrivacyLoss(0, 0, 7))
+    for loss in (PrivacyLoss(0, 0, 1), PrivacyLoss(1)):
+        with pytest.raises(BudgetExceeded):
+            ledger.reserve("cmp-3", [asset], Charge(loss))
+    with pytest.raises(BudgetExceeded):
+        ledger.reserve("cmp-3", [ASSET], Charge(PrivacyLoss(0, 0, 1)))
+    with pytest.raises(Conflict):  # the same asset in another currency
+        ledger.reserve("cmp-3", [account("asset/res-rho", epsilon=1)], Charge(PrivacyLoss(0), 1))

@@ -148,6 +148,7 @@ def _hold(session: Session, resource: ResourceRecord, space: str) -> None:
                 epsilon_nano=loss.epsilon_nano,
                 delta_femto=loss.delta_femto,
                 releases=resource.lifetime.releases,
+                rho_nano=loss.rho_nano,
             )
         )
         session.flush()
@@ -236,5 +237,5 @@ def _listing(product: ProductRow, version: VersionRow) -> Listing:
 
 
 def _resource(row: ResourceRow) -> ResourceRecord:
-    lifetime = Budget(PrivacyLoss(row.epsilon_nano, row.delta_femto), row.releases, row.currency)
+    lifetime = Budget(PrivacyLoss(row.epsilon_nano, row.delta_femto, row.rho_nano), row.releases, row.currency)
     return ResourceRecord(row.id, row.provider, row.unit, row.neighbouring, lifetime)

@@ -148,6 +148,7 @@ class ResourceRow(Table, table=True):
     epsilon_nano: int = Field(sa_type=_BIG)
     delta_femto: int = Field(sa_type=_BIG)
     releases: int = Field(sa_type=_BIG)
+    rho_nano: int = Field(default=0, sa_type=_BIG, sa_column_kwargs={"server_default": "0"})
 
 
 class ProductRow(Table, table=True):

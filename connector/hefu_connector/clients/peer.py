@@ -124,7 +124,7 @@ class PeerClient:
         errors = tuple(
             ExpectedError(each.column, each.half_width, each.mechanism, each.scale) for each in answer.errors
         )
-        loss = PrivacyLoss(answer.charge.epsilon_nano, answer.charge.delta_femto)
+        loss = PrivacyLoss(answer.charge.epsilon_nano, answer.charge.delta_femto, answer.charge.rho_nano)
         return Estimate(Charge(loss), errors, answer.cells)
 
     def create(self, provider: str, request: Statement) -> Computed:

@@ -109,7 +109,9 @@ def _costs(output: Output, found: control_pb2.OwnComputation) -> None:
 
     charge = _charge(found)
     if charge is not None:
-        amount = common_pb2.PrivacyLoss(epsilon_nano=charge["epsilon_nano"], delta_femto=charge["delta_femto"])
+        amount = common_pb2.PrivacyLoss(
+            epsilon_nano=charge["epsilon_nano"], delta_femto=charge["delta_femto"], rho_nano=charge.get("rho_nano", 0)
+        )
         output.say(f"\nCharged {show.loss(amount)}.", f"\n已扣 {show.loss(amount)}。")
     if found.HasField("balance"):
         told = show.balance_sentence(output, found.balance)

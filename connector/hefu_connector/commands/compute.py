@@ -58,6 +58,7 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
     asked.add_argument("--file", metavar="PLAN.json", help="the typed plan instead of SQL")
     parser.add_argument("--epsilon", help="privacy loss to spend, such as 0.5 (needed with SQL)")
     parser.add_argument("--delta", default="0", help="δ to spend (default: 0)")
+    parser.add_argument("--rho", help="ρ to spend instead of ε, where the contract counts in ρ, such as 0.01")
 
 
 def _query(arguments: argparse.Namespace) -> int:
@@ -172,9 +173,10 @@ def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
 
     if arguments.file:
         return canonical.encode(Plan.of(_read_plan(arguments.file)).body())
-    if not arguments.epsilon:
+    if bool(arguments.epsilon) == bool(arguments.rho):
         raise Malformed("command.epsilon")
-    return canonical.encode(questions.plan(arguments.query, description, arguments.epsilon, arguments.delta).body())
+    offered = arguments.epsilon, arguments.delta, arguments.rho or ""
+    return canonical.encode(questions.plan(arguments.query, description, *offered).body())
 
 
 def _read_plan(path: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hefu.commands import Cell, Output, pick
 
-from hefu_connector.commands.show import headings, state, word
+from hefu_connector.commands.show import headings, state, word, worth
 from hefu_connector.workbench.tables import number
 
 if TYPE_CHECKING:
@@ -83,11 +83,13 @@ def product_page(output: Output, product: catalog_pb2.Product) -> None:
 
 def budget_text(output: Output, budget: Budget) -> str:
     """A budget in words."""
-    epsilon, delta = number(budget.loss.epsilon), budget.loss.delta
+    delta = budget.loss.delta
     tail = f", δ {delta.normalize():.3g}" if delta else ""
-    return word(
-        output, f"ε {epsilon}{tail}, {budget.releases} releases", f"ε {epsilon}{tail}，{budget.releases} 次发布"
-    )
+    if budget.loss.rho_nano:
+        told = f"ρ {number(budget.loss.rho)}{tail} {worth(budget.loss.rho_nano)}"
+    else:
+        told = f"ε {number(budget.loss.epsilon)}{tail}"
+    return word(output, f"{told}, {budget.releases} releases", f"{told}，{budget.releases} 次发布")
 
 
 def policy_lines(output: Output, policy: Mapping[str, object]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 from hefu.commands import Cell, Output
@@ -47,7 +47,9 @@ def state(output: Output, name: str) -> str:
 
 
 def epsilon(loss: common_pb2.PrivacyLoss) -> str:
-    """ε as people write it."""
+    """ε as people write it; a ρ with its letter."""
+    if loss.rho_nano:
+        return f"ρ {number(Decimal(loss.rho_nano).scaleb(-9))}"
     return number(Decimal(loss.epsilon_nano).scaleb(-9))
 
 
@@ -58,9 +60,19 @@ def delta(loss: common_pb2.PrivacyLoss) -> str:
 
 
 def loss(amount: common_pb2.PrivacyLoss) -> str:
-    """A privacy loss as ``ε 0.5`` with δ where there is one."""
+    """A privacy loss as ``ε 0.5``, or a ρ with the ε that it is worth at a δ of 10⁻⁶."""
     tail = f", δ {delta(amount)}" if amount.delta_femto else ""
+    if amount.rho_nano:
+        return f"{epsilon(amount)}{tail} {worth(amount.rho_nano)}"
     return f"ε {epsilon(amount)}{tail}"
+
+
+def worth(rho_nano: int) -> str:
+    """What a ρ means to people, in brackets."""
+    from hefu_policies.conversion import SHOWN_DELTA_FEMTO, epsilon_of
+
+    told = Decimal(epsilon_of(rho_nano, SHOWN_DELTA_FEMTO)).scaleb(-9)
+    return f"(ε {told.quantize(Decimal('0.001'), ROUND_CEILING).normalize():f}, δ 1e-6)"
 
 
 def when(text: str) -> str:
@@ -98,8 +110,9 @@ def waiting_document(waiting: control_pb2.Waiting) -> dict[str, object]:
 
 
 def loss_document(amount: common_pb2.PrivacyLoss) -> dict[str, int]:
-    """For machines: whole units of 10^-9 and 10^-15."""
-    return {"epsilon_nano": amount.epsilon_nano, "delta_femto": amount.delta_femto}
+    """For machines: whole units of 10^-9 and 10^-15; ``rho_nano`` where there is any."""
+    found = {"epsilon_nano": amount.epsilon_nano, "delta_femto": amount.delta_femto}
+    return found | {"rho_nano": amount.rho_nano} if amount.rho_nano else found
 
 
 def balance_document(balance: control_pb2.Balance) -> dict[str, Any]:
@@ -121,6 +134,7 @@ def remaining(balance: control_pb2.Balance) -> tuple[common_pb2.PrivacyLoss, int
     left = common_pb2.PrivacyLoss(
         epsilon_nano=max(0, balance.limit.epsilon_nano - balance.charged.epsilon_nano),
         delta_femto=max(0, balance.limit.delta_femto - balance.charged.delta_femto),
+        rho_nano=max(0, balance.limit.rho_nano - balance.charged.rho_nano),
     )
     return left, max(0, balance.limit_releases - balance.charged_releases)
 

@@ -377,7 +377,11 @@ def _clause_account(contract: Contract, decision: Decision) -> list[Account]:
 
 
 def _share(budget: Budget, percent: int) -> Budget:
-    loss = PrivacyLoss(budget.loss.epsilon_nano * percent // 100, budget.loss.delta_femto * percent // 100)
+    loss = PrivacyLoss(
+        budget.loss.epsilon_nano * percent // 100,
+        budget.loss.delta_femto * percent // 100,
+        budget.loss.rho_nano * percent // 100,
+    )
     return replace(budget, loss=loss, releases=budget.releases * percent // 100)
 
 

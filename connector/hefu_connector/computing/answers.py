@@ -15,7 +15,7 @@ from hefu.delivery import CONTENT, Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
 from hefu.identity import read_bytes
-from hefu.receipt import Failure, Receipt, Refusal, Spent
+from hefu.receipt import Failure, Noise, Receipt, Refusal, Spent
 
 from hefu_connector.computing import guard, rows
 from hefu_connector.computing.computation import Plan
@@ -72,7 +72,7 @@ def check_end(end: Statement, state: ComputationState, request: Statement, contr
         _check_receipt(body, asked, contract)
     if isinstance(body, Receipt | Failure):
         loss = read_plan(asked.plan).loss
-        limit = Spent(loss.epsilon_nano, loss.delta_femto, 1)
+        limit = Spent(loss.epsilon_nano, loss.delta_femto, 1, loss.rho_nano)
         _hold(asked, "charge", body.charge.within(limit))
     return body
 
@@ -101,9 +101,10 @@ def open_release(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKe
     """
     answer, openings = guard.read(_unsealed(made, parts, private), made.computation)
     _check_openings(made, openings)
-    told = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in answer.mechanisms]
-    sealed_as = [(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in made.mechanisms]
-    if told != sealed_as or len(answer.rows) != made.output.cells or answer.headings != plan.headings():
+    told = [
+        Noise(each.column, each.mechanism, each.scale, each.epsilon_nano, each.rho_nano) for each in answer.mechanisms
+    ]
+    if told != [*made.mechanisms] or len(answer.rows) != made.output.cells or answer.headings != plan.headings():
         raise Untrusted("release.differs", computation=made.computation)
     return answer
 

@@ -81,7 +81,8 @@ def receipt_of(
         engine_version=admitted.engine.version,
         charge=spent(charge),
         mechanisms=tuple(
-            receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano) for each in prepared.mechanisms
+            receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano, each.rho_nano)
+            for each in prepared.mechanisms
         ),
         output=receipt.Released(prepared.kind, len(passed.values.rows), passed.suppressed),
         parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
@@ -116,7 +117,7 @@ def tick(scribe: Scribe, run: Run) -> datetime:
 
 def spent(charge: Charge) -> receipt.Spent:
     """A charge as receipts state it."""
-    return receipt.Spent(charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases)
+    return receipt.Spent(charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases, charge.loss.rho_nano)
 
 
 def _snapshot(scribe: Scribe, admitted: Admitted, table: Table) -> str:

@@ -33,7 +33,8 @@ _WHOLE = re.compile(r"[0-9]{1,15}\Z")
 # What policies always could ask, and every receipt tells; any other fact is taken only where a clause asks for it.
 USUAL: Final = frozenset({
     "purpose", "operation", "column", "function", "epsilon", "delta", "epsilonBudget", "deltaBudget", "count",
-    "dateTime", "outputKind", "maxContribution", "recipient", "processing", "share", "outputRows", "minGroup",
+    "rho", "rhoBudget", "dateTime", "outputKind", "maxContribution", "recipient", "processing", "share",
+    "outputRows", "minGroup",
 })  # fmt: skip
 # What the ledger counts (`computing.usage`), and what the guard adds before a release (`computing.admission`).
 _COUNTED: Final = frozenset({"frequency", "timeInterval", "meteredTime", "payAmount"})
@@ -123,6 +124,15 @@ def _spent(known: Known) -> Charge:
     return known.charged + known.prepared.charge
 
 
+def _epsilon(charge: Charge) -> object:
+    """A loss counted in ρ has no ε that could be compared: it is not known, and what asks for it does not permit."""
+    return None if charge.loss.rho_nano else charge.loss.epsilon
+
+
+def _rho(charge: Charge) -> object:
+    return charge.loss.rho if charge.loss.rho_nano else None
+
+
 FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     # the signed request and its plan
     "purpose": FactSource(lambda known: known.request.purpose),
@@ -132,7 +142,8 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "function": FactSource(lambda known: known.prepared.functions),
     "joinKey": FactSource(lambda known: known.prepared.joins),
     "rowFilter": FactSource(_filter),
-    "epsilon": FactSource(lambda known: known.prepared.charge.loss.epsilon),
+    "epsilon": FactSource(lambda known: _epsilon(known.prepared.charge)),
+    "rho": FactSource(lambda known: _rho(known.prepared.charge)),
     "delta": FactSource(lambda known: known.prepared.charge.loss.delta),
     "outputKind": FactSource(lambda known: known.prepared.kind),
     "outputRows": FactSource(_rows),  # of a delivery at most so many; the guard counts again
@@ -146,7 +157,8 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "inputRows": FactSource(_declared(ROWS)),
     "absoluteSize": FactSource(_declared(BYTES)),
     # the ledger
-    "epsilonBudget": FactSource(lambda known: _spent(known).loss.epsilon),
+    "epsilonBudget": FactSource(lambda known: _epsilon(_spent(known))),
+    "rhoBudget": FactSource(lambda known: _rho(_spent(known))),
     "deltaBudget": FactSource(lambda known: _spent(known).loss.delta),
     "count": FactSource(lambda known: _spent(known).releases),
     # the connector's own clock and settings

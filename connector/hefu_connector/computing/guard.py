@@ -100,6 +100,7 @@ def payload(computation: str, passed: Passed, prepared: Prepared, openings: Obje
             "scale": each.scale,
             "half_width": each.half_width,
             "epsilon_nano": each.epsilon_nano,
+            **({"rho_nano": each.rho_nano} if each.rho_nano else {}),
         }
         for each in prepared.mechanisms
     ]
@@ -204,13 +205,14 @@ def _blank(rows: Rows, small: Sequence[bool], keys_shown: int) -> Rows:
 
 
 def _mechanism(place: Place) -> Mechanism:
-    found = place.members(("column", "mechanism", "scale", "half_width", "epsilon_nano"))
+    found = place.members(("column", "mechanism", "scale", "half_width", "epsilon_nano"), ("rho_nano",))
     return Mechanism(
         found["column"].text(),
         found["mechanism"].text(),
         found["scale"].text(),
         found["half_width"].text(empty=True),
         found["epsilon_nano"].integer(),
+        found["rho_nano"].integer(1) if "rho_nano" in found else 0,
     )
 
 

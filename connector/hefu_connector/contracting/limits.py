@@ -97,7 +97,9 @@ def _keys(offer: Offer, name: str) -> list[str]:
 
 _ALSO = {
     "budget.epsilon_nano": ("budget", "budget.epsilon"),
+    "budget.rho_nano": ("budget", "budget.rho"),
     "epsilonBudget": ("budget",),
+    "rhoBudget": ("budget",),
     "budget.releases": ("releases",),
     "budget.delta_femto": ("budget.delta",),
 }

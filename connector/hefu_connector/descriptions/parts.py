@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from hefu.canonical import Object
-from hefu_policies.budget import Budget, PrivacyLoss
+from hefu_policies.budget import Budget
 from hefu_policies.product import Offer, Visibility
 from hefu_policies.reading import write_decimal
 from hefu_policies.resource import NUMERIC, ROW, TYPES, Bounds, Column, Privacy
@@ -67,20 +67,21 @@ def offers(reader: Reader, node: Node | None, known: Mapping[str, Column], kept:
 
 
 def budget(reader: Reader, node: Node | None) -> Budget | None:
-    """``{epsilon, delta, releases}``; rounded down, as what is allowed always is."""
+    """``{epsilon, delta, releases}``, or with ``rho`` for ``epsilon``; rounded down, as what is allowed always is."""
     if node is None:
         return None
-    members = reader.members(node, ("epsilon", "releases"), ("delta",))
-    epsilon, releases = reader.decimal(members.get("epsilon")), reader.integer(members.get("releases"), 1)
+    counted = "rho" if node.form is Form.MAPPING and "rho" in node.members else "epsilon"
+    members = reader.members(node, (counted, "releases"), ("delta",))
+    amount, releases = reader.decimal(members.get(counted)), reader.integer(members.get("releases"), 1)
     delta = reader.decimal(members["delta"]) if "delta" in members else Decimal(0)
-    if epsilon is None or delta is None or releases is None:
+    if amount is None or delta is None or releases is None:
         return None
     # An ε of 0 serves exact releases alone; the offer's own check says so where its policy permits others.
-    if epsilon < 0 or not 0 <= delta < 1:
-        place = "epsilon" if epsilon < 0 else "delta"
+    if amount < 0 or not 0 <= delta < 1:
+        place = counted if amount < 0 else "delta"
         reader.fault(members[place], "product.range", place)
         return None
-    return reader.build(node, lambda: _granted(epsilon, delta, releases, node.place))
+    return reader.build(node, lambda: _granted(counted, amount, delta, releases, node.place))
 
 
 def plain_decimal(number: Decimal) -> str:
@@ -88,9 +89,9 @@ def plain_decimal(number: Decimal) -> str:
     return write_decimal(number)
 
 
-def _granted(epsilon: Decimal, delta: Decimal, releases: int, where: str) -> Budget:
-    loss = PrivacyLoss.of_text(format(epsilon, "f"), format(delta, "f"), rounding=ROUND_FLOOR)
-    granted = Budget(loss, releases)
+def _granted(counted: str, amount: Decimal, delta: Decimal, releases: int, where: str) -> Budget:
+    of = Budget.of_rho if counted == "rho" else Budget.of_text
+    granted = of(format(amount, "f"), format(delta, "f"), releases=releases)
     granted.check_granted(where, exact=True)
     return granted
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hefu.canonical import Json, Object
 from hefu.errors import Language, Malformed
 from hefu_policies import library, odrl, wording
-from hefu_policies.budget import Budget
+from hefu_policies.budget import ZCDP, Budget
 from hefu_policies.library import Parameter, Template
 from hefu_policies.product import FromTemplate
 from hefu_policies.reading import write_decimal
@@ -86,7 +86,8 @@ def explain(policy: Mapping[str, object], language: Language) -> list[str]:
 def _said_elsewhere(template: Template, known: Mapping[str, Column], granted: Budget | None) -> dict[str, Json]:
     values: dict[str, Json] = {"columns": [*known]}
     if granted is not None:
-        values |= {"budget": write_decimal(granted.loss.epsilon), "count": granted.releases}
+        amount = granted.loss.rho if granted.currency == ZCDP else granted.loss.epsilon
+        values |= {"budget": write_decimal(amount), "count": granted.releases}
     takes = {each.name for each in template.parameters}
     return {name: value for name, value in values.items() if name in takes}
 

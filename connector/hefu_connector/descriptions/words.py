@@ -94,6 +94,10 @@ REMEDIES: Mapping[str, Message] = {
         "Write a decimal above 0, such as 0.5; 0 where only deliveries are offered.",
         "请写大于 0 的小数，如 0.5；仅提供数据交付时写 0。",
     ),
+    "rho": _m(
+        "Write a decimal above 0, such as 0.05, in place of epsilon: the budget is then counted in rho of zCDP.",
+        "请写大于 0 的小数（如 0.05）以代替 epsilon：额度即以 zCDP 的 rho 计。",
+    ),
     "delta": _m("Write a decimal from 0 to below 1, such as 0 or 1e-9.", "请写 0 至 1（不含）的小数，如 0 或 1e-9。"),
     "releases": _m("Write how many answers may leave.", "请写最多可发布多少次结果。"),
     # governance

@@ -378,4 +378,5 @@ def as_text(value: Json) -> str:
 def _charge(end: End) -> Charge:
     if not isinstance(end, Receipt | Failure):
         return NOTHING
-    return Charge(PrivacyLoss(end.charge.epsilon_nano, end.charge.delta_femto), end.charge.releases)
+    spent = end.charge
+    return Charge(PrivacyLoss(spent.epsilon_nano, spent.delta_femto, spent.rho_nano), spent.releases)

@@ -205,7 +205,9 @@ def _computation(run: Run) -> computation_pb2.Computation:
 def _estimate(prepared: Prepared) -> computation_pb2.Estimate:
     loss = prepared.charge.loss
     return computation_pb2.Estimate(
-        charge=common_pb2.PrivacyLoss(epsilon_nano=loss.epsilon_nano, delta_femto=loss.delta_femto),
+        charge=common_pb2.PrivacyLoss(
+            epsilon_nano=loss.epsilon_nano, delta_femto=loss.delta_femto, rho_nano=loss.rho_nano
+        ),
         errors=[
             computation_pb2.ExpectedError(
                 column=each.column, half_width=each.half_width, mechanism=each.mechanism, scale=each.scale

@@ -70,7 +70,9 @@ def id_in(name: str, *collections: str) -> str:
 
 def loss(amount: PrivacyLoss) -> common_pb2.PrivacyLoss:
     """A privacy loss in whole units."""
-    return common_pb2.PrivacyLoss(epsilon_nano=amount.epsilon_nano, delta_femto=amount.delta_femto)
+    return common_pb2.PrivacyLoss(
+        epsilon_nano=amount.epsilon_nano, delta_femto=amount.delta_femto, rho_nano=amount.rho_nano
+    )
 
 
 def waiting(found: overview.Waiting) -> control_pb2.Waiting:
@@ -308,7 +310,8 @@ def release(left: Left) -> control_pb2.Release:
         if left.handed is not None and left.handed.proof is not None:
             message.deletion.CopyFrom(common_pb2.Statement(envelope=left.handed.proof))
     if isinstance(end, Receipt | Failure):
-        message.charge.CopyFrom(loss(PrivacyLoss(end.charge.epsilon_nano, end.charge.delta_femto)))
+        spent = end.charge
+        message.charge.CopyFrom(loss(PrivacyLoss(spent.epsilon_nano, spent.delta_femto, spent.rho_nano)))
     return message
 
 

@@ -68,7 +68,12 @@ class SqlJournal:
                     raise Conflict("budget.charged", computation=computation)
                 return
             loss = charge.loss
-            values = {"epsilon_nano": loss.epsilon_nano, "delta_femto": loss.delta_femto, "releases": charge.releases}
+            values = {
+                "epsilon_nano": loss.epsilon_nano,
+                "delta_femto": loss.delta_femto,
+                "releases": charge.releases,
+                "rho_nano": loss.rho_nano,
+            }
             self._change(connection, computation, ComputationState.RUNNING, at, **values)
 
     def close(
@@ -260,7 +265,7 @@ _LAST = _CHAIN.order_by(JOURNAL.c.sequence.desc()).limit(1)
 def _run(row: RowMapping) -> Run:
     charge = None
     if row["epsilon_nano"] is not None:
-        charge = Charge(PrivacyLoss(row["epsilon_nano"], row["delta_femto"]), row["releases"])
+        charge = Charge(PrivacyLoss(row["epsilon_nano"], row["delta_femto"], row["rho_nano"]), row["releases"])
     return Run(
         id=row["id"],
         request=row["request"],

@@ -15,7 +15,7 @@ from typing import Any
 
 from hefu import faults
 from hefu.errors import BudgetExceeded, Conflict, Defect
-from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss, remaining, would_exceed
+from hefu_policies.budget import NOTHING, ZCDP, Budget, Charge, PrivacyLoss, remaining, would_exceed
 from sqlalchemy import BigInteger, Connection, RowMapping, Select, Update, bindparam, insert, select, update
 
 from hefu_connector.allowances import Allowance, Taken
@@ -25,7 +25,7 @@ from hefu_connector.storage.models import ACCOUNTS, CHARGES, RESERVATIONS
 from hefu_connector.storage.usage import Usage
 
 ASSET = "asset/"
-_UNITS = ("epsilon_nano", "delta_femto", "releases")
+_UNITS = ("epsilon_nano", "delta_femto", "releases", "rho_nano")
 
 
 class SqlLedger:
@@ -46,8 +46,6 @@ class SqlLedger:
         """
         if not accounts:
             raise Defect("internal", reference="ledger", detail="a charge without an account would be free")
-        if charge.loss.rho_nano:
-            raise Defect("internal", reference="ledger", detail="rho has no columns yet")
         with self._database.writing() as connection:
             if self._charged_before(connection, computation, charge):
                 return
@@ -136,16 +134,24 @@ def _refusal(charge: Charge, short: Sequence[Balance], lacking: Mapping[str, str
     for each in short:
         if each.account.name.startswith(ASSET):
             # What remains of an asset is what others spent; that is not this consumer's to know.
-            reasons.append(f"{each.account.name}: epsilon {charge.loss.epsilon} asked, which is more than remains")
+            reasons.append(f"{each.account.name}: {_amount(charge.loss)} asked, which is more than remains")
             continue
         left = remaining(each.charged, each.account.limit)
         reasons.append(
-            f"{each.account.name}: epsilon {charge.loss.epsilon} asked, {left.loss.epsilon} remains; "
+            f"{each.account.name}: {_amount(charge.loss)} asked, {_left(left)} remains; "
             f"delta {charge.loss.delta} asked, {left.loss.delta} remains; "
             f"releases {charge.releases} asked, {left.releases} remain"
         )
     names = [*(each.account.name for each in short), *lacking]
     return BudgetExceeded("budget.exhausted", account=names[0], reasons=reasons)
+
+
+def _amount(loss: PrivacyLoss) -> str:
+    return f"rho {loss.rho}" if loss.rho_nano else f"epsilon {loss.epsilon}"
+
+
+def _left(left: Budget) -> str:
+    return f"rho {left.loss.rho}" if left.currency == ZCDP else f"{left.loss.epsilon}"
 
 
 def _settle_limit(connection: Connection, space: str, account: Account) -> Balance:
@@ -194,12 +200,12 @@ def _balance(row: RowMapping) -> Balance:
 
 
 def _charge_of(row: Mapping[Any, Any], prefix: str = "") -> Charge:
-    epsilon, delta, releases = (row[prefix + unit] for unit in _UNITS)
-    return Charge(PrivacyLoss(epsilon, delta), releases)
+    epsilon, delta, releases, rho = (row[prefix + unit] for unit in _UNITS)
+    return Charge(PrivacyLoss(epsilon, delta, rho), releases)
 
 
 def _columns(charge: Charge, prefix: str = "") -> dict[str, int]:
-    amounts = (charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases)
+    amounts = (charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases, charge.loss.rho_nano)
     return {prefix + unit: amount for unit, amount in zip(_UNITS, amounts, strict=True)}
 
 

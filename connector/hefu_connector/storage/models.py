@@ -60,6 +60,12 @@ def _sealed_text(about: str, default: Any = ...) -> Any:
     return Field(default=default, sa_type=SealedText(about))
 
 
+def _none_before() -> int:
+    """An amount that rows of older stores have none of."""
+    field: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    return field
+
+
 def _position() -> int | None:
     field: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
     return field
@@ -85,9 +91,11 @@ class AccountRow(Rows, table=True):
     limit_epsilon_nano: int = _big()
     limit_delta_femto: int = _big()
     limit_releases: int = _big()
+    limit_rho_nano: int = _none_before()
     charged_epsilon_nano: int = _big()
     charged_delta_femto: int = _big()
     charged_releases: int = _big()
+    charged_rho_nano: int = _none_before()
 
 
 class ReservationRow(Rows, table=True):
@@ -99,6 +107,7 @@ class ReservationRow(Rows, table=True):
     epsilon_nano: int = _big()
     delta_femto: int = _big()
     releases: int = _big()
+    rho_nano: int = _none_before()
 
 
 class ChargeRow(Rows, table=True):
@@ -190,6 +199,7 @@ class ComputationRow(Rows, table=True):
     epsilon_nano: int | None = Field(default=None, sa_type=BigInteger)
     delta_femto: int | None = Field(default=None, sa_type=BigInteger)
     releases: int | None = Field(default=None, sa_type=BigInteger)
+    rho_nano: int = _none_before()
     entry: int | None = Field(default=None, sa_type=BigInteger)
     parts: int = 0
     created: int = _big()
@@ -374,6 +384,7 @@ class AssetRow(Rows, table=True):
     epsilon_nano: int = _big()
     delta_femto: int = _big()
     releases: int = _big()
+    rho_nano: int = _none_before()
 
 
 class ProductRow(Rows, table=True):

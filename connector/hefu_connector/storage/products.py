@@ -126,7 +126,8 @@ def _check_asset(connection: Connection, resource: Resource, *, fix: bool) -> No
 
 def _check_same(resource: Resource, row: RowMapping) -> None:
     given = _asset(resource)
-    total = Budget(PrivacyLoss(row["epsilon_nano"], row["delta_femto"]), row["releases"], row["currency"])
+    loss = PrivacyLoss(row["epsilon_nano"], row["delta_femto"], row["rho_nano"])
+    total = Budget(loss, row["releases"], row["currency"])
     differs = [name for name in ("unit", "neighbouring", "currency") if given[name] != row[name]]
     if not resource.privacy.lifetime.fits(total):
         differs.append("lifetime")
@@ -144,6 +145,7 @@ def _asset(resource: Resource) -> dict[str, Any]:
         "epsilon_nano": privacy.lifetime.loss.epsilon_nano,
         "delta_femto": privacy.lifetime.loss.delta_femto,
         "releases": privacy.lifetime.releases,
+        "rho_nano": privacy.lifetime.loss.rho_nano,
     }
 
 

@@ -83,8 +83,11 @@ def description(envelope: bytes) -> Description:
     return Description.of(Statement.parse(envelope).body)
 
 
-def plan(sql: str, description: Description, epsilon: str, delta: str = "0") -> Plan:
+def plan(sql: str, description: Description, epsilon: str, delta: str = "0", rho: str = "") -> Plan:
     """The typed plan of a query in Hefu's SQL.
+
+    Args:
+        rho: offered in place of ε, where the contract counts in ρ.
 
     Raises:
         Malformed: a word of it is not of the dialect; the sentence names it and says why.
@@ -93,7 +96,8 @@ def plan(sql: str, description: Description, epsilon: str, delta: str = "0") -> 
 
     from hefu_connector.engines import language
 
-    return language.parse(sql, description, PrivacyLoss.of_text(epsilon, delta))
+    loss = PrivacyLoss.of_rho(rho, delta) if rho else PrivacyLoss.of_text(epsilon, delta)
+    return language.parse(sql, description, loss)
 
 
 def send(stub: ControlServiceStub, agreement: str, plan: bytes, purpose: str = "") -> control_pb2.OwnComputation:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hefu/v1/common.proto\x12\x07hefu.v1\"\x1d\n\tStatement\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"8\n\x0bPrivacyLoss\x12\x14\n\x0c\x65psilon_nano\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65lta_femto\x18\x02 \x01(\x03\"=\n\x08LogProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hefu/v1/common.proto\x12\x07hefu.v1\"\x1d\n\tStatement\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"J\n\x0bPrivacyLoss\x12\x14\n\x0c\x65psilon_nano\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65lta_femto\x18\x02 \x01(\x03\x12\x10\n\x08rho_nano\x18\x03 \x01(\x03\"=\n\x08LogProof\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATEMENT']._serialized_start=33
   _globals['_STATEMENT']._serialized_end=62
   _globals['_PRIVACYLOSS']._serialized_start=64
-  _globals['_PRIVACYLOSS']._serialized_end=120
-  _globals['_LOGPROOF']._serialized_start=122
-  _globals['_LOGPROOF']._serialized_end=183
+  _globals['_PRIVACYLOSS']._serialized_end=138
+  _globals['_LOGPROOF']._serialized_start=140
+  _globals['_LOGPROOF']._serialized_end=201
 # @@protoc_insertion_point(module_scope)

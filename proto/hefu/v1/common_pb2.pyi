@@ -49,19 +49,23 @@ class PrivacyLoss(_message.Message):
 
     EPSILON_NANO_FIELD_NUMBER: _builtins.int
     DELTA_FEMTO_FIELD_NUMBER: _builtins.int
+    RHO_NANO_FIELD_NUMBER: _builtins.int
     epsilon_nano: _builtins.int
     """In units of 10^-9."""
     delta_femto: _builtins.int
     """In units of 10^-15."""
+    rho_nano: _builtins.int
+    """Of zero-concentrated privacy, in units of 10^-9; then epsilon is 0."""
     def __init__(
         self,
         *,
         epsilon_nano: _builtins.int = ...,
         delta_femto: _builtins.int = ...,
+        rho_nano: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta_femto", b"delta_femto", "epsilon_nano", b"epsilon_nano"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta_femto", b"delta_femto", "epsilon_nano", b"epsilon_nano", "rho_nano", b"rho_nano"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
