@@ -208,6 +208,9 @@ class Demo:
             asked = [each for each in self.deals if each.product.source == source]
             for question in self._questions(asked[0].product):
                 self._ask_all(question, asked)
+            if self.own is None:
+                for question in questions.together_questions(source):
+                    self._ask_together(question, asked)
         if self.own is None:
             self._ask_all(questions.carrier_question(), [self.deals[len(PROVIDERS)]])
 
@@ -222,12 +225,27 @@ class Demo:
         for deal, document in zip(asked, found, strict=True):
             extract = deal.product.extract
             numbers = [each.name for each in deal.product.columns if each.bounds]
-            cells = questions.compare(question, document["answer"], extract, numbers)
+            cells = questions.compare(question, document["answer"], [extract], numbers)
             rows += [(deal.product.provider, cell) for cell in cells]
             for cell in cells:
                 self.expect(cell.plausible, f"an answer of {deal.product.provider} is implausibly far from the truth")
             self.expect(document["receipt"] is not None, "an answer has no receipt")
         telling.answers(self.output, question, rows)
+
+    def _ask_together(self, question: Question, asked: Sequence[Deal]) -> None:
+        """One question to several providers, each under its own contract and with its own noise; one answer."""
+        contracts = [word for deal in asked for word in ("--contract", deal.agreement)]
+        with step(
+            self.output,
+            f"{question.title[0]}  (ε = {question.epsilon} each)",
+            f"{question.title[1]}（每方 ε = {question.epsilon}）",
+        ):
+            found = self.consumer.do("compute", "query", question.sql, *contracts, "--epsilon", question.epsilon)
+        numbers = [each.name for each in asked[0].product.columns if each.bounds]
+        cells = questions.compare(question, found["combined"], [each.product.extract for each in asked], numbers)
+        for cell in cells:
+            self.expect(cell.plausible, "a combined answer is implausibly far from the truth")
+        telling.answers(self.output, question, [(f"{len(asked)} together", cell) for cell in cells])
 
     def _query(self, deal: Deal, question: Question) -> Any:
         words = ("compute", "query", sql(question, deal.product), "--contract", deal.agreement)

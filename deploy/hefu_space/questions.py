@@ -23,7 +23,7 @@ class Question:
 
     Attributes:
         sql: in Hefu's dialect; ``{table}`` stands for the product.
-        truth: in SQLite's, over the table ``data``; key columns first, then one value.
+        truth: in SQLite's, over the table ``data``; key columns first, then the values.
         keys: how many columns of the answer are keys.
         by_place: the truth's key is the number of the row, as for the bins of a histogram.
     """
@@ -98,17 +98,22 @@ def refusals(product: Product) -> list[Refusal]:
     return found
 
 
-def compare(question: Question, answer: Any, extract: Extract, numbers: Sequence[str]) -> list[Cell]:
-    """The cells of an answer (a document of ``hefu compute query --json``) beside the truth."""
-    truth = Truth([extract], numbers)
-    known = {tuple(map(str, row[: max(1, question.keys)])): row[-1] for row in truth.ask(question.truth)}
+def compare(question: Question, answer: Any, extracts: Sequence[Extract], numbers: Sequence[str]) -> list[Cell]:
+    """The cells of an answer (a document of ``hefu compute query --json``) beside the truth over all extracts."""
+    truth = Truth(extracts, numbers)
+    keys = 1 if question.by_place else question.keys
+    known = {tuple(map(str, row[:keys])): row[keys:] for row in truth.ask(question.truth)}
     truth.close()
     cells = []
+    values = answer["headings"][question.keys :]
     for place, (row, widths) in enumerate(zip(answer["rows"], answer["half_widths"], strict=True)):
         key = (str(place),) if question.by_place else tuple(str(each) for each in row[: question.keys])
-        found = known.get(key, 0) if question.keys else next(iter(known.values()), None)
-        label = ", ".join(str(each) for each in row[: question.keys])
-        cells.append(Cell(label, _decimal(row[-1]), _decimal(widths[-1]), _decimal(found)))
+        found = known.get(key, (0,) * len(values))
+        labels = [str(each) for each in row[: question.keys]]
+        for at, heading in enumerate(values):
+            label = ", ".join([*labels, heading] if len(values) > 1 else labels)
+            value, width = row[question.keys + at], widths[question.keys + at]
+            cells.append(Cell(label, _decimal(value), _decimal(width), _decimal(found[at])))
     return cells
 
 
@@ -169,6 +174,30 @@ def carrier_question() -> Question:
         "SELECT carrier, COUNT(*) FROM data GROUP BY 1",
         keys=1,
     )
+
+
+def together_questions(source: str) -> list[Question]:
+    """What all providers of a source are asked at once, their answers combined."""
+    if source == "tumours":
+        return [
+            Question(
+                ("All hospitals together: samples, and their mean texture", "所有医院合计：样本数与平均纹理"),
+                "SELECT diagnosis, COUNT(*) AS samples, AVG(texture) AS mean_texture FROM data GROUP BY diagnosis",
+                "1",
+                "SELECT diagnosis, COUNT(*), AVG(texture) FROM data GROUP BY 1",
+                keys=1,
+            )
+        ]
+    return [
+        Question(
+            ("All airports together: flights of three airlines, and their mean distance (mi)",
+             "所有机场合计：三家航司的航班数与平均航程（英里）"),
+            "SELECT COUNT(*) AS departures, AVG(distance) AS mean_distance FROM data "
+            "WHERE carrier IN ('AA', 'DL', 'UA')",
+            "2",
+            "SELECT COUNT(*), AVG(MAX(MIN(distance, 5000), 0)) FROM data WHERE carrier IN ('AA', 'DL', 'UA')",
+        )
+    ]  # fmt: skip
 
 
 def general_questions(product: Product) -> list[Question]:

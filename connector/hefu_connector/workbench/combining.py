@@ -208,12 +208,12 @@ def _told(summand: Summand, answers: Sequence[Answer]) -> Noise:
 
 def _taken_apart(plan: Plan, description: Description) -> tuple[tuple[Aggregate, ...], tuple[Summand, ...]]:
     """What every provider is asked: nothing twice, and for each mean its sum and its count."""
-    asked: dict[tuple[str, str | None], Aggregate] = {}
+    asked: dict[bytes, Aggregate] = {}
     summands = []
     taken = {*plan.headings()}
 
     def alias(aggregate: Aggregate, function: str, suffix: str) -> str:
-        key = (function, aggregate.column)
+        key = canonical.encode({**aggregate.body(), "function": function, "alias": ""})
         if key not in asked:
             name = aggregate.alias
             while suffix and name in taken:
