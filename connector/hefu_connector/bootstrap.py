@@ -58,6 +58,7 @@ from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.desk.tables import Tables
 from hefu_connector.engines.delivery import Delivery
+from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.membership.enrolling import Enrolment
@@ -76,6 +77,7 @@ from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.deliveries import SqlDeliveries
+from hefu_connector.storage.disclosures import SqlDisclosures
 from hefu_connector.storage.fleet import BEAT, SqlFleet
 from hefu_connector.storage.handed import SqlHanded
 from hefu_connector.storage.journal import SqlJournal
@@ -111,6 +113,7 @@ class _Shelves:
     handed: SqlHanded
     notices: SqlNotices
     duties: SqlDuties
+    disclosures: SqlDisclosures
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     faults.arm(test=Settings.read(home).test)
     ground = _ground(home, clock or SystemClock())
     roles, settings = _roles(ground), ground.settings
-    engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery())}
+    engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact())}
     snapshots = _spool(ground.home, settings)
     pool = Pool(snapshots, Limits(ready=_waiting(ground), most=settings.workers + 3))
     fleet = ground.shelves.fleet
@@ -271,6 +274,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         database, marks, SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
         SqlDeliveries(database), SqlHanded(database), SqlNotices(database), SqlDuties(database),
+        SqlDisclosures(database),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     broker = _Broker(
@@ -407,6 +411,7 @@ def _enforcement(
         secret=shelves.handed.secret,
         owing=owing,
         region=settings.region,
+        disclosures=shelves.disclosures,
     )
     return Enforcement(world)
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from hefu.canonical import Object
 from hefu.charter import Charter
 from hefu.envelope import PublicKey, Statement
-from hefu.errors import NotFound
+from hefu.errors import NotFound, Unavailable
 from hefu.notices import SUSPENDED
 from hefu_policies.budget import Budget, Charge
 from hefu_policies.contract import Agreement
@@ -100,6 +100,25 @@ class Delivering:
 
 
 @dataclass(frozen=True, slots=True)
+class Disclosing:
+    """What exact aggregates are held to: by the engine beside all that was told before, and by the guard.
+
+    Attributes:
+        question: what cells and figures hang on, as the history keeps it.
+        group: the minimum group.
+        edition: which edition of the data the provider says this is.
+        rounding: the finest step of any count or sum, in its own unit.
+        steps: of each column of the answer, what its values are multiples of; None for a quotient of such.
+    """
+
+    question: Object
+    group: int
+    edition: str
+    rounding: Decimal
+    steps: tuple[Decimal | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan that was validated against a provider's schema: everything is known before any data is touched.
 
@@ -114,6 +133,7 @@ class Prepared:
         headings: the answer's columns in order; the first `keys` of them are public group keys.
         minimum_group: cells whose noised count is lower are marked suppressed; None where no rule asks for it.
         delivery: set where rows or a file are delivered. Then the worker gets a secret of the agreement, too.
+        disclosing: set where figures are exact. Then the worker gets all that was told of the asset before, too.
         joins: columns that tables are joined on.
         protocol: of privacy or cryptography, in the words of policies; empty where there is none.
         channel: by which the output goes to its recipient, in the words of policies.
@@ -132,6 +152,7 @@ class Prepared:
     keys: int = 0
     minimum_group: int | None = None
     delivery: Delivering | None = None
+    disclosing: Disclosing | None = None
     joins: frozenset[str] = frozenset()
     protocol: str = ""
     channel: str = "InterfaceChannel"
@@ -149,6 +170,7 @@ class Values:
             privacy units in its class; the guard judges it again. Never released.
         rows_read: for the meter of the provider; never released.
         units: of a sample: privacy units taken, and all there are; never released.
+        told: of exact aggregates: which cells are told, and which one unit dominates; for the history, never released.
     """
 
     rows: tuple[tuple[str | None, ...], ...]
@@ -156,6 +178,7 @@ class Values:
     group_counts: tuple[int, ...] | None
     rows_read: int
     units: tuple[int, int] | None = None
+    told: Object | None = None
 
 
 class Engine(Protocol):
@@ -167,8 +190,14 @@ class Engine(Protocol):
     environment: str  # of execution, and
     encryption: str  # of what is computed on: both in the words of policies
 
-    def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
+    def prepare(
+        self, plan: Object, resource: Resource, minimum_group: int | None, rounding: Decimal | None = None
+    ) -> Prepared:
         """Validate a plan anew against the provider's signed schema and price it.
+
+        Args:
+            minimum_group: the smallest group that the contract lets an output cell stand for.
+            rounding: the least step that it wants exact figures rounded to.
 
         Raises:
             Malformed: the plan is not of the typed form or does not fit the schema.
@@ -272,6 +301,53 @@ class BudgetLedger(Protocol):
 
 class Ledger(BudgetLedger, Metering, Protocol):
     """Privacy loss and everything else that is counted, in one store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """One exact answer, as far as later ones are held against it.
+
+    Attributes:
+        edition: of the data, as its provider declared it then.
+        snapshot: ``sha256:`` of the data that it was taken from.
+        body: the question, the minimum group, the cells that were told; nothing of their values.
+    """
+
+    edition: str
+    snapshot: str
+    body: Object
+
+
+class Disclosures(Protocol):
+    """What exact answers told of each asset, to whomever, in all spaces of this store. Nothing is ever taken out."""
+
+    def of(self, resource: str) -> Sequence[Disclosed]:
+        """All of an asset, in their order."""
+        ...
+
+    def add(self, resource: str, place: int, disclosed: Disclosed) -> None:
+        """Keep one more, durably (synced to disk when this returns), as number `place` from 0.
+
+        Concurrent callers, also of other processes, cannot both have a place: so nobody is told anything that was not
+        held against everything before.
+
+        Raises:
+            Conflict: that place is taken; look at the history again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Undisclosed:
+    """`Disclosures` of a connector that answers nothing exactly."""
+
+    def of(self, resource: str) -> Sequence[Disclosed]:
+        """As in the port."""
+        return ()
+
+    def add(self, resource: str, place: int, disclosed: Disclosed) -> None:
+        """As in the port; nothing may be told that cannot be kept."""
+        raise Unavailable("store.unavailable", why="it keeps no history of exact answers", detail=resource)
 
 
 class ComputationState(StrEnum):

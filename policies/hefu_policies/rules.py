@@ -155,16 +155,17 @@ class Policy:
 
         With ``minGroup`` it tells an engine which groups to suppress so that the release can be permitted.
         """
-        found = [
-            value
-            for rule in self.permissions
-            if action in terms.narrower(rule.action)
-            for constraint in leaves(rule)
-            if constraint.operand.name == name and constraint.operator is Operator.GTEQ
-            for value in constraint.values
-            if isinstance(value, int)
-        ]
-        return max(found, default=None)
+        return max((each for each in self._limits_below(action, name) if isinstance(each, int)), default=None)
+
+    def least_decimal(self, action: str, name: str) -> Decimal | None:
+        """The same of a decimal operand: with ``rounding`` it tells an engine the step that figures are rounded to."""
+        return max((each for each in self._limits_below(action, name) if isinstance(each, Decimal)), default=None)
+
+    def _limits_below(self, action: str, name: str) -> Iterator[object]:
+        for rule in self.permissions:
+            for constraint in leaves(rule) if action in terms.narrower(rule.action) else ():
+                if constraint.operand.name == name and constraint.operator is Operator.GTEQ:
+                    yield from constraint.values
 
     def reach(self, action: str) -> tuple[int | None, frozenset[str] | None]:
         """How many rows and which columns an action may have, by any of its permissions; None where one sets no limit.

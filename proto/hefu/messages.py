@@ -1001,6 +1001,30 @@ _PRODUCT: dict[str, Message] = {
     ),
 }
 _ENGINE: dict[str, Message] = {
+    # exact aggregates
+    "exact.no_group": _m(
+        "The contract names no smallest group, so nothing is answered exactly. Ask for a contract with hefu:minGroup.",
+        "合约未写明最小分组，无法给出精确统计。请另立写明 hefu:minGroup 的合约。",
+    ),
+    "exact.differencing": _m(
+        "Together with what was told of this data before, to whomever, the answer would single out a group smaller than "
+        "the minimum. Ask for larger groups, or repeat a question that was answered.",
+        "该结果与此前（无论向谁）已发布的结果相结合，将可推得小于最小分组的群体。请改求更大的分组，或重复已获答复的问题。",
+    ),
+    "exact.edition": _m(
+        "The data changed since exact figures of its edition {edition} were told, and the two would give away what "
+        "changed. Ask the provider to publish a new edition of the product.",
+        "自发布该数据版次 {edition} 的精确结果后，数据已变动，两者对比将泄露变动之处。请提供方发布新版次的产品。",
+    ),
+    "exact.full": _m(
+        "Too much was told of this edition of the data to judge one more exact answer. Repeat an earlier question, or "
+        "ask the provider to publish a new edition.",
+        "该版次数据已发布的精确结果过多，无法再判断新的答复。请重复此前的问题，或请提供方发布新版次。",
+    ),
+    "exact.overtaken": _m(
+        "Other exact answers about the same data were quicker, several times. Ask again.",
+        "针对同一数据的其他精确统计多次抢先完成。请重新提交。",
+    ),
     # deliveries
     "delivery.nothing": _m(
         "None of the columns may be delivered {processing}: all of them name persons. Ask for others.",

@@ -21,8 +21,9 @@ from hefu.keys import FileSigner
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
-from hefu_connector.engines import counting, delivering
+from hefu_connector.engines import counting, delivering, exact_counting
 from hefu_connector.engines.delivery import Delivery
+from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Contract, NothingOwed, Obligations, Standing, Table, Turn
 from hefu_connector.sources.files import FileSource
@@ -31,9 +32,9 @@ from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequ
 from hefu_policies.library import template
 from hefu_policies.product import Description, Offer
 from hefu_policies.resource import Bounds, Column, Privacy, Resource
-from hefu_space.simulator.accounts import MemoryJournal, MemoryLedger
+from hefu_space.simulator.accounts import MemoryDisclosures, MemoryJournal, MemoryLedger
 
-ENGINES = {"statistics": counting, "delivery": delivering}
+ENGINES = {"statistics": counting, "delivery": delivering, "exact": exact_counting}
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 SPACE, PROVIDER, CONSUMER = "demo", "hospital-a", "pharma-b"
 ROWS = "patient,age,region\n" + "".join(f"p{i},{20 + i % 50},{'north' if i % 3 else 'south'}\n" for i in range(300))
@@ -155,6 +156,7 @@ class Space:
         for name in self.signers:
             self._certify(name, "operator" if name == "broker" else "provider" if name == PROVIDER else "consumer")
         self.ledger, self.journal, self.contracts = MemoryLedger(), MemoryJournal(), MemoryContracts()
+        self.disclosures = MemoryDisclosures()
         self.trust, self.workers = DirectoryTrust(self.directory, self.clock), InlineWorkers()
         self.file = folder / "admissions.csv"
         self.file.write_text(ROWS)
@@ -168,9 +170,9 @@ class Space:
         world = World(
             PROVIDER, "hospital-a-main", SPACE, self.signers[PROVIDER], self.clock, self.trust, self.contracts,
             self.ledger, self.journal, self.journal, lambda _: source,
-            {Statistics.action: Statistics(), Delivery.action: Delivery()}, self.workers,
+            {Statistics.action: Statistics(), Delivery.action: Delivery(), Exact.action: Exact()}, self.workers,
             Rules(quantum_seconds=0, deadline_seconds=20, jobs=2), secret=lambda agreement: agreement.encode() * 4,
-            owing=self.owing,
+            owing=self.owing, disclosures=self.disclosures,
         )  # fmt: skip
         return Enforcement(world)
 

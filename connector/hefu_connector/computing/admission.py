@@ -6,9 +6,10 @@ Functions of verified values; nothing is charged or computed here. The decision 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from hefu import canonical, receipt
@@ -133,7 +134,7 @@ def decide(
     resource = _resource(contract, request.plan)
     strategies = [each for each in agreement.terms if each.enforced_by == means.connector]
     policies = [compiled(each).policy for each in strategies]
-    prepared = engine.prepare(request.plan, resource, _minimum_group(policies, engine.action))
+    prepared = engine.prepare(request.plan, resource, *output_limits(policies, engine.action))
     charged = ledger.balance(_agreement_account(contract)).charged
     known = Known(
         request, contract, resource, engine, prepared, charged, means.trust, connection, means.region, now
@@ -181,6 +182,8 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
     facts = {**_renewed(admitted, now), "outputRows": len(passed.values.rows), "outputBytes": guard.measure(passed)}
     if admitted.prepared.minimum_group is not None:
         facts["minGroup"] = admitted.prepared.minimum_group
+    if admitted.prepared.disclosing is not None:
+        facts["rounding"] = admitted.prepared.disclosing.rounding
     told = asked_for([each.contract.policy for each in _hold(admitted, facts, Phase.RELEASE)])
     admitted.course.check_coverage(admitted.under.clause)
     if admitted.prepared.delivery is not None:
@@ -234,6 +237,17 @@ def delete_by(contract: Contract, since: datetime) -> datetime:
     agreement, since = contract.agreement, since.replace(microsecond=0)
     policies = [compiled(each).policy for each in agreement.terms]
     return min(each.delete_by(since, agreement.not_after) for each in policies)
+
+
+def output_limits(policies: Iterable[Policy], action: str) -> tuple[int | None, Decimal | None]:
+    """The minimum group and the rounding that the strictest of these policies demands of an action's output."""
+    policies = [*policies]
+    groups, steps = ([each.least(action, "minGroup") for each in policies],
+                     [each.least_decimal(action, "rounding") for each in policies])  # fmt: skip
+    return (
+        max((each for each in groups if each is not None), default=None),
+        max((each for each in steps if each is not None), default=None),
+    )
 
 
 def compiled(strategy: Strategy) -> Compiled:
@@ -401,11 +415,6 @@ def _resource(contract: Contract, plan: Object) -> Resource:
         if each.id in contract.agreement.resources and named in (None, "", each.id):
             return each
     raise NotFound("resource.not_found", what="resource", name=str(named)[:64])
-
-
-def _minimum_group(policies: list[Policy], action: str) -> int | None:
-    asked = [each.least(action, "minGroup") for each in policies]
-    return max((each for each in asked if each is not None), default=None)
 
 
 def _permit(

@@ -20,6 +20,7 @@ from hefu.receipt import Failure, Noise, Receipt, Refusal, Spent
 from hefu_connector.computing import guard, rows
 from hefu_connector.computing.computation import Plan
 from hefu_connector.computing.delivery import DeliveryPlan, read_plan
+from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.computing.rows import Rows
 from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Trust
@@ -88,7 +89,7 @@ def check_part(asked: str, made: Receipt, index: int, sealed: bytes) -> None:
         raise Untrusted("release.part", computation=asked, part=index)
 
 
-def open_release(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKey, plan: Plan) -> Answer:
+def open_release(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKey, plan: Plan | ExactPlan) -> Answer:
     """The answer in the sealed parts of a release.
 
     Args:

@@ -23,8 +23,7 @@ from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 
 from hefu_connector.computing import answers
-from hefu_connector.computing.computation import Plan
-from hefu_connector.computing.delivery import read_plan
+from hefu_connector.computing.delivery import DeliveryPlan, read_plan
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
@@ -190,7 +189,7 @@ class Asking:
         if not isinstance(end, Receipt) or own.held < len(end.parts):
             return Outcome(own, request, end, kept)
         plan = read_plan(request.plan)
-        if not isinstance(plan, Plan):  # what was delivered is opened by `computing.custody` alone
+        if isinstance(plan, DeliveryPlan):  # what was delivered is opened by `computing.custody` alone
             return Outcome(own, request, end, kept)
         answer = answers.open_release(end, self._releases.parts(computation), self._private, plan)
         return Outcome(own, request, end, kept, answer)

@@ -14,9 +14,10 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
 from hefu_policies.reading import Place, unique, write_decimal, wrong
-from hefu_policies.terms import DELIVER, DOWNLOAD, DP_QUERY, FILE, PROCESSING, RAW, READ, ROWS, SAMPLED
+from hefu_policies.terms import AGGREGATE_QUERY, DELIVER, DOWNLOAD, DP_QUERY, FILE, PROCESSING, RAW, READ, ROWS, SAMPLED
 
 from hefu_connector.computing.computation import LARGEST_PLAN, Plan
+from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.predicates import read_name
 
 MOST_ROWS = 100_000
@@ -109,7 +110,12 @@ class DeliveryPlan:
         )
 
 
-_READERS: dict[str, Callable[[Json], Plan | DeliveryPlan]] = {DP_QUERY: Plan.of, DELIVER: DeliveryPlan.of}
+AnyPlan = Plan | DeliveryPlan | ExactPlan
+_READERS: dict[str, Callable[[Json], AnyPlan]] = {
+    DP_QUERY: Plan.of,
+    DELIVER: DeliveryPlan.of,
+    AGGREGATE_QUERY: ExactPlan.of,
+}
 
 # What this version carries out; a contract about anything else can be agreed on, and nothing can be asked under it.
 CARRIED_OUT = frozenset({*_READERS, READ, DOWNLOAD})
@@ -124,6 +130,6 @@ def operation(plan: Object) -> str:
     return Place(plan.get("operation", DP_QUERY), "plan.operation").choice(*_READERS)
 
 
-def read_plan(plan: Object) -> Plan | DeliveryPlan:
+def read_plan(plan: Object) -> AnyPlan:
     """A plan of any operation; raises Malformed."""
     return _READERS[operation(plan)](plan)

@@ -38,9 +38,10 @@ from hefu_policies.reasons import Code
 from hefu_policies.terms import Phase
 
 from hefu_connector.allowances import MILLISECONDS
-from hefu_connector.computing import admission, ends, guard
+from hefu_connector.computing import admission, disclosure, ends, guard
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.course import Course
+from hefu_connector.computing.disclosure import History
 from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.computing.turns import Turns, may_wait
 from hefu_connector.computing.usage import in_quanta
@@ -52,6 +53,7 @@ from hefu_connector.ports import (
     ComputationState,
     Connection,
     Contracts,
+    Disclosures,
     Engine,
     Fleet,
     Journal,
@@ -63,6 +65,7 @@ from hefu_connector.ports import (
     Source,
     Table,
     Trust,
+    Undisclosed,
     Workers,
 )
 
@@ -104,6 +107,7 @@ class World:
         fleet: the processes that carry out computations of this journal.
         owing: the books of what is owed under agreements.
         region: where this connector computes, for policies that say where.
+        disclosures: what exact answers told of each asset.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
     """
@@ -127,6 +131,7 @@ class World:
     secret: Callable[[str], bytes] = _no_secret
     region: str = ""
     owing: Obligations = field(default_factory=NothingOwed)
+    disclosures: Disclosures = field(default_factory=Undisclosed)
 
 
 class Enforcement:
@@ -398,9 +403,7 @@ class Enforcement:
         try:
             with telemetry.step("computation.run", computation=run.id):
                 self._look(admitted)
-                output, table = self._compute(admitted, spare=int(much))  # step 5
-                with telemetry.step("computation.release"):
-                    self._release(admitted, run, output, table)  # steps 6 to 8
+                self._compute_and_release(admitted, run, spare=int(much))  # steps 5 to 8
         except HefuError as error:
             self._fail(run, self._stopped.get(run.id, error.code), charge)
         except Exception:
@@ -414,34 +417,61 @@ class Enforcement:
                 self._stopped.pop(run.id, None)
                 self._changed.notify_all()
 
-    def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table]:
+    def _compute_and_release(self, admitted: Admitted, run: Run, spare: int) -> None:
+        """Steps 5 to 8; once more where an exact answer was held against a history that grew meanwhile."""
+        for left in reversed(range(disclosure.ATTEMPTS)):
+            output, table, history = self._compute(admitted, spare)
+            try:
+                with telemetry.step("computation.release"):
+                    self._release(admitted, run, output, table, history)
+                return
+            except Conflict as conflict:
+                if not left or not disclosure.is_overtaken(conflict):
+                    raise
+                self._look(admitted)
+
+    def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table, History | None]:
         world, job = self._world, admitted.request.computation
         with world.sources(admitted.resource.id).open(sorted(admitted.prepared.reads)) as table:
             admission.check_snapshot(admitted.contract, table)
+            history = self._history(admitted, table)
             if job in self._stopped:
                 raise Unavailable("cancelled")
             output = world.workers.run(
-                admitted.engine.name, self._parameters(admitted), table,
+                admitted.engine.name, self._parameters(admitted, history), table,
                 job=job, deadline=admitted.seconds, spare=spare,
             )  # fmt: skip
         faults.point("worker.returned")
-        return output, table
+        return output, table, history
 
-    def _parameters(self, admitted: Admitted) -> Object:
+    def _history(self, admitted: Admitted, table: Table) -> History | None:
+        """Of exact aggregates, what was told of the asset before."""
+        disclosing = admitted.prepared.disclosing
+        if disclosing is None:
+            return None
+        return History(self._world.disclosures, admitted.resource.id, disclosing, table.snapshot)
+
+    def _parameters(self, admitted: Admitted, history: History | None) -> Object:
         """What the worker gets; for a delivery with the agreement's secret, which pseudonyms and samples hang on."""
         parameters = admitted.prepared.parameters
+        if history is not None:
+            return history.parameters(parameters)
         if admitted.prepared.delivery is None:
             return parameters
         reach = admission.reach(admitted.contract, admitted.engine.action)
         return {**parameters, "key": self._world.secret(admitted.under.agreement).hex(), "reach": reach}
 
-    def _release(self, admitted: Admitted, run: Run, output: Object, table: Table) -> None:
+    def _release(
+        self, admitted: Admitted, run: Run, output: Object, table: Table, history: History | None
+    ) -> None:  # fmt: skip
         world = self._world
         values = admitted.engine.read(output, admitted.prepared)
         passed = guard.check(values, admitted.prepared)  # step 6
         self._look(admitted)
         facts = admission.decide_release(admitted, passed, world.clock.now())
         faults.point("guard.passed")
+        if history is not None:
+            history.keep(values)
         decisions = admitted.course.document(admitted.request)
         said: Object = {"user": user_of(admitted.statement), DECISIONS: canonical.digest(decisions)}
         data, commitments = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from hefu.canonical import Object
 from hefu.errors import NotFound
 from hefu_policies import odrl
-from hefu_policies.product import Description, Offer
+from hefu_policies.product import Description
 from hefu_policies.resource import Resource
 
+from hefu_connector.computing.admission import output_limits
 from hefu_connector.computing.delivery import operation, read_plan
 from hefu_connector.ports import Engine, Prepared
 from hefu_connector.shelves import Products, ProductState
@@ -41,7 +42,8 @@ class Estimates:
         if not offers or asked.product != product:
             raise NotFound("resource.not_found", what="product", name=product)
         resource = _resource(held.description, asked.resource)
-        return self._engines[action].prepare(plan, resource, _minimum_group(offers, action))
+        limits = output_limits((odrl.load(each.policy) for each in offers), action)
+        return self._engines[action].prepare(plan, resource, *limits)
 
 
 def _resource(description: Description, named: str) -> Resource:
@@ -49,8 +51,3 @@ def _resource(description: Description, named: str) -> Resource:
         if named in {"", each.id}:
             return each
     raise NotFound("resource.not_found", what="resource", name=named)
-
-
-def _minimum_group(offers: list[Offer], action: str) -> int | None:
-    asked = [odrl.load(each.policy).least(action, "minGroup") for each in offers]
-    return max((each for each in asked if each is not None), default=None)

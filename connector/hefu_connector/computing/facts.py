@@ -38,7 +38,7 @@ USUAL: Final = frozenset({
 })  # fmt: skip
 # What the ledger counts (`computing.usage`), and what the guard adds before a release (`computing.admission`).
 _COUNTED: Final = frozenset({"frequency", "timeInterval", "meteredTime", "payAmount"})
-_GUARDED: Final = frozenset({"outputRows", "outputBytes", "minGroup"})
+_GUARDED: Final = frozenset({"outputRows", "outputBytes", "minGroup", "rounding"})
 
 
 @dataclass(frozen=True, slots=True)

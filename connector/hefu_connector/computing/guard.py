@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from hefu import canonical, keys, receipt
 from hefu.canonical import Json, Object
@@ -20,7 +21,7 @@ from hefu.identity import write_bytes
 from hefu_policies.reading import Place
 
 from hefu_connector.computing import padding, rows
-from hefu_connector.ports import Answer, Mechanism, Prepared, Values
+from hefu_connector.ports import Answer, Disclosing, Mechanism, Prepared, Values
 
 PART_BYTES = 3 << 20
 LARGEST_RELEASE = 64 << 20
@@ -51,12 +52,14 @@ def check(values: Values, prepared: Prepared) -> Passed:
     """
     if prepared.delivery is not None:
         rows.check(values, prepared, prepared.delivery)
-        return Passed(replace(values, group_counts=None, units=None), 0)
+        return Passed(replace(values, group_counts=None, units=None, told=None), 0)
     _check_shape(values, prepared)
     for row, widths in zip(values.rows, values.half_widths, strict=True):
         for cell in (*row[prepared.keys :], *widths[prepared.keys :]):
             if cell is not None and not _NUMBER.match(cell):
                 raise Untrusted("guard.shape", detail="a cell is not a decimal number")
+    if prepared.disclosing is not None:
+        _check_rounding(values, prepared, prepared.disclosing)
     return _suppress(values, prepared)
 
 
@@ -183,6 +186,13 @@ def _check_shape(values: Values, prepared: Prepared) -> None:
         raise Untrusted("guard.shape", detail="rows or columns differ from what was announced")
 
 
+def _check_rounding(values: Values, prepared: Prepared, disclosing: Disclosing) -> None:
+    for row in values.rows:
+        for cell, step in zip(row[prepared.keys :], disclosing.steps, strict=True):
+            if cell is not None and step is not None and Decimal(cell) % step:
+                raise Untrusted("guard.shape", detail="a figure is not rounded as was announced")
+
+
 def _suppress(values: Values, prepared: Prepared) -> Passed:
     least, counts = prepared.minimum_group, values.group_counts
     if least is None or counts is None:
@@ -191,7 +201,7 @@ def _suppress(values: Values, prepared: Prepared) -> Passed:
     shown = _blank(values.rows, small, prepared.keys)
     widths = _blank(values.half_widths, small, prepared.keys)
     hidden = sum(small) * (len(prepared.headings) - prepared.keys)
-    return Passed(replace(values, rows=shown, half_widths=widths, group_counts=None), hidden)
+    return Passed(replace(values, rows=shown, half_widths=widths, group_counts=None, told=None), hidden)
 
 
 Rows = tuple[tuple[str | None, ...], ...]

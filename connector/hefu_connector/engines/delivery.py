@@ -7,6 +7,8 @@ differential privacy guarantee, whatever its processing.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed, Refused, Untrusted
 from hefu_policies.budget import NO_LOSS, Charge
@@ -31,7 +33,9 @@ class Delivery:
     environment = "UsageControl"
     encryption = "PlainText"
 
-    def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
+    def prepare(
+        self, plan: Object, resource: Resource, minimum_group: int | None, rounding: Decimal | None = None
+    ) -> Prepared:
         """Validate a plan anew against the provider's schema. Pure.
 
         Args:

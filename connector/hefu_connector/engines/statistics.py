@@ -54,7 +54,9 @@ class Statistics:
     environment = "Sandbox"
     encryption = "PlainText"
 
-    def prepare(self, plan: Object, resource: Resource, minimum_group: int | None) -> Prepared:
+    def prepare(
+        self, plan: Object, resource: Resource, minimum_group: int | None, rounding: Decimal | None = None
+    ) -> Prepared:
         """Validate a plan anew against the provider's schema and price it. Pure.
 
         Args:

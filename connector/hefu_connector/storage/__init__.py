@@ -3,6 +3,7 @@
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.deliveries import SqlDeliveries
+from hefu_connector.storage.disclosures import SqlDisclosures
 from hefu_connector.storage.handed import SqlHanded
 from hefu_connector.storage.journal import SqlJournal
 from hefu_connector.storage.ledger import SqlLedger
@@ -15,6 +16,7 @@ __all__ = [
     "Database",
     "SqlContracts",
     "SqlDeliveries",
+    "SqlDisclosures",
     "SqlHanded",
     "SqlJournal",
     "SqlLedger",

@@ -354,6 +354,17 @@ class DutyRow(Rows, table=True):
     revision: int = 0
 
 
+class DisclosureRow(Rows, table=True):
+    """What an exact answer told of an asset, in whatever space; rows are never deleted."""
+
+    __tablename__ = "disclosures"
+    resource: str = Field(primary_key=True)
+    place: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    edition: str = _sealed_text("disclosures.edition")
+    snapshot: str = _sealed_text("disclosures.snapshot")
+    body: bytes = _sealed("disclosures.body")
+
+
 class SourceRow(Rows, table=True):
     """Where the data of one resource lies."""
 
@@ -500,6 +511,7 @@ MEMBERSHIPS, OWNERS, LEASES = _table(MembershipRow), _table(OwnerRow), _table(Le
 DECISIONS = _table(DecisionRow)
 JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
 AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
+DISCLOSURES = _table(DisclosureRow)
 ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)
 NOTICES, DUTIES = _table(NoticeRow), _table(DutyRow)
 SECRETS, HANDED, DELIVERIES = _table(AgreementSecretRow), _table(HandedRow), _table(DeliveryRow)

@@ -24,6 +24,7 @@ Run = Callable[[Object, Path, str, Object], Object]
 ENGINES = {
     "statistics": "hefu_connector.engines.counting",
     "delivery": "hefu_connector.engines.delivering",
+    "exact": "hefu_connector.engines.exact_counting",
     "inspect": "hefu_connector.engines.inspection",
 }
 # Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.

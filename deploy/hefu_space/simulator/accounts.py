@@ -9,13 +9,14 @@ from datetime import datetime
 from hefu import canonical, faults
 from hefu.errors import BudgetExceeded, Conflict, Defect, NotFound
 from hefu_connector.allowances import NONE, Allowance, Taken, lack, take
-from hefu_connector.ports import FINAL, Account, Balance, ComputationState, Entry, Run
+from hefu_connector.ports import FINAL, Account, Balance, ComputationState, Disclosed, Entry, Run
 from hefu_policies.budget import NOTHING, Charge, remaining, would_exceed
 
 from hefu_space.simulator.disk import Draft, Store
 
 BALANCES, CHARGES = "balances", "charges"
 ALLOWANCES, TAKINGS, SETTLED = "allowances", "takings", "settled"
+DISCLOSED = "disclosed"
 RUNS, PARTS, CHAIN, SENT, DECISIONS = "runs", "parts", "chain", "sent", "decisions"
 
 
@@ -237,6 +238,27 @@ class MemoryJournal:
         with self._store.reading() as draft:
             found: bytes | None = draft.read(CHAIN).get(sequence)
             return canonical.digest(found) if found is not None else ""
+
+
+class MemoryDisclosures:
+    """`ports.Disclosures` in memory."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store or Store()
+
+    def of(self, resource: str) -> Sequence[Disclosed]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            found: tuple[Disclosed, ...] = draft.read(DISCLOSED).get(resource, ())
+            return found
+
+    def add(self, resource: str, place: int, disclosed: Disclosed) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            kept = draft.read(DISCLOSED).get(resource, ())
+            if place != len(kept):
+                raise Conflict("exact.overtaken")
+            draft.write(DISCLOSED)[resource] = (*kept, disclosed)
 
 
 def _append(draft: Draft, entry: Entry) -> bytes:
