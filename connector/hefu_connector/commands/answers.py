@@ -85,15 +85,37 @@ def _table(output: Output, answer: control_pb2.Answer) -> None:
     rows = [[_cell(output, cell) for cell in row.cells] for row in answer.rows]
     output.table(list(answer.headings), rows)
     suppressed = sum(not cell.HasField("value") for row in answer.rows for cell in row.cells)
+    exact = is_exact(answer.mechanisms)
     if suppressed:
-        output.say(
-            f"{suppressed} cells are withheld: their noised group is smaller than the contract's minimum.",
-            f"{suppressed} 个单元格未给出：其加噪后的分组小于合约规定的最小值。",
-        )
-    output.say(
-        "± is the half width of a 95 % interval; the noise is part of the answer.",
-        "± 为 95 % 区间的半宽；噪声是结果的一部分。",
-    )
+        said = _WITHHELD_EXACTLY if exact else _WITHHELD
+        output.say(*(each.format(cells=suppressed) for each in said))
+    output.say(*(_NO_PRIVACY if exact else _INTERVAL))
+
+
+def is_exact(mechanisms: Iterable[computation_pb2.ExpectedError]) -> bool:
+    """Whether an answer has no noise, and so no differential privacy guarantee."""
+    from hefu_connector.computing.exact import WITHOUT_PRIVACY
+
+    return any(each.mechanism == WITHOUT_PRIVACY for each in mechanisms)
+
+
+_WITHHELD = (
+    "{cells} cells are withheld: their noised group is smaller than the contract's minimum.",
+    "{cells} 个单元格未给出：其加噪后的分组小于合约规定的最小值。",
+)
+_WITHHELD_EXACTLY = (
+    "{cells} cells are withheld: their group is too small, one unit makes up most of them, or they would give away "
+    "a small group together with what was told before.",
+    "{cells} 个单元格未给出：其分组过小、由单个个体主导，或与此前已发布的结果相结合会泄露小群体。",
+)
+_INTERVAL = (
+    "± is the half width of a 95 % interval; the noise is part of the answer.",
+    "± 为 95 % 区间的半宽；噪声是结果的一部分。",
+)
+_NO_PRIVACY = (
+    "No differential privacy guarantee: figures are exact but for rounding; ± is the most that rounding moved them.",
+    "无差分隐私保证：除取整外均为精确数值；± 为取整造成的最大偏差。",
+)
 
 
 def _cell(output: Output, cell: control_pb2.AnswerCell) -> str:

@@ -57,6 +57,10 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
     asked.add_argument("query", nargs="?", help='SQL, such as "SELECT sex, COUNT(*) FROM data GROUP BY sex"')
     asked.add_argument("--file", metavar="PLAN.json", help="the typed plan instead of SQL")
     parser.add_argument("--epsilon", help="privacy loss to spend, such as 0.5 (needed with SQL)")
+    parser.add_argument(
+        "--exact", action="store_true",
+        help="without noise and without differential privacy, where the contract permits it; costs one exact release",
+    )  # fmt: skip
     parser.add_argument("--delta", default="0", help="δ to spend (default: 0)")
     parser.add_argument("--rho", help="ρ to spend instead of ε, where the contract counts in ρ, such as 0.01")
 
@@ -170,9 +174,13 @@ def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
     from hefu import canonical
 
     from hefu_connector.computing.computation import Plan
+    from hefu_connector.computing.exact import ExactPlan
 
     if arguments.file:
-        return canonical.encode(Plan.of(_read_plan(arguments.file)).body())
+        read = ExactPlan.of if arguments.exact else Plan.of
+        return canonical.encode(read(_read_plan(arguments.file)).body())
+    if arguments.exact:
+        return canonical.encode(questions.exact(arguments.query, description).body())
     if bool(arguments.epsilon) == bool(arguments.rho):
         raise Malformed("command.epsilon")
     offered = arguments.epsilon, arguments.delta, arguments.rho or ""

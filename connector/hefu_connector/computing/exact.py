@@ -15,6 +15,8 @@ from hefu_policies.terms import AGGREGATE_QUERY
 
 from hefu_connector.computing.computation import Plan
 
+# The mechanism of every figure of an exact answer: what its receipt, and whoever shows it, says of it.
+WITHOUT_PRIVACY = "rounding-without-differential-privacy"
 _VERSION = 1  # of plans that disclosure control was made for: no newer form is let through unguarded
 
 

@@ -25,7 +25,7 @@ from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 from hefu_policies.terms import AGGREGATE_QUERY
 
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.exact import ExactPlan
+from hefu_connector.computing.exact import WITHOUT_PRIVACY, ExactPlan
 from hefu_connector.computing.predicates import Compare, In, IsNull, Relation, literals, terms
 from hefu_connector.computing.steps import Grid
 from hefu_connector.engines import exact_answers
@@ -34,7 +34,6 @@ from hefu_connector.ports import Disclosing, Mechanism, Prepared, Values
 MOST_CELLS = 1_000
 SMALLEST_GROUP = 3  # whatever a contract says: below it nothing can be controlled
 EDITION = "edition"  # the declared fact of a resource that tells one edition of its data from the next
-NAME = "rounding-without-differential-privacy"
 _KEY_TYPES = ("text", "integer", "boolean", "date")
 
 
@@ -137,7 +136,7 @@ class _Draft:
         kind, column = measures[0]
         base, step = self.base(kind, column), self.step(kind, column)
         width = write_decimal(base // 2 * step) if len(measures) == 1 else ""
-        self.mechanisms.append(Mechanism(aggregate.alias, NAME, write_decimal(base * step), width, 0))
+        self.mechanisms.append(Mechanism(aggregate.alias, WITHOUT_PRIVACY, write_decimal(base * step), width, 0))
 
     def finish(self, asked: ExactPlan, group: int) -> Prepared:
         plan, headings = asked.plan, asked.headings()

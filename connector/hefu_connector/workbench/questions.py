@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hefu_policies.product import Description
 
     from hefu_connector.computing.computation import Plan
+    from hefu_connector.computing.exact import ExactPlan
 
 _LONGEST_WAIT = 3600.0  # seconds
 _SENDING = 60.0  # seconds
@@ -98,6 +99,16 @@ def plan(sql: str, description: Description, epsilon: str, delta: str = "0", rho
 
     loss = PrivacyLoss.of_rho(rho, delta) if rho else PrivacyLoss.of_text(epsilon, delta)
     return language.parse(sql, description, loss)
+
+
+def exact(sql: str, description: Description) -> ExactPlan:
+    """The same query as an exact aggregate: without noise, and without differential privacy; raises as `plan`."""
+    from hefu_policies.budget import NO_LOSS
+
+    from hefu_connector.computing.exact import ExactPlan
+    from hefu_connector.engines import language
+
+    return ExactPlan(language.parse(sql, description, NO_LOSS))
 
 
 def send(stub: ControlServiceStub, agreement: str, plan: bytes, purpose: str = "") -> control_pb2.OwnComputation:

@@ -25,9 +25,9 @@ _NONE: Final[Pair] = ("No differential privacy guarantee. ", "无差分隐私保
 # By action: what exact answers can reveal.
 _REVEALS: Final[Mapping[str, Pair]] = MappingProxyType({
     "hefu:aggregateQuery": (
-        "The figures are exact. Whoever compares several of them can work out what changed between them, down to a "
-        "single unit; the smallest group and the number of computations are the only protection.",
-        "输出为精确数值。对比多次结果可推知其间差异，乃至单个个体；仅以最小分组与次数加以限制。",
+        "The figures are exact but for rounding. Small groups are withheld, also from whoever compares several "
+        "answers, yet whoever knows most of a group can work out the rest, down to a single unit.",
+        "输出为除取整外的精确数值。小分组不予给出，亦不可由多次结果对比得出；但已知组内大部分者，可推知其余，乃至单个个体。",
     ),
     "hefu:heInference": (
         "The side that computes sees ciphertexts only; the side that asks reads each exact score. Many scores tell "
