@@ -25,7 +25,7 @@ from hefu_connector.engines import exact_sql as sql
 from hefu_connector.engines.counting import connect
 from hefu_connector.engines.duckdb_sql import SOURCE, declared
 from hefu_connector.engines.isolation import Atom, Summed, admitted, is_safe
-from hefu_connector.engines.tables import attach, open_table, require
+from hefu_connector.engines.tables import Opened, attach, open_table, require
 
 DOMINANCE_PERCENT = 10  # p of the p% rule
 MOST_ATOMS = 50_000
@@ -112,15 +112,19 @@ def _answer(
     plan = sql.Layout(_unit(parameters))
     for each in (*past, newest):
         plan.add(each.question)
-    connection, rows = _laid_out(plan, newest.question, path, form, layout, mend=mend)
+    opened = open_table(path, form, layout, mend=mend)
+    connection = connect(opened.native)
     try:
+        _lay_out(connection, opened, plan, newest.question)
         world = _world(connection, plan, [*past, newest])
         if world is None:
             return {"refused": "exact.full"}
         figures = _figures(connection, plan, newest.question)
         dominated = _dominated(connection, plan, newest.question)
+        rows = opened.rows()
     finally:
         connection.close()
+        opened.close()
     large = [cell for cell, found in figures.items() if min(found.units) >= newest.group]
     asked = replace(newest, dominated=dominated)
     able = [cell for cell in large if cell not in _heavy(asked)]
@@ -197,31 +201,20 @@ class _Rule:
         return not mine or is_safe(self.told | mine, self.small, self.least)
 
 
-def _laid_out(
-    plan: sql.Layout, newest: sql.Question, path: Path, form: str, layout: Object, *, mend: bool
-) -> tuple[Any, int]:  # fmt: skip
-    """A database with the one table of all questions, and how many rows were read."""
-    opened = open_table(path, form, layout, mend=mend)
-    connection = connect(opened.native)
-    try:
-        statement = plan.statement(newest)
-        columns = dict(plan.columns.keys())
-        if plan.unit is not None:
-            columns.setdefault(*plan.unit)
-        require(opened, columns)
-        attach(connection, opened, columns, SOURCE)
-        for name, (kind, labels) in plan.declared.items():
-            texts = pa.table({"value": [*labels], "position": pa.array(range(len(labels)), pa.int64())})
-            connection.register(f"{name}_texts", texts)
-            connection.execute(declared(name, kind))
-            connection.unregister(f"{name}_texts")
-        connection.execute(statement, plan.binder.values)
-        return connection, opened.rows()
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        opened.close()
+def _lay_out(connection: Any, opened: Opened, plan: sql.Layout, newest: sql.Question) -> None:
+    """Make the one table of all questions."""
+    statement = plan.statement(newest)
+    columns = dict(plan.columns.keys())
+    if plan.unit is not None:
+        columns.setdefault(*plan.unit)
+    require(opened, columns)
+    attach(connection, opened, columns, SOURCE)
+    for name, (kind, labels) in plan.declared.items():
+        texts = pa.table({"value": [*labels], "position": pa.array(range(len(labels)), pa.int64())})
+        connection.register(f"{name}_texts", texts)
+        connection.execute(declared(name, kind))
+        connection.unregister(f"{name}_texts")
+    connection.execute(statement, plan.binder.values)
 
 
 def _world(connection: Any, plan: sql.Layout, questions: Sequence[Told]) -> _World | None:
