@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "connector_0006"
-down_revision = "connector_0005"
+revision = "connector_0007"
+down_revision = "connector_0006"
 branch_labels = None
 depends_on = None
 
