@@ -23,6 +23,7 @@ from enum import StrEnum
 from hefu_policies.decision import Facts, truth
 from hefu_policies.policy import CompiledDuty
 from hefu_policies.reasons import Reason
+from hefu_policies.rules import TIMED
 from hefu_policies.terms import Operator
 
 
@@ -104,13 +105,10 @@ def deadline(duty: CompiledDuty, since: datetime) -> datetime | None:
     """Until when a duty must be performed that was triggered at a time; None where it says nothing of it."""
     found = []
     for each in duty.how:
-        if each.constraint.operator is Operator.LTEQ and each.constraint.operand.name in _TIMED:
+        if each.constraint.operator is Operator.LTEQ and each.constraint.operand.name in TIMED:
             (value,) = each.constraint.values
             found.append(_whole(since) + value if isinstance(value, timedelta) else value)
     return min((each for each in found if isinstance(each, datetime)), default=None)
-
-
-_TIMED = frozenset({"retention", "delayPeriod", "deadline"})
 
 
 def _is_done(duty: CompiledDuty, done: list[Performance], since: datetime, by: datetime | None) -> bool:
@@ -123,7 +121,7 @@ def _performs(performance: Performance, duty: CompiledDuty, since: datetime, by:
         return False
     for each in duty.how:
         name, values = each.constraint.operand.name, each.constraint.values
-        if name in _TIMED:
+        if name in TIMED:
             early = each.constraint.operator is Operator.GTEQ and isinstance(values[0], timedelta)
             if early and at < _whole(since) + values[0]:  # type: ignore[operator]
                 return False

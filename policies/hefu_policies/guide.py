@@ -49,7 +49,8 @@ _MEANING: Final = """## What it means
    `gteq`, `gt` of `odrl:policyUsage`) or else the action says. Operands that say *how* are marked below; any other
    constraint of a duty says *whether* it is due: if one is False, the duty is not.
 8. **Obligations** hold whether or not a permission is used. A duty that is not performed by its deadline is violated;
-   then its **consequences** are due besides, and nothing new is admitted under the agreement until all is done.
+   then its **consequences** are due besides, and nothing new is admitted under the agreement until all is done. So a
+   duty with consequences says by when: `odrl:delayPeriod` or `hefu:retention` (`lteq`), or `hefu:deadline`.
    A **remedy** is due when its prohibition was infringed.
 9. Four results: `permit`, `permit_after_duties`, `deny` (a prohibition, or a violated duty), `default_deny`. Each with
    a report by rule, constraint and duty, for two readers: the owner reads all, a requester its own values only.

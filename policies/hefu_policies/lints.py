@@ -46,7 +46,8 @@ class Advice:
 def lint(policy: Policy) -> tuple[Advice, ...]:
     """Everything there is to say about a policy, rule by rule."""
     found = [each for rule in policy.permissions for each in _permission(rule)]
-    found += [each for duty in policy.duties() for each in _duty(duty)]
+    follows = {each for duty in policy.duties() for each in duty.consequences}
+    found += [each for duty in policy.duties() for each in _duty(duty, duty in follows)]
     found += _whole(policy)
     return tuple(dict.fromkeys(found))
 
@@ -111,11 +112,11 @@ def _code(rule: Rule, said: dict[str, Constraint]) -> Iterator[Advice]:
         yield Advice("lint.two_parties", rule.id)
 
 
-def _duty(duty: Duty) -> Iterator[Advice]:
+def _duty(duty: Duty, follows: bool) -> Iterator[Advice]:
     found = {each.operand.name for each in leaves(duty)}
     action = terms.ACTIONS.get(duty.action)
-    after = "event" in found or (action is not None and action.due is Phase.POST)
-    if after and not {"deadline", "delayPeriod", "retention"} & found:
+    after = follows or "event" in found or (action is not None and action.due is Phase.POST)
+    if after and not duty.is_timed:
         yield Advice("lint.no_deadline", duty.id)
     if duty.action == terms.COMPENSATE and "payAmount" not in found:
         yield Advice("lint.no_amount", duty.id)

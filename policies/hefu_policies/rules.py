@@ -17,6 +17,7 @@ from hefu_policies import terms
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.terms import Combine, Operand, Operator
 
+TIMED = frozenset({"retention", "delayPeriod", "deadline"})  # what says by when a duty must be performed
 Value = Decimal | int | datetime | timedelta | str  # a bool is an int
 
 
@@ -71,6 +72,11 @@ class Duty:
     constraints: tuple[Condition, ...] = ()
     consequences: tuple[Duty, ...] = ()
     named: bool = True
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it says by when it must be performed; else it is due at the agreement's end, if at all."""
+        return any(each.operand.name in TIMED and each.operator is Operator.LTEQ for each in demanded(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
+from itertools import pairwise
 
-from hefu.commands import Group, Output, explain
+from hefu.commands import Group, Output, explain, language
 from hefu.envelope import new_id
 from hefu.errors import Defect, HefuError
+from hefu.helps import in_chinese
 
 _EXTRAS = {"hefu_space": "demo", "hefu_broker": "broker", "hefu_connector": "connector", "hefu_audit": "audit"}
 _INTERRUPTED = 130  # 128 + SIGINT, as shells say it
@@ -56,7 +58,17 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
             group.add(commands.add_parser(group.name, help=group.help, description=group.help))
         elif chosen != "verify":
             commands.add_parser(point.name)
-    return made
+    return in_chinese(made) if language(_said(words)) == "zh" else made
+
+
+def _said(words: Sequence[str]) -> str:
+    """The language that the words ask for, read before there is a parser for them; empty where they do not."""
+    for word, after in pairwise([*words, ""]):
+        if word == "--lang":
+            return after
+        if word.startswith("--lang="):
+            return word.removeprefix("--lang=")
+    return ""
 
 
 def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -294,6 +294,10 @@ _POLICIES: dict[str, Message] = {
         "{where} holds {term}, which says how a duty is performed, under a logical constraint. Write it directly in the duty.",
         "{where} 将说明义务如何履行的 {term} 置于逻辑约束之下。请直接写在义务中。",
     ),
+    "policy.consequence": _m(
+        "{where} has a consequence, and nothing says by when it must be done: the consequence would never be due. Add odrl:delayPeriod (lteq), hefu:deadline or hefu:retention to its constraints, or remove the consequence.",
+        "{where} 写有违约后果，却未写明履行期限，后果将永不到期。请在其约束中添加 odrl:delayPeriod（lteq）、hefu:deadline 或 hefu:retention，或删除该后果。",
+    ),
     "policy.jsonld": _m(
         "Reading {where} as JSON-LD would not keep all it says ({why}). Correct that place: nothing in a policy is dropped or added.",
         "按 JSON-LD 读取 {where} 时无法保全其内容（{why}）。请修正该处：策略中的任何内容都不得丢失或增添。",
@@ -439,11 +443,11 @@ _POLICIES: dict[str, Message] = {
     ),
     "template.parameter_missing": _m(
         "The template {template} needs the parameter {name}: {expected}.",
-        "模板 {template} 缺少参数 {name}：{expected}。",
+        "模板 {template} 缺少参数 {name}：{expected_zh}。",
     ),
     "template.parameter_wrong": _m(
         "The parameter {name} of the template {template} must be {expected}.",
-        "模板 {template} 的参数 {name} 须为 {expected}。",
+        "模板 {template} 的参数 {name} 须为{expected_zh}。",
     ),
 }
 _ANALYSIS: dict[str, Message] = {
@@ -930,7 +934,9 @@ _PRODUCT: dict[str, Message] = {
     ),
     "product.misspelt": _m("{key} is not known here. Did you mean {near}?", "此处没有 {key}。是否应为 {near}？"),
     "product.decide": _m("{place} is still to be decided.", "{place} 尚待决定。"),
-    "product.decide_as": _m("{place} is still to be decided. Write {expected}.", "{place} 尚待决定。请写 {expected}。"),
+    "product.decide_as": _m(
+        "{place} is still to be decided. Write {expected}.", "{place} 尚待决定。请写{expected_zh}。"
+    ),
     "product.list": _m("{place} must be a list with at least one item.", "{place} 应为至少含一项的列表。"),
     "product.text": _m(
         "{place} must be a text of 1 to {longest} characters.", "{place} 应为 1 至 {longest} 个字符的文本。"
@@ -993,7 +999,7 @@ _PRODUCT: dict[str, Message] = {
     "product.offer_twice": _m("There are two offers named {key}. Rename one.", "有两个名为 {key} 的报价。请改名。"),
     "product.parameter": _m(
         "{key} has a value that its policy does not take. Write {expected}.",
-        "{key} 的值不被该策略接受。请写 {expected}。",
+        "{key} 的值不被该策略接受。请写{expected_zh}。",
     ),
     "product.resource": _m(
         "The description of {product} is about another asset than its source, {resource}. Check and publish it again.",

@@ -42,6 +42,22 @@ def test_what_cannot_be_carried_over_is_refused_with_its_place(
     assert "不得丢失" in said or "请删除" in said
 
 
+def test_what_an_offer_names_besides_is_kept_or_said_to_be_left_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, again = tmp_path / "plain.json", tmp_path / "again.json"
+    _run(capsys, "open-statistics", "--to", "odrl", "-o", path)
+    named = {"target": "urn:hefu:product:prd-visits", "assigner": "urn:hefu:participant:hospital-a"}
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | named), "utf-8")
+    assert main(["policy", "convert", str(path)]) == 0
+    told = capsys.readouterr()
+    assert "target" not in json.loads(told.out)
+    assert all(each in told.err for each in named.values())
+    assert json.loads(_run(capsys, path, "--json")[1])["left_out"] == [named]
+    assert _run(capsys, path, "--to", "odrl", "-o", again)[0] == 0
+    assert json.loads(again.read_text("utf-8")).items() >= named.items()
+
+
 def _sorted(value: Any) -> Any:
     """Constraints side by side in one order: refinements of duties come after their conditions."""
     if isinstance(value, list):

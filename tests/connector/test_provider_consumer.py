@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from hefu.__main__ import main
 from hefu.canonical import Object
 from hefu.charter import Charter
 from hefu.envelope import Statement
@@ -146,6 +148,34 @@ def test_a_consumer_can_withdraw_its_request(pair: Pair) -> None:
     asked = pair.consumer.consumer.request(pair.product, "off-manual", PURPOSE)
     assert pair.consumer.consumer.withdraw(asked.id, "changed our mind").state is State.TERMINATED
     assert asked.id not in {each.id for each in pair.provider.provider.waiting()}
+
+
+def test_uses_and_money_under_a_contract_are_shown_with_its_budget(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice: Object = {
+        "leftOperand": "hefu:frequency", "operator": "lteq", "unit": "urn:hefu:per:P1D",
+        "rightOperand": {"@value": "2", "@type": "xsd:integer"},
+    }  # fmt: skip
+    price: Object = {
+        "leftOperand": "odrl:payAmount", "operator": "eq", "unit": "urn:iso:std:iso:4217:CNY",
+        "rightOperand": {"@value": "5.50", "@type": "xsd:decimal"},
+    }  # fmt: skip
+    policy = copy.deepcopy(offer().policy)
+    policy["permission"][0]["constraint"] += [twice, price]  # type: ignore[index,call-overload,operator]
+    offers = (offer(id="off-metered", policy=policy),)
+    pair.provider.provider.publish(description(pair.resource, "prd-metered", offers=offers))
+    held = agree(pair.provider, pair.consumer, "prd-metered", "off-metered")
+    done = pair.consumer.asking.compute(plan("prd-metered", "0.1"), held, PURPOSE, "rui")
+    assert done.own.state is ComputationState.RELEASED
+    where = ["budget", "show", held, "--dir", str(pair.space.folder / "hospital-a")]
+    assert main([*where, "--json"]) == 0
+    used, paid = json.loads(capsys.readouterr().out)["meters"]
+    assert [used[name] for name in ("operand", "window", "taken", "remaining")] == ["hefu:frequency", "P1D", 1, 1]
+    assert [paid[name] for name in ("operand", "unit", "taken", "limit")] == ["odrl:payAmount", "CNY", 550, None]
+    assert (bool(used["last"]), paid["agreement"]) == (True, held)
+    assert main([*where, "--lang", "zh"]) == 0
+    assert "5.50 CNY" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- a broker that cannot be relied on

@@ -87,6 +87,7 @@ def _codes(*rules: Rule, **more: Any) -> set[str]:
 COLUMN = need("column", "hefu:column", "isPartOf", "age")
 BUDGET = need("budget", "hefu:epsilonBudget", "lteq", "1")
 KEEP = need("keep", "hefu:retention", "lteq", "P1D")
+FOLLOWED = duty("pay", "odrl:attribute", KEEP, otherwise=[duty("more", "odrl:inform")])
 DELIVERED = need("how", "hefu:processing", "isAnyOf", "raw")
 
 
@@ -106,6 +107,7 @@ DELIVERED = need("how", "hefu:processing", "isAnyOf", "raw")
         (permission("r", "hefu:dpQuery", [], duty("pay", "odrl:compensate")), {"no_amount"}),
         (permission("r", "hefu:dpQuery", [], duty("late", "odrl:attribute")), {"no_deadline"}),
         (permission("r", "hefu:deliver", [DELIVERED]), {"no_deletion"}),
+        (permission("r", "hefu:dpQuery", [], FOLLOWED), {"no_deadline"}),
         (Rule("urn:r", "hefu:dpQuery"), {"no_log"}),
     ],
     ids=lambda each: each.action if isinstance(each, Rule) else "",

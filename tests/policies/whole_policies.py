@@ -76,14 +76,27 @@ def acts(*uses: str) -> st.SearchStrategy[str]:
     )
 
 
+IN_TIME: Object = {
+    "leftOperand": "odrl:delayPeriod", "operator": "lteq", "rightOperand": {"@value": "P30D", "@type": "xsd:duration"},
+}  # fmt: skip
+
+
+def _timed(duty: Object) -> Object:
+    """A consequence needs a time by when its duty must be performed."""
+    if "consequence" not in duty:
+        return duty
+    found: Any = duty.get("constraint", [])
+    return duty | {"constraint": [*found, IN_TIME]}
+
+
 inner = st.fixed_dictionaries({"action": acts("duty", "obligation")}, optional={"constraint": gates})
 duties = st.fixed_dictionaries(
     {"action": acts("duty")}, optional={"constraint": gates, "consequence": st.lists(inner, min_size=1, max_size=2)}
-)
+).map(_timed)
 obligations = st.fixed_dictionaries(
     {"action": acts("obligation"), "constraint": gates},
     optional={"consequence": st.lists(inner, min_size=1, max_size=2)},
-)
+).map(_timed)
 permissions = st.fixed_dictionaries(
     {"action": acts("permission")},
     optional={"constraint": conditions, "duty": st.lists(duties, min_size=1, max_size=2)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def _convert(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     found = papers(arguments, arguments.policy)
     made = [_in_form(each, arguments.to) for each in found]
-    output.data({"policies": made})
+    left_out = [{} if arguments.to == "odrl" else dict(each.named) for each in found]
+    output.data({"policies": made, "left_out": left_out})
+    for each, left in zip(found, left_out, strict=True):
+        _tell_left_out(output, each, left)
     text = json.dumps(made[0] if len(made) == 1 else made, ensure_ascii=False, indent=2)
     if arguments.output is None:
         output.say(text)
@@ -43,4 +47,15 @@ def _in_form(paper: Paper, form: str) -> dict[str, Any]:
     from hefu_policies import odrl
     from hefu_policies.odrl import plain
 
-    return plain.plain(paper.policy) if form == "odrl" else odrl.dump(paper.policy)
+    return {**plain.plain(paper.policy), **paper.named} if form == "odrl" else odrl.dump(paper.policy)
+
+
+def _tell_left_out(output: Output, paper: Paper, left: Mapping[str, str]) -> None:
+    """On standard error, so that it is never mixed into the policy."""
+    if left and not output.as_json:
+        said = ", ".join(f"{name} {value}" for name, value in left.items())
+        output.progress(
+            f"{paper.name}: an offer does not say {said}; the product it is published with and its provider's "
+            "signature do. Use --to odrl to keep it.",
+            f"{paper.name}：本形式的报价不写 {said}；由其所发布的产品及提供方签名说明。如需保留，请用 --to odrl。",
+        )

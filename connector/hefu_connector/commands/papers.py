@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class Paper:
         body: its JSON.
         template: the template it was made from, with its parameters; empty where it was written by hand.
         unverified: whether it stands in an agreement whose signatures nobody checked here.
+        named: target and assigner that an offer in another form named; ours says them where it is published.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Paper:
     template: str = ""
     parameters: Object | None = None
     unverified: bool = False
+    named: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def policy(self) -> Policy:
@@ -240,7 +242,10 @@ def _imported(body: Json, path: Path) -> list[Paper]:
 
     found = jsonld.read(body, path.name)
     numbers = [f" ({index + 1})" if len(found) > 1 else "" for index in range(len(found))]
-    return [Paper(path.name + number, each.policy) for number, each in zip(numbers, found, strict=True)]
+    return [
+        Paper(path.name + number, each.policy, named=each.said_of_offer)
+        for number, each in zip(numbers, found, strict=True)
+    ]
 
 
 def of_object(body: Object, path: Path) -> list[Paper]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Output
+from hefu.commands import Cell, Output
 from hefu.errors import Malformed
 
 from hefu_connector.commands import forms, trials
@@ -18,6 +18,7 @@ from hefu_connector.commands.show import headings, word
 
 if TYPE_CHECKING:
     from hefu_policies.library import Template
+    from hefu_policies.library.parameters import Parameter
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -72,10 +73,7 @@ def _one_template(output: Output, arguments: argparse.Namespace) -> int:
     heads = headings(
         output, ("parameter", "参数"), ("what it is", "含义"), ("what to write", "写法"), ("default", "默认值")
     )
-    rows = [
-        (each.name, word(output, each.en, each.zh), each.expected, "" if each.default is None else str(each.default))
-        for each in found.parameters
-    ]
+    rows = [_parameter_row(output, each) for each in found.parameters]
     output.table(heads, rows)
     output.say("\n" + library.describe(found.name, paper.parameters or {}, output.language))
     if arguments.output is None:
@@ -83,6 +81,11 @@ def _one_template(output: Output, arguments: argparse.Namespace) -> int:
     write_new(arguments.output, json.dumps(paper.body, ensure_ascii=False, indent=2) + "\n")
     output.say(f"\nWrote {arguments.output}.", f"\n已写入 {arguments.output}。")
     return 0
+
+
+def _parameter_row(output: Output, one: Parameter) -> tuple[Cell, ...]:
+    wanted = word(output, one.expected, one.expected_zh)
+    return one.name, word(output, one.en, one.zh), wanted, "" if one.default is None else str(one.default)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -153,6 +156,7 @@ def _template_document(template: Template) -> dict[str, Any]:
         "parameters": [
             {
                 "name": each.name, "title": {"en": each.en, "zh": each.zh}, "expected": each.expected,
+                "expected_zh": each.expected_zh,
                 "default": each.default, "example": each.example,
             }
             for each in template.parameters

@@ -25,7 +25,12 @@ def add_release(parser: argparse.ArgumentParser) -> None:
 def add_budget(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands of ``hefu budget``."""
     group = commands(parser)
-    one = command(group, "show", "show what is granted, spent and left, by asset and by contract", _budgets)
+    one = command(
+        group,
+        "show",
+        "show what is granted, spent and left, by asset and by contract; with uses, time and money",
+        _budgets,
+    )
     one.add_argument("contract", nargs="?", default="", help="only this agreement (agr-…) or asset (res-…)")
 
 
@@ -117,17 +122,71 @@ def _budgets(arguments: argparse.Namespace) -> int:
 
     output = Output.of(arguments)
     with control(arguments) as stub:
-        found = call(stub.ListBalances, control_pb2.ListBalancesRequest()).balances
+        answer = call(stub.ListBalances, control_pb2.ListBalancesRequest())
     wanted = short(named("agreements", arguments.contract)) if arguments.contract else ""
-    found = [each for each in found if not wanted or short(each.account) == wanted]
-    output.data({"accounts": [show.balance_document(each) for each in found]})
+    found = [each for each in answer.balances if not wanted or short(each.account) == wanted]
+    meters = [each for each in answer.meters if not wanted or short(each.agreement) == wanted]
+    output.data(
+        {
+            "accounts": [show.balance_document(each) for each in found],
+            "meters": [_meter_document(each) for each in meters],
+        }
+    )
     heads = headings(
         output, ("account", "账户"), ("about", "对象"), ("granted ε", "授予 ε"), ("spent ε", "已用 ε"),
         ("left ε", "剩余 ε"), ("left δ", "剩余 δ"), ("releases left", "剩余次数"),
     )  # fmt: skip
     empty = word(output, "No budget is granted yet.", "尚未授予任何额度。")
     output.table(heads, [_balance_row(each) for each in found], empty)
+    if meters:
+        output.say("\nUses, time and money:", "\n次数、时长与金额：")
+        heads = headings(
+            output, ("contract", "合约"), ("counted", "计量"), ("in each", "时间窗"), ("used", "已用"),
+            ("left", "剩余"), ("last used", "上次使用"),
+        )  # fmt: skip
+        output.table(heads, [_meter_row(output, each) for each in meters])
     return 0
+
+
+def _meter_row(output: Output, meter: control_pb2.Meter) -> tuple[Cell, ...]:
+    from hefu_policies.terms import OPERANDS
+
+    operand = OPERANDS[meter.operand]
+    left = _amount(output, meter, max(0, meter.limit - meter.taken)) if meter.HasField("limit") else "–"
+    return (
+        short(meter.agreement), word(output, operand.en, operand.zh), meter.window, _amount(output, meter, meter.taken),
+        left, show.when(meter.last_time),
+    )  # fmt: skip
+
+
+def _amount(output: Output, meter: control_pb2.Meter, amount: int) -> str:
+    """An amount in the unit that people count in: whole uses, seconds, or money with its decimals."""
+    from decimal import Decimal
+
+    from hefu_connector.allowances import MILLISECONDS, USES
+    from hefu_connector.computing.usage import digits
+
+    if meter.unit == USES:
+        return str(amount)
+    if meter.unit == MILLISECONDS:
+        seconds = f"{Decimal(amount) / 1000:.3f}".rstrip("0").rstrip(".")
+        return word(output, f"{seconds} s", f"{seconds} 秒")
+    return f"{Decimal(amount).scaleb(-digits(meter.unit)):f} {meter.unit}"
+
+
+def _meter_document(meter: control_pb2.Meter) -> dict[str, object]:
+    limit = meter.limit if meter.HasField("limit") else None
+    return {
+        "agreement": short(meter.agreement),
+        "title": meter.title,
+        "operand": meter.operand,
+        "unit": meter.unit,
+        "window": meter.window,
+        "taken": meter.taken,
+        "limit": limit,
+        "remaining": None if limit is None else max(0, limit - meter.taken),
+        "last": meter.last_time or None,
+    }
 
 
 def _balance_row(balance: control_pb2.Balance) -> tuple[Cell, ...]:

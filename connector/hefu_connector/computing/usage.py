@@ -32,6 +32,27 @@ _MINOR: Final[Mapping[str, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Something that the ledger counts for an agreement besides privacy loss.
+
+    Attributes:
+        name: under which the ledger has it.
+        term: of the operand, such as ``hefu:frequency``.
+        unit: ``uses``, ``milliseconds`` or a currency, in its minor unit.
+        window: the length of the window that is counted in, such as ``P1D``; empty where it is for good.
+        period: the number of the present window.
+        limit: the most that any clause allows; None where one sets no limit.
+    """
+
+    name: str
+    term: str
+    unit: str
+    window: str
+    period: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What one computation would take under an agreement, whatever the clause.
 
@@ -72,7 +93,21 @@ class Usage:
         found = [self._allowance(fact, each, clause, seconds) for fact, each in self._asked().items()]
         return tuple(each for each in found if each is not None)
 
+    def counted(self) -> list[Counted]:
+        """All that is counted for the agreement, whichever of its clauses asks for it."""
+        return [self._counted(fact, each) for fact, each in sorted(self._asked().items())]
+
     # ------------------------------------------------------------ inside
+
+    def _counted(self, fact: str, each: Constraint) -> Counted:
+        name, ending = each.operand.name, each.unit.rpartition(":")[2]
+        unit = {_PRICE: ending, _METERED: MILLISECONDS}.get(name, USES)
+        window, period = (ending, self._period(each)) if name == _FREQUENCY else ("", 0)
+        # Two uses have a distance, and what is paid adds up: neither is ever used up.
+        limits = [] if name in (_PRICE, _INTERVAL) else [_least(demanded(rule), fact) for rule in self._rules()]
+        known = [limit for limit in limits if limit is not None]
+        most = max(known) if known and len(known) == len(limits) else None
+        return Counted(self._name(fact), each.operand.term, unit, window, period, most)
 
     def _rules(self) -> Iterator[Rule]:
         return (rule for policy in self.policies for rule in policy.permissions)
@@ -132,6 +167,11 @@ class Usage:
         return Decimal(self.price.amount) if self.price is not None and same else None
 
 
+def digits(currency: str) -> int:
+    """How many digits of a currency's amount are its minor unit."""
+    return _MINOR.get(currency, 2)
+
+
 def milliseconds(length: timedelta) -> int:
     """Whole milliseconds, rounded up."""
     return -(-length // _MILLISECOND)
@@ -139,7 +179,7 @@ def milliseconds(length: timedelta) -> int:
 
 def minor_units(amount: Decimal, currency: str) -> int:
     """An amount of money in the smallest unit of its currency, rounded up."""
-    return int(amount.scaleb(_MINOR.get(currency, 2)).to_integral_value(ROUND_CEILING))
+    return int(amount.scaleb(digits(currency)).to_integral_value(ROUND_CEILING))
 
 
 def in_quanta(length: timedelta, quantum: float) -> int:

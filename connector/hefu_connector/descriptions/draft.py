@@ -102,7 +102,7 @@ def _offers(language: Language) -> list[str]:
         "    policy:",
         f"      template: {DEFAULT_TEMPLATE}",
         *(
-            f"      {name}: {value or DECIDE + '  # ' + templates.expected(DEFAULT_TEMPLATE, name)}"
+            f"      {name}: {value or DECIDE + '  # ' + templates.expected(DEFAULT_TEMPLATE, name, language)}"
             for name, value in templates.parameters(DEFAULT_TEMPLATE).items()
         ),
         "    budget:",

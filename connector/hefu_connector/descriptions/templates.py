@@ -69,9 +69,10 @@ def parameters(name: str) -> dict[str, str | None]:
     }
 
 
-def expected(name: str, parameter: str) -> str:
+def expected(name: str, parameter: str, language: Language) -> str:
     """What to write for a parameter, with an example."""
-    return next((each.expected for each in library.find(name).parameters if each.name == parameter), "")
+    found = next(each for each in library.find(name).parameters if each.name == parameter)
+    return found.expected_zh if language == "zh" else found.expected
 
 
 def explain(policy: Mapping[str, object], language: Language) -> list[str]:
@@ -94,12 +95,12 @@ def _said_elsewhere(template: Template, known: Mapping[str, Column], granted: Bu
 
 def _check(reader: Reader, node: Node, parameter: Parameter, value: Json) -> bool:
     if value == DECIDE:
-        reader.fault(node, "product.decide_as", "", expected=parameter.expected)
+        reader.fault(node, "product.decide_as", "", **parameter.wanted)
         return False
     try:
         parameter.check(value)
     except Malformed:
-        reader.fault(node, "product.parameter", "", key=parameter.name, expected=parameter.expected)
+        reader.fault(node, "product.parameter", "", key=parameter.name, **parameter.wanted)
         return False
     return True
 

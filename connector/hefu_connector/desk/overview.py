@@ -30,14 +30,15 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.negotiating import Negotiation
+from hefu_connector.desk.meters import Meter, meters
 from hefu_connector.desk.tables import Table, Tables
 from hefu_connector.ports import (
     Account,
     Balance,
-    BudgetLedger,
     Contract,
     DecisionRecords,
     JournalReader,
+    Ledger,
     Run,
     Trust,
 )  # fmt: skip
@@ -125,7 +126,7 @@ class Overview:
         agreements: Agreements,
         negotiations: Negotiations,
         reader: JournalReader,
-        ledger: BudgetLedger,
+        ledger: Ledger,
         handed: Handed,
         tables: Tables,
         records: DecisionRecords,
@@ -225,6 +226,11 @@ class Overview:
             # The ledger's own word on a limit comes before that of any one description.
             found |= {name: (found.get(name, (balance, ""))[0], title) for name, balance in held.items()}
         return [found[name] for name in sorted(found)]
+
+    def meters(self) -> list[Meter]:
+        """Accounts of uses, time and money under the agreements that this participant provides under."""
+        provided = [each for each in self._agreements.all() if self._provides(each)]
+        return meters(provided, self._ledger, self._author.clock.now())
 
     def releases(self, limit: int, before: str = "") -> list[Left]:
         """What others computed on this provider's data, newest first."""

@@ -365,7 +365,10 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
     ) -> control_pb2.ListBalancesResponse:
         """All accounts."""
         found = self._desk.overview.balances()
-        return control_pb2.ListBalancesResponse(balances=[views.balance(each, title) for each, title in found])
+        return control_pb2.ListBalancesResponse(
+            balances=[views.balance(each, title) for each, title in found],
+            meters=map(views.meter, self._desk.overview.meters()),
+        )
 
     # ------------------------------------------------------------ inside
 

@@ -21,6 +21,7 @@ from hefu_connector.computing.request import user_of
 from hefu_connector.contracting.consumer import Product
 from hefu_connector.desk import overview
 from hefu_connector.desk.aftermath import Alarm, DutySeen
+from hefu_connector.desk.meters import Meter
 from hefu_connector.desk.overview import Left, Standing
 from hefu_connector.ports import Answer, Balance, ComputationState
 from hefu_connector.shelves import OwnProduct, OwnRequest, ProductState, SourceRecord
@@ -219,6 +220,20 @@ def balance(found: Balance, title: str = "") -> control_pb2.Balance:
         charged=loss(found.charged.loss),
         charged_releases=found.charged.releases,
         title=title,
+    )
+
+
+def meter(found: Meter) -> control_pb2.Meter:
+    """An account of uses, time or money."""
+    return control_pb2.Meter(
+        agreement=f"agreements/{found.agreement}",
+        operand=found.counted.term,
+        unit=found.counted.unit,
+        window=found.counted.window,
+        taken=found.taken,
+        limit=found.counted.limit,
+        last_time=write_time(found.last) if found.last else "",
+        title=found.title,
     )
 
 

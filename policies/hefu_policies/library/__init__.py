@@ -96,12 +96,9 @@ def _value(chosen: Template, parameter: Parameter, given: Json) -> Json:
     if given is None:
         given = parameter.default
     if given is None:
-        raise Malformed(
-            "template.parameter_missing", template=chosen.name, name=parameter.name, expected=parameter.expected
-        )
+        raise Malformed("template.parameter_missing", template=chosen.name, name=parameter.name, **parameter.wanted)
     try:
         return parameter.check(given)
     except Malformed:
-        raise Malformed(
-            "template.parameter_wrong", template=chosen.name, name=parameter.name, expected=parameter.expected
-        ) from None
+        fault = Malformed("template.parameter_wrong", template=chosen.name, name=parameter.name, **parameter.wanted)
+        raise fault from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hefu.canonical import Json, Object
 from hefu.errors import Language
@@ -24,6 +24,30 @@ _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/-]{0,99}\Z")
 _CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9]{0,59}\.[A-Za-z][A-Za-z0-9]{0,59}=[^\s=]{1,100}\Z")
 
 Values = Mapping[str, Json]
+_SUCH_AS = re.compile(r",? such as ")
+# What a parameter takes, in Chinese. A parameter that expects something else cannot be made: it would be told in
+# English only.
+_EXPECTED_ZH: Mapping[str, str] = {
+    "a currency": "币种",
+    "a decimal above 0 and at most 1 as text": "以文本写出、大于 0 且不大于 1 的小数",
+    "a decimal above 0 as text": "以文本写出、大于 0 的小数",
+    "a length of time": "时长",
+    "a list of claims": "声明列表",
+    "a list of column names": "列名列表",
+    "a list of digests": "摘要列表",
+    "a list of hosts or networks": "主机或网段列表",
+    "a list of participants or DIDs": "参与方标识或 DID 列表",
+    "a list of participants": "参与方列表",
+    "a list of regions": "地区列表",
+    "a list of windows": "时段列表",
+    "a participant": "参与方",
+    "a purpose": "目的",
+    "a time": "时间",
+    "a whole number of at least 1": "不小于 1 的整数",
+    "a whole number of at least 2": "不小于 2 的整数",
+    "an amount as text": "以文本写出的金额",
+    "true or false": "true 或 false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +56,7 @@ class Parameter:
 
     Attributes:
         check: gives the value as it will be written, or raises Malformed.
-        expected: what to write, with an example.
+        expected: what to write, with an example, in English: "a purpose such as dpv:ScientificResearch".
         default: None where a value must be given.
         example: what an explanation of the template shows where no value is given.
     """
@@ -44,6 +68,17 @@ class Parameter:
     zh: str
     default: Json = None
     example: Json = None
+    expected_zh: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        kind, example = _SUCH_AS.split(self.expected, maxsplit=1)
+        example = example.replace(" or ", " 或 ").replace("(64 hex digits)", "（64 位十六进制数）")
+        object.__setattr__(self, "expected_zh", f"{_EXPECTED_ZH[kind]}，例如 {example}")
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """What to write, as the parameters that messages in both languages take."""
+        return {"expected": self.expected, "expected_zh": self.expected_zh}
 
 
 @dataclass(frozen=True, slots=True)

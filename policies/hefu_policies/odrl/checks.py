@@ -34,9 +34,10 @@ def check(policy: Policy, where: str) -> None:
             _check_plain(condition, isinstance(each, Duty), True, True)
         if sum(one.operand.name == "event" for one in demanded(each)) > 1:
             wrong(each.id, "one odrl:event: before, at or after the use")
+    for duty in policy.duties():
+        _check_consequences(duty)
     for rule in policy.permissions:
-        if rule.action == DELIVER:
-            _check_delivery(rule)
+        _check_delivery(rule)
 
 
 def _all(conditions: tuple[Condition, ...]) -> Iterator[Condition]:
@@ -57,8 +58,16 @@ def _check_plain(condition: Condition, in_duty: bool, direct: bool, conjunctive:
         raise Malformed("policy.account", where=condition.id, term=condition.operand.term)
 
 
+def _check_consequences(duty: Duty) -> None:
+    """That a duty was not performed in time is what makes its consequences due."""
+    if duty.consequences and not duty.is_timed:
+        raise Malformed("policy.consequence", where=duty.id)
+
+
 def _check_delivery(rule: Rule) -> None:
     """A permission to deliver names the processing, and of how large a sample or how large a group it is."""
+    if rule.action != DELIVER:
+        return
     said: dict[str, set[Value]] = {}
     for each in demanded(rule):
         said.setdefault(each.operand.name, set()).update(each.values)

@@ -54,6 +54,14 @@ class Imported:
     assigner: str
     assignee: str
 
+    @property
+    def said_of_offer(self) -> dict[str, str]:
+        """What an Offer named and its strict form has no place for: target and assigner, as far as they were named."""
+        if self.policy["@type"] != "Offer":
+            return {}
+        said = {"target": self.target, "assigner": self.assigner}
+        return {name: value for name, value in said.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class _Draft:

@@ -2304,20 +2304,76 @@ class ListBalancesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BALANCES_FIELD_NUMBER: _builtins.int
+    METERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def balances(self) -> _containers.RepeatedCompositeFieldContainer[Global___Balance]: ...
+    @_builtins.property
+    def meters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Meter]: ...
     def __init__(
         self,
         *,
         balances: _abc.Iterable[Global___Balance] | None = ...,
+        meters: _abc.Iterable[Global___Meter] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "meters", b"meters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBalancesResponse: _TypeAlias = ListBalancesResponse  # noqa: Y015
+
+@_typing.final
+class Meter(_message.Message):
+    """What is counted under an agreement besides privacy loss, at its provider: uses, time or money."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    OPERAND_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    LAST_TIME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    agreement: _builtins.str
+    """"agreements/{id}"."""
+    operand: _builtins.str
+    """The operand that asks for it, as policies write it, such as "hefu:frequency"."""
+    unit: _builtins.str
+    """"uses", "milliseconds", or an ISO 4217 currency, whose minor unit is counted."""
+    window: _builtins.str
+    """The length of the window that is counted in, such as "P1D"; empty where it is for good."""
+    taken: _builtins.int
+    """In the present window."""
+    limit: _builtins.int
+    """Absent where it only adds up."""
+    last_time: _builtins.str
+    """When something was taken last; empty for never."""
+    title: _builtins.str
+    """The data product, where known."""
+    def __init__(
+        self,
+        *,
+        agreement: _builtins.str = ...,
+        operand: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        window: _builtins.str = ...,
+        taken: _builtins.int = ...,
+        limit: _builtins.int | None = ...,
+        last_time: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "agreement", b"agreement", "last_time", b"last_time", "limit", b"limit", "operand", b"operand", "taken", b"taken", "title", b"title", "unit", b"unit", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+
+Global___Meter: _TypeAlias = Meter  # noqa: Y015
 
 @_typing.final
 class Balance(_message.Message):
