@@ -236,6 +236,13 @@ def test_facts_given_later_do_not_change_a_decision() -> None:
     assert decision.facts == {"epsilon": Decimal("0.5")}
 
 
+def test_a_decision_that_gets_into_a_log_shows_neither_facts_nor_limits() -> None:
+    told = repr(outcome([permit(EPSILON)], {"epsilon": Decimal("0.375"), "minGroup": 1217}))
+    assert told.startswith("Decision(")
+    assert "urn:c:1" in told
+    assert not any(value in told for value in ("0.375", "1217", "0.5", "Constraint"))
+
+
 def test_the_report_names_every_failing_clause() -> None:
     decision = outcome([permit(EPSILON, GROUP)], {"epsilon": Decimal("0.9"), "minGroup": 12})
     failed = {each.part for each in decision.reasons if each.code is Code.FAILED}
