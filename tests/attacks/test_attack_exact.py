@@ -10,6 +10,7 @@ import pytest
 from hefu import keys, receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement
+from hefu.errors import Unavailable
 from hefu_connector.computing import guard
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan
@@ -143,13 +144,18 @@ def test_a_change_of_the_data_is_not_told_by_the_same_question_asked_again(space
     assert (refused.state, code(refused)) == (ComputationState.FAILED, "exact.edition")
 
 
-def test_what_was_kept_counts_although_a_crash_came_before_its_release(space: Space) -> None:
-    journal = space.journal.close
-    space.journal.close = lambda *_: (_ for _ in ()).throw(OSError)  # type: ignore[method-assign]
-    statement = space.request(plan=asked(ages(69)), purpose=PURPOSE)
-    space.enforcement.create(statement, CONSUMER)
+def test_what_was_kept_counts_although_the_journal_could_not_be_written_after_it(space: Space) -> None:
+    close, failed = space.journal.close, threading.Event()
+
+    def full(*_: object) -> Run:
+        failed.set()
+        raise Unavailable("store.unavailable", why="the disk is full")
+
+    space.journal.close = full  # type: ignore[assignment, method-assign]
+    space.enforcement.create(space.request(plan=asked(ages(69)), purpose=PURPOSE), CONSUMER)
+    assert failed.wait(20)
     space.enforcement.close()
-    space.journal.close = journal  # type: ignore[method-assign]
+    space.journal.close = close  # type: ignore[method-assign]
     space.enforcement = space.build()
     assert len(space.disclosures.of("res-admissions")) == 1
     assert code(ask(space, asked(ages(68)))) == "exact.differencing"

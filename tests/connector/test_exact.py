@@ -177,6 +177,21 @@ def test_a_sum_that_one_unit_dominates_is_withheld_and_its_neighbour_where_the_t
     assert dict(town.ask(plan(by=["region"]))) == {"north": "30", "south": "30", "east": "30"}
 
 
+def test_a_dominated_sum_that_nobody_asked_for_does_not_follow_from_a_total_and_its_parts(tmp_path: Path) -> None:
+    rows = [{**each, "income": 0.25} for each in people(north_yes=30, south_yes=30, east_yes=30)]
+    rows[0] = {**rows[0], "income": 200.0}
+    rows = [{**each, "income": 10.0} if each["region"] != "north" else each for each in rows]
+    others = [Compare("region", "=", Literal("text", name)) for name in ("south", "east")]
+    one, two = Town(tmp_path, rows), Town(tmp_path, rows)
+    assert one.ask(plan(TOTAL)) == [("807.25",)]
+    with pytest.raises(Refused, match="single out"):
+        one.ask(plan(TOTAL, where=Not(NORTH)))
+    for each in others:
+        assert two.ask(plan(TOTAL, where=each)) == [("300",)]
+    with pytest.raises(Refused, match="single out"):
+        two.ask(plan(TOTAL))
+
+
 def test_the_units_of_a_group_are_counted_and_not_its_rows(tmp_path: Path) -> None:
     rows = [{"person": f"p{at % 4}", "region": "north", "age": 30} for at in range(100)]
     town = Town(tmp_path, rows, small.resource(contribution=25))

@@ -9,9 +9,8 @@ leaves this process, and nothing that leaves it is unrounded.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,63 +22,14 @@ from hefu_policies.reading import Place
 from hefu_connector.engines import Moved
 from hefu_connector.engines import exact_sql as sql
 from hefu_connector.engines.counting import connect
+from hefu_connector.engines.dominance import Parts
 from hefu_connector.engines.duckdb_sql import SOURCE, declared
-from hefu_connector.engines.isolation import Atom, Summed, admitted, is_safe
+from hefu_connector.engines.exact_judging import Told, Where, World, choose
+from hefu_connector.engines.isolation import Atom
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 
-DOMINANCE_PERCENT = 10  # p of the p% rule
 MOST_ATOMS = 50_000
 MOST_ROWS = 5_000  # of cells told before
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One answer: what was asked, and which of its cells were told.
-
-    Attributes:
-        group: the minimum group of the contract that it was told under.
-        dominated: by column, the cells whose sum one unit makes up most of.
-    """
-
-    question: sql.Question
-    group: int
-    cells: frozenset[int]
-    dominated: dict[str, frozenset[int]]
-
-
-@dataclass(slots=True)
-class _World:
-    """Who stands where.
-
-    Attributes:
-        columns: those whose presence is known, with their types.
-        present: of each atom, which of them are present in it.
-        few: the privacy units of atoms with fewer than the newest minimum.
-        atoms: by question and cell.
-    """
-
-    columns: list[tuple[str, str]]
-    present: list[tuple[bool, ...]] = field(default_factory=list)
-    few: dict[Atom, frozenset[Hashable]] = field(default_factory=dict)
-    atoms: dict[tuple[int, int], list[Atom]] = field(default_factory=dict)
-
-    def add(self, cells: Sequence[int | None], present: tuple[bool, ...], few: Iterable[Hashable] | None) -> None:
-        """One more atom, with its units where they are few."""
-        atom = len(self.present)
-        self.present.append(present)
-        if few is not None:
-            self.few[atom] = frozenset(few)
-        for at, cell in enumerate(cells):
-            if cell is not None:
-                self.atoms.setdefault((at, cell), []).append(atom)
-
-    def summed(self, at: int, told: Told, cell: int) -> list[Summed]:
-        """What the figures of one cell of a question are summed over."""
-        atoms, found = self.atoms.get((at, cell), []), []
-        for name in told.question.sets:
-            place = self.columns.index((name, told.question.columns[name])) if name else 0
-            found.append((name, frozenset(each for each in atoms if not name or self.present[each][place])))
-        return found
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
@@ -121,14 +71,15 @@ def _answer(
             return {"refused": "exact.full"}
         figures = _figures(connection, plan, newest.question)
         dominated = _dominated(connection, plan, newest.question)
+        shared = _shared(connection, plan, newest.question, world)
         rows = opened.rows()
     finally:
         connection.close()
         opened.close()
     large = [cell for cell, found in figures.items() if min(found.units) >= newest.group]
     asked = replace(newest, dominated=dominated)
-    able = [cell for cell in large if cell not in _heavy(asked)]
-    told = _choose(world, past, asked, able, figures)
+    able = [cell for cell in large if cell not in asked.heavy()]
+    told = choose(world, past, asked, able, {cell: min(figures[cell].units) for cell in able}, shared)
     if able and not told:
         return {"refused": "exact.differencing"}
     return _output(parameters, figures, told, asked, rows)
@@ -141,64 +92,6 @@ class _Figures:
     rows: tuple[int, ...]
     units: tuple[int, ...]
     sums: tuple[int, ...]
-
-
-def _choose(
-    world: _World, past: Sequence[Told], newest: Told, able: Sequence[int], figures: dict[int, _Figures]
-) -> list[int]:  # fmt: skip
-    """The cells that may be told: those that were before first, then the largest."""
-    before = {cell for each in past if each.question == newest.question for cell in each.cells}
-    ordered = sorted(able, key=lambda cell: (cell not in before, -min(figures[cell].units), cell))
-    columns = {name for each in (*past, newest) for name, cells in each.dominated.items() if cells}
-    # An answer under a minimum of 5 and one under 20 single out no fewer than 5 together, and those under 20 alone no
-    # fewer than 20: so each minimum is held for all answers that promise as much.
-    rules = [
-        _Rule.of(world, past, newest, least, column)
-        for least in sorted({each.group for each in (*past, newest)})
-        for column in ("", *sorted(columns))
-        if least <= newest.group
-    ]
-    return admitted(
-        ordered,
-        lambda cell: world.summed(len(past), newest, cell),
-        lambda sets: all(each.holds(sets) for each in rules),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """No combination of figures stands for fewer units than this.
-
-    Attributes:
-        column: of which sums alone; cells that one unit dominates count as one unit then. Empty for all figures.
-    """
-
-    least: int
-    column: str
-    told: frozenset[frozenset[Atom]]
-    small: dict[Atom, frozenset[Hashable]]
-
-    @classmethod
-    def of(cls, world: _World, past: Sequence[Told], newest: Told, least: int, column: str) -> _Rule:
-        """The rule, with all that was told before under it."""
-        told = [
-            summed
-            for at, each in enumerate(past)
-            if each.group >= least and (not column or column in each.question.sums)
-            for cell in each.cells
-            for name, summed in world.summed(at, each, cell)
-            if column in ("", name)
-        ]
-        small = {atom: units for atom, units in world.few.items() if len(units) < least}
-        for at, each in enumerate((*past, newest) if column else ()):
-            for cell in each.dominated.get(column, frozenset()):
-                small |= dict.fromkeys(world.atoms.get((at, cell), ()), frozenset({("dominated", at, cell)}))
-        return cls(least, column, frozenset(told), small)
-
-    def holds(self, sets: AbstractSet[Summed]) -> bool:
-        """Whether it holds with these figures told, too."""
-        mine = {summed for name, summed in sets if self.column in ("", name)}
-        return not mine or is_safe(self.told | mine, self.small, self.least)
 
 
 def _lay_out(connection: Any, opened: Opened, plan: sql.Layout, newest: sql.Question) -> None:
@@ -217,30 +110,21 @@ def _lay_out(connection: Any, opened: Opened, plan: sql.Layout, newest: sql.Ques
     connection.execute(statement, plan.binder.values)
 
 
-def _world(connection: Any, plan: sql.Layout, questions: Sequence[Told]) -> _World | None:
+def _world(connection: Any, plan: sql.Layout, questions: Sequence[Told]) -> World | None:
     """Who stands where; None where there are more atoms than can be judged."""
-    made, width = _World([*plan.present]), len(questions)
-    found: dict[tuple[Any, ...], tuple[set[Hashable], bool]] = {}
+    made, width = World([*plan.present], [each.cells | each.heavy() for each in questions[:-1]]), len(questions)
+    found: dict[Where, tuple[set[Hashable], bool]] = {}
     cursor = connection.execute(sql.atoms(plan, questions[-1].group))
     while rows := cursor.fetchmany(10_000):
         for *place, few in rows:
-            # A cell that was not told then is in no set of the time, and tells nobody apart.
-            cells = tuple(
-                cell if cell is not None and (at == width - 1 or cell in questions[at].cells | _heavy(questions[at]))
-                else None
-                for at, cell in enumerate(place[:width])
-            )  # fmt: skip
-            units, many = found.get((*cells, *place[width:]), (set(), False))
-            found[(*cells, *place[width:])] = (units | set(few or ()), many or few is None)
+            where = made.where(place)
+            units, many = found.get(where, (set(), False))
+            found[where] = (units | set(few or ()), many or few is None)
         if len(found) > MOST_ATOMS:
             return None
-    for place_, (units, many) in found.items():
-        made.add(place_[:width], place_[width:], None if many or len(units) >= questions[-1].group else units)
+    for where, (units, many) in found.items():
+        made.add(where, width, None if many or len(units) >= questions[-1].group else units)
     return made
-
-
-def _heavy(told: Told) -> frozenset[int]:
-    return frozenset().union(*told.dominated.values())
 
 
 def _figures(connection: Any, plan: sql.Layout, newest: sql.Question) -> dict[int, _Figures]:
@@ -253,20 +137,30 @@ def _figures(connection: Any, plan: sql.Layout, newest: sql.Question) -> dict[in
 
 
 def _dominated(connection: Any, plan: sql.Layout, newest: sql.Question) -> dict[str, frozenset[int]]:
-    """The cells of each sum that the second largest unit could tell the largest from, within p per cent.
-
-    Source: Hundepool et al., "Statistical Disclosure Control", 2012, section 4.2.2: the p% rule.
-    """
+    """The cells of each sum that one unit makes up most of."""
     found = {}
     for index, name in enumerate(newest.sums):
-        rows = connection.execute(sql.shares(plan, index)).fetchall()
-        heavy = {
-            int(cell)
-            for cell, total, most in rows
-            if 100 * (int(total) - sum(map(int, most))) < DOMINANCE_PERCENT * int(most[0])
-        }
-        found[name] = frozenset(heavy)
+        rows = connection.execute(sql.shares(plan, index, by_atom=False)).fetchall()
+        found[name] = frozenset(int(cell) for cell, total, most in rows if _parts(total, most).is_dominated())
     return found
+
+
+def _shared(
+    connection: Any, plan: sql.Layout, newest: sql.Question, world: World
+) -> dict[str, dict[Atom, Parts]]:  # fmt: skip
+    """What units bring to each sum of the newest question, by atom."""
+    found: dict[str, dict[Atom, Parts]] = {}
+    for index, name in enumerate(newest.sums):
+        mine = found.setdefault(name, {})
+        for *place, total, most in connection.execute(sql.shares(plan, index, by_atom=True)).fetchall():
+            atom = world.places.get(world.where(place))
+            if atom is not None:
+                mine[atom] = mine.get(atom, Parts()) + _parts(total, most)
+    return found
+
+
+def _parts(total: object, most: Sequence[object]) -> Parts:
+    return Parts(int(str(total)), tuple(int(str(each)) for each in most))
 
 
 def _output(

@@ -114,6 +114,10 @@ class Layout:
                 kind = question.columns[name]
                 self.present.setdefault((name, kind), f"p{len(self.present)}")
 
+    def place(self) -> list[str]:
+        """The columns that together say where a row stands."""
+        return [*(f"q{index}" for index in range(len(self.cells))), *self.present.values()]
+
     def statement(self, newest: Question) -> str:
         """The statement that makes the table, with the sums of the newest question."""
         sums = [self._steps(name, newest) for name in newest.sums]  # before the columns are listed: it may add some
@@ -156,7 +160,7 @@ class Layout:
 
 def atoms(layout: Layout, least: int) -> str:
     """Each set of rows that no question tells apart: its cells, the present columns, how many units, which if few."""
-    names = [*(f"q{index}" for index in range(len(layout.cells))), *layout.present.values()]
+    names = layout.place()
     some = " OR ".join(f"q{index} IS NOT NULL" for index in range(len(layout.cells)))
     return (
         f"SELECT {', '.join(names)}, CASE WHEN count(DISTINCT unit) < {least} THEN list(DISTINCT unit) END "  # noqa: S608
@@ -175,13 +179,15 @@ def figures(layout: Layout, newest: Question) -> str:
     return f"SELECT {place}, {', '.join(found)} FROM {TABLE} WHERE {place} IS NOT NULL GROUP BY {place}"  # noqa: S608
 
 
-def shares(layout: Layout, index: int) -> str:
-    """Of each cell of the newest question: how much units bring to a sum together, and the two that bring most."""
-    place = f"q{len(layout.cells) - 1}"
+def shares(layout: Layout, index: int, *, by_atom: bool) -> str:
+    """Of each cell of the newest question, or each atom: how much units bring to a sum, and the two that bring most."""
+    place = [f"q{len(layout.cells) - 1}"] if not by_atom else layout.place()
+    names = ", ".join(place)
+    some = " OR ".join(f"{each} IS NOT NULL" for each in place if each.startswith("q"))
     return (
-        f"SELECT cell, sum(part), list_slice(list_reverse_sort(list(part)), 1, 2) FROM ("  # noqa: S608
-        f"SELECT {place} AS cell, abs(sum(v{index})) AS part FROM {TABLE} "
-        f"WHERE {place} IS NOT NULL AND v{index} IS NOT NULL GROUP BY cell, unit) GROUP BY cell"
+        f"SELECT {names}, sum(part), list_slice(list_reverse_sort(list(part)), 1, 2) FROM ("  # noqa: S608
+        f"SELECT {names}, abs(sum(v{index})) AS part FROM {TABLE} "
+        f"WHERE ({some}) AND v{index} IS NOT NULL GROUP BY {names}, unit) GROUP BY {names}"
     )
 
 
