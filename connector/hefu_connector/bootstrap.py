@@ -1,7 +1,8 @@
 """The only place where a connector is put together. Nobody else makes an adapter, and nobody else holds them all.
 
-INVARIANT: sources, engines and workers are handed to the enforcement point here. Only `SourceLook` gets sources and
-workers too: for a look at names and types of columns, asked by the provider's own people.
+INVARIANT: sources, engines and workers are handed to the enforcement point here. Only `SourceLook` and `Layouts` get
+sources and workers too: for a look at names and types of columns, and to lay a source out, as the provider's own people
+ask; what is made stays here.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ from hefu_connector.rpc.peers import ComputationServicer
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.sources import spool
+from hefu_connector.sources.layouts import LaidSources, Layouts
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_connector.storage.contracts import SqlContracts
@@ -186,7 +188,10 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact())}
     snapshots = _spool(ground.home, settings)
-    pool = Pool(snapshots, Limits(ready=_waiting(ground), most=settings.workers + 3))
+    folder = ground.home.directory / settings.layouts if settings.layouts else None
+    limits = Limits(ready=_waiting(ground), most=settings.workers + 3)
+    pool = Pool(snapshots, limits, more=[folder] if folder is not None else [])
+    layouts = Layouts(pool, ground.shelves.marks, ground.clock, folder)
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
@@ -202,7 +207,8 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
     flushing = Loop("journal to log", Led(fleet, send), FLUSH, ground.identity.bound)
     look = SourceLook(pool, snapshots)
-    enforcement = _enforcement(ground, engines, pool, look, flushing, roles.owing)
+    laid = LaidSources(look, layouts, ground.clock)
+    enforcement = _enforcement(ground, engines, pool, laid, flushing, roles.owing)
     roles.agreements.when_ended(enforcement.end_agreement)
     roles.notices.when_suspended(enforcement.suspend_agreement)
     deliveries = _deliveries(ground, roles, flushing)
@@ -229,6 +235,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         *(loop.join for loop in loops),
         enforcement.close,
         pool.close,
+        layouts.close,
         continuity.end,
         fleet.leave,
         ground.shelves.database.close,
@@ -243,7 +250,8 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
-    desk = _desk(ground, roles, look, deliveries.custody, inward)
+    book = SourceBook(ground.shelves.sources, ground.shelves.products, look, laid)
+    desk = _desk(ground, roles, book, deliveries.custody, inward)
     connector = Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
     continuity.broken = connector.give_up
     return connector
@@ -382,7 +390,7 @@ def _owing(ground: _Ground, agreements: Agreements, notices: Notices) -> Owing:
 
 
 def _enforcement(
-    ground: _Ground, engines: dict[str, Engine], pool: Pool, look: SourceLook, flushing: Loop, owing: Owing
+    ground: _Ground, engines: dict[str, Engine], pool: Pool, laid: LaidSources, flushing: Loop, owing: Owing
 ) -> Enforcement:
     settings, shelves = ground.settings, ground.shelves
 
@@ -390,7 +398,7 @@ def _enforcement(
         held = shelves.sources.find(resource=resource)
         if held is None:
             raise Unavailable("source.moved", detail=f"no source is registered for {resource}")
-        return look.source(held)
+        return laid.source(held)
 
     world = World(
         participant=settings.participant,
@@ -486,7 +494,7 @@ def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
     return _Deliveries(custody, handover, (keeping, proving, dropping))
 
 
-def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, inward: Sequence[Inward]) -> Desk:
+def _desk(ground: _Ground, roles: _Roles, book: SourceBook, custody: Custody, inward: Sequence[Inward]) -> Desk:
     shelves, trust, identity = ground.shelves, ground.trust, ground.identity
     try:
         me = trust.participant(ground.settings.participant)
@@ -500,7 +508,7 @@ def _desk(ground: _Ground, roles: _Roles, look: SourceLook, custody: Custody, in
             known, ground.settings.endpoint, identity.valid_until, trust.status_time, names,
             lambda: [each.relay for each in inward if each.listening.is_set()],
         ),
-        book=SourceBook(shelves.sources, shelves.products, look),
+        book=book,
         provider=roles.provider,
         consumer=roles.consumer,
         endorser=roles.endorser,

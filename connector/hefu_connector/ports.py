@@ -36,10 +36,13 @@ class Table:
 
     Attributes:
         path: the exact bytes that `snapshot` names; nobody writes to them while they are held.
-        form: ``csv``, ``parquet`` or ``arrow``; ``file`` for what is delivered whole and never looked into.
+        form: ``csv``, ``parquet`` or ``arrow``; ``laid`` for a laid-out snapshot (`engines.laid`); ``cells`` for counts
+            that a database made itself; ``file`` for what is delivered whole and never looked into.
         snapshot: ``sha256:`` of the bytes.
         size: bytes.
-        layout: how to read it: ``delimiter`` and ``encoding`` of a CSV; ``names``, schema name to the file's name.
+        layout: how to read it: ``delimiter`` and ``encoding`` of a CSV; ``names``, schema name to the file's name; of a
+            laid-out snapshot what is laid out.
+        origin: of a laid-out snapshot, ``sha256:`` of the bytes that it was made of.
     """
 
     path: Path
@@ -47,15 +50,20 @@ class Table:
     snapshot: str
     size: int
     layout: Object = field(default_factory=dict)
+    origin: str = ""
 
 
 class Source(Protocol):
     """Where one resource's data lives. Held by the enforcement point only."""
 
-    def open(self, columns: Sequence[str]) -> AbstractContextManager[Table]:
+    def open(self, columns: Sequence[str], asked: Object | None = None) -> AbstractContextManager[Table]:
         """The present snapshot, for as long as the context is open.
 
         May be called from any thread, several times at once. Nothing is parsed in this process.
+
+        Args:
+            asked: what the worker will be asked, where it counts (`engines.shape`): then a snapshot that was laid out
+                for such questions may be handed, or counts that were made where the data lives.
 
         Raises:
             Unavailable: the source moved, changed its columns or cannot be read; no data value in the message.

@@ -93,6 +93,8 @@ class Settings:
             in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
         spool: folder for snapshots of sources that do not fit into memory; empty keeps them there. A folder on a disk
             holds them in the clear while a worker reads them, and is warned of.
+        layouts: folder for laid-out snapshots (``hefu source refresh``); empty keeps them in memory, until the next
+            start. A folder on a disk holds them in the clear for good: use an encrypted one.
         passphrase_file: of version 0.1.0, which encrypted keys only; the next start makes it the secret.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         database: URL of ledger, journal and contracts, ``postgresql://…`` or ``sqlite:////…``; empty: a SQLite file in
@@ -121,6 +123,7 @@ class Settings:
     test: bool = False
     database: str = ""
     region: str = ""
+    layouts: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")

@@ -41,6 +41,27 @@ class SourceRecord:
     options: Object = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """What its provider is told of a laid-out snapshot; none of it is to be published as it is.
+
+    Attributes:
+        snapshot: ``sha256:`` of it; origin: of the data that it was made of.
+        size: bytes.
+        rows, units: that are laid out.
+        beyond: rows that no query without a filter reads, because their unit has more than it may contribute.
+        seconds: that it took.
+    """
+
+    snapshot: str
+    origin: str
+    size: int
+    rows: int
+    units: int
+    beyond: int
+    seconds: float
+
+
 class Sources(Protocol):
     """The registry of sources. A place that was once one asset stays that asset, even after removal (Q-e). It is one
     registry for all spaces of this store."""

@@ -1151,6 +1151,14 @@ _ENGINE: dict[str, Message] = {
         "工作进程的结果与预期形状不符。没有任何数据被发布；请告知提供方运营者。",
     ),
     # sources
+    "source.layout": _m(
+        "The laid-out snapshot of a source is not what was laid out. Its provider lays it out anew: hefu source refresh.",
+        "数据源的编排快照已非当初编排的内容。请数据提供方重新编排：hefu source refresh。",
+    ),
+    "source.undescribed": _m(
+        "No published product describes source {name} yet. Publish one, then refresh the source.",
+        "尚无已发布的数据产品描述数据源 {name}。请先发布产品，再刷新该数据源。",
+    ),
     "source.moved": _m(
         "The data source is not what its product describes: it is missing, cannot be read, or a column is missing or "
         "of another type. The provider must mend it or publish a new version.",

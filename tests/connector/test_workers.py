@@ -19,6 +19,7 @@ from hefu.errors import Unavailable
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Table
 from hefu_connector.sources import spool as spools
+from hefu_connector.workers.main import ENGINES, MAKERS
 from hefu_connector.workers.pool import Limits, Pool
 
 from tests.connector.engine_world import plan, prepare, write
@@ -88,8 +89,7 @@ def pool(spool: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
 def ask(
     pool: Pool, engine: str, parameters: Object | None = None, *, job: str = "job", deadline: float = 30.0
 ) -> Object:
-    assert pool._spool is not None
-    table = Table(pool._spool / "table", "parquet", "sha256:", 0)
+    table = Table(pool._folders[0] / "table", "parquet", "sha256:", 0)
     return pool.run(engine, parameters or {}, table, job=job, deadline=deadline)
 
 
@@ -245,7 +245,7 @@ def test_a_real_worker_counts(spool: Path, tmp_path: Path) -> None:
     prepared = prepare(plan(by=("region",)))
     with Pool(spool, Limits(ready=1)) as pool:
         hello = pool.hello()
-        assert hello["engines"] == ["delivery", "inspect", "statistics"]
+        assert hello["engines"] == sorted({**ENGINES, **MAKERS})
         output = pool.run("statistics", prepared.parameters, Table(path, "parquet", "", 0), job="j", deadline=60)
         assert [row[1] for row in Statistics().read(output, prepared).rows] == ["40", "0", "0"]
         moved = Table(spool / "table", "parquet", "", 0)

@@ -355,7 +355,7 @@ def check_snapshot(contract: Contract, table: Table) -> None:
         Refused: the data is another than was agreed on.
     """
     rule = contract.agreement.snapshot_rule
-    if rule not in ("latest", f"pinned:{table.snapshot}"):
+    if rule not in ("latest", f"pinned:{table.snapshot}", f"pinned:{table.origin}"):
         raise Refused("contract.snapshot", agreement=contract.agreement.id)
 
 

@@ -126,8 +126,9 @@ def _snapshot(scribe: Scribe, admitted: Admitted, table: Table) -> str:
     A digest of the bytes is a function of every row, without noise. The salt is this provider's signature of the
     computation's id, which nobody else can make and Ed25519 makes the same again: so the provider can open it.
     """
-    if admitted.contract.agreement.snapshot_rule == f"pinned:{table.snapshot}":
-        return table.snapshot
+    for digest in (table.snapshot, table.origin):  # what is laid out is the same data in another form
+        if admitted.contract.agreement.snapshot_rule == f"pinned:{digest}":
+            return digest
     name = admitted.request.computation
     salt = hashlib.sha256(scribe.signer.sign(f"hefu snapshot salt {name}".encode())).digest()
     return receipt.commit("snapshot", table.snapshot, salt)

@@ -432,7 +432,9 @@ class Enforcement:
 
     def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table, History | None]:
         world, job = self._world, admitted.request.computation
-        with world.sources(admitted.resource.id).open(sorted(admitted.prepared.reads)) as table:
+        prepared = admitted.prepared
+        asked = prepared.parameters if prepared.delivery is None else None
+        with world.sources(admitted.resource.id).open(sorted(prepared.reads), asked) as table:
             admission.check_snapshot(admitted.contract, table)
             history = self._history(admitted, table)
             if job in self._stopped:

@@ -9,8 +9,9 @@ from typing import Protocol
 from hefu.envelope import new_id
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import check_name
+from hefu_policies.resource import Resource
 
-from hefu_connector.shelves import Products, ProductState, SourceRecord, Sources
+from hefu_connector.shelves import LaidOut, Products, ProductState, SourceRecord, Sources
 
 
 class Look(Protocol):
@@ -33,13 +34,30 @@ class Look(Protocol):
         ...
 
 
+class Lay(Protocol):
+    """What lays sources out for fast questions."""
+
+    def make(self, source: SourceRecord, resources: Sequence[Resource]) -> LaidOut:
+        """Lay a source out as it is now, as its descriptions say; the first that has a column decides of it.
+
+        Raises:
+            Unavailable: it cannot be read, is not as described, or there is no room.
+        """
+        ...
+
+    def drop(self, resource: str) -> None:
+        """Forget what is laid out."""
+        ...
+
+
 class SourceBook:
     """Registers, changes and forgets sources. Safe to use from many threads."""
 
-    def __init__(self, sources: Sources, products: Products, look: Look) -> None:
+    def __init__(self, sources: Sources, products: Products, look: Look, lay: Lay) -> None:
         self._sources = sources
         self._products = products
         self._look = look
+        self._lay = lay
 
     def add(self, source: SourceRecord) -> SourceRecord:
         """Register a source after looking that it can be read; `resource` is set here.
@@ -67,7 +85,29 @@ class SourceBook:
         made = replace(self._look.spell(source), resource=held.resource)
         self._look.columns(made)
         self._sources.change(made)
+        self._lay.drop(made.resource)
         return made
+
+    def refresh(self, name: str) -> LaidOut:
+        """Lay a source out as it is now; from then on questions are answered from that, until it is laid out anew.
+
+        Raises:
+            NotFound: no such source.
+            Conflict: no published product describes it yet.
+            Unavailable: as `Lay.make`.
+        """
+        held = self.find(name)
+        published = (each for each in self._products.all(held.resource) if each.state is ProductState.PUBLISHED)
+        described = [one for each in published for one in each.description.resources if one.id == held.resource]
+        if not described:
+            raise Conflict("source.undescribed", name=name)
+        return self._lay.make(held, described)
+
+    def release(self, name: str) -> SourceRecord:
+        """Forget what is laid out of a source: questions read it as it is at the time. Raises NotFound."""
+        held = self.find(name)
+        self._lay.drop(held.resource)
+        return held
 
     def remove(self, name: str) -> None:
         """Forget a source.
@@ -81,6 +121,7 @@ class SourceBook:
             if each.state is not ProductState.RETIRED:
                 raise Conflict("source.used", name=name, product=each.product)
         self._sources.remove(name)
+        self._lay.drop(held.resource)
 
     def find(self, name: str) -> SourceRecord:
         """A source; raises NotFound."""

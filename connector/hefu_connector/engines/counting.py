@@ -19,7 +19,8 @@ from hefu_policies.reading import Place
 
 from hefu_connector.engines import Moved, noise
 from hefu_connector.engines import duckdb_sql as sql
-from hefu_connector.engines.shape import Key, Shape
+from hefu_connector.engines.laid import FORM, Laid
+from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
@@ -32,7 +33,6 @@ LOCKS = (
     "SET allow_community_extensions=false",
     "SET python_enable_replacements=false",
     "SET TimeZone='UTC'",
-    "SET preserve_insertion_order=false",
     "SET lock_configuration=true",
 )
 _SMALLEST_MEMORY = 256 << 20
@@ -52,11 +52,7 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         Moved: the file is not the table that was described.
     """
     shape = Shape.of(parameters["shape"])
-    try:
-        exact, rows = _count(shape, open_table(path, form, layout))
-    except (duckdb.Error, Moved):
-        # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
-        exact, rows = _count(shape, open_table(path, form, layout, mend=True))
+    exact, rows = _exact_of(shape, path, form, layout)
     noised: list[Json] = []
     places = Place(parameters["noise"], "noise").items()
     for values, measure, place in zip(exact, shape.measures, places, strict=True):
@@ -73,35 +69,51 @@ def warm() -> None:
     noise.add_noise([0], 1, 10**9)
 
 
-def connect(native: str) -> Any:
-    """A DuckDB in memory that can reach no network, extension or setting, and no file but one at most."""
+def connect(native: str, *, ordered: bool = False) -> Any:
+    """A DuckDB in memory that can reach no network, extension or setting, and no file but one at most.
+
+    Args:
+        ordered: rows stay in the order of their file wherever DuckDB promises it.
+    """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     memory = max(_SMALLEST_MEMORY, limit // 2) if limit > 0 else 1 << 30
     connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": f"{memory >> 20}MiB"})
     if native:
         connection.execute(f"SET allowed_paths=['{native}']")
+    connection.execute(f"SET preserve_insertion_order={str(ordered).lower()}")
     for setting in LOCKS:
         connection.execute(setting)
     return connection
 
 
-def _count(shape: Shape, opened: Opened) -> tuple[list[list[int]], int]:
-    connection = connect(opened.native)
+def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[list[int]], int]:
+    if form == FORM:
+        return _count(shape, open_table(path, "parquet", {}), Laid.of(layout["laid"]))
     try:
-        require(opened, shape.columns)
-        attach(connection, opened, shape.columns, sql.SOURCE)
+        return _count(shape, open_table(path, form, layout))
+    except (duckdb.Error, Moved):
+        # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
+        return _count(shape, open_table(path, form, layout, mend=True))
+
+
+def _count(shape: Shape, opened: Opened, laid: Laid | None = None) -> tuple[list[list[int]], int]:
+    connection = connect(opened.native, ordered=laid is not None)
+    try:
+        if laid is None:
+            require(opened, shape.columns)
+        attach(connection, opened, shape.columns if laid is None else opened.fields, sql.SOURCE)
         for index, key in enumerate(shape.keys):
-            if key.column:
-                _declare(connection, sql.table_of(index), key, shape.columns[key.column])
-        return _exact(connection, shape), opened.rows()
+            if key.column and not (laid and laid.position(key.column, key.labels)):
+                declare(connection, sql.table_of(index), key.labels, shape.columns[key.column])
+        return _exact(connection, shape, laid), opened.rows()
     finally:
         connection.close()
         opened.close()
 
 
-def _exact(connection: Any, shape: Shape) -> list[list[int]]:
+def _exact(connection: Any, shape: Shape, laid: Laid | None) -> list[list[int]]:
     """One list for each measure: its numbers by cell, and within a cell by bin."""
-    statement, values = sql.aggregate(shape, secrets.randbits(62))
+    statement, values = sql.aggregate(shape, secrets.randbits(62), laid)
     exact = [[0] * (shape.cells * each.width) for each in shape.measures]
     for cell, *found in connection.execute(statement, values).fetchall():
         for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
@@ -113,8 +125,9 @@ def _exact(connection: Any, shape: Shape) -> list[list[int]]:
     return exact
 
 
-def _declare(connection: Any, table: str, key: Key, kind: str) -> None:
-    texts = pa.table({"value": key.labels, "position": pa.array(range(key.size), pa.int64())})
+def declare(connection: Any, table: str, labels: tuple[str, ...], kind: str) -> None:
+    """Make the table of a key's declared values and their positions."""
+    texts = pa.table({"value": list(labels), "position": pa.array(range(len(labels)), pa.int64())})
     name = f"{table}_texts"
     connection.register(name, texts)
     connection.execute(sql.declared(table, kind))

@@ -5,28 +5,54 @@ The order is that of `hefu_connector.engines.shape`. No expression here can fail
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
+from hefu_connector.computing.steps import Grid
 from hefu_connector.engines.duckdb_steps import PHYSICAL, Binder, Value, Writer, quote
 from hefu_connector.engines.shape import PRESENT, ROWS, SQUARES, STEPS_HISTOGRAM, UNITS, Key, Measure, Shape
 
 SOURCE = "src"
 
 
-def aggregate(shape: Shape, salt: int) -> tuple[str, dict[str, Value]]:
+class Ready(Protocol):
+    """What a laid-out table has ready for each row, as fields (`hefu_connector.engines.laid`)."""
+
+    @property
+    def unit(self) -> str:
+        """The field with the number of the privacy unit, which every row has."""
+        ...
+
+    def field(self, name: str) -> str:
+        """The field with a column's values, of its declared type."""
+        ...
+
+    def steps(self, name: str, grid: Grid) -> str:
+        """The field with a column's steps on a grid; empty where there is none."""
+        ...
+
+    def position(self, name: str, labels: tuple[str, ...]) -> str:
+        """The field with the position of a column's value among labels, NULL for none; empty where there is none."""
+        ...
+
+
+def aggregate(shape: Shape, salt: int, ready: Ready | None = None) -> tuple[str, dict[str, Value]]:
     """The one statement of a shape, and its parameters. It returns (cell, measures…) of the cells that have rows.
 
     A steps-histogram is a map from bin to count; every other measure is a whole number.
 
     Args:
         salt: fresh and secret; decides which rows of a unit with too many are read, by what stands in them.
+        ready: of a laid-out table. Its rows of one unit lie together, and the connection keeps their order.
     """
     writer = Writer(shape)
-    columns = ", ".join(
-        f"{(unit_of if name == shape.unit else typed)(quote(name), kind)} AS {writer.column(name)}"
-        for name, kind in shape.columns.items()
+    columns = ", ".join(_columns(shape, writer, ready))
+    done = [name for name, grid in shape.grids.items() if ready is not None and ready.steps(name, grid)]
+    stored = "".join(
+        f", {writer.stored(name)} AS {writer.column(name)}_steps" for name in shape.grids if name not in done
     )
-    stored = "".join(f", {writer.stored(name)} AS {writer.column(name)}_steps" for name in shape.grids)
-    kept = _kept(shape, writer)
-    bound = _bound(shape, salt, writer.binder)
+    kept = _kept(shape, writer, ready)
+    bound = _bound(shape, salt, writer.binder) if ready is None else _laid_bound(shape)
     found = ", ".join(_measure(each, index) for index, each in enumerate(shape.measures))
     statement = (
         f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {SOURCE}), "  # noqa: S608
@@ -68,11 +94,48 @@ def unit_of(name: str, kind: str) -> str:
     return f"CASE WHEN TRY_CAST({name} AS DOUBLE) = {cast} THEN {cast} END" if kind == "integer" else cast
 
 
-def _kept(shape: Shape, writer: Writer) -> str:
+def _columns(shape: Shape, writer: Writer, ready: Ready | None) -> Iterator[str]:
+    """The fields of a row: every column as its declared type, and what a laid-out table has ready."""
+    for name, kind in shape.columns.items():
+        if ready is None:
+            yield f"{(unit_of if name == shape.unit else typed)(quote(name), kind)} AS {writer.column(name)}"
+        else:
+            yield f"{ready.field(name)} AS {writer.column(name)}"
+    if ready is not None:
+        yield from _done(shape, writer, ready)
+
+
+def _done(shape: Shape, writer: Writer, ready: Ready) -> Iterator[str]:
+    for name, grid in shape.grids.items():
+        if field := ready.steps(name, grid):
+            yield f"CAST({field} AS BIGINT) AS {writer.column(name)}_steps"
+    for index, key in enumerate(shape.keys):
+        if key.column and (field := ready.position(key.column, key.labels)):
+            yield f"CAST({field} AS BIGINT) AS place{index}"
+    if shape.unit is not None:
+        yield f"{ready.unit} AS unit_number"
+
+
+def _laid_bound(shape: Shape) -> str:
+    """Rows of one unit lie together: one is kept unless the row that many before it is of the same unit.
+
+    The rows before it are those that passed the filter and the groups. DuckDB streams this window, and keeps the order
+    of a file through filters and a window with an empty OVER while ``preserve_insertion_order`` is set.
+    Source: https://duckdb.org/docs/2.0/sql/dialect/order_preservation.html; held by tests/connector/test_layouts.py.
+    """
+    if shape.unit is None:
+        return ""
+    return f" QUALIFY lag(unit, {int(shape.max_contribution)}) OVER () IS DISTINCT FROM unit"
+
+
+def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:
     place, joins, tests = [], "", []
     stride = 1
     for index, key in reversed(list(enumerate(shape.keys))):
-        if key.column:
+        if key.column and ready is not None and ready.position(key.column, key.labels):
+            position = f"place{index}"
+            tests.append(f"{position} IS NOT NULL")
+        elif key.column:
             joins += f" JOIN {quote(table_of(index))} k{index} ON {writer.column(key.column)} = k{index}.value"
             position = f"k{index}.position"
         else:
@@ -80,13 +143,14 @@ def _kept(shape: Shape, writer: Writer) -> str:
             tests.append(f"{position} IS NOT NULL")
         place.append(f"{position} * {stride}")
         stride *= key.size
-    if shape.unit is not None:
+    if shape.unit is not None and ready is None:
         # A row that names no unit is left out: nobody's contribution could be bounded by it.
         tests.append(f"{writer.column(shape.unit)} IS NOT NULL")
     if shape.filter is not None:
         tests.append(writer.condition(shape.filter))
     fields = [f"{' + '.join(place) or '0'} AS cell"]
-    fields += [f"{writer.column(shape.unit)} AS unit"] if shape.unit is not None else []
+    if shape.unit is not None:
+        fields.append(f"{writer.column(shape.unit) if ready is None else 'unit_number'} AS unit")
     fields += [f"{_value(each, shape, writer)} AS v{index}" for index, each in _looking(shape)]
     where = f" WHERE {' AND '.join(tests)}" if tests else ""
     return f"SELECT {', '.join(fields)} FROM {writer.last}{joins}{where}"  # noqa: S608

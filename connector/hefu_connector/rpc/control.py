@@ -194,6 +194,19 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
         told = [control_pb2.SourceColumn(name=name, type=type_) for name, type_ in columns.items()]
         return control_pb2.InspectSourceResponse(source=views.source(record), columns=told)
 
+    def RefreshSource(
+        self, request: control_pb2.RefreshSourceRequest, context: grpc.ServicerContext
+    ) -> control_pb2.RefreshSourceResponse:
+        """Lay a source out anew, or forget what is laid out."""
+        name = id_in(request.name, "sources")
+        if request.release:
+            return control_pb2.RefreshSourceResponse(source=views.source(self._desk.book.release(name)))
+        made = self._desk.book.refresh(name)
+        return control_pb2.RefreshSourceResponse(
+            source=views.source(self._desk.book.find(name)), snapshot=made.snapshot, origin=made.origin,
+            size=made.size, rows=made.rows, units=made.units, rows_beyond=made.beyond, seconds=made.seconds,
+        )  # fmt: skip
+
     # ------------------------------------------------------------ products
 
     def PublishProduct(

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
+from hefu.canonical import Object
 from hefu.errors import Malformed, Unavailable
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -46,8 +47,9 @@ class DatabaseSource:
     named: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
-    def open(self, columns: Sequence[str]) -> Iterator[Table]:
+    def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """The present snapshot of some columns, and of no others. See `Source.open`."""
+        del asked
         with spool.place(self.spool) as path:
             try:
                 self._read(list(columns), path)

@@ -32,9 +32,9 @@ class FileSource:
     layout: Object = field(default_factory=dict)
 
     @contextmanager
-    def open(self, columns: Sequence[str]) -> Iterator[Table]:
+    def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """The present snapshot of the whole file; the worker reads only the columns it needs. See `Source.open`."""
-        del columns
+        del columns, asked
         with spool.place(self.spool) as path:
             spool.copy(self.path, path)
             digest, size = spool.measure(path)

@@ -1,13 +1,17 @@
 """Messages between a connector and its worker: a length of four bytes, then canonical JSON; capped at both ends.
 
-After a request the connector hands over the table, as an open file.
+After a request the connector hands over the table, as an open file. A worker that makes a file sends it in pieces
+before its answer, since it can write none itself.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hefu import canonical
 from hefu.canonical import Object
@@ -15,6 +19,7 @@ from hefu.errors import Malformed
 
 LARGEST = 72 << 20  # bytes: the largest delivery, with room
 _HEAD = 4
+_PIECE = 1 << 20  # bytes
 
 
 class Closed(Exception):
@@ -49,6 +54,48 @@ def receive(descriptor: int, limit: int = LARGEST) -> Object:
         return canonical.decode_object(_exactly(descriptor, size), limit)
     except Malformed:
         raise Closed from None
+
+
+class Sink(io.RawIOBase):
+    """What a worker writes a file to: each piece goes to the connector, and `end` says that it was the last."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, piece: Any) -> int:
+        """Send a piece; blocks until it is taken. Raises Closed."""
+        view = memoryview(piece).cast("B")
+        for start in range(0, len(view), _PIECE):
+            self._send(view[start : start + _PIECE])
+        return len(view)
+
+    def end(self) -> None:
+        """Say that the file is whole."""
+        self._send(memoryview(b""))
+
+    def _send(self, piece: memoryview) -> None:
+        try:
+            data = memoryview(len(piece).to_bytes(_HEAD, "big") + bytes(piece))
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            raise Closed from None
+
+
+def pieces(descriptor: int) -> Iterator[bytes]:
+    """The pieces of a file that a worker sends, until its end.
+
+    Raises:
+        Closed: the other end is gone, or a piece is larger than any may be.
+    """
+    while size := int.from_bytes(_exactly(descriptor, _HEAD), "big"):
+        if size > _PIECE:
+            raise Closed
+        yield _exactly(descriptor, size)
 
 
 def hand(door: socket.socket, table: Path) -> None:

@@ -21,12 +21,14 @@ from hefu_connector.engines import Moved
 from hefu_connector.workers import confinement, frames
 
 Run = Callable[[Object, Path, str, Object], Object]
+Make = Callable[[Object, Path, str, Object, frames.Sink], Object]
 ENGINES = {
     "statistics": "hefu_connector.engines.counting",
     "delivery": "hefu_connector.engines.delivering",
     "exact": "hefu_connector.engines.exact_counting",
     "inspect": "hefu_connector.engines.inspection",
 }
+MAKERS = {"laying": "hefu_connector.engines.laying"}  # of a file, which goes to the connector before the answer
 # Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.
 _UNWANTED = frozenset({"numpy", "pandas", "scipy", "sklearn", "polars", "matplotlib", "torch"})
 
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run a worker.
 
     Args:
-        arguments: memory in bytes, processor seconds, process id of the pool, the folder of tables or nothing.
+        arguments: memory in bytes, processor seconds, process id of the pool, the folders of tables.
     """
     requests, answers, reached = confine(arguments)
     sys.meta_path.insert(0, _Unwanted())
@@ -49,7 +51,8 @@ def main(arguments: Sequence[str]) -> None:
     for module in modules.values():
         if hasattr(module, "warm"):
             module.warm()
-    serve({name: module.run for name, module in modules.items()}, requests, answers, reached)
+    runs: dict[str, Run] = {name: module.run for name, module in modules.items()}
+    serve({**runs, **{name: _making(module, answers) for name, module in MAKERS.items()}}, requests, answers, reached)
 
 
 def confine(arguments: Sequence[str]) -> tuple[int, int, Object]:
@@ -58,11 +61,11 @@ def confine(arguments: Sequence[str]) -> tuple[int, int, Object]:
     Returns:
         The descriptors of requests and answers, and what was reached: ``network`` and ``files``.
     """
-    memory, seconds, parent, spool = arguments
+    memory, seconds, parent, *folders = arguments
     requests, answers = _take_pipes()
     network = confinement.isolate()
     confinement.die_with(int(parent))
-    files = confinement.see_only([*confinement.libraries(), *([Path(spool)] if spool else [])])
+    files = confinement.see_only([*confinement.libraries(), *(Path(each) for each in folders)])
     confinement.limit(int(memory), int(seconds))
     return requests, answers, {"network": network, "files": files}
 
@@ -88,6 +91,20 @@ def serve(engines: Mapping[str, Run], requests: int, answers: int, reached: Obje
         os._exit(0)
     frames.send(answers, {"values": values})
     os._exit(0)
+
+
+def _making(module: str, answers: int) -> Run:
+    """Make a file and send it; the module is imported when it is needed, since it seldom is."""
+
+    def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
+        make: Make = importlib.import_module(module).make
+        sink = frames.Sink(answers)
+        try:
+            return make(parameters, path, form, layout, sink)
+        finally:
+            sink.end()
+
+    return run
 
 
 def _take_pipes() -> tuple[int, int]:

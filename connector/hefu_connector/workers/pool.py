@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from hefu_connector.workers import frames
 
 log = logging.getLogger("hefu.workers")
 PROGRAM = (sys.executable, "-I", "-m", "hefu_connector.workers.main")
+Take = Callable[[bytes], object]
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     # Fewer arenas and no reservations: the address space is limited.
@@ -96,15 +97,23 @@ class Pool:
     May be used from any number of threads. `close` it: a `with` statement does.
     """
 
-    def __init__(self, spool: Path | None, limits: Limits | None = None, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(
+        self,
+        spool: Path | None,
+        limits: Limits | None = None,
+        program: Sequence[str] = PROGRAM,
+        more: Sequence[Path] = (),
+    ) -> None:
         """Args:
         spool: the folder of tables, of which workers may read what they are handed; None keeps tables in memory.
         program: what is started; tests start others.
+        more: folders with other tables that workers are handed.
         """
-        if spool is not None:
+        folders = [each for each in (spool, *more) if each is not None]
+        for each in folders:
             # It must be there before a worker starts, or the worker is bound to what is not it.
-            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._spool = spool.resolve() if spool else None
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folders = [each.resolve() for each in folders]
         self._limits = limits or Limits()
         self._program = tuple(program)
         self._change = threading.Condition()
@@ -129,6 +138,28 @@ class Pool:
         self, engine: str, parameters: Object, table: Table, *, job: str, deadline: float, spare: int = 0
     ) -> Object:
         """Run one engine on one table in a fresh process and return its output. See `Workers.run`."""
+        return self._run(engine, parameters, table, job, deadline, spare, None)
+
+    def make(
+        self,
+        engine: str,
+        parameters: Object,
+        table: Table,
+        take: Callable[[bytes], object],
+        *,
+        job: str,
+        deadline: float,
+    ) -> Object:
+        """Run an engine that makes a file; as `run`.
+
+        Args:
+            take: gets the pieces of the file, in this thread; what it raises ends the run.
+        """
+        return self._run(engine, parameters, table, job, deadline, 1, take)
+
+    def _run(
+        self, engine: str, parameters: Object, table: Table, job: str, deadline: float, spare: int, take: Take | None
+    ) -> Object:
         ends = time.monotonic() + deadline
         record = self._admit(job)
         timer = threading.Timer(deadline, self._end, (record, "worker.deadline"))
@@ -138,7 +169,7 @@ class Pool:
             with telemetry.step("worker.wait"):
                 worker = self._take(record, ends, min(spare, self._limits.ready - 1))
             with telemetry.step("worker.run", engine=engine):
-                return self._exchange(worker, record, _request(engine, parameters, table), table.path)
+                return self._exchange(worker, record, _request(engine, parameters, table), table.path, take)
         finally:
             timer.cancel()
             with self._change:
@@ -213,10 +244,13 @@ class Pool:
             self._change.notify_all()
             return worker
 
-    def _exchange(self, worker: _Worker, record: _Job, request: Object, table: Path) -> Object:
+    def _exchange(self, worker: _Worker, record: _Job, request: Object, table: Path, take: Take | None) -> Object:
         try:
             frames.send(worker.door.fileno(), request)
             frames.hand(worker.door, table)
+            if take is not None:
+                for piece in frames.pieces(worker.answers):
+                    take(piece)
             answer = frames.receive(worker.answers)
         except frames.Closed:
             with self._change:
@@ -263,7 +297,7 @@ class Pool:
             self._change.notify_all()
 
     def _start(self) -> _Worker | None:
-        limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), str(self._spool or ""))
+        limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), *map(str, self._folders))
         ours, theirs = socket.socketpair()
         try:
             process = subprocess.Popen(

@@ -208,7 +208,7 @@ class Snapshot:
         self._digest = canonical.digest(node.encode())
 
     @contextmanager
-    def open(self, columns: object) -> Iterator[Table]:
+    def open(self, columns: object, asked: object = None) -> Iterator[Table]:
         """As in the port."""
         try:
             faults.point("spool.written")

@@ -437,6 +437,76 @@ class InspectSourceResponse(_message.Message):
 Global___InspectSourceResponse: _TypeAlias = InspectSourceResponse  # noqa: Y015
 
 @_typing.final
+class RefreshSourceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"sources/{name}"."""
+    release: _builtins.bool
+    """Forget what is laid out instead: questions read the source as it is at the time."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        release: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "release", b"release"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshSourceRequest: _TypeAlias = RefreshSourceRequest  # noqa: Y015
+
+@_typing.final
+class RefreshSourceResponse(_message.Message):
+    """For the provider alone; nothing of it is to be published as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    ROWS_BEYOND_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    snapshot: _builtins.str
+    """Digests of what is laid out, and of the data that it was made of; empty where it was released."""
+    origin: _builtins.str
+    size: _builtins.int
+    rows: _builtins.int
+    """Rows that name a privacy unit, and how many units."""
+    units: _builtins.int
+    rows_beyond: _builtins.int
+    """Rows that no question without a filter reads, because their unit has more than it may contribute."""
+    seconds: _builtins.float
+    @_builtins.property
+    def source(self) -> Global___Source: ...
+    def __init__(
+        self,
+        *,
+        source: Global___Source | None = ...,
+        snapshot: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        size: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        units: _builtins.int = ...,
+        rows_beyond: _builtins.int = ...,
+        seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "rows", b"rows", "rows_beyond", b"rows_beyond", "seconds", b"seconds", "size", b"size", "snapshot", b"snapshot", "source", b"source", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshSourceResponse: _TypeAlias = RefreshSourceResponse  # noqa: Y015
+
+@_typing.final
 class SourceColumn(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -68,6 +68,11 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.InspectSourceRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.InspectSourceResponse.FromString,
                 _registered_method=True)
+        self.RefreshSource = channel.unary_unary(
+                '/hefu.v1.ControlService/RefreshSource',
+                request_serializer=hefu_dot_v1_dot_control__pb2.RefreshSourceRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.RefreshSourceResponse.FromString,
+                _registered_method=True)
         self.PublishProduct = channel.unary_unary(
                 '/hefu.v1.ControlService/PublishProduct',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ControlServicePublishProductRequest.SerializeToString,
@@ -277,6 +282,14 @@ class ControlServiceServicer(object):
 
     def InspectSource(self, request, context):
         """Names and types of a source's columns, to draft a product from; never a value.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshSource(self, request, context):
+        """Lays a source out for fast questions, as it is now and as its products describe it; they are answered from that
+        until it is laid out anew. May take minutes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -545,6 +558,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.InspectSource,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.InspectSourceRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.InspectSourceResponse.SerializeToString,
+            ),
+            'RefreshSource': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshSource,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.RefreshSourceRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.RefreshSourceResponse.SerializeToString,
             ),
             'PublishProduct': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishProduct,
@@ -876,6 +894,33 @@ class ControlService(object):
             '/hefu.v1.ControlService/InspectSource',
             hefu_dot_v1_dot_control__pb2.InspectSourceRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.InspectSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/RefreshSource',
+            hefu_dot_v1_dot_control__pb2.RefreshSourceRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.RefreshSourceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class ControlServiceStub:
     """Forgets a source that no listed product uses."""
     InspectSource: _grpc.UnaryUnaryMultiCallable[_control_pb2.InspectSourceRequest, _control_pb2.InspectSourceResponse]
     """Names and types of a source's columns, to draft a product from; never a value."""
+    RefreshSource: _grpc.UnaryUnaryMultiCallable[_control_pb2.RefreshSourceRequest, _control_pb2.RefreshSourceResponse]
+    """Lays a source out for fast questions, as it is now and as its products describe it; they are answered from that
+    until it is laid out anew. May take minutes.
+    """
     PublishProduct: _grpc.UnaryUnaryMultiCallable[_control_pb2.ControlServicePublishProductRequest, _catalog_pb2.Product]
     """Signs and publishes a description; one of a known product becomes its next version."""
     ListProducts: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListProductsRequest, _control_pb2.ListProductsResponse]
@@ -135,6 +139,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Forgets a source that no listed product uses."""
     InspectSource: _aio.UnaryUnaryMultiCallable[_control_pb2.InspectSourceRequest, _control_pb2.InspectSourceResponse]  # type: ignore[assignment]
     """Names and types of a source's columns, to draft a product from; never a value."""
+    RefreshSource: _aio.UnaryUnaryMultiCallable[_control_pb2.RefreshSourceRequest, _control_pb2.RefreshSourceResponse]  # type: ignore[assignment]
+    """Lays a source out for fast questions, as it is now and as its products describe it; they are answered from that
+    until it is laid out anew. May take minutes.
+    """
     PublishProduct: _aio.UnaryUnaryMultiCallable[_control_pb2.ControlServicePublishProductRequest, _catalog_pb2.Product]  # type: ignore[assignment]
     """Signs and publishes a description; one of a known product becomes its next version."""
     ListProducts: _aio.UnaryUnaryMultiCallable[_control_pb2.ListProductsRequest, _control_pb2.ListProductsResponse]  # type: ignore[assignment]
@@ -254,6 +262,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.InspectSourceResponse, _abc.Awaitable[_control_pb2.InspectSourceResponse]]:
         """Names and types of a source's columns, to draft a product from; never a value."""
+
+    @_abc_1.abstractmethod
+    def RefreshSource(
+        self,
+        request: _control_pb2.RefreshSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RefreshSourceResponse, _abc.Awaitable[_control_pb2.RefreshSourceResponse]]:
+        """Lays a source out for fast questions, as it is now and as its products describe it; they are answered from that
+        until it is laid out anew. May take minutes.
+        """
 
     @_abc_1.abstractmethod
     def PublishProduct(
