@@ -13,7 +13,7 @@ from hefu.changes import Changes
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.identity import Binding
-from hefu.notices import SUSPENDED, Change
+from hefu.notices import CHANGES, SUSPENDED, Change
 from hefu_policies import lifecycle
 from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
 from hefu_policies.negotiation import State
@@ -93,9 +93,33 @@ class Notices:
         after = replace(held, notices=held.notices + 1, updated=self._trust.clock.now())
         if not isinstance(notice, Change):
             return after
-        if notice.previous != held.turn:
+        newest = self._newest(held, notice.agreement)
+        own = newest.get(statement.issuer)
+        if notice.previous != (own.digest() if own is not None else ""):
             raise Conflict("agreement.turned", agreement=notice.agreement)
-        actor = Actor(role_of(held, statement.issuer).value)
-        move = AgreementMove.SUSPEND if statement.type == SUSPENDED else AgreementMove.RESUME
-        state = AgreementState.ENDED if held.termination is not None else held.standing
-        return replace(after, standing=lifecycle.advance_agreement(state, actor, move), turn=statement.digest())
+        state = AgreementState.SUSPENDED if _suspends(own) else AgreementState.ACTIVE
+        move = AgreementMove.SUSPEND if _suspends(statement) else AgreementMove.RESUME
+        over = AgreementState.ENDED if held.termination is not None else state
+        lifecycle.advance_agreement(over, _actor(held, statement.issuer), move)
+        halted = any(map(_suspends, {**newest, statement.issuer: statement}.values()))
+        standing = AgreementState.SUSPENDED if halted else AgreementState.ACTIVE
+        return replace(after, standing=standing, turn=statement.digest())
+
+    def _newest(self, held: Talk, agreement: str) -> dict[str, Statement]:
+        """The newest suspension or resumption of each provider: of several, each suspends for itself."""
+        found: dict[str, Statement] = {}
+        after = 0
+        while held.turn and (page := self._store.page(agreement, after, _PAGE)):
+            found |= {each.issuer: each for each in page if each.type in CHANGES}
+            after += len(page)
+        return found
+
+
+def _suspends(statement: Statement | None) -> bool:
+    return statement is not None and statement.type == SUSPENDED
+
+
+def _actor(held: Talk, participant: str) -> Actor:
+    """A further provider is a provider, whatever its part in the negotiation was."""
+    provides = participant in {each.provider for each in held.sought}
+    return Actor.PROVIDER if provides else Actor(role_of(held, participant).value)

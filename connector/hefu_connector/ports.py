@@ -555,7 +555,7 @@ class Turn:
     """A suspension or resumption of an agreement, verified.
 
     Attributes:
-        statement: the provider's signed `agreement.suspended` or `agreement.resumed`.
+        statement: a provider's signed `agreement.suspended` or `agreement.resumed`.
         proof: of a resumption, where it stands in the log, as verified; empty of a suspension, which acts at sight.
     """
 
@@ -575,7 +575,7 @@ class Contract:
         description: that provider's description version, which the agreement names by digest.
         termination: a party's signed end, if there is one.
         proof: index of the countersignature in the log, hashes and checkpoint note, as verified.
-        turns: the provider's suspensions and resumptions, in order.
+        turns: the providers' suspensions and resumptions, in order; each provider's follow each other.
     """
 
     agreement: Agreement
@@ -591,9 +591,13 @@ class Contract:
 
     @property
     def suspension(self) -> Statement | None:
-        """The suspension that holds now; None where the agreement is not suspended."""
-        last = self.turns[-1].statement if self.turns else None
-        return last if last is not None and last.type == SUSPENDED else None
+        """A suspension that holds now; None where no provider has suspended the agreement."""
+        last = {each.statement.issuer: each.statement for each in self.turns}
+        return next((each for each in last.values() if each.type == SUSPENDED), None)
+
+    def last_turn(self, provider: str) -> Statement | None:
+        """A provider's newest suspension or resumption: nobody else takes back what it suspended."""
+        return next((each.statement for each in self.turns[::-1] if each.statement.issuer == provider), None)
 
     def facing(self, provider: str) -> Contract:
         """The same contract with this provider in front; raises NotFound where it is none."""

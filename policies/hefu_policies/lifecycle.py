@@ -1,7 +1,8 @@
 """The lives of an agreement and of a data product, each one table.
 
-Nobody but the provider suspends or resumes an agreement: the table does not remember who suspended it, and what one
-side narrowed the other must not widen. Whether an agreement is inside its dates is a question of the clock, not a
+Nobody but a provider suspends or resumes an agreement, and each only what it suspended itself: of several providers
+each has a state of its own in this table, and the agreement rests while one of them holds it suspended. What one side
+narrowed the other must not widen. Whether an agreement is inside its dates is a question of the clock, not a
 state.
 """
 

@@ -6,7 +6,7 @@ And nothing was released while its provider had suspended an agreement. Each is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hefu import notices
@@ -19,9 +19,11 @@ from hefu.record import SIGHT, Logged
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """From when until when an agreement was suspended; `until` is None where it still is. `index` is the entry's."""
+    """From when until when a provider had suspended an agreement; `until` is None where it still has. `index` is the
+    entry's."""
 
     index: int
+    by: str
     since: datetime
     until: datetime | None = None
 
@@ -38,23 +40,24 @@ def check_suspensions(facts: Facts) -> Findings:
         for id_ in under(end):
             for gap in gaps.get(id_, []) if isinstance(end, Receipt) else []:
                 sealed = logged.statement.time
-                if gap.since + _allowed(facts, id_, logged) < sealed and (gap.until is None or sealed < gap.until):
+                if gap.since + _allowed(facts, id_, gap, logged) < sealed and (gap.until is None or sealed < gap.until):
                     findings.faults.append(
                         f"entry {logged.index}: released under agreement {id_}, which entry {gap.index} had suspended"
                     )
     return findings
 
 
-def _allowed(facts: Facts, agreement: str, sealed: Logged) -> timedelta:
+def _allowed(facts: Facts, agreement: str, gap: Gap, sealed: Logged) -> timedelta:
     contract = facts.contracts.get(agreement)
-    if contract is None or sealed.statement.issuer == contract.provider:
+    mine = contract.facing(sealed.statement.issuer) if contract is not None else None
+    if mine is None or sealed.statement.issuer == gap.by:
         return SIGHT
-    return max(contract.window, SIGHT)
+    return max(mine.window, SIGHT)
 
 
 def _gaps(facts: Facts, findings: Findings) -> dict[str, list[Gap]]:
     gaps: dict[str, list[Gap]] = {}
-    last: dict[str, str] = {}
+    last: dict[tuple[str, str], str] = {}
     for logged in facts.record.of(*notices.READERS):
         findings.seen += 1
         try:
@@ -75,22 +78,25 @@ def _faults(facts: Facts, findings: Findings, logged: Logged, notice: Notice) ->
         facts.missing(findings, f"{where}: is about agreement {notice.agreement}, which is not in this log")
         return
     provides = logged.type in CHANGES
-    if logged.statement.issuer not in ((contract.provider,) if provides else contract.parties):
+    providers = [each.provider for each in (contract, *contract.further)]
+    if logged.statement.issuer not in (providers if provides else contract.parties):
         yield f"{where}: states something about agreement {notice.agreement} that is not its issuer's to state"
     if notice.digest != contract.digest:
         yield f"{where}: names another digest than that of agreement {notice.agreement}"
 
 
-def _turn(facts: Facts, logged: Logged, change: Change, gaps: list[Gap], last: dict[str, str]) -> list[str]:
-    where, before = f"entry {logged.index}", last.get(change.agreement, "")
+def _turn(facts: Facts, logged: Logged, change: Change, gaps: list[Gap], last: dict[tuple[str, str], str]) -> list[str]:
+    where, issuer = f"entry {logged.index}", logged.statement.issuer
     if change.agreement not in facts.contracts:
         return []
-    open_ = bool(gaps) and gaps[-1].until is None
+    before = last.get((change.agreement, issuer), "")
+    mine = [index for index, each in enumerate(gaps) if each.by == issuer]
+    open_ = bool(mine) and gaps[mine[-1]].until is None
     if change.previous != before or (logged.type == SUSPENDED) is open_:
         return [f"{where}: does not follow the last suspension or resumption of agreement {change.agreement}"]
-    last[change.agreement] = logged.statement.digest()
+    last[change.agreement, issuer] = logged.statement.digest()
     if logged.type == SUSPENDED:
-        gaps.append(Gap(logged.index, logged.statement.time))
+        gaps.append(Gap(logged.index, issuer, logged.statement.time))
     else:
-        gaps[-1] = Gap(gaps[-1].index, gaps[-1].since, logged.statement.time)
+        gaps[mine[-1]] = replace(gaps[mine[-1]], until=logged.statement.time)
     return []

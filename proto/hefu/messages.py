@@ -729,7 +729,7 @@ _CONNECTOR: dict[str, Message] = {
         "提供方已于 {since} 中止合约 {agreement}。请等待恢复，或向提供方询问原因。",
     ),
     "agreement.provider_only": _m(
-        "Only its provider suspends or resumes agreement {agreement}. You may end it: hefu contract terminate {agreement}",
+        "Only its providers suspend or resume agreement {agreement}, each for itself. You may end it: hefu contract terminate {agreement}",
         "只有提供方可以中止或恢复合约 {agreement}。您可以终止它：hefu contract terminate {agreement}",
     ),
     "contract.not_in_force": _m(

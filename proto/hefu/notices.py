@@ -1,8 +1,8 @@
 """What a party states about an agreement after it was made: suspended, resumed, a duty fulfilled, a deviation seen.
 
-Each notice names the agreement by id and digest. Suspensions and resumptions form a chain: each names the digest of
-the one before, so that an old resumption cannot be shown again after a newer suspension. A termination has a form of
-its own (`agreement.terminated`) and is final.
+Each notice names the agreement by id and digest. Suspensions and resumptions of one provider form a chain: each names
+the digest of the one before, so that an old resumption cannot be shown again after a newer suspension. A termination
+has a form of its own (`agreement.terminated`) and is final.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Change:
     Attributes:
         agreement: its id; ``digest`` is that of its payload.
         code: a stable word, ``reason`` a sentence for people.
-        previous: digest of the change before it; empty for the first.
+        previous: digest of the issuer's change before it; empty for its first.
     """
 
     agreement: str

@@ -184,3 +184,29 @@ def test_a_request_that_not_all_can_meet_is_not_taken(joint: Joint, world: World
         changes["further"] = [own.body()]
     with pytest.raises((NotFound, Refused)):
         joint.send(joint.consumer, joint.request(**changes))
+
+
+def test_each_provider_suspends_for_itself_and_the_service_provider_does_not(joint: Joint) -> None:
+    joint.reach("FINALIZED")
+    assert joint.agreement is not None
+    last: dict[str, str] = {}
+
+    def turn(who: Person, word: str) -> str:
+        assert joint.agreement is not None
+        body: Object = {
+            "agreement": joint.agreement_id, "digest": joint.agreement.digest(), "code": "asked", "reason": "a check",
+            "previous": last.get(who.id, ""),
+        }  # fmt: skip
+        data = who.says(f"agreement.{word}", body)
+        talk = joint.world.rooms.notices.record(who.caller, data)
+        last[who.id] = Statement.parse(data).digest()
+        return str(talk.standing.value)
+
+    assert turn(joint.second, "suspended") == "suspended"
+    with pytest.raises(Conflict):  # the first suspended nothing that it could resume
+        turn(joint.provider, "resumed")
+    assert turn(joint.provider, "suspended") == "suspended"
+    assert turn(joint.second, "resumed") == "suspended"
+    assert turn(joint.provider, "resumed") == "active"
+    with pytest.raises(Conflict):
+        turn(joint.service, "suspended")

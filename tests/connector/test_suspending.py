@@ -72,7 +72,7 @@ def test_a_suspension_acts_at_once_and_a_resumption_when_the_log_shows_it(space:
 
 
 def test_only_the_provider_suspends(space: Space, agreement: str) -> None:
-    with pytest.raises(Refused, match="Only its provider"):
+    with pytest.raises(Refused, match="Only its providers"):
         notices(side(space, "pharma-b")).suspend(agreement, SUSPENDED, "I would")
     with pytest.raises(NotFound):
         notices(side(space, "hospital-a")).suspend("agr-of-nobody-at-all", SUSPENDED, "what")

@@ -56,7 +56,7 @@ class Papers:
             providers a JSON list of theirs, in the order of the parties.
         proof: where the countersignature stands in the log: a C2SP tlog-proof (`hefu.tlog.proof.LogProof`) in UTF-8.
         termination: a party's `agreement.terminated` envelope, if it ended.
-        turns: the provider's suspensions and resumptions in order: envelope, and of a resumption its log proof.
+        turns: the providers' suspensions and resumptions in order: envelope, and of a resumption its log proof.
     """
 
     agreement: bytes
@@ -147,20 +147,23 @@ def verify_termination(
 def verify_turns(
     turns: Sequence[tuple[bytes, bytes]], statement: Statement, agreement: Agreement, trust: Trust, pins: Pins
 ) -> tuple[Turn, ...]:
-    """The provider's suspensions and resumptions: each follows the one before, and every resumption is in the log.
+    """The providers' suspensions and resumptions: each follows its provider's one before, and every resumption is in
+    the log.
 
-    Of several providers it is the first, who drew the agreement up and issued it; every party may end it.
+    Each of several providers suspends for itself and resumes what it suspended itself.
 
     Raises:
         Malformed: one cannot be read.
-        Untrusted: not the provider's, not signed by it, about other bytes, out of order, or without its proof.
+        Untrusted: not a provider's, not signed by it, about other bytes, out of order, or without its proof.
     """
     found: list[Turn] = []
-    state, last = AgreementState.ACTIVE, ""
+    start = AgreementState.ACTIVE, ""
+    newest = {each.participant: start for each in agreement.providers}
     for envelope, proof in turns:
         said = Statement.parse(envelope)
         change = Change.of(said)
-        _hold(agreement, "turn", (said.space, said.issuer) == (pins.space, statement.issuer))
+        _hold(agreement, "turn", said.space == pins.space and said.issuer in newest)
+        state, last = newest[said.issuer]
         _hold(agreement, "turn", (change.agreement, change.digest) == (agreement.id, statement.digest()))
         _hold(agreement, "turn", change.previous == last)
         trust.verify(said)
@@ -168,7 +171,8 @@ def verify_turns(
         _hold(agreement, "turn", suspends is (state is AgreementState.ACTIVE))
         if not suspends:  # it widens rights again
             _read_proof(proof).verify(leaf_hash(envelope), pins.log)
-        state, last = AgreementState.SUSPENDED if suspends else AgreementState.ACTIVE, said.digest()
+        state = AgreementState.SUSPENDED if suspends else AgreementState.ACTIVE
+        newest[said.issuer] = state, said.digest()
         found.append(Turn(said, proof))
     return tuple(found)
 

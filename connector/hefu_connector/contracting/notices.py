@@ -92,8 +92,8 @@ class Notices:
 
         Raises:
             NotFound: no such agreement.
-            Refused: only its provider may.
-            Conflict: it is suspended already, or over.
+            Refused: only its providers may, each for itself.
+            Conflict: this provider suspended it already, or it is over.
         """
         with self._turning:
             held = self._contracts.load(agreement)
@@ -105,7 +105,8 @@ class Notices:
         return self._contracts.load(agreement)
 
     def resume(self, agreement: str, code: str, reason: str, user: str = "") -> Contract:
-        """Resume a suspended agreement; it is in force again once the log shows it. Raises as `suspend`."""
+        """Resume what this provider suspended; it is in force again once the log shows it, and no other provider holds
+        it suspended. Raises as `suspend`."""
         with self._turning:
             held = self._contracts.load(agreement)
             waits = self._waiting_resumption(agreement)
@@ -131,13 +132,15 @@ class Notices:
         self, held: Contract, move: AgreementMove, type_: str, code: str, reason: str, user: str
     ) -> Statement:  # fmt: skip
         agreement = held.agreement
-        if held.statement.issuer != self._author.participant:  # of several providers, the first
+        if self._author.participant not in {each.participant for each in agreement.providers}:
             raise Refused("agreement.provider_only", agreement=agreement.id)
-        state = AgreementState.SUSPENDED if held.suspension is not None else AgreementState.ACTIVE
+        newest = held.last_turn(self._author.participant)
+        suspended = newest is not None and newest.type == SUSPENDED
+        state = AgreementState.SUSPENDED if suspended else AgreementState.ACTIVE
         if held.termination is not None:
             state = AgreementState.ENDED
         lifecycle.advance_agreement(state, Actor.PROVIDER, move)
-        last = held.turns[-1].statement.digest() if held.turns else ""
+        last = newest.digest() if newest is not None else ""
         change = Change(agreement.id, held.statement.digest(), code, reason[:500], last)
         return self._author.say(type_, change.body(), user=user)
 
@@ -267,7 +270,8 @@ class Notices:
         named = (notice.agreement, notice.digest) == (agreement.id, held.statement.digest())
         if statement.space != self._pins.space or statement.issuer not in parties or not named:
             raise Untrusted("contract.broken", agreement=agreement.id, where="notice")
-        if statement.type in CHANGES and statement.issuer != held.statement.issuer:
+        providers = {each.participant for each in agreement.providers}
+        if statement.type in CHANGES and statement.issuer not in providers:
             raise Untrusted("contract.broken", agreement=agreement.id, where="turn")
         self._trust.verify(statement)
         return notice

@@ -326,7 +326,7 @@ class Overview:
         self, contract: Contract, charges: Mapping[str, Charge], negotiation: Negotiation | None = None
     ) -> Standing:
         agreement, end, halt = contract.agreement, contract.termination, contract.suspension
-        last = end or (contract.turns[-1].statement if contract.turns else contract.countersignature)
+        last = end or halt or (contract.turns[-1].statement if contract.turns else contract.countersignature)
         state = "ACTIVE" if self._author.clock.now() <= agreement.not_after else "EXPIRED"
         purpose = negotiation.request.purpose if negotiation else self._consumer.purpose(agreement.negotiation)
         return Standing(

@@ -100,8 +100,8 @@ class SqlContracts:
             held, turns = self._verify(row), _turns(row)
             if any(each.statement.digest() == turn.statement.digest() for each in held.turns):
                 return
-            last = held.turns[-1].statement.digest() if held.turns else ""
-            if Change.of(turn.statement).previous != last:
+            last = held.last_turn(turn.statement.issuer)
+            if Change.of(turn.statement).previous != (last.digest() if last else ""):
                 raise Conflict("agreement.turned", agreement=agreement)
             verify_turns((*turns, pair), held.statement, held.agreement, self._trust, self._pins)
             mine = AGREEMENTS.c.space == self._database.space, AGREEMENTS.c.id == agreement

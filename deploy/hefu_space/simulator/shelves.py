@@ -251,10 +251,10 @@ class MemoryContracts:
         held = self.load(agreement)
         if any(each.statement.digest() == turn.statement.digest() for each in held.turns):
             return
-        last = held.turns[-1].statement.digest() if held.turns else ""
+        last = held.last_turn(turn.statement.issuer)
         with self._store.writing() as draft:
             kept: Papers = draft.read(PAPERS)[agreement]
-            if Change.of(turn.statement).previous != last:
+            if Change.of(turn.statement).previous != (last.digest() if last else ""):
                 raise Conflict("agreement.turned", agreement=agreement)
             turns = (*kept.turns, (turn.statement.to_bytes(), turn.proof))
             verify_turns(turns, held.statement, held.agreement, self._trust, self._pins)
