@@ -1098,6 +1098,22 @@ _ENGINE: dict[str, Message] = {
         "Divide by another number, or use ROUND.",
         "除数恒为零，或 FLOOR 的除数可正可负。请改用其他除数，或使用 ROUND。",
     ),
+    "plan.constant": _m(
+        "The expression is 0 whatever the data says, so there is nothing to ask. Use a column in it.",
+        "无论数据如何，该表达式恒为 0，无需查询。请在其中使用列。",
+    ),
+    "plan.no_part": _m(
+        "Column {column} has no {part} to take: it must be a date, and for an hour a timestamp.",
+        "列 {column} 没有可取的 {part}：须为日期类型；取小时则须为时间戳。",
+    ),
+    "plan.width": _m(
+        "The width of a bin must be a multiple of the number's step, which is {step}. Write such a width.",
+        "分箱宽度须为该数值步长 {step} 的整数倍。请改写宽度。",
+    ),
+    "plan.too_many_values": _m(
+        "A mode is sought among at most {limit} values, and the number can have more. Round it, or group by BIN.",
+        "众数最多在 {limit} 个取值中查找，而该数值可能更多。请先取整，或用 BIN 分组。",
+    ),
     "plan.boolean_order": _m(
         "Column {column} is true or false. Compare it with = TRUE or = FALSE.",
         "列 {column} 为布尔类型。请写 = TRUE 或 = FALSE。",

@@ -132,9 +132,13 @@ def test_a_very_deep_tree_is_refused_before_it_is_walked() -> None:
         Plan.of({**WHOLE.body(), "filter": tree})
 
 
-def test_a_histogram_stands_alone() -> None:
+def test_there_is_one_histogram_and_in_the_first_version_it_stands_alone() -> None:
+    beside = plan(Aggregate("histogram", "h", "age", bins=2), Aggregate("count", "n"))
+    assert beside.body()["version"] == 2
+    with pytest.raises(Malformed, match="first version"):
+        Plan.of({**beside.body(), "version": 1})
     with pytest.raises(Malformed):
-        plan(Aggregate("histogram", "h", "age", bins=2), Aggregate("count", "n"))
+        plan(Aggregate("histogram", "h", "age", bins=2), Aggregate("histogram", "i", "age", bins=2))
     with pytest.raises(Malformed):
         Aggregate("histogram", "h", "age", bins=2, edges=(Decimal(1), Decimal(2)))
     with pytest.raises(Malformed):

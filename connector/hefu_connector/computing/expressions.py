@@ -269,12 +269,9 @@ def numbers(predicate: Predicate) -> Iterator[Expression]:
 
 
 def conditions(expression: Expression) -> Iterator[Predicate]:
-    """Every condition of every CASE of a tree, those within conditions included."""
+    """The conditions of every CASE of a tree; those within the numbers of these conditions are theirs."""
     if isinstance(expression, Case):
-        for each in expression.whens:
-            yield each.condition
-            for number in numbers(each.condition):
-                yield from conditions(number)
+        yield from (each.condition for each in expression.whens)
     for part in expression.parts():
         yield from conditions(part)
 

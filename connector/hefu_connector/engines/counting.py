@@ -120,7 +120,7 @@ def _exact(connection: Any, shape: Shape, laid: Laid | None) -> list[list[int]]:
             if measure.width == 1:
                 numbers[int(cell)] = int(value)
             else:
-                for bin_, count in value.items():
+                for bin_, count in (value or {}).items():  # none where every value is absent
                     numbers[int(cell) * measure.width + int(bin_)] = int(count)
     return exact
 

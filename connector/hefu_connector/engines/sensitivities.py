@@ -1,0 +1,62 @@
+"""How far one privacy unit moves each measure: the rules, each with why it holds.
+
+Neighbouring tables differ by the rows of one unit, which is added or removed. Of these at most K = `rows` are kept,
+after the filter and the groups, and which rows of other units are kept depends on those units alone. So the exact
+measures of two neighbours differ by what those at most K rows add, each to the one cell it falls into.
+Source: Dwork and Roth, The Algorithmic Foundations of Differential Privacy (2014), definition 3.1 (L1) and section 3.3
+(histograms); for bounded contributions Wilson et al., Differentially Private SQL with Bounded User Contribution (2020).
+"""
+
+from __future__ import annotations
+
+from hefu.errors import Malformed
+
+from hefu_connector.engines.shape import Sensitivity
+
+LARGEST = 2**62
+
+
+def rows(most_rows: int, cells: int, most: int = 1) -> Sensitivity:
+    """A sum over rows of a whole number of magnitude at most `most`: counts (1), sums, squares.
+
+    Proof: K rows add at most K · most to all cells together, and all to one cell at the worst; they touch at most K
+    cells, and no more than there are.
+
+    Raises:
+        Malformed: the number is 0 on any data, so that there is nothing to tell; or too large for 64 bits.
+    """
+    if most < 1 or most_rows * most >= LARGEST:
+        raise Malformed("plan.overflow" if most else "plan.constant")
+    return Sensitivity(min(most_rows, cells), most_rows * most, most_rows * most)
+
+
+def units(most_rows: int, cells: int) -> Sensitivity:
+    """The number of distinct units in each cell.
+
+    Proof: a unit counts once in each cell in which it has a kept row, so it moves min(K, cells) cells by one each.
+    """
+    touched = min(most_rows, cells)
+    return Sensitivity(touched, 1, touched)
+
+
+def farthest(least: int, most: int, centre: int) -> int:
+    """The largest distance of a number within bounds from a centre.
+
+    Proof: the distance is convex, so it is largest at an end.
+    """
+    return max(abs(most - centre), abs(least - centre))
+
+
+def middle(least: int, most: int) -> int:
+    """The centre from which the farthest number is nearest: sums of distances from it need the least noise."""
+    return (least + most) // 2
+
+
+def square_middle(least: int, most: int, centre: int) -> tuple[int, int]:
+    """Of squares of distances from a centre: the middle of their range, and how far from it they can lie.
+
+    Proof: squares lie in [0, m²] where m is the farthest distance; |s - ⌊m²/2⌋| <= m² - ⌊m²/2⌋ there.
+    """
+    square = farthest(least, most, centre) ** 2
+    less = square // 2
+    return less, square - less
