@@ -79,6 +79,11 @@ class Slow:
             return left / right
         return {"add": left + right, "subtract": left - right, "multiply": left * right}[operator]
 
+    def there(self, column: str) -> Any:
+        """A value as it stands, if it is one."""
+        found = self.row.get(column)
+        return None if isinstance(found, float) and not isfinite(found) else found
+
     def holds(self, predicate: p.Predicate) -> bool | None:
         match predicate:
             case p.Not(item):
@@ -93,11 +98,10 @@ class Slow:
             case p.Relation(left, operator, right):
                 return compare(self.number(e.of(left)), operator, self.number(e.of(right)))
             case p.IsNull(column):
-                found = self.row.get(column)
-                return found is None or (isinstance(found, float) and not isfinite(found))
+                return self.there(column) is None
             case p.Compare(column, operator, value):
                 text = value.text if value.type == "text" else Fraction(Decimal(value.text))
-                found = self.row.get(column)
+                found = self.there(column)
                 return compare(found if found is None or value.type == "text" else Fraction(found), operator, text)
         raise AssertionError(predicate)
 
