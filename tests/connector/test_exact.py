@@ -15,6 +15,7 @@ from hefu.errors import HefuError, Malformed, Refused, Untrusted
 from hefu_connector.computing import guard
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan
+from hefu_connector.computing.expressions import Column as Named
 from hefu_connector.computing.predicates import All, Compare, In, IsNull, Literal, Not, Predicate
 from hefu_connector.engines import exact_counting
 from hefu_connector.engines.exact import Exact
@@ -274,3 +275,16 @@ def _any(*items: Predicate) -> Predicate:
 
 def test_refusals_tell_nothing_but_their_reason() -> None:
     assert "minimum" in HefuError.public(Refused("exact.differencing"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Aggregate("units", "u"),
+        Aggregate("variance", "v", "age"),
+        Aggregate("sum", "s", number=Named("age")),
+    ],
+)
+def test_what_needs_the_second_version_of_a_plan_is_not_asked_without_noise(asked: Aggregate, tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match="version"):
+        Town(tmp_path, []).prepare(plan(asked))

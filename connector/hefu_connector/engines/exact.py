@@ -26,6 +26,7 @@ from hefu_policies.terms import AGGREGATE_QUERY
 
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import WITHOUT_PRIVACY, ExactPlan
+from hefu_connector.computing.groups import heading
 from hefu_connector.computing.predicates import Compare, In, IsNull, Relation, literals, terms
 from hefu_connector.computing.steps import Grid
 from hefu_connector.engines import exact_answers
@@ -64,8 +65,8 @@ class Exact:
             raise Refused("exact.no_group")
         draft = _Draft(resource, rounding)
         _check_filter(asked.plan, draft)
-        for name in asked.plan.group_by:
-            draft.add_category_key(name)
+        for key in asked.plan.group_by:
+            draft.add_category_key(heading(key))
         for aggregate in asked.plan.aggregates:
             _ADD[aggregate.function](draft, aggregate)
         return draft.finish(asked, max(minimum_group, SMALLEST_GROUP))
