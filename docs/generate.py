@@ -112,6 +112,13 @@ def policies_page() -> str:
     return guide.page()
 
 
+def query_page() -> str:
+    """What may be asked, what it means, and what bounds it."""
+    from hefu_connector.engines import query_reference
+
+    return query_reference.page()
+
+
 def _published(name: str) -> Callable[[], str]:
     """What an IRI of the policy profile stands for, by the name of its function."""
 
@@ -158,6 +165,7 @@ PAGES = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "policies.md": policies_page,
+    "query-language.md": query_page,
     f"{BUNDLED}/context.jsonld": _published("context"),
     f"{BUNDLED}/profile.ttl": _published("vocabulary"),
     f"{BUNDLED}/schema.json": _published("schema"),

@@ -24,7 +24,7 @@ from hefu_connector.computing.groups import GroupKey
 from hefu_connector.engines.dialect import keys
 from hefu_connector.engines.dialect.aggregates import aggregate
 from hefu_connector.engines.dialect.numbers import condition
-from hefu_connector.engines.dialect.words import ROWS, only, refuse, word
+from hefu_connector.engines.dialect.words import ROWS, bare, only, refuse, word
 
 LONGEST_QUERY = 10_000  # characters
 DEEPEST = 60  # levels of brackets and operators
@@ -117,9 +117,9 @@ def _quoted(name: str) -> str:
 def _aliased(item: Any) -> tuple[Any, str]:
     """What is selected, and its heading if it has one."""
     if type(item) is not exp.Alias:
-        return item, ""
+        return bare(item), ""
     only(item, "AS", "this", "alias")
-    return item.this, str(item.alias)
+    return bare(item.this), str(item.alias)
 
 
 def _group_by(group: Any, selected: list[tuple[Any, str]]) -> tuple[tuple[GroupKey, ...], set[int]]:

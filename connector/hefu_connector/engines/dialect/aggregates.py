@@ -13,7 +13,7 @@ from hefu_connector.computing import expressions as e
 from hefu_connector.computing import predicates as p
 from hefu_connector.computing.computation import Aggregate
 from hefu_connector.engines.dialect.numbers import condition, filtered, number
-from hefu_connector.engines.dialect.words import ROWS, column, decimal, literal, only, refuse, refuse_node, word
+from hefu_connector.engines.dialect.words import ROWS, bare, column, decimal, literal, only, refuse, refuse_node, word
 
 _OF_NUMBERS: Mapping[type[Any], str] = {
     exp.Sum: "sum",
@@ -86,10 +86,10 @@ def _count(item: Any, alias: str, place: int, unit: str, where: p.Predicate | No
         if where is None:
             return Aggregate("count", alias or "count")
         return Aggregate("count", alias or f"count_{place}", number=filtered(where, e.Number(Decimal(1))))
-    if type(item.this.unnest()) is not exp.Column:
+    if type(bare(item.this)) is not exp.Column:
         found = number(item.this) if where is None else filtered(where, number(item.this))
         return Aggregate("count", alias or f"count_{place}", number=found)
-    name = column(item.this.unnest())
+    name = column(item.this)
     if where is None:
         return Aggregate("count", alias or f"count_{name}", name)
     both = p.All((where, p.Not(p.IsNull(name))))

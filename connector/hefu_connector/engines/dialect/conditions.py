@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from hefu_connector.computing import predicates as p
-from hefu_connector.engines.dialect.words import column, find_literal, literal, only, refuse, refuse_node
+from hefu_connector.engines.dialect.words import bare, column, find_literal, literal, only, refuse, refuse_node
 
 Number = Callable[[Any], p.Numeric]
 _OPERATORS: Mapping[type[Any], str] = {
@@ -31,7 +31,7 @@ def condition(node: Any, number: Number) -> p.Predicate:
     Raises:
         Malformed: a word that is not of the dialect.
     """
-    node = node.unnest()  # brackets
+    node = bare(node)
     if type(node) in (exp.And, exp.Or):
         items = tuple(condition(each, number) for each in node.flatten())
         return p.All(items) if type(node) is exp.And else p.Any(items)
@@ -50,7 +50,7 @@ def condition(node: Any, number: Number) -> p.Predicate:
 def _compare(node: Any, number: Number) -> p.Predicate:
     only(node, "a comparison", "this", "expression")
     operator = _OPERATORS[type(node)]
-    left, right = node.this.unnest(), node.expression.unnest()
+    left, right = bare(node.this), bare(node.expression)
     if exp.Null in (type(left), type(right)):
         refuse("NULL", "write IS NULL or IS NOT NULL")
     if type(right) is exp.Column and find_literal(left) is not None:
@@ -66,8 +66,8 @@ def _in(node: Any, number: Number) -> p.Predicate:
     if not 1 <= len(node.expressions) <= p.MOST_CHOICES:
         refuse("IN", f"list 1 to {p.MOST_CHOICES} constants")
     values = tuple(literal(each) for each in node.expressions)
-    if type(node.this.unnest()) is exp.Column:
-        return p.In(column(node.this.unnest()), values)
+    if type(bare(node.this)) is exp.Column:
+        return p.In(column(node.this), values)
     found = number(node.this)
     items = tuple(p.Relation(found, "=", number(each)) for each in node.expressions)
     return items[0] if len(items) == 1 else p.Any(items)
@@ -75,7 +75,7 @@ def _in(node: Any, number: Number) -> p.Predicate:
 
 def _between(node: Any, number: Number) -> p.Predicate:
     only(node, "BETWEEN", "this", "low", "high")
-    item, low, high = node.this.unnest(), node.args["low"], node.args["high"]
+    item, low, high = bare(node.this), node.args.get("low"), node.args.get("high")
     constants = find_literal(low), find_literal(high)
     if type(item) is exp.Column and constants[0] is not None and constants[1] is not None:
         return p.Between(column(item), constants[0], constants[1])
@@ -87,7 +87,7 @@ def _is(node: Any, _: Number) -> p.Predicate:
     only(node, "IS", "this", "expression")
     if type(node.expression) is not exp.Null:
         refuse("IS", "only NULL follows; write = TRUE")
-    return p.IsNull(column(node.this.unnest()))
+    return p.IsNull(column(node.this))
 
 
 _TERMS: Mapping[type[Any], Callable[[Any, Number], p.Predicate]] = {

@@ -9,7 +9,7 @@ from sqlglot import exp
 from hefu_connector.computing.groups import Bins, GroupKey, Labels, Values
 from hefu_connector.computing.predicates import Predicate
 from hefu_connector.engines.dialect.numbers import condition, number
-from hefu_connector.engines.dialect.words import column, decimal, refuse
+from hefu_connector.engines.dialect.words import bare, column, decimal, refuse
 
 BIN = "BIN"
 
@@ -24,7 +24,7 @@ def key(node: Any, alias: str, place: int) -> GroupKey:
     Raises:
         Malformed: a word that is not of the dialect.
     """
-    node = node.unnest()
+    node = bare(node)
     alias = alias or f"group_{place}"
     if type(node) is exp.Column:
         return column(node)
@@ -32,14 +32,14 @@ def key(node: Any, alias: str, place: int) -> GroupKey:
         refuse(node.name, "the name of a column, its alias or an expression stands in GROUP BY, no place")
     if _is_bin(node):
         return _bins(node, alias)
-    if type(node) is exp.Case and all(_is_label(each.args["true"]) for each in node.args["ifs"]):
+    if type(node) is exp.Case and all(_is_label(each.args.get("true")) for each in node.args["ifs"]):
         return _labels(node, alias)
     return Values(alias, number(node))
 
 
 def is_key(node: Any) -> bool:
     """Whether what is selected can only be a group key."""
-    return _is_bin(node.unnest())
+    return _is_bin(bare(node))
 
 
 def _is_bin(node: Any) -> bool:
@@ -65,7 +65,7 @@ def _labels(node: Any, alias: str) -> GroupKey:
         refuse("CASE", "write CASE WHEN x = 1 THEN …")
     whens: list[tuple[Predicate, str]] = []
     for each in node.args["ifs"]:
-        whens.append((condition(each.this), str(each.args["true"].this)))
+        whens.append((condition(each.this), str(bare(each.args.get("true")).this)))
     rest = node.args.get("default")
     if rest is not None and type(rest) is not exp.Null and not _is_label(rest):
         refuse("ELSE", "a text stands here, as behind THEN")

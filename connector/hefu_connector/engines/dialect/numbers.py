@@ -11,7 +11,7 @@ from sqlglot import exp
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing import predicates as p
 from hefu_connector.engines.dialect import conditions
-from hefu_connector.engines.dialect.words import column, decimal, find_literal, only, refuse, refuse_node, whole
+from hefu_connector.engines.dialect.words import bare, column, decimal, find_literal, only, refuse, refuse_node, whole
 
 _OPERATORS: Mapping[type[Any], str] = {exp.Add: "add", exp.Sub: "subtract", exp.Mul: "multiply", exp.Div: "divide"}
 _PARTS: Mapping[type[Any], str] = {
@@ -32,7 +32,7 @@ def number(node: Any) -> e.Expression:
     Raises:
         Malformed: a word that is not of the dialect.
     """
-    node = node.unnest()
+    node = bare(node)
     constant = find_literal(node) if type(node) is not exp.Cast else None
     if constant is not None:
         return e.Number(decimal(node, constant.text))
@@ -92,13 +92,13 @@ def _case(node: Any) -> e.Expression:
     only(node, "CASE", "this", "ifs", "default")
     if node.this is not None:
         refuse("CASE", "write CASE WHEN x = 1 THEN …")
-    whens = tuple(e.When(condition(each.this), number(each.args["true"])) for each in node.args["ifs"])
+    whens = tuple(e.When(condition(each.this), number(each.args.get("true"))) for each in node.args["ifs"])
     return e.Case(whens, _otherwise(node.args.get("default")))
 
 
 def _if(node: Any) -> e.Expression:
     only(node, "IF", "this", "true", "false")
-    when = e.When(condition(node.this), number(node.args["true"]))
+    when = e.When(condition(node.this), number(node.args.get("true")))
     return e.Case((when,), _otherwise(node.args.get("false")))
 
 
@@ -110,7 +110,7 @@ def _coalesce(node: Any) -> e.Expression:
     only(node, "COALESCE", "this", "expressions")
     if len(node.expressions) != 1:
         refuse("COALESCE", "write COALESCE(column, number)")
-    name = column(node.this.unnest())
+    name = column(node.this)
     return e.Case((e.When(p.IsNull(name), number(node.expressions[0])),), e.Column(name))
 
 
@@ -130,7 +130,7 @@ def _extreme(node: Any) -> e.Expression:
 
 def _extract(node: Any) -> e.Expression:
     only(node, "EXTRACT", "this", "expression")
-    part = _EXTRACTED.get(node.this.name.lower())
+    part = _EXTRACTED.get(bare(node.this).name.lower())
     if part is None:
         refuse("EXTRACT", "it takes one of " + ", ".join(_EXTRACTED))
     return e.Part(part, column(node.expression))
@@ -139,8 +139,8 @@ def _extract(node: Any) -> e.Expression:
 def _bucket(node: Any) -> e.Expression:
     """0 below the lower bound, 1 to n for n even buckets, n + 1 from the upper bound on: as in PostgreSQL."""
     only(node, "WIDTH_BUCKET", "this", "min_value", "max_value", "num_buckets")
-    low, high = (decimal(node.args[name], "WIDTH_BUCKET") for name in ("min_value", "max_value"))
-    buckets = whole(node.args["num_buckets"], "WIDTH_BUCKET", 1, 1000)
+    low, high = (decimal(node.args.get(name), "WIDTH_BUCKET") for name in ("min_value", "max_value"))
+    buckets = whole(node.args.get("num_buckets"), "WIDTH_BUCKET", 1, 1000)
     if not low < high:
         refuse("WIDTH_BUCKET", "a lower bound below its upper stands here")
     above = e.Arithmetic("subtract", number(node.this), e.Number(low))

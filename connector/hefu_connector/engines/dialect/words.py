@@ -84,6 +84,13 @@ def only(node: Any, text: str, *allowed: str) -> None:
             refuse(name.strip("_").upper(), f"it may not stand with {text}")
 
 
+def bare(node: Any) -> Any:
+    """What stands at a place, without brackets around it; something must."""
+    if not isinstance(node, exp.Expression):
+        refuse("the query", "something is missing in it; a function has its arguments in brackets")
+    return node.unnest()
+
+
 def word(node: Any) -> str:
     """What stands at a place, as text."""
     if isinstance(node, exp.Star):
@@ -94,6 +101,7 @@ def word(node: Any) -> str:
 
 def column(node: Any) -> str:
     """The name of a column."""
+    node = bare(node)
     if type(node) is not exp.Column or type(node.this) is not exp.Identifier:
         refuse_node(node, "the name of a column stands here")
     only(node, node.name, "this")
@@ -108,7 +116,7 @@ def literal(node: Any) -> p.Literal:
 
 def find_literal(node: Any) -> p.Literal | None:
     """A typed constant, if one stands here."""
-    node = node.unnest()
+    node = bare(node)
     if type(node) is exp.Boolean:
         return p.Literal("boolean", "true" if node.this else "false")
     if type(node) is exp.Cast:

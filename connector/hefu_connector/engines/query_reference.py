@@ -1,0 +1,127 @@
+"""The dialect as tables: every form with what it means and what bounds it. The page of the docs is made from these,
+and a test asks each example."""
+
+from __future__ import annotations
+
+from hefu_connector.computing import expressions as e
+from hefu_connector.computing import groups, predicates
+from hefu_connector.computing.computation import LARGEST_PLAN, MOST_AGGREGATES, MOST_KEYS
+from hefu_connector.engines import drafting, language
+from hefu_connector.engines.dialect.words import REFUSALS
+
+Row = tuple[str, str, str]  # form, meaning, bounds
+
+AGGREGATES: tuple[Row, ...] = (
+    ("COUNT(*)", "rows", "K"),
+    ("COUNT(income)", "rows whose value is present", "K"),
+    ("COUNT(DISTINCT person)", "privacy units; of the unit's own column only", "1 in each of at most K groups"),
+    ("SUM(income * 12)", "exact sum of a number, in its steps", "K · the largest magnitude"),
+    ("AVG(income - age)", "mean of the present values, from a sum of distances from the middle and a count",
+     "K · half the range, and K"),
+    ("VARIANCE(age)", "variance of a sample, from sums of distances and of their squares and a count",
+     "K · half the range, K · half the largest square, and K"),
+    ("STDDEV(age)", "its root; the same three measures", "as VARIANCE"),
+    ("QUANTILE(age, 0.9)", "the least of at most 100 even steps with that share of the values up to it", "K"),
+    ("MEDIAN(age)", "QUANTILE(age, 0.5)", "K"),
+    ("MODE(ROUND(age, -1))", "the most frequent value of a number with at most 100", "K"),
+    ("HISTOGRAM(age, 10)", "counts by bin: even bins, given edges, or without either the declared categories; "
+     "aggregates beside it are told by bin", "K"),
+    ("SUM(income) FILTER (WHERE age > 17)", "of the rows where the condition is true; with every aggregate but "
+     "COUNT(DISTINCT …) and HISTOGRAM", "as without"),
+)  # fmt: skip
+NUMBERS: tuple[Row, ...] = (
+    ("age", "the column, moved into its declared bounds and rounded to its granularity", "the declared bounds"),
+    ("age + income", "sum; also -", "sums of the ends; the largest common step"),
+    ("age * income", "product", "the extreme products of ends; the product of the steps"),
+    ("income / 4", "division by a constant whose quotient is a decimal that ends", "exact"),
+    ("ROUND(income / age, 2)", "quotient, halves away from zero; absent where the divisor is 0",
+     "the extreme quotients; the declared step"),
+    ("FLOOR(age / 10)", "the whole number below; a divisor must never be negative", "the ends' floors"),
+    ("CEIL(income)", "the whole number above", "the ends'"),
+    ("ROUND(income, -1)", "rounded to so many digits, halves away from zero", "the ends, rounded"),
+    ("ABS(income)", "without its sign", "0 or the nearer end, to the farther"),
+    ("CLAMP(income, 0, 99.5)", "moved between two constants", "the constants, or narrower"),
+    ("GREATEST(age, income)", "the larger; LEAST the smaller; absent where either is", "around all of them"),
+    ("COALESCE(income, 0)", "the column, or another number where it is absent", "around both"),
+    ("CASE WHEN age > 64 THEN income ELSE 0 END", "the number of the first condition that is true; IF(c, a, b) too",
+     "around all branches"),
+    ("WIDTH_BUCKET(income, 0, 100, 5)", "0 below, 1 to n, n + 1 from the upper bound on", "0 to n + 1, or narrower"),
+    ("MONTH(day)", "also YEAR, QUARTER, DAY, HOUR (of timestamps, UTC), ISODOW; or EXTRACT(month FROM day)",
+     "1–12; years 1–9999, quarters 1–4, days 1–31, hours 0–23, ISODOW 1–7"),
+)  # fmt: skip
+CONDITIONS: tuple[Row, ...] = (
+    ("age >= 18", "a column as it stands with a constant: = <> < <= > >=", "none: a filter decides on one row"),
+    ("region IN ('north', 'south')", "also BETWEEN, IS NULL, IS NOT NULL, NOT, AND, OR", "none"),
+    ("income / 4 > age", "two computed numbers, exactly, in their common step", "their columns need bounds"),
+)
+KEYS: tuple[Row, ...] = (
+    ("region", "a column with declared categories: each of them, and no other", "declared"),
+    ("BIN(income, 50)", "bins from multiple to multiple of a width", "as many as the number's bounds hold"),
+    ("FLOOR(age / 25) * 25", "any number of few values: each step between its bounds", "as many as there are steps"),
+    ("CASE WHEN age < 18 THEN 'young' ELSE 'grown' END", "the labels; without ELSE other rows are left out",
+     "the labels of the query"),
+)  # fmt: skip
+LIMITS: tuple[tuple[str, object], ...] = (
+    ("characters of a query", language.LONGEST_QUERY),
+    ("levels of brackets and operators", language.DEEPEST),
+    ("bytes of a plan", LARGEST_PLAN),
+    ("aggregates", MOST_AGGREGATES),
+    ("group keys", MOST_KEYS),
+    ("groups of an answer", drafting.MOST_CELLS),
+    ("labels of a CASE", groups.MOST_LABELS),
+    ("comparisons in a condition", predicates.MOST_TERMS),
+    ("parts of an expression", e.MOST_NODES),
+    ("levels of an expression", e.DEEPEST),
+    ("steps of any number on the way", "less than 2^53"),
+    ("candidates of a quantile or mode", drafting.MOST_CANDIDATES),
+)
+
+_INTRO = """# The query language
+
+Generated from `connector/hefu_connector/engines/query_reference.py` by `make docs`.
+
+    hefu compute query --contract NAME --epsilon 0.5 "SELECT region, BIN(age, 10) AS decade, COUNT(*) AS n,
+      AVG(income / 12), MEDIAN(age) FROM data WHERE age >= 18 GROUP BY region, decade"
+
+The consumer's side reads the SQL into a typed plan, by the positive lists below; only the plan is signed and sent. The
+provider checks it against its own schema and makes its own statement from it. Everything else is refused with the word
+and the reason, before data is touched, and costs nothing.
+
+**K** is the provider's `max_contribution`: rows of one privacy unit that an answer reads at most, drawn anew for each
+answer from those that pass the filter and fall into a group. Bounds, granularities, categories and K are the signed
+schema's; nothing in a query can widen them. What one unit can move, with the proofs:
+`connector/hefu_connector/engines/sensitivities.py`.
+
+## What values mean
+
+- In arithmetic a column is moved into its bounds and rounded to its granularity. In a comparison with a constant it
+  stands as it is.
+- Absent, not finite and unreadable values are absent: they add nothing, are not counted as present, and make what is
+  computed from them absent. A divisor of 0 gives absent. A condition with an absent value is unknown, and not true.
+- Numbers are whole numbers of steps throughout, bounded on any data before it is read, so that nothing overflows, and
+  are the same on every engine. What could leave 2^53 steps is refused: round it coarser, or clamp it.
+- Which groups an answer has follows from schema and query, never from data; absent ones are answered with noise.
+- An answer's ± is its 95 % interval. Those of means, variances, standard deviations, quantiles and modes are
+  conservative: all their parts are off by their worst at once.
+"""
+
+
+def page() -> str:
+    """The page of the docs."""
+    lines = [_INTRO]
+    for title, head, rows in (
+        ("Aggregates", "one privacy unit moves it by", AGGREGATES),
+        ("Numbers of a row", "bounds and step", NUMBERS),
+        ("Conditions", "what bounds it", CONDITIONS),
+        ("Group keys", "groups", KEYS),
+    ):
+        lines += [f"## {title}", "", f"| form | meaning | {head} |", "|---|---|---|"]
+        lines += [f"| `{form}` | {meaning} | {bounds} |" for form, meaning, bounds in rows]
+        lines.append("")
+    lines += ["A key is named by its alias, or written out in GROUP BY once more.", ""]
+    lines += ["## Refused, and what to write", "", "| word | reason |", "|---|---|"]
+    lines += [f"| `{name}` | {why} |" for name, why in REFUSALS.items()]
+    lines.append("| `JOIN`, subqueries, `HAVING`, `ORDER BY`, `LIMIT`, `UNION` | a query reads one data product once |")
+    lines += ["", "## Limits", "", "| what | at most |", "|---|---|"]
+    lines += [f"| {name} | {most} |" for name, most in LIMITS]
+    return "\n".join([*lines, ""])
