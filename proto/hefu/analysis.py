@@ -107,7 +107,16 @@ class Contract(Shown, Protocol):
     def releases_left(self) -> int:
         """How many answers may still be released."""
 
-    def query(self, sql: str, *, epsilon: Amount, delta: Amount = 0, purpose: str = "", product: str = "") -> Answer:
+    def query(
+        self,
+        sql: str,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        purpose: str = "",
+        product: str = "",
+    ) -> Answer:
         """Ask under this contract, and wait."""
 
 
@@ -138,10 +147,19 @@ class Product(Shown, Protocol):
     def dictionaries(self) -> Mapping[str, Dictionary]:
         """The dictionary of each of its resources."""
 
-    def estimate(self, sql: str, *, epsilon: Amount, delta: Amount = 0) -> Estimate:
+    def estimate(self, sql: str, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Estimate:
         """Cost and expected error of a question; charges nothing."""
 
-    def query(self, sql: str, *, epsilon: Amount, delta: Amount = 0, contract: str = "", purpose: str = "") -> Answer:
+    def query(
+        self,
+        sql: str,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        contract: str = "",
+        purpose: str = "",
+    ) -> Answer:
         """Ask, and wait for the answer."""
 
     def request(self, *, purpose: str, offer: str = "", wait: int = 60) -> Contract:
@@ -193,7 +211,14 @@ class Space(Protocol):
         """The answer of a computation that was asked before; charges nothing."""
 
     def query(
-        self, sql: str, *, contracts: Sequence[str], epsilon: Amount, delta: Amount = 0, purpose: str = ""
+        self,
+        sql: str,
+        *,
+        contracts: Sequence[str],
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        purpose: str = "",
     ) -> Answer:
         """One question to several providers at once, their answers combined."""
 

@@ -25,12 +25,13 @@ def query(arguments: argparse.Namespace) -> int:
     for flag, given in (("--file", arguments.file), ("--no-wait", arguments.no_wait), ("--product", arguments.product)):
         if given:
             raise Malformed("question.differ", word=flag, why="it goes with one contract only")
-    if not arguments.epsilon:
+    if bool(arguments.epsilon) == bool(arguments.rho):
         raise Malformed("command.epsilon")
+    offered = arguments.epsilon or "", arguments.delta, arguments.rho or ""
     with control(arguments) as stub:
         held = [questions.contract(stub, each) for each in arguments.contract]
         asked = [combining.Asked(each, questions.described(each)) for each in held]
-        several = combining.prepare(asked, arguments.query, arguments.epsilon, arguments.delta)
+        several = combining.prepare(asked, arguments.query, offered)
         several.check(stub)
         made = several.send(stub, arguments.purpose)
         for each in made:
@@ -77,8 +78,8 @@ def _page(output: Output, answer: Answer) -> None:
         "± 为 95 % 区间的半宽；各提供方的噪声均为结果的一部分。",
     )
     for each in answer.sources:
-        spent = tables.number(each.epsilon)
+        spent = tables.loss(each.charge)
         output.say(
-            f"{each.provider}: charged ε {spent}; computation {each.computation}, receipt {each.receipt}",
-            f"{each.provider}：已扣 ε {spent}；计算 {each.computation}，回执 {each.receipt}",
+            f"{each.provider}: charged {spent}; computation {each.computation}, receipt {each.receipt}",
+            f"{each.provider}：已扣 {spent}；计算 {each.computation}，回执 {each.receipt}",
         )

@@ -20,6 +20,7 @@ from hefu_connector.workbench.link import short
 
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
+    from hefu_policies.budget import PrivacyLoss
 
 Row = tuple[str | None, ...]
 
@@ -29,7 +30,7 @@ class Sealed:
     """Where an answer comes from: who computed it, under what, at which charge, by which receipt.
 
     Attributes:
-        epsilon, delta: what the provider charged.
+        charge: what the provider counted, in ε and δ or in ρ.
         receipt: id of the signed statement; ``hefu compute show COMPUTATION --receipt FILE`` writes it out.
     """
 
@@ -37,8 +38,7 @@ class Sealed:
     provider: str
     agreement: str
     product: str
-    epsilon: Decimal
-    delta: Decimal
+    charge: PrivacyLoss
     receipt: str
 
 
@@ -159,8 +159,7 @@ def reason(text: str, language: Language = "en") -> str:
 
 
 def _source(sealed: Sealed) -> str:
-    told = f"{sealed.provider}: ε {tables.number(sealed.epsilon)}"
-    return f"{told}{f', δ {sealed.delta:.3g}' if sealed.delta else ''}; receipt {sealed.receipt}"
+    return f"{sealed.provider}: {tables.loss(sealed.charge)}; receipt {sealed.receipt}"
 
 
 def _check_released(found: control_pb2.OwnComputation) -> None:
@@ -196,14 +195,13 @@ def _sealed(found: control_pb2.OwnComputation) -> Sealed:
 
     statement = Statement.parse(found.computation.receipt.envelope)
     receipt = Receipt.of(statement)
-    charge = PrivacyLoss(receipt.charge.epsilon_nano, receipt.charge.delta_femto)
+    spent = receipt.charge
     return Sealed(
         computation=receipt.computation,
         provider=found.provider,
         agreement=short(found.agreement),
         product=receipt.product,
-        epsilon=charge.epsilon,
-        delta=charge.delta,
+        charge=PrivacyLoss(spent.epsilon_nano, spent.delta_femto, spent.rho_nano),
         receipt=statement.id,
     )
 

@@ -115,7 +115,7 @@ class Several:
         return [_mean(total, count, off, summand) for total, count in zip(whole, counts, strict=True)]
 
 
-def prepare(asked: Sequence[Asked], sql: str, epsilon: str, delta: str = "0") -> Several:
+def prepare(asked: Sequence[Asked], sql: str, offered: questions.Offered) -> Several:
     """The question as it is put to each provider.
 
     Raises:
@@ -125,7 +125,7 @@ def prepare(asked: Sequence[Asked], sql: str, epsilon: str, delta: str = "0") ->
     providers = [each.description.product for each in asked]
     if len(set(providers)) < len(providers) or len(providers) < 2:
         raise Malformed("question.differ", word="the contracts", why="name two or more, each on another product")
-    plans = [questions.plan(sql, each.description, epsilon, delta) for each in asked]
+    plans = [questions.plan(sql, each.description, *offered) for each in asked]
     for each, plan in zip(asked[1:], plans[1:], strict=True):
         _check_same(asked[0].description, plans[0], each.description, plan)
     aggregates, summands = _taken_apart(plans[0], asked[0].description)
@@ -135,10 +135,10 @@ def prepare(asked: Sequence[Asked], sql: str, epsilon: str, delta: str = "0") ->
 
 
 def ask(
-    stub: ControlServiceStub, asked: Sequence[Asked], sql: str, epsilon: str, delta: str = "0", purpose: str = ""
+    stub: ControlServiceStub, asked: Sequence[Asked], sql: str, offered: questions.Offered, purpose: str = ""
 ) -> Answer:
     """Ask all, wait for all, and put their answers together; raises as `prepare` and `Answer.of`."""
-    several = prepare(asked, sql, epsilon, delta)
+    several = prepare(asked, sql, offered)
     several.check(stub)
     made = several.send(stub, purpose)
     ended = [[*questions.follow(stub, each.computation.name)][-1] for each in made]

@@ -11,6 +11,7 @@ from hefu_connector.workbench.frames import Noise
 
 if TYPE_CHECKING:
     from hefu.v1 import computation_pb2
+    from hefu_policies.budget import PrivacyLoss
 
 _HEADINGS = ("column", "± (95 %)", "mechanism", "scale")
 
@@ -24,20 +25,25 @@ class Estimate:
         noise: of each column; its half width is empty where it depends on the answer.
     """
 
-    epsilon: Decimal
-    delta: Decimal
+    charge: PrivacyLoss
     cells: int
     noise: tuple[Noise, ...]
 
     @classmethod
     def of(cls, found: computation_pb2.Estimate) -> Estimate:
         """An estimate as the control socket tells it."""
+        from hefu_policies.budget import PrivacyLoss
+
         return cls(
-            epsilon=Decimal(found.charge.epsilon_nano).scaleb(-9),
-            delta=Decimal(found.charge.delta_femto).scaleb(-15),
+            charge=PrivacyLoss(found.charge.epsilon_nano, found.charge.delta_femto, found.charge.rho_nano),
             cells=found.cells,
             noise=tuple(Noise(each.column, each.mechanism, each.scale, each.half_width) for each in found.errors),
         )
+
+    @property
+    def epsilon(self) -> Decimal:
+        """What would be charged, where it is counted in ε."""
+        return self.charge.epsilon
 
     def half_width(self, column: str) -> Decimal | None:
         """Of the 95 % interval of a column's cells; None where it depends on the answer; raises KeyError."""
@@ -60,7 +66,4 @@ class Estimate:
         ]  # fmt: skip
 
     def _notes(self) -> list[str]:
-        delta = f", δ {self.delta:.3g}" if self.delta else ""
-        return [
-            f"Would cost ε {tables.number(self.epsilon)}{delta} and answer {self.cells} cells. Nothing was charged."
-        ]
+        return [f"Would cost {tables.loss(self.charge)} and answer {self.cells} cells. Nothing was charged."]

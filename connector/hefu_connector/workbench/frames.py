@@ -42,16 +42,6 @@ class Noise:
     half_width: str
 
 
-class _Sealed(Protocol):
-    computation: str
-    provider: str
-    agreement: str
-    product: str
-    epsilon: Decimal
-    delta: Decimal
-    receipt: str
-
-
 class Told(Protocol):
     """What an answer tells, as far as a table needs it (`hefu_connector.workbench.answer.Answer`)."""
 
@@ -120,11 +110,9 @@ def columns(answer: Told) -> list[Column]:
 
 def about(answer: Told) -> dict[str, str]:
     """What the whole table's metadata say; several providers are separated by spaces."""
-    told = {
-        "hefu.confidence": str(CONFIDENCE),
-        "hefu.epsilon": " ".join(format(each.epsilon, "f") for each in answer.sources),
-        "hefu.delta": " ".join(format(each.delta, "f") for each in answer.sources),
-    }
+    told = {"hefu.confidence": str(CONFIDENCE)}
+    for name in ("epsilon", "delta", "rho"):
+        told[f"hefu.{name}"] = " ".join(format(getattr(each.charge, name), "f") for each in answer.sources)
     for name in ("computation", "provider", "agreement", "product", "receipt"):
         told[f"hefu.{name}"] = " ".join(getattr(each, name) for each in answer.sources)
     return told

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hefu_connector.computing.computation import Plan
     from hefu_connector.computing.exact import ExactPlan
 
+Offered = tuple[str, str, str]  # ε, δ and ρ as people write them; empty where it is not that one
 _LONGEST_WAIT = 3600.0  # seconds
 _SENDING = 60.0  # seconds
 _PAGE = 200

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from hefu import canonical
 from hefu.commands import language, pick
-from hefu.errors import Conflict, NotFound
+from hefu.errors import Conflict, Malformed, NotFound
 
 from hefu_connector.workbench import combining, link, questions, tables
 from hefu_connector.workbench.answer import Answer
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hefu import analysis
     from hefu.v1 import catalog_pb2, control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
+    from hefu_policies.budget import PrivacyLoss
     from hefu_policies.product import Description
 
 Amount = str | float | Decimal
@@ -100,7 +101,14 @@ class Space:
             return Answer.of(questions.seen(stub, computation))
 
     def query(
-        self, sql: str, *, contracts: Sequence[str], epsilon: Amount, delta: Amount = 0, purpose: str = ""
+        self,
+        sql: str,
+        *,
+        contracts: Sequence[str],
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        purpose: str = "",
     ) -> Answer:
         """One question to several providers at once, their answers combined (`hefu_connector.workbench.combining`).
 
@@ -114,7 +122,7 @@ class Space:
         with self._stub() as stub:
             held = [questions.contract(stub, each) for each in contracts]
             asked = [combining.Asked(each, questions.described(each)) for each in held]
-            return combining.ask(stub, asked, sql, _text(epsilon), _text(delta), purpose)
+            return combining.ask(stub, asked, sql, _offered(epsilon, delta, rho), purpose)
 
     def _stub(self) -> AbstractContextManager[ControlServiceStub]:
         return link.control(self.folder)
@@ -165,18 +173,27 @@ class Product:
         """The dictionary of each resource."""
         return dictionaries(self.description)
 
-    def estimate(self, sql: str, *, epsilon: Amount, delta: Amount = 0) -> Estimate:
+    def estimate(self, sql: str, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Estimate:
         """Cost and expected error of a question; needs no contract, touches no data and charges nothing."""
-        plan = questions.plan(sql, self.description, _text(epsilon), _text(delta))
+        plan = questions.plan(sql, self.description, *_offered(epsilon, delta, rho))
         with self.space._stub() as stub:  # one participant's own words
             return Estimate.of(questions.estimate(stub, self.id, canonical.encode(plan.body())))
 
-    def query(self, sql: str, *, epsilon: Amount, delta: Amount = 0, contract: str = "", purpose: str = "") -> Answer:
+    def query(
+        self,
+        sql: str,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        contract: str = "",
+        purpose: str = "",
+    ) -> Answer:
         """Ask, and wait for the answer.
 
         Args:
             sql: such as ``SELECT COUNT(*) AS n FROM data``.
-            epsilon: privacy loss to spend; the charge is never more.
+            epsilon, rho: privacy loss to spend; the charge is never more. ρ where the contract counts in ρ.
             contract: by default the only one in force on this product.
             purpose: an IRI; the contract's by default.
 
@@ -186,7 +203,7 @@ class Product:
             Refused: the provider refused; the reasons name the clauses.
         """
         held = self.space.contract(contract) if contract else self._contract()
-        return held.query(sql, epsilon=epsilon, delta=delta, purpose=purpose, product=self.id)
+        return held.query(sql, epsilon=epsilon, delta=delta, rho=rho, purpose=purpose, product=self.id)
 
     def request(self, *, purpose: str, offer: str = "", wait: int = _WAIT) -> Contract:
         """Ask the provider for a contract, and wait for it to be in force.
@@ -233,7 +250,7 @@ class Contract:
 
     Attributes:
         products: that may be asked under it, each of another provider.
-        epsilon_left, releases_left: as far as this side knows.
+        left, releases_left: what may still be spent, as far as this side knows.
     """
 
     space: Space
@@ -241,51 +258,79 @@ class Contract:
     provider: str
     purpose: str
     products: tuple[str, ...]
-    epsilon_left: Decimal
+    left: PrivacyLoss
     releases_left: int
 
-    HEADINGS = ("contract", "provider", "products", "purpose", "ε left", "releases left")
+    HEADINGS = ("contract", "provider", "products", "purpose", "left", "releases left")
+
+    @property
+    def epsilon_left(self) -> Decimal:
+        """What may still be spent, where it is counted in ε."""
+        return self.left.epsilon
 
     @classmethod
     def of(cls, space: Space, found: control_pb2.Contract) -> Contract:
         """A contract as the control socket tells it."""
         envelopes = [each.envelope for each in found.descriptions] or [found.description.envelope]
         balance = found.balance
-        nano = balance.limit.epsilon_nano - balance.charged.epsilon_nano
         return cls(
             space=space,
             id=link.short(found.agreement_name),
             provider=found.provider,
             purpose=found.purpose,
             products=tuple(questions.description(each).product for each in envelopes),
-            epsilon_left=Decimal(max(0, nano)).scaleb(-9),
+            left=_left(balance),
             releases_left=max(0, balance.limit_releases - balance.charged_releases),
         )
 
-    def query(self, sql: str, *, epsilon: Amount, delta: Amount = 0, purpose: str = "", product: str = "") -> Answer:
+    def query(
+        self,
+        sql: str,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        purpose: str = "",
+        product: str = "",
+    ) -> Answer:
         """Ask under this contract, and wait; ``product`` where it has several. Raises as `Product.query`."""
         with self.space._stub() as stub:
             held = questions.contract(stub, self.id)
             description = questions.described(held, product)
-            plan = questions.plan(sql, description, _text(epsilon), _text(delta))
+            plan = questions.plan(sql, description, *_offered(epsilon, delta, rho))
             made = questions.send(stub, held.agreement_name, canonical.encode(plan.body()), purpose)
             *_, last = questions.follow(stub, made.computation.name)
         return Answer.of(last)
 
     def row(self) -> list[str]:
         """A line of a listing."""
-        left = [tables.number(self.epsilon_left), str(self.releases_left)]
+        left = [tables.loss(self.left), str(self.releases_left)]
         return [self.id, self.provider, ", ".join(self.products), self.purpose, *left]
 
     def __repr__(self) -> str:
-        return f"<{self.id} with {self.provider}: ε {tables.number(self.epsilon_left)} left>"
+        return f"<{self.id} with {self.provider}: {tables.loss(self.left)} left>"
 
     def _repr_html_(self) -> str:
         return tables.html(self.HEADINGS, [self.row()])
 
 
+def _left(balance: control_pb2.Balance) -> PrivacyLoss:
+    from hefu_policies.budget import PrivacyLoss
+
+    names = ("epsilon_nano", "delta_femto", "rho_nano")
+    return PrivacyLoss(*(max(0, getattr(balance.limit, each) - getattr(balance.charged, each)) for each in names))
+
+
+def _offered(epsilon: Amount, delta: Amount, rho: Amount) -> questions.Offered:
+    """A privacy loss as it is written; raises Malformed where it is neither an ε nor a ρ, or both."""
+    found = _text(epsilon), _text(delta), _text(rho)
+    if bool(found[0]) == bool(found[2]):
+        raise Malformed("command.epsilon")
+    return found
+
+
 def _text(amount: Amount) -> str:
-    """A privacy loss as it is written, never as a float is stored."""
+    """A number as it is written, never as a float is stored."""
     return amount if isinstance(amount, str) else format(Decimal(str(amount)), "f")
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_CEILING, Decimal
 from html import escape
+from typing import TYPE_CHECKING
 
 from hefu.commands import harmless, table
+
+if TYPE_CHECKING:
+    from hefu_policies.budget import PrivacyLoss
 
 WITHHELD = "(withheld)"
 _STYLE = "text-align:right;padding:2px 10px"
@@ -32,6 +36,13 @@ def cell(value: str | None, half_width: str | None) -> str | None:
     if value is None:
         return None
     return value if half_width is None else f"{value} ± {interval(half_width)}"
+
+
+def loss(amount: PrivacyLoss) -> str:
+    """A privacy loss as people write it."""
+    if amount.rho_nano:
+        return f"ρ {number(amount.rho)}"
+    return f"ε {number(amount.epsilon)}" + (f", δ {amount.delta:.3g}" if amount.delta_femto else "")
 
 
 def number(value: Decimal) -> str:
