@@ -36,6 +36,10 @@ class Answer(Shown, Protocol):
         """Decimal texts; None where a cell is withheld."""
 
     @property
+    def guaranteed(self) -> bool:
+        """Whether it is differentially private; an exact aggregate is not."""
+
+    @property
     def withheld(self) -> int:
         """How many cells nothing is told of."""
 
@@ -114,6 +118,7 @@ class Contract(Shown, Protocol):
         epsilon: Amount = "",
         delta: Amount = 0,
         rho: Amount = "",
+        exact: bool = False,
         purpose: str = "",
         product: str = "",
     ) -> Answer:
@@ -157,6 +162,7 @@ class Product(Shown, Protocol):
         epsilon: Amount = "",
         delta: Amount = 0,
         rho: Amount = "",
+        exact: bool = False,
         contract: str = "",
         purpose: str = "",
     ) -> Answer:

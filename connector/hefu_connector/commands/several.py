@@ -22,7 +22,12 @@ def query(arguments: argparse.Namespace) -> int:
     from hefu_connector.workbench.answer import Answer
 
     output = Output.of(arguments)
-    for flag, given in (("--file", arguments.file), ("--no-wait", arguments.no_wait), ("--product", arguments.product)):
+    for flag, given in (
+        ("--file", arguments.file),
+        ("--no-wait", arguments.no_wait),
+        ("--exact", arguments.exact),
+        ("--product", arguments.product),
+    ):
         if given:
             raise Malformed("question.differ", word=flag, why="it goes with one contract only")
     if bool(arguments.epsilon) == bool(arguments.rho):

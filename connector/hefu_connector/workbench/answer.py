@@ -85,6 +85,11 @@ class Answer:
         )
 
     @property
+    def guaranteed(self) -> bool:
+        """Whether it is differentially private; an exact aggregate is not: its ± is what rounding may have moved."""
+        return frames.guaranteed(self)
+
+    @property
     def withheld(self) -> int:
         """How many cells nothing is told of."""
         return sum(cell is None for row in self.rows for cell in row[self.keys :])
@@ -143,8 +148,10 @@ class Answer:
 
     def _notes(self) -> list[str]:
         told = sorted({each.mechanism.partition(":")[0] for each in self.noise})
-        noise = f"± is half of a {CONFIDENCE:.0%} interval ({', '.join(told)} noise)." if told else "No noise."
-        withheld = [f"{self.withheld} cells are withheld: their group is too small."] if self.withheld else []
+        noise = f"± is half of a {CONFIDENCE:.0%} interval ({', '.join(told)} noise)."
+        if not self.guaranteed:
+            noise = "No differential privacy guarantee: exact but for rounding; ± is the most that it moved a figure."
+        withheld = [f"{self.withheld} cells are withheld, to protect small groups."] if self.withheld else []
         return [noise, *withheld, *(_source(each) for each in self.sources)]
 
     def _place(self, heading: str) -> int:
@@ -184,8 +191,12 @@ def _keys(found: control_pb2.OwnComputation) -> int:
     from hefu import canonical
 
     from hefu_connector.computing.computation import LARGEST_PLAN, Plan
+    from hefu_connector.computing.delivery import read_plan
+    from hefu_connector.computing.exact import ExactPlan
 
-    return len(found.answer.headings) - len(Plan.of(canonical.decode(found.plan, LARGEST_PLAN)).aggregates)
+    asked = read_plan(canonical.decode_object(found.plan, LARGEST_PLAN))
+    plan = asked.plan if isinstance(asked, ExactPlan) else asked
+    return len(found.answer.headings) - (len(plan.aggregates) if isinstance(plan, Plan) else 0)
 
 
 def _sealed(found: control_pb2.OwnComputation) -> Sealed:

@@ -108,9 +108,17 @@ def columns(answer: Told) -> list[Column]:
     return found
 
 
+def guaranteed(answer: Told) -> bool:
+    """Whether an answer is differentially private."""
+    from hefu_connector.computing.exact import WITHOUT_PRIVACY
+
+    return bool(answer.noise) and all(each.mechanism != WITHOUT_PRIVACY for each in answer.noise)
+
+
 def about(answer: Told) -> dict[str, str]:
     """What the whole table's metadata say; several providers are separated by spaces."""
-    told = {"hefu.confidence": str(CONFIDENCE)}
+    told = {"hefu.confidence": str(CONFIDENCE)} if guaranteed(answer) else {}
+    told["hefu.guarantee"] = "differential privacy" if guaranteed(answer) else "no differential privacy guarantee"
     for name in ("epsilon", "delta", "rho"):
         told[f"hefu.{name}"] = " ".join(format(getattr(each.charge, name), "f") for each in answer.sources)
     for name in ("computation", "provider", "agreement", "product", "receipt"):

@@ -186,6 +186,7 @@ class Product:
         epsilon: Amount = "",
         delta: Amount = 0,
         rho: Amount = "",
+        exact: bool = False,
         contract: str = "",
         purpose: str = "",
     ) -> Answer:
@@ -194,6 +195,7 @@ class Product:
         Args:
             sql: such as ``SELECT COUNT(*) AS n FROM data``.
             epsilon, rho: privacy loss to spend; the charge is never more. ρ where the contract counts in ρ.
+            exact: without noise and without differential privacy, where the contract permits it; no ε then.
             contract: by default the only one in force on this product.
             purpose: an IRI; the contract's by default.
 
@@ -203,7 +205,7 @@ class Product:
             Refused: the provider refused; the reasons name the clauses.
         """
         held = self.space.contract(contract) if contract else self._contract()
-        return held.query(sql, epsilon=epsilon, delta=delta, rho=rho, purpose=purpose, product=self.id)
+        return held.query(sql, epsilon=epsilon, delta=delta, rho=rho, exact=exact, purpose=purpose, product=self.id)
 
     def request(self, *, purpose: str, offer: str = "", wait: int = _WAIT) -> Contract:
         """Ask the provider for a contract, and wait for it to be in force.
@@ -290,6 +292,7 @@ class Contract:
         epsilon: Amount = "",
         delta: Amount = 0,
         rho: Amount = "",
+        exact: bool = False,
         purpose: str = "",
         product: str = "",
     ) -> Answer:
@@ -297,8 +300,12 @@ class Contract:
         with self.space._stub() as stub:
             held = questions.contract(stub, self.id)
             description = questions.described(held, product)
-            plan = questions.plan(sql, description, *_offered(epsilon, delta, rho))
-            made = questions.send(stub, held.agreement_name, canonical.encode(plan.body()), purpose)
+            body = (
+                questions.exact(sql, description).body()
+                if exact
+                else questions.plan(sql, description, *_offered(epsilon, delta, rho)).body()
+            )
+            made = questions.send(stub, held.agreement_name, canonical.encode(body), purpose)
             *_, last = questions.follow(stub, made.computation.name)
         return Answer.of(last)
 
