@@ -165,6 +165,24 @@ def test_two_hospitals_answer_as_one_with_the_error_of_both(space: Any, contract
     assert "hospital-b" in found._repr_html_()
 
 
+def test_numbers_that_are_computed_add_up_and_a_mean_is_summed_from_the_middle_of_its_bounds(
+    space: Any, contracts: list[str]
+) -> None:
+    sql = "SELECT SUM(age * 2) AS doubled, AVG(age) AS mean, COUNT(age) AS n FROM data"
+    found = space.query(sql, contracts=contracts, epsilon="0.9")
+    assert found.values("doubled")[0] == sum(each.values("doubled")[0] for each in found.parts)
+    assert len(found.parts[0].headings) == 3, "the count of the mean is not asked twice"
+    doubled, total = (next(n for n in found.parts[0].noise if n.column == name) for name in ("doubled", "mean_sum"))
+    # Ages lie in 0 … 120: doubled they move a sum by 240 at most, and from their middle by 60.
+    assert Decimal(doubled.scale) > 2 * Decimal(total.scale)
+    true = sum(20 + i % 60 for i in range(400)) / 400
+    low, high = found.intervals("mean")[0]
+    assert abs(float(found.values("mean")[0]) - true) <= 5 * float(high - low)
+    with pytest.raises(Malformed) as caught:
+        space.query("SELECT MEDIAN(age) AS middle FROM data", contracts=contracts, epsilon="0.1")
+    assert caught.value.code == "question.differ"
+
+
 def test_the_command_combines_too(town: Space, contracts: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = ["compute", "query", COUNT, "--contract", contracts[0], "--contract", contracts[1], "--epsilon", "0.1"]
     capsys.readouterr()

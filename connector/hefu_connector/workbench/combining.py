@@ -9,8 +9,8 @@ small providers as large ones. A cell that one provider withholds is withheld, f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -19,7 +19,10 @@ from hefu import canonical
 from hefu.errors import Malformed
 from hefu_policies.reading import write_decimal
 
+from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.steps import Lowered
+from hefu_connector.engines.drafting import Draft
 from hefu_connector.workbench import noises, questions
 from hefu_connector.workbench.answer import Answer, same_questions
 from hefu_connector.workbench.frames import CONFIDENCE, Noise
@@ -28,9 +31,8 @@ if TYPE_CHECKING:
     from hefu.v1 import control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
     from hefu_policies.product import Description
-    from hefu_policies.resource import Column
+    from hefu_policies.resource import Resource
 
-ADDED = ("count", "sum", "histogram")
 _EXACT = Context(prec=100)
 _FINER = 4  # digits of a mean beyond the granularity of its column, as engines.answers has them
 _PART = 1 - (1 - CONFIDENCE) / 2  # so that sum and count hold together: the union bound
@@ -53,12 +55,14 @@ class Summand:
         aliases: of what is asked: one that is added up, or a sum and the count it is divided by.
         step: what one whole number of the first stands for.
         bounds: between which a mean lies; None for what is added up.
+        centre: of a mean: the sum is one of distances from it.
     """
 
     heading: str
     aliases: tuple[str, ...]
     step: Decimal
     bounds: tuple[Decimal, Decimal] | None = None
+    centre: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +185,10 @@ def _mean(total: int | None, count: int | None, off: tuple[int, int], summand: S
     if total is None or count is None or count < 1 or summand.bounds is None:
         return None, None
     low, high = map(Fraction, summand.bounds)
-    step = Fraction(summand.step)
+    step, centre = Fraction(summand.step), Fraction(summand.centre)
 
     def ratio(numerator: int, denominator: int) -> Fraction:
-        return min(high, max(low, Fraction(numerator, denominator) * step))
+        return min(high, max(low, centre + Fraction(numerator, denominator) * step))
 
     ends = [low, high]
     if count - off[1] >= 1:
@@ -208,54 +212,70 @@ def _told(summand: Summand, answers: Sequence[Answer]) -> Noise:
 
 def _taken_apart(plan: Plan, description: Description) -> tuple[tuple[Aggregate, ...], tuple[Summand, ...]]:
     """What every provider is asked: nothing twice, and for each mean its sum and its count."""
-    asked: dict[bytes, Aggregate] = {}
-    summands = []
-    taken = {*plan.headings()}
+    parts = _Parts(_resource(description, plan), {*plan.headings()})
+    summands = tuple(parts.summand(each) for each in plan.aggregates)
+    return tuple(parts.asked.values()), summands
 
-    def alias(aggregate: Aggregate, function: str, suffix: str) -> str:
-        key = canonical.encode({**aggregate.body(), "function": function, "alias": ""})
-        if key not in asked:
+
+@dataclass(slots=True)
+class _Parts:
+    resource: Resource
+    taken: set[str]
+    asked: dict[bytes, Aggregate] = field(default_factory=dict)
+
+    def summand(self, aggregate: Aggregate) -> Summand:
+        """What is asked for one aggregate, and how its answers become one."""
+        heading = aggregate.alias
+        if aggregate.function in ("count", "histogram"):
+            return Summand(heading, (self.ask(aggregate),), Decimal(1))
+        if aggregate.function == "sum":
+            return Summand(heading, (self.ask(aggregate),), self.lowered(aggregate).grid.granularity)
+        if aggregate.function != "mean":
+            why = "only counts, sums and means can be added up; a unit may be at several providers"
+            raise Malformed("question.differ", word=aggregate.function.upper(), why=why)
+        # A sum of distances from the middle of the bounds has half the sensitivity or less, and so half the noise.
+        grid, middle = self.lowered(aggregate).grid, (self.lowered(aggregate).least + self.lowered(aggregate).most) // 2
+        centre = _EXACT.multiply(middle, grid.granularity)
+        apart = e.Arithmetic("subtract", _number(aggregate), e.Number(centre))
+        total = replace(aggregate, function="sum", column=None, number=apart) if centre else aggregate
+        names = (
+            self.ask(replace(total, function="sum"), "_sum"),
+            self.ask(replace(aggregate, function="count"), "_count"),
+        )
+        return Summand(heading, names, grid.granularity, (grid.lower, grid.upper), centre)
+
+    def ask(self, aggregate: Aggregate, suffix: str = "") -> str:
+        """The alias under which it is asked; the same is not asked and paid twice."""
+        key = canonical.encode({**aggregate.body(), "alias": ""})
+        if key not in self.asked:
             name = aggregate.alias
-            while suffix and name in taken:
+            while suffix and name in self.taken:
                 name += suffix
-            taken.add(name)
-            asked[key] = replace(aggregate, function=function, alias=name)
-        return asked[key].alias
+            self.taken.add(name)
+            self.asked[key] = replace(aggregate, alias=name)
+        return self.asked[key].alias
 
-    for each in plan.aggregates:
-        step, bounds = _grid(each, plan, description)
-        if each.function == "mean":
-            names = (alias(each, "sum", "_sum"), alias(each, "count", "_count"))
-            summands.append(Summand(each.alias, names, step, bounds))
-        elif each.function in ADDED:
-            summands.append(Summand(each.alias, (alias(each, each.function, ""),), step))
-        else:
-            raise Malformed("question.differ", word=each.function.upper(), why="only counts, sums and means add up")
-    return tuple(asked.values()), tuple(summands)
+    def lowered(self, aggregate: Aggregate) -> Lowered:
+        """What is summed, in whole numbers between public bounds."""
+        return Draft(self.resource).lowered(_number(aggregate))
 
 
-def _grid(aggregate: Aggregate, plan: Plan, description: Description) -> tuple[Decimal, tuple[Decimal, Decimal]]:
-    """What one whole number of a sum stands for, and the bounds of what is summed."""
-    column = _columns(description, plan).get(aggregate.column or "")
-    if aggregate.function not in ("sum", "mean"):
-        return Decimal(1), (Decimal(0), Decimal(0))
-    if column is None or column.bounds is None:
-        raise Malformed("plan.no_bounds", column=aggregate.column or "")
-    return column.bounds.granularity, (column.bounds.lower, column.bounds.upper)
+def _number(aggregate: Aggregate) -> e.Expression:
+    return aggregate.number if aggregate.number is not None else e.Column(aggregate.column or "")
 
 
-def _columns(description: Description, plan: Plan) -> Mapping[str, Column]:
+def _resource(description: Description, plan: Plan) -> Resource:
     for each in description.resources:
         if plan.resource in ("", each.id):
-            return {column.name: column for column in each.schema}
-    return {}
+            return each
+    raise Malformed("question.differ", word=plan.resource, why="no such resource")
 
 
 def _check_same(first: Description, plan: Plan, other: Description, again: Plan) -> None:
     """Check that a column means the same at both providers."""
-    here, there = _columns(first, plan), _columns(other, again)
+    here, there = _resource(first, plan), _resource(other, again)
     for name in sorted(plan.columns()):
-        one, two = here.get(name), there.get(name)
+        one, two = here.column(name), there.column(name)
         if one is None or two is None:
             raise Malformed("plan.unknown_column", column=name)
         if (one.type, one.unit, one.bounds, one.categories) != (two.type, two.unit, two.bounds, two.categories):
