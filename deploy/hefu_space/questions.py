@@ -117,6 +117,15 @@ def compare(question: Question, answer: Any, extracts: Sequence[Extract], number
     return cells
 
 
+# SQLite knows no median: the value in the middle of each group, by its place.
+_MEDIANS = """
+SELECT '[' || low || ',' || (low + 6) || ')', most, MAX(CASE WHEN place = (most + 1) / 2 THEN distance END) FROM (
+  SELECT low, distance, COUNT(*) OVER (PARTITION BY low) AS most,
+         ROW_NUMBER() OVER (PARTITION BY low ORDER BY distance) AS place
+  FROM (SELECT CAST(hour AS INTEGER) / 6 * 6 AS low, distance FROM data)
+) GROUP BY low, most"""
+
+
 def tumour_questions() -> list[Question]:
     """What a researcher asks each hospital."""
     return [
@@ -132,6 +141,18 @@ def tumour_questions() -> list[Question]:
             "SELECT AVG(radius) AS mean_radius FROM {table} WHERE diagnosis = 'malignant'",
             "1",
             "SELECT AVG(radius) FROM data WHERE diagnosis = 'malignant'",
+        ),
+        Question(
+            (
+                "How round are large and small tumours? (area ÷ radius², by size)",
+                "大、小肿瘤有多圆？（面积 ÷ 半径²，按大小）",
+            ),
+            "SELECT CASE WHEN radius >= 15 THEN 'large' ELSE 'small' END AS size, COUNT(*) AS samples, "
+            "AVG(CLAMP(ROUND(area / (radius * radius), 2), 2, 4)) AS roundness FROM {table} GROUP BY size",
+            "1",
+            "SELECT CASE WHEN radius >= 15 THEN 'large' ELSE 'small' END, COUNT(*), AVG(area / (radius * radius)) "
+            "FROM data GROUP BY 1",
+            keys=1,
         ),
         Question(
             ("How are the radii distributed?", "半径如何分布？"),
@@ -161,6 +182,14 @@ def flight_questions() -> list[Question]:
             "SELECT AVG(departure_delay) AS mean_delay FROM {table}",
             "2",
             "SELECT AVG(MAX(MIN(departure_delay, 180), -30)) FROM data WHERE departure_delay IS NOT NULL",
+        ),
+        Question(
+            ("How far do flights go, by time of day?", "不同时段的航班飞多远？"),
+            "SELECT BIN(hour, 6) AS hours, COUNT(*) AS departures, MEDIAN(distance) AS usual "
+            "FROM {table} GROUP BY hours",
+            "2",
+            _MEDIANS,
+            keys=1,
         ),
     ]
 
