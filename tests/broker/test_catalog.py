@@ -29,17 +29,15 @@ def next_version(world: World, provider: Person, **changes: object) -> None:
     publish(world, provider, fresh)
 
 
-@pytest.mark.parametrize("query", ["糖尿", "门诊", "糖尿病", "diabetes", "Visit", "华东 患者", "diabet"])
-def test_two_chinese_letters_and_english_words_are_found(
-    world: World, provider: Person, consumer: Person, query: str
-) -> None:
+def test_two_chinese_letters_and_english_words_are_found(world: World, provider: Person, consumer: Person) -> None:
     publish(world, provider, description())
     publish(
         world,
         provider,
         description("prd-flights", title={"zh": "航班延误"}, keywords=(), description={}, resource="res-f"),
     )
-    assert find(world, consumer, query) == ["prd-diabetes"]
+    for query in ("糖尿", "门诊", "糖尿病", "diabetes", "Visit", "华东 患者", "diabet"):
+        assert find(world, consumer, query) == ["prd-diabetes"], query
 
 
 def test_columns_are_found_by_their_description(world: World, provider: Person, consumer: Person) -> None:
@@ -64,12 +62,11 @@ def test_an_empty_query_lists_everything(world: World, provider: Person, consume
     assert find(world, consumer) == ["prd-diabetes"]
 
 
-@pytest.mark.parametrize("query", ['"', "a OR b NOT c*", "title:x", '糖尿" OR "x', "NEAR(a b)", "-x", "(", "xx'--"])
-def test_a_query_is_words_and_never_syntax(world: World, provider: Person, consumer: Person, query: str) -> None:
+def test_a_query_is_words_and_never_syntax(world: World, provider: Person, consumer: Person) -> None:
     publish(world, provider, description())
-    if any(letter.isalnum() for letter in query):
-        assert find(world, consumer, query) == []
-    else:
+    for query in ("a OR b NOT c*", "title:x", '糖尿" OR "x', "NEAR(a b)", "-x", "xx'--"):
+        assert find(world, consumer, query) == [], query
+    for query in ('"', "("):
         with pytest.raises(Malformed):
             find(world, consumer, query)
 
@@ -96,12 +93,10 @@ def test_filters_narrow(world: World, provider: Person, consumer: Person) -> Non
     assert find(world, consumer, "", "kind=model") == []
 
 
-@pytest.mark.parametrize(
-    "filter_", ["owner=x", "provider", "provider=", "provider=a AND provider=b", "provider=a OR b=c AND x"]
-)
-def test_a_filter_that_cannot_be_read_is_refused(world: World, consumer: Person, filter_: str) -> None:
-    with pytest.raises(Malformed):
-        find(world, consumer, "", filter_)
+def test_a_filter_that_cannot_be_read_is_refused(world: World, consumer: Person) -> None:
+    for filter_ in ("owner=x", "provider", "provider=", "provider=a AND provider=b", "provider=a OR b=c AND x"):
+        with pytest.raises(Malformed):
+            find(world, consumer, "", filter_)
 
 
 def test_pages_hold_everything_once(world: World, provider: Person, consumer: Person) -> None:

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.connector.engine_world import SMALL, description, resource
+from tests.deep import examples
 
 PEOPLE = description()
 
@@ -153,7 +154,7 @@ CASE WHEN THEN END x -> y PIVOT LATERAL INTERVAL '1' DAY '2026-01-01' TRUE 1e400
 PIECES = st.sampled_from(sorted(set(WORDS.split())))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 5000), deadline=None)
 @given(st.lists(PIECES, max_size=14).map(" ".join))
 @example("SELECT COUNT(*) FROM data WHERE " + "(" * 3000 + "1=1")
 @example("SELECT COUNT(*) FROM data WHERE " + "NOT " * 2000 + "age = 1")

@@ -99,13 +99,13 @@ def test_entries_are_the_exact_bytes_that_were_signed(journal: Both) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))
-@pytest.mark.parametrize("second", sorted(FINAL))
-def test_the_first_end_stands(journal: Both, state: ComputationState, second: ComputationState) -> None:
+def test_the_first_end_stands(journal: Both, state: ComputationState) -> None:
     journal.admit(run("cmp-1"))
     journal.start("cmp-1", charge(), NOW)
     ended = journal.close("cmp-1", state, entry("cmp-1"), (), NOW)
-    with pytest.raises(Conflict, match="first end stands"):
-        journal.close("cmp-1", second, entry("cmp-1"), (), LATER)
+    for second in sorted(FINAL):
+        with pytest.raises(Conflict, match="first end stands"):
+            journal.close("cmp-1", second, entry("cmp-1"), (), LATER)
     with pytest.raises(Conflict, match="first end stands"):
         journal.start("cmp-1", charge(), LATER)
     assert journal.find("cmp-1") == ended

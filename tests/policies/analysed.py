@@ -1,6 +1,5 @@
 """Random typed policies with logic, of few words, so that their clauses meet; and requests that pin every fact."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +11,8 @@ from hefu_policies.purposes import LINEAGE
 from hefu_policies.terms import BY_NAME, Combine, Kind, Operand, Operator, narrower
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+
+from tests.deep import examples as counted
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 NAMES = ["epsilon", "minGroup", "purpose", "outputKind", "recipient", "column", "dateTime", "count", "processing"]
@@ -50,7 +51,7 @@ def slowly(examples: int) -> settings:
     """Settings for tests of whole policies; a failing one is shown as it was drawn: making it small is slow."""
     return settings(
         deadline=None,
-        max_examples=examples * (50 if os.environ.get("HEFU_DEEP") else 1),
+        max_examples=counted(few=examples // 2, many=examples * 50),
         suppress_health_check=[HealthCheck.too_slow],
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
     )

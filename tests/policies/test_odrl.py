@@ -14,6 +14,7 @@ from hefu_policies.policy import compile_policy
 from hefu_policies.terms import CONTEXTS
 from hypothesis import given, settings
 
+from tests.deep import examples
 from tests.policies.policies import agreement, agreements
 
 EPSILON: Any = {
@@ -38,7 +39,7 @@ def _policy() -> Any:
     return copy.deepcopy(agreement([rule], [{"action": "odrl:read"}]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80, 5000), deadline=None)
 @given(agreements)
 def test_what_was_read_is_written_again(policy: Object) -> None:
     assert canonical.encode(odrl.dump(odrl.load(policy))) == canonical.encode(policy)

@@ -16,6 +16,7 @@ from hefu_policies.terms import Phase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.deep import examples
 from tests.policies.policies import agreement, agreements, facts
 
 REQUEST = Request("hefu:dpQuery", "prd-1", "pharma-b")
@@ -25,7 +26,7 @@ LIMIT: Any = {
 POLICY = agreement([{"action": "hefu:dpQuery", "constraint": [LIMIT]}])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(120, 5000), deadline=None)
 @given(agreements, facts, st.sampled_from(Phase), st.frozensets(st.just("hefu:log")))
 def test_every_decision_comes_out_the_same_from_its_record(
     policy: Object, known: dict[str, object], phase: Phase, performed: frozenset[str]
