@@ -9,7 +9,7 @@ demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
 	$(BIN)/hefu demo
 
 test: .venv/dev.stamp  ## everything but the minutes-long attacks
-	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-deep: .venv/dev.stamp  ## random policies, facts and orders of events by the hundred thousand
 	HEFU_DEEP=1 $(BIN)/pytest -m deep
