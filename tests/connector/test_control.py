@@ -122,6 +122,7 @@ def test_a_source_is_registered_once_and_keeps_its_asset(run: Any, story: dict[s
     assert made["uri"].startswith("file:///")
     assert run("hospital-a", "source", "add", "visits", story["table"])["resource"] == made["resource"]
     assert run("hospital-a", "source", "add", "again", story["table"], code=1)["error"] == "source.same_data"
+    assert run("hospital-a", "source", "refresh", "visits", code=1)["error"] == "source.undescribed"
     assert [each["name"] for each in run("hospital-a", "source", "list")["sources"]] == ["visits"]
 
 
@@ -179,6 +180,19 @@ def test_the_same_file_again_changes_nothing_and_a_changed_one_is_the_next_versi
 
 def test_a_source_that_a_product_is_about_is_not_removed(run: Any) -> None:
     assert run("hospital-a", "source", "remove", "visits", code=1)["error"] == "source.used"
+
+
+def test_a_source_is_laid_out_and_its_provider_told_what_the_bound_leaves_out(
+    run: Any, read: Any, story: dict[str, str]
+) -> None:
+    made = run("hospital-a", "source", "refresh", "visits")
+    assert (made["snapshot"][:7], made["origin"][:7]) == ("sha256:", "sha256:")
+    assert made["rows"] >= made["units"] > 0
+    assert made["rows"] - made["rows_beyond"] > 0
+    assert "beyond what one unit may contribute" in read("hospital-a", "source", "refresh", "visits")
+    assert run("hospital-a", "source", "refresh", "nothing", code=1)["kind"] == "not_found"
+    # From now on questions are answered from what is laid out: the next one finds no source at all.
+    Path(story["table"]).rename(f"{story['table']}.aside")
 
 
 def test_an_estimate_needs_an_offer_and_no_contract(run: Any, story: dict[str, str]) -> None:
@@ -239,6 +253,11 @@ def test_a_query_prints_the_answer_its_error_its_cost_and_its_receipt(
     assert receipt.type == "computation.sealed"
     assert receipt.id in shown
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_released_layout_leaves_questions_to_the_source(run: Any, story: dict[str, str]) -> None:
+    Path(f"{story['table']}.aside").rename(story["table"])
+    assert run("hospital-a", "source", "refresh", "visits", "--release") == {"name": "visits"}
 
 
 def test_the_user_is_the_owner_of_the_socket_whatever_a_call_says(
