@@ -111,7 +111,7 @@ def _done(shape: Shape, writer: Writer, ready: Ready) -> Iterator[str]:
             yield f"CAST({field} AS BIGINT) AS {writer.column(name)}_steps"
     for index, key in enumerate(shape.keys):
         if key.column and (field := ready.position(key.column, key.labels)):
-            yield f"CAST({field} AS BIGINT) AS place{index}"
+            yield f"{field} AS place{index}"
     if shape.unit is not None:
         yield f"{ready.unit} AS unit_number"
 
@@ -133,8 +133,8 @@ def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:
     stride = 1
     for index, key in reversed(list(enumerate(shape.keys))):
         if key.column and ready is not None and ready.position(key.column, key.labels):
-            position = f"place{index}"
-            tests.append(f"{position} IS NOT NULL")
+            position = f"CAST(place{index} AS BIGINT)"
+            tests.append(f"place{index} IS NOT NULL")
         elif key.column:
             joins += f" JOIN {quote(table_of(index))} k{index} ON {writer.column(key.column)} = k{index}.value"
             position = f"k{index}.position"
@@ -193,10 +193,11 @@ def _value(measure: Measure, shape: Shape, writer: Writer) -> str:
     steps = writer.named(shape.lowered(measure.number).steps)
     if measure.kind == STEPS_HISTOGRAM:
         return _bin(steps, measure.edges, writer.binder, moved=True)
-    distance = f"({steps} - {writer.binder.bind(measure.centre, 'BIGINT')})"
+    # Absent values stay absent: a sum leaves them out.
+    distance = f"({steps} - {writer.binder.bind(measure.centre, 'BIGINT')})" if measure.centre else steps
     if measure.kind == SQUARES:
         distance = f"({distance} * {distance} - {writer.binder.bind(measure.less, 'BIGINT')})"
-    return f"coalesce({distance}, 0)"
+    return distance
 
 
 def _measure(measure: Measure, index: int) -> str:
@@ -204,7 +205,7 @@ def _measure(measure: Measure, index: int) -> str:
         return "count(*)"
     if measure.kind == UNITS:
         return "count(DISTINCT unit)"
-    return f"histogram(v{index})" if measure.kind == STEPS_HISTOGRAM else f"sum(v{index})"
+    return f"histogram(v{index})" if measure.kind == STEPS_HISTOGRAM else f"coalesce(sum(v{index}), 0)"
 
 
 def _bin(steps: str, edges: tuple[int, ...], binder: Binder, *, moved: bool) -> str:
