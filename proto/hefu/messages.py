@@ -1012,6 +1012,10 @@ _ENGINE: dict[str, Message] = {
         "The contract names no smallest group, so nothing is answered exactly. Ask for a contract with hefu:minGroup.",
         "合约未写明最小分组，无法给出精确统计。请另立写明 hefu:minGroup 的合约。",
     ),
+    "exact.options": _m(
+        "An exact question costs no privacy loss and goes to one provider. Leave out --epsilon, --rho and further contracts.",
+        "精确统计不消耗隐私额度，且只向一个提供方提出。请去掉 --epsilon、--rho 及其余合约。",
+    ),
     "exact.differencing": _m(
         "Together with what was told of this data before, to whomever, the answer would single out a group smaller than "
         "the minimum. Ask for larger groups, or repeat a question that was answered.",

@@ -66,6 +66,8 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
 
 
 def _query(arguments: argparse.Namespace) -> int:
+    if arguments.exact and (arguments.epsilon or arguments.rho or len(arguments.contract) > 1):
+        raise Malformed("exact.options")
     if len(arguments.contract) > 1:
         return several.query(arguments)
     output = Output.of(arguments)

@@ -45,20 +45,19 @@ def lies_bare(
     Args:
         parts: of each atom; a unit with rows in several atoms counts as several, so this holds for units of one row.
     """
-    sets = {*mine, *told}
-    at: dict[Atom, list[frozenset[Atom]]] = {}
-    for each in sets:
+    new, sets = {*mine}, [*{*mine, *told}]
+    at: dict[Atom, list[int]] = {}
+    for index, each in enumerate(sets):
         for atom in each:
-            at.setdefault(atom, []).append(each)
+            at.setdefault(atom, []).append(index)
     work = _MOST_WORK
-    for each in sets:
-        work -= sum(len(at[atom]) for atom in each)
+    for whole in sets:
+        work -= sum(len(at[atom]) for atom in whole)
         if work < 0:
             return True
-        inside = {other for atom in each for other in at[atom] if other < each}
-        concerned = inside if each in mine else inside & {*mine}
-        for left in _left(each, inside, concerned):
-            work -= len(left)
+        near = {index for atom in whole for index in at[atom]}
+        inside = {sets[index] for index in near if sets[index] < whole}
+        for left in _left(whole, inside, inside if whole in new else inside & new):
             if _sum(left, parts).is_dominated():
                 return True
     return False

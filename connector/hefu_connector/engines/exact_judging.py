@@ -14,7 +14,7 @@ from typing import Any
 
 from hefu_connector.engines.dominance import Parts, lies_bare
 from hefu_connector.engines.exact_sql import Question
-from hefu_connector.engines.isolation import Atom, Summed, admitted, is_safe
+from hefu_connector.engines.isolation import Atom, Summed, Work, admitted, is_safe
 
 Where = tuple[Any, ...]  # cells and presences
 
@@ -99,8 +99,9 @@ def choose(
     columns = {name for each in (*past, newest) for name, cells in each.dominated.items() if cells}
     # An answer under a minimum of 5 and one under 20 single out no fewer than 5 together, and those under 20 alone no
     # fewer than 20: so each minimum is held for all answers that promise as much.
+    work = Work()
     rules: list[_Rule | _BareRule] = [
-        _Rule.of(world, past, newest, least, column)
+        _Rule.of(world, past, newest, least, column, work)
         for least in sorted({each.group for each in (*past, newest)})
         for column in ("", *sorted(columns))
         if least <= newest.group
@@ -125,21 +126,22 @@ class _Rule:
     column: str
     told: frozenset[frozenset[Atom]]
     small: dict[Atom, frozenset[Hashable]]
+    work: Work
 
     @classmethod
-    def of(cls, world: World, past: Sequence[Told], newest: Told, least: int, column: str) -> _Rule:
+    def of(cls, world: World, past: Sequence[Told], newest: Told, least: int, column: str, work: Work) -> _Rule:
         """The rule, with all that was told before under it."""
         told = _told_before(world, past, column, least)
         small = {atom: units for atom, units in world.few.items() if len(units) < least}
         for at, each in enumerate((*past, newest) if column else ()):
             for cell in each.dominated.get(column, frozenset()):
                 small |= dict.fromkeys(world.atoms.get((at, cell), ()), frozenset({("dominated", at, cell)}))
-        return cls(least, column, frozenset(told), small)
+        return cls(least, column, frozenset(told), small, work)
 
     def holds(self, sets: AbstractSet[Summed]) -> bool:
         """Whether it holds with these figures told, too."""
         mine = {summed for name, summed in sets if self.column in ("", name)}
-        return not mine or is_safe(self.told | mine, self.small, self.least)
+        return not mine or is_safe(self.told | mine, self.small, self.least, self.work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,32 +33,36 @@ Vector = dict[int, int]
 # LIMIT: ranks are taken modulo this prime. They differ from the true ones only where it divides a minor of the sets,
 # which no system of fewer than fifty of them can reach (Hadamard's bound), and no larger one by chance.
 _PRIME = 2**127 - 1
-_MOST_WORK = 20_000_000  # single multiplications; more is called unsafe
+_MOST_WORK = 8_000_000  # single multiplications for one answer; what needs more is called unsafe
 
 
 class _Exhausted(Exception):
     """There is more to show than there is time for."""
 
 
-class _Work:
+class Work:
+    """What one answer may take: counted and not timed, so that the same question ends the same way."""
+
     def __init__(self) -> None:
         self._left = _MOST_WORK
 
     def spend(self, amount: int) -> None:
+        """Take of it, or give up."""
         self._left -= amount
         if self._left < 0:
             raise _Exhausted
 
 
-def is_safe(sets: Iterable[frozenset[Atom]], small: Units, least: int) -> bool:
+def is_safe(sets: Iterable[frozenset[Atom]], small: Units, least: int, work: Work | None = None) -> bool:
     """Whether no combination of these sets stands for fewer units than the minimum.
 
     Args:
         sets: what each told figure is summed over.
         small: the units of each atom that has fewer than `least`, and none of any other.
         least: the minimum group, in privacy units.
+        work: what is left of what the answer may take.
     """
-    work = _Work()
+    work = work or Work()
     try:
         inside = _inside(_peeled({each for each in sets if each}, small), small, work)
         return not inside or _is_spread(inside, small, least, work)
@@ -109,7 +113,7 @@ def _peeled(sets: set[frozenset[Atom]], small: Units) -> list[frozenset[Atom]]:
     return sorted(left, key=lambda each: (len(each), sorted(each)))
 
 
-def _inside(sets: Sequence[frozenset[Atom]], small: Units, work: _Work) -> list[Vector]:
+def _inside(sets: Sequence[frozenset[Atom]], small: Units, work: Work) -> list[Vector]:
     """A basis of the combinations that vanish on every large atom."""
     large: list[tuple[int, Vector]] = []
     found: list[tuple[int, Vector]] = []
@@ -125,7 +129,7 @@ def _inside(sets: Sequence[frozenset[Atom]], small: Units, work: _Work) -> list[
     return [vector for _, vector in found]
 
 
-def _reduced(vector: Vector, pivots: Sequence[tuple[int, Vector]], work: _Work) -> Vector:
+def _reduced(vector: Vector, pivots: Sequence[tuple[int, Vector]], work: Work) -> Vector:
     """A vector without the pivots' columns; each pivot has none of those before it."""
     for column, other in pivots:
         if column not in vector:
@@ -141,7 +145,7 @@ def _reduced(vector: Vector, pivots: Sequence[tuple[int, Vector]], work: _Work) 
     return vector
 
 
-def _is_spread(inside: Sequence[Vector], small: Units, least: int, work: _Work) -> bool:
+def _is_spread(inside: Sequence[Vector], small: Units, least: int, work: Work) -> bool:
     """Whether so many bases can be found among the atoms that no unit stands in two of them."""
     columns: dict[Atom, Vector] = {}
     for row, vector in enumerate(inside):
@@ -158,7 +162,7 @@ def _is_spread(inside: Sequence[Vector], small: Units, least: int, work: _Work) 
 
 
 def _basis(
-    columns: Mapping[Atom, Vector], units: Mapping[Atom, set[Hashable]], rank: int, work: _Work
+    columns: Mapping[Atom, Vector], units: Mapping[Atom, set[Hashable]], rank: int, work: Work
 ) -> set[Hashable] | None:  # fmt: skip
     """One unit for each column of a basis, of atoms that have most of them left; None where there is no basis."""
     pivots: list[tuple[int, Vector]] = []
