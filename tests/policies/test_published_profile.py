@@ -19,7 +19,7 @@ from tests.policies.whole_policies import whole_policies
 
 VALIDATOR = Draft202012Validator(json.loads(published.schema()))
 # What only the reader sees: ids used twice, alternatives of accounts, depth of logic, names that must be of ours.
-BEYOND = {"contract.duplicate", "policy.account", "policy.performance", "contract.value"}
+BEYOND = {"contract.duplicate", "policy.account", "policy.consequence", "policy.performance", "contract.value"}
 
 
 def _iri(term: str) -> URIRef:
