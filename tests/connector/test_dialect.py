@@ -126,6 +126,17 @@ def test_quantiles_and_modes_are_found_on_their_grid(tmp_path: Path) -> None:
     assert answers(query, tmp_path, rows) == [("10", "20", "70", "20")]
 
 
+def test_the_lineage_of_a_plan_has_every_column_that_an_expression_touches() -> None:
+    asked = ask(
+        "SELECT SUM(CASE WHEN income > 1 AND region = 'north' THEN age END) AS s, COUNT(DISTINCT person) AS u, "
+        "MEDIAN(HOUR(seen)) AS m FROM data WHERE grade = 1 GROUP BY CASE WHEN active = TRUE THEN 'a' END, MONTH(day)"
+    )
+    prepared = prepare(asked, PEOPLE)
+    assert asked.columns() == prepared.columns == {"income", "region", "age", "seen", "grade", "active", "day"}
+    assert prepared.reads == {*prepared.columns, "person"}
+    assert prepared.functions == {"sum", "units", "quantile"}
+
+
 GROUPED = [
     ("BIN(age, 25)", ["[0,25)", "[25,50)", "[50,75)", "[75,100)", "[100,125)"],
      lambda slow: None if (x := slow.number(e.Column("age"))) is None else int(x // 25)),

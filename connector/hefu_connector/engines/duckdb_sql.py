@@ -6,6 +6,7 @@ The order is that of `hefu_connector.engines.shape`. No expression here can fail
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Protocol
 
 from hefu_connector.computing.steps import Grid
@@ -210,11 +211,20 @@ def _measure(measure: Measure, index: int) -> str:
 
 def _bin(steps: str, edges: tuple[int, ...], binder: Binder, *, moved: bool) -> str:
     """The place of the bin of a number; of one beyond the edges NULL, or the nearest where it is moved."""
-    inside = _halved(steps, edges, 0, len(edges) - 1, binder)
+    inside = _even(steps, edges, binder) or _halved(steps, edges, 0, len(edges) - 1, binder)
     if moved:
         return f"CASE WHEN {steps} IS NOT NULL THEN {inside} END"
     low, high = binder.bind(edges[0], "BIGINT"), binder.bind(edges[-1], "BIGINT")
     return f"CASE WHEN {steps} BETWEEN {low} AND {high} THEN {inside} END"
+
+
+def _even(steps: str, edges: tuple[int, ...], binder: Binder) -> str:
+    """By division, where all bins are of one width; else empty."""
+    widths = {above - below for below, above in pairwise(edges)}
+    if len(widths) > 1:
+        return ""
+    low, width, last = (binder.bind(each, "BIGINT") for each in (edges[0], widths.pop(), len(edges) - 2))
+    return f"greatest(least(({steps} - {low}) // {width}, {last}), 0)"
 
 
 def _halved(steps: str, edges: tuple[int, ...], first: int, end: int, binder: Binder) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from hefu.errors import Malformed
-from hefu_policies.reading import write_decimal
+from hefu_policies.reading import Place, write_decimal
 from sqlglot import exp
 
 from hefu_connector.computing import predicates as p
@@ -105,7 +105,10 @@ def column(node: Any) -> str:
     if type(node) is not exp.Column or type(node.this) is not exp.Identifier:
         refuse_node(node, "the name of a column stands here")
     only(node, node.name, "this")
-    return str(node.name)
+    try:
+        return p.read_name(Place(node.name, "column"))
+    except Malformed:
+        refuse(node.name, "no schema has a column of this name")
 
 
 def literal(node: Any) -> p.Literal:
