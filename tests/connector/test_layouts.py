@@ -114,6 +114,18 @@ def test_a_layout_gives_the_integers_of_its_source(rows: list[Row], tmp_path_fac
             assert exact(prepared, made, laid) == exact(prepared, path, None)
 
 
+def test_units_are_bounded_where_an_older_agreement_has_other_categories_than_the_layout(tmp_path: Path) -> None:
+    """Then positions come from a join, and a join of few rows with many categories walks through the categories."""
+    laid = Laid.describe(world.resource(contribution=2))
+    rows: list[Row] = [{"person": f"p{n // 6}", "region": f"r{n * 7 % 5}"} for n in range(30)]
+    made = lay(world.write(tmp_path / "rows.parquet", rows), laid)
+    many = Column("region", "text", categories=tuple(f"r{n}" for n in range(5000)))
+    older = world.resource(contribution=2, columns=(world.COLUMNS[0], many, *world.COLUMNS[2:]))
+    prepared = world.prepare(world.plan(Aggregate("count", "n"), by=("region",)), older)
+    ((*counts,),) = exact(prepared, made, laid)
+    assert sum(counts) == 5 * 2
+
+
 @given(rows=ROWS, contribution=st.integers(1, 3))
 @settings(max_examples=8, deadline=None)
 def test_a_unit_moves_nobody_else(rows: list[Row], contribution: int, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -53,7 +53,11 @@ def aggregate(shape: Shape, salt: int, ready: Ready | None = None) -> tuple[str,
         f", {writer.stored(name)} AS {writer.column(name)}_steps" for name in shape.grids if name not in done
     )
     kept = _kept(shape, writer, ready)
-    bound = _bound(shape, salt, writer.binder) if ready is None else _laid_bound(shape)
+    # A join keeps no order: DuckDB may walk through the declared values, and a unit's rows would lie apart.
+    together = ready is not None and all(
+        not each.column or ready.position(each.column, each.labels) for each in shape.keys
+    )
+    bound = _laid_bound(shape) if together else _bound(shape, salt, writer.binder)
     found = ", ".join(_measure(each, index) for index, each in enumerate(shape.measures))
     statement = (
         f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {SOURCE}), "  # noqa: S608
