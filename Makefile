@@ -12,7 +12,7 @@ test: .venv/dev.stamp  ## everything but the minutes-long attacks
 	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-deep: .venv/dev.stamp  ## random policies, facts and orders of events by the hundred thousand
-	HEFU_DEEP=1 $(BIN)/pytest -m deep
+	HEFU_DEEP=1 $(BIN)/pytest -m deep -n $(JOBS)
 
 test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 	$(BIN)/pytest tests/attacks

@@ -157,6 +157,7 @@ CASE WHEN THEN END x -> y PIVOT LATERAL INTERVAL '1' DAY '2026-01-01' TRUE 1e400
 PIECES = st.sampled_from(sorted(set(WORDS.split())))
 
 
+@pytest.mark.deep
 @settings(max_examples=examples(100, 5000), deadline=None)
 @given(st.lists(PIECES, max_size=14).map(" ".join))
 @example("SELECT COUNT(*) FROM data WHERE " + "(" * 3000 + "1=1")

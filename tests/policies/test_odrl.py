@@ -39,6 +39,7 @@ def _policy() -> Any:
     return copy.deepcopy(agreement([rule], [{"action": "odrl:read"}]))
 
 
+@pytest.mark.deep
 @settings(max_examples=examples(80, 5000), deadline=None)
 @given(agreements)
 def test_what_was_read_is_written_again(policy: Object) -> None:

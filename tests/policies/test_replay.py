@@ -26,6 +26,7 @@ LIMIT: Any = {
 POLICY = agreement([{"action": "hefu:dpQuery", "constraint": [LIMIT]}])
 
 
+@pytest.mark.deep
 @settings(max_examples=examples(120, 5000), deadline=None)
 @given(agreements, facts, st.sampled_from(Phase), st.frozensets(st.just("hefu:log")))
 def test_every_decision_comes_out_the_same_from_its_record(
