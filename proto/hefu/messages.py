@@ -1139,6 +1139,20 @@ _ENGINE: dict[str, Message] = {
         "A private answer needs noise, and so an epsilon (or rho) above 0. Offer for example 0.1.",
         "隐私查询必须加噪，因此 epsilon（或 rho）须大于 0。例如 0.1。",
     ),
+    "plan.target_error": _m(
+        "No answer that near can be had: it needs {needed}, and {most} is the most that may be spent at once. "
+        "Ask for a larger error, fewer groups or fewer aggregates.",
+        "无法达到该精度：需要 {needed}，而单次最多可用 {most}。请放宽误差、减少分组或聚合。",
+    ),
+    "plan.target_column": _m(
+        "How far off {column} will be depends on the answer. Ask for an epsilon, or for counts, sums and means only.",
+        "{column} 的误差取决于结果。请直接给出 epsilon，或只求计数、求和与均值。",
+    ),
+    "plan.target_rows": _m(
+        "For {column} the error can be told beforehand only where the provider declares its number of rows. "
+        "Ask for an error in the unit of a count or sum, such as 50, or for an epsilon.",
+        "提供方未声明行数，无法预知 {column} 的误差。请以计数或求和的单位给出误差（如 50），或直接给出 epsilon。",
+    ),
     "plan.two_currencies": _m(
         "A query offers an epsilon (with a delta) or a rho, not both. Offer what its contract counts in.",
         "查询只能提供 epsilon（可带 delta）或 rho 之一。请按合约的计量方式提供。",

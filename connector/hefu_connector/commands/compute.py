@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hefu.v1.control_pb2_grpc import ControlServiceStub
     from hefu_policies.product import Description
 
+    from hefu_connector.computing.computation import Plan
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
@@ -62,6 +64,12 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
         help="without noise and without differential privacy, where the contract permits it; costs one exact release",
     )  # fmt: skip
     parser.add_argument("--delta", default="0", help="δ to spend (default: 0)")
+    parser.add_argument(
+        "--target-error",
+        metavar="ERROR",
+        help="pick the least loss at which no answer is further off (95 %%), such as 2%% or 50; "
+        "--epsilon or --rho is then the most to spend",
+    )
     parser.add_argument("--rho", help="ρ to spend instead of ε, where the contract counts in ρ, such as 0.01")
 
 
@@ -183,10 +191,16 @@ def _plan(arguments: argparse.Namespace, description: Description) -> bytes:
         return canonical.encode(read(_read_plan(arguments.file)).body())
     if arguments.exact:
         return canonical.encode(questions.exact(arguments.query, description).body())
-    if bool(arguments.epsilon) == bool(arguments.rho):
+    return canonical.encode(_private(arguments, description).body())
+
+
+def _private(arguments: argparse.Namespace, description: Description) -> Plan:
+    """The plan of SQL, with the loss that is named or, for a target error, picked."""
+    if (arguments.epsilon and arguments.rho) or not (arguments.epsilon or arguments.rho or arguments.target_error):
         raise Malformed("command.epsilon")
-    offered = arguments.epsilon, arguments.delta, arguments.rho or ""
-    return canonical.encode(questions.plan(arguments.query, description, *offered).body())
+    offered = arguments.epsilon or "0", arguments.delta, arguments.rho or ""
+    plan = questions.plan(arguments.query, description, *offered)
+    return questions.aimed(plan, description, arguments.target_error) if arguments.target_error else plan
 
 
 def _read_plan(path: str) -> Any:

@@ -112,6 +112,27 @@ def exact(sql: str, description: Description) -> ExactPlan:
     return ExactPlan(language.parse(sql, description, NO_LOSS))
 
 
+def aimed(plan: Plan, description: Description, error: str) -> Plan:
+    """The plan with the least loss at which no answer is further off than ``2%`` or ``50``.
+
+    Args:
+        plan: what it offers is the most to spend; where it offers nothing, what the product's offers allow at once.
+
+    Raises:
+        Refused: more would be needed than may be spent, or the error cannot be told beforehand.
+    """
+    from dataclasses import replace
+
+    from hefu_connector.workbench import targeting
+
+    most, group = targeting.offered(description)
+    if plan.loss.epsilon_nano or plan.loss.rho_nano:
+        most = plan.loss
+    resource = next((each for each in description.resources if each.id == plan.resource), description.resources[0])
+    target = targeting.Target.of_text(error)
+    return replace(plan, loss=targeting.least(plan, resource, target, group, most))
+
+
 def send(stub: ControlServiceStub, agreement: str, plan: bytes, purpose: str = "") -> control_pb2.OwnComputation:
     """Have a plan signed and sent; raises what refused it."""
     from hefu.v1 import control_pb2
