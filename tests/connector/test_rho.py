@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -16,18 +15,18 @@ from hefu_connector.running import Connector
 from hefu_connector.shelves import SourceRecord
 from hefu_policies.budget import ZCDP, Budget, Charge, PrivacyLoss, would_exceed
 from hefu_policies.changes import changed, read
+from hefu_policies.library import template
 from hefu_policies.product import Offer
 from hefu_policies.resource import Privacy, Resource
 
-from tests.connector.small_space import PURPOSE, Space, agree, description, offer, plan, write_table
+from tests.connector.small_space import PURPOSE, Space, agree, description, plan, write_table
 from tests.connector.small_space import eventually as until
 
 
 def rho_offer() -> Offer:
-    text = (
-        json.dumps(offer().policy).replace("hefu:epsilonBudget", "hefu:rhoBudget").replace("hefu:epsilon", "hefu:rho")
-    )
-    return Offer("off-rho", json.loads(text), Budget.of_rho("0.5", releases=50))
+    limits = {"rho": "0.2", "budget": "0.5", "min_group": 5, "columns": ["age", "region"]}
+    policy = template("rho-statistics", limits | {"until": "2036-01-01T00:00:00Z"})
+    return Offer("off-rho", policy, Budget.of_rho("0.5", releases=50))
 
 
 def test_bodies_without_rho_are_what_they_were_and_with_it_are_read_again() -> None:

@@ -27,6 +27,25 @@ FITTING: dict[str, dict[str, object]] = {
     "open-statistics": {"purpose": "dpv:Marketing"},
     "regulator-statistics": {"purpose": "dpv:ProvideOfficialStatistics", "recipient": "health-commission"},
 }
+
+
+def test_statistics_counted_in_rho_permit_what_fits_and_never_an_epsilon() -> None:
+    """The other templates' twin: the same limits in another currency, of which nobody may know the other's amount."""
+    shared = {key: value for key, value in SHARED.items() if key != "epsilon"} | {"rho": "0.05", "budget": "0.5"}
+    policy = odrl.bind(
+        template("rho-statistics", shared), id_="urn:hefu:strategy:str-1", target="prd-1", assigner="hospital-a",
+        assignee="pharma-b", at=datetime(2026, 11, 21, tzinfo=UTC),
+    )  # fmt: skip
+    compiled, request = compile_policy(odrl.load(policy)), Request("hefu:dpQuery", "prd-1", "pharma-b")
+    told = {key: value for key, value in FACTS.items() if "epsilon" not in key}
+    fits = told | {"rho": Decimal("0.05"), "rhoBudget": Decimal("0.5")}
+    assert decide(compiled, request, fits, Phase.RELEASE).permits
+    for changes in ({"rho": Decimal("0.0500001")}, {"rhoBudget": Decimal("0.51")}, {"rho": None}, {"rhoBudget": None}):
+        assert not decide(compiled, request, fits | changes, Phase.RELEASE).permits
+    assert not decide(compiled, request, FACTS, Phase.RELEASE).permits
+    assert "ρ = 0.05" in describe("rho-statistics", shared, "en")
+
+
 FACTS: dict[str, object] = {
     "epsilon": Decimal("0.5"), "epsilonBudget": Decimal(4), "minGroup": 20, "column": {"age", "region"},
     "outputKind": "Histogram", "dateTime": END - timedelta(seconds=1),

@@ -21,7 +21,7 @@ from hefu_policies.library.federated import FEDERATED
 from hefu_policies.library.intersection import INTERSECTION
 from hefu_policies.library.parameters import Parameter, Template
 from hefu_policies.library.public import PUBLIC
-from hefu_policies.library.statistics import OPEN, REGULATOR, RESEARCH
+from hefu_policies.library.statistics import COUNTED_IN_RHO, OPEN, REGULATOR, RESEARCH
 from hefu_policies.terms import CONTEXTS, PROFILE
 
 __all__ = ["TEMPLATES", "Parameter", "Template", "describe", "examples", "find", "template"]
@@ -30,7 +30,8 @@ TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType(
     {
         each.name: each
         for each in (
-            RESEARCH, OPEN, REGULATOR, *PUBLIC, *ENCRYPTED, *FEDERATED, *INTERSECTION, *DELIVERIES, *ACCESS,
+            RESEARCH, OPEN, REGULATOR, COUNTED_IN_RHO, *PUBLIC, *ENCRYPTED, *FEDERATED, *INTERSECTION, *DELIVERIES,
+            *ACCESS,
         )
     }
 )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Templates for differentially private statistics: for research, for all members, for a regulator.
+"""Templates for differentially private statistics: for research, for all members, for a regulator; counted in ρ.
 
-All three permit one action, `hefu:dpQuery`, with a limit per release and in total, a minimum group, listed columns
+All permit one action, `hefu:dpQuery`, with a limit per release and in total, a minimum group, listed columns
 and an end; all demand the log. They differ in who may ask and what for.
 """
 
@@ -43,6 +43,14 @@ BUDGET = Parameter(
     "合约累计 ε 上限",
     example="4",
 )  # fmt: skip
+RHO = Parameter(
+    "rho", positive, 'a decimal above 0 as text, such as "0.05"', "ρ of one release, at most", "单次发布 ρ 上限", "0.05"
+)
+RHO_BUDGET = Parameter(
+    "budget", positive, 'a decimal above 0 as text, such as "0.5"', "ρ of the whole agreement, at most",
+    "合约累计 ρ 上限",
+    example="0.5",
+)  # fmt: skip
 MIN_GROUP = Parameter(
     "min_group", whole, "a whole number of at least 1, such as 20", "smallest group told", "最小分组人数", 20
 )
@@ -61,16 +69,17 @@ RECIPIENTS = Parameter(
     "recipients", participants, "a list of participants, such as [health-commission]", "who may ask", "可使用的监管方",
     example=["health-commission"],
 )  # fmt: skip
-_PARAMETERS = (PURPOSE, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT, RECIPIENTS)
+_PARAMETERS = (PURPOSE, RHO, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT, RECIPIENTS)
 _OUTPUT = ("hefu:NoisyAggregate", "hefu:Histogram")
 _REGULATORY = ("dpv:LegalCompliance", "dpv:ProvideOfficialStatistics", "dpv:PublicPolicyMaking")
 
 
 def _limits(values: Values) -> list[Json]:
-    """The constraints that all three templates share."""
+    """The constraints that all these templates share."""
+    counted = "rho" if "rho" in values else "epsilon"
     return [
-        constraint("epsilon", "hefu:epsilon", "lteq", typed(values["epsilon"], Kind.DECIMAL)),
-        constraint("budget", "hefu:epsilonBudget", "lteq", typed(values["budget"], Kind.DECIMAL)),
+        constraint(counted, f"hefu:{counted}", "lteq", typed(values[counted], Kind.DECIMAL)),
+        constraint("budget", f"hefu:{counted}Budget", "lteq", typed(values["budget"], Kind.DECIMAL)),
         constraint("group", "hefu:minGroup", "gteq", typed(values["min_group"], Kind.INTEGER)),
         constraint("columns", "hefu:column", "isPartOf", values["columns"]),
         constraint("output", "hefu:outputKind", "isAnyOf", concepts(_OUTPUT)),
@@ -113,11 +122,11 @@ def _regulator(values: Values) -> Object:
 
 
 _LIMITS_EN = (
-    "over the columns {columns}, until {until}. Each release costs at most ε = {epsilon}, all together at most "
-    "ε = {budget}. Groups smaller than {min_group} are not told. Every release is logged."
+    "over the columns {columns}, until {until}. Each release costs at most {counted} = {most}, all together at most "
+    "{counted} = {budget}. Groups smaller than {min_group} are not told. Every release is logged."
 )
 _LIMITS_ZH = (
-    "可使用的列为 {columns}，截止 {until}。单次发布的 ε 不超过 {epsilon}，累计 ε 不超过 {budget}。"
+    "可使用的列为 {columns}，截止 {until}。单次发布的 {counted} 不超过 {most}，累计 {counted} 不超过 {budget}。"
     "少于 {min_group} 的分组不予发布。每次发布均记入日志。"
 )
 
@@ -153,7 +162,9 @@ def _regulator_text(values: Values, language: Language) -> str:
 
 def _fill(head: str, values: Values, language: Language) -> str:
     words = shown((each for each in _PARAMETERS if each.name in values), values, language)
-    return (head + (_LIMITS_ZH if language == "zh" else _LIMITS_EN)).format(**words)
+    counted = ("ρ", words["rho"]) if "rho" in words else ("ε", words["epsilon"])
+    limits = _LIMITS_ZH if language == "zh" else _LIMITS_EN
+    return (head + limits).format(**words, counted=counted[0], most=counted[1])
 
 
 RESEARCH = Template(
@@ -171,6 +182,14 @@ OPEN = Template(
     _open_text,
     "Private statistics for any purpose",
     "用途不限的差分隐私统计",
+)
+COUNTED_IN_RHO = Template(
+    "rho-statistics",
+    (RHO, RHO_BUDGET, MIN_GROUP, COLUMNS, UNTIL),
+    _open,
+    _open_text,
+    "Private statistics for any purpose, counted in ρ of zero-concentrated privacy",
+    "用途不限的差分隐私统计（以 zCDP 的 ρ 计量）",
 )
 REGULATOR = Template(
     "regulator-statistics",
