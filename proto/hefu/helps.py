@@ -98,6 +98,9 @@ HELPS: Final[Mapping[str, str]] = {
         "SQL，例如 SELECT sex, COUNT(*) FROM data GROUP BY sex",
     "the typed plan instead of SQL": "以类型化计划代替 SQL",
     "privacy loss to spend, such as 0.5 (needed with SQL)": "所用隐私损失，例如 0.5（使用 SQL 时必填）",
+    "pick the least loss at which no answer is further off (95 %%), such as 2%% or 50; "
+    "--epsilon or --rho is then the most to spend":
+        "选取使各结果误差（95 %%）不超过此值的最小损失，如 2%% 或 50；此时 --epsilon 或 --rho 为最多可用",
     "ρ to spend instead of ε, where the contract counts in ρ, such as 0.01": "以 ρ 代替 ε（合约以 ρ 计量），例如 0.01",
     "without noise and without differential privacy, where the contract permits it; costs one exact release":
         "不加噪声、无差分隐私（须合约许可）；扣减一次精确发布",

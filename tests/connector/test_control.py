@@ -202,6 +202,17 @@ def test_an_estimate_needs_an_offer_and_no_contract(run: Any, story: dict[str, s
     assert {"n", "mean_age"} <= {each["column"] for each in found["errors"]}
 
 
+def test_an_error_that_is_asked_for_picks_the_least_loss_or_says_that_there_is_none(
+    run: Any, story: dict[str, str]
+) -> None:
+    asked = ("compute", "estimate", "SELECT region, COUNT(*) AS n FROM data GROUP BY region", "--product")
+    found = run("pharma-b", *asked, story["product"], "--target-error", "100")
+    assert found["charge"]["epsilon_nano"] > 0
+    assert all(float(each["half_width"]) <= 100 for each in found["errors"] if each["column"] == "n")
+    less = ("--target-error", "1", "--epsilon", "0.001")
+    assert run("pharma-b", *asked, story["product"], *less, code=1)["error"] == "plan.target_error"
+
+
 def test_a_request_waits_for_the_provider_and_says_on_whom_and_since_when(
     run: Any, read: Any, story: dict[str, str]
 ) -> None:

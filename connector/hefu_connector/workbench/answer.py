@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,23 @@ class Answer:
         at = self._place(heading)
         pairs = ((row[at], widths[at]) for row, widths in zip(self.rows, self.half_widths, strict=True))
         return tuple(frames.interval(value, width) for value, width in pairs)
+
+    def consistent_with(self, total: Answer, counts: Sequence[str] = ()) -> tuple[Answer, Answer]:
+        """This answer and one to the same question by fewer keys, made to agree; free, and marked in both.
+
+        Args:
+            counts: columns that are never negative.
+
+        Raises:
+            Malformed: the answers are not of one question.
+        """
+        from hefu_connector.workbench.consistency import consistent
+
+        mine, whole = consistent(self, total, counts)
+        return (
+            replace(self, rows=mine.rows, half_widths=mine.half_widths, noise=mine.noise),
+            replace(total, rows=whole.rows, half_widths=whole.half_widths, noise=whole.noise),
+        )
 
     def to_arrow(self) -> Any:
         """A `pyarrow.Table`: values on their grid, interval columns, suppression marks, the rest in its metadata."""
