@@ -19,6 +19,7 @@ from hefu_connector import commands, setup
 from hefu_connector.commands import show
 from hefu_connector.desk import control_socket
 from hefu_connector.settings import Home, Settings
+from hefu_connector.workbench import tables
 
 ISSUE = {
     "connector": ("init", "join", "enroll", "serve", "status"),
@@ -249,7 +250,7 @@ def test_a_long_path_still_has_an_address_that_fits(tmp_path: Path) -> None:
     [("90", "90"), ("201.2345", "202"), ("0.0123456", "0.0124"), ("0", "0"), ("12345", "12400")],
 )
 def test_an_interval_is_rounded_outwards(half_width: str, shown: str) -> None:
-    assert show.interval(half_width) == shown
+    assert tables.interval(half_width) == shown
 
 
 def test_what_remains_is_never_below_zero() -> None:

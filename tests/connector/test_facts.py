@@ -27,7 +27,7 @@ from tests.connector.world import CONSUMER, SPACE, Space
 OVER = Connection("pharma-b-main", "sha256:" + "7" * 64, "10.0.0.7")
 # Nobody in a connector of today knows these. A contract that asks for one never permits.
 NOBODY = {
-    "program", "model", "programSigner", "rounding", "collusionThreshold", "rounds", "clipNorm",
+    "program", "model", "programSigner", "collusionThreshold", "rounds", "clipNorm",
     "secureAggregation", "securityBits", "attestation", "physicalAddress",
 }  # fmt: skip
 
@@ -181,7 +181,7 @@ def test_all_facts_are_of_their_operands_kinds_and_stand_in_the_record(folder: P
     assert len(every) == len(facts.FACTS)
     assert absent == {
         "processing", "share", "outputRows", "inputRows", "absoluteSize", "industry", "jurisdiction", "securityLevel",
-        "credential",
+        "credential", "rho", "rhoBudget",
     }  # fmt: skip
     assert set(replay.write_facts(found)) == set(found)
     assert replay.write_facts(replay.read_facts(replay.write_facts(found))) == replay.write_facts(found)

@@ -7,6 +7,7 @@ Usage: spender.py race DATABASE NAME THREADS LIMIT    prints how many reservatio
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,7 +46,8 @@ def loop(database: Database, name: str, threads: int) -> None:
     def spend(thread: int) -> None:
         for number in itertools.count():
             release(ledger, journal, f"cmp-{name}-{thread}-{number}")
-            print(f"cmp-{name}-{thread}-{number}", flush=True)
+            # One write a line: print writes the line's end apart, and another thread's line comes between.
+            os.write(1, f"cmp-{name}-{thread}-{number}\n".encode())
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(spend, range(threads)))

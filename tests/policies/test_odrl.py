@@ -119,7 +119,7 @@ REFUSALS: list[tuple[str, str, str, Callable[[Any], None]]] = [
     ("policy.permission[0].duty[0]", "Remove it", "policy.member", _set(*RULE, "duty", 0, "target", "urn:x:y")),
     ("policy.permission[0].duty[0].consequence[0]", "Remove it", "policy.member",
      _set(*RULE, "duty", 0, "consequence", [{"action": "odrl:inform", "consequence": [{"action": "odrl:delete"}]}])),
-    ("policy.permission[0].duty[0]", "odrl:delayPeriod", "policy.consequence",
+    ("urn:d:log", "odrl:delayPeriod", "policy.consequence",
      _set(*RULE, "duty", 0, "consequence", [{"action": "odrl:inform"}])),
     ("urn:o:pay", "hefu:deadline", "policy.consequence", _set("obligation", [{
         "@id": "urn:o:pay", "action": "odrl:delete", "constraint": [RETENTION | {
