@@ -5,7 +5,7 @@ JOBS ?= 2
 
 .PHONY: demo test test-deep test-attacks test-hosts test-chaos check docs proto bench sbom clean
 
-demo: .venv/demo.stamp  ## a whole data space on this machine, in about a minute
+demo: .venv/demo.stamp  ## a whole data space on this machine, in about two minutes
 	$(BIN)/hefu demo
 
 test: .venv/dev.stamp  ## everything but the minutes-long attacks

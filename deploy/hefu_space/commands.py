@@ -1,4 +1,4 @@
-"""``hefu demo``: a whole data space on this machine, on real data, in about a minute."""
+"""``hefu demo``: a whole data space on this machine, on real data, in about two minutes."""
 
 from __future__ import annotations
 
