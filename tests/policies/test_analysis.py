@@ -9,8 +9,8 @@ from hefu_policies.analysis import questions
 from hefu_policies.analysis.answers import Clause, Example, Reach, Verdict
 from hefu_policies.analysis.clashes import Clash, Finding, clashes
 from hefu_policies.decision import Request, decide
-from hefu_policies.policy import Policy, Rule, compile_policy
-from hefu_policies.terms import Operator, Phase
+from hefu_policies.policy import Logical, Policy, Rule, compile_policy
+from hefu_policies.terms import Combine, Operator, Phase
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,3 +184,19 @@ def test_every_finding_has_a_sentence_in_both_languages(found: Finding) -> None:
     clash = Clash(found, "urn:r", ("urn:n",))
     assert "?" not in clash.sentence("en")
     assert clash.sentence("zh") != clash.sentence("en")
+
+
+FEW = leaf("count", Operator.LTEQ, 100)
+
+
+def test_a_sequence_of_which_a_part_is_unknown_is_not_taken_for_false() -> None:
+    """An address is never known not to be a host's: the prohibition cannot be ruled out where the permission holds."""
+    outside = Logical("urn:l:1", Combine.XONE, (leaf("networkAddress", Operator.IS_ANY_OF, "10.0.0.0/8"), FEW))
+    sequence = Logical(
+        "urn:l:2", Combine.AND_SEQUENCE,
+        (leaf("count", Operator.LTEQ, 0), leaf("networkAddress", Operator.IS_ANY_OF, "gate.example")),
+    )  # fmt: skip
+    allowed = Rule("urn:r:allowed", "hefu:dpQuery", (FEW, outside))
+    assert questions.satisfiable(policy(allowed)).verdict is Verdict.YES
+    forbidden = Rule("urn:r:forbidden", "hefu:dpQuery", (sequence,))
+    assert questions.satisfiable(policy(allowed, prohibitions=(forbidden,))).verdict is Verdict.NO

@@ -112,6 +112,8 @@ class Encoding:
         if condition.combine is Combine.XONE:
             return self._exactly_one(condition, wanted)
         parts = [self.truth(each, wanted) for each in condition.parts]
+        if condition.combine is Combine.AND_SEQUENCE and not wanted:
+            return self.every([self.some(parts), *self._known(condition)])
         return self.some(parts) if (condition.combine is Combine.OR) is wanted else self.every(parts)
 
     def number(self, fact: str) -> Any:
@@ -130,10 +132,12 @@ class Encoding:
         return found.typed(number) if isinstance(found, _Line) else None
 
     def _exactly_one(self, condition: Logical, wanted: bool) -> Any:
-        true = [self.truth(each, True) for each in condition.parts]
-        known = [self.some([one, self.truth(each, False)]) for one, each in zip(true, condition.parts, strict=True)]
-        one = self.z3.PbEq([(each, 1) for each in true], 1)
-        return self.every([*known, one if wanted else self.negation(one)])
+        one = self.z3.PbEq([(self.truth(each, True), 1) for each in condition.parts], 1)
+        return self.every([*self._known(condition), one if wanted else self.negation(one)])
+
+    def _known(self, condition: Logical) -> list[Any]:
+        """That each part is either true or false: else an exclusive choice and a sequence are Unknown."""
+        return [self.some([self.truth(each, True), self.truth(each, False)]) for each in condition.parts]
 
     def _one_fails(self, rule: Rule) -> Any:
         return self.some(self.truth(each, False) for each in rule.constraints)

@@ -127,8 +127,9 @@ class Space:
         if combine is Combine.XONE:
             return self._exactly_one(parts, wanted)
         if (combine is Combine.OR) is wanted:  # a union
-            found = [box for part in parts for box in self._condition(part, wanted)]
-            return _check(_without_copies(found))
+            found = _check(_without_copies([box for part in parts for box in self._condition(part, wanted)]))
+            # A sequence, like an exclusive choice, is Unknown where any of its parts is.
+            return cross(found, self._known(parts)) if combine is Combine.AND_SEQUENCE else found
         return self._all(parts, wanted)
 
     def _all(self, parts: Iterable[Condition], wanted: bool) -> list[Box]:
@@ -144,10 +145,17 @@ class Space:
             found += cross(self._condition(part, True), others)
         if wanted:
             return _check(_without_copies(found))
+        return self.minus(self._known(parts), found)
+
+    def _known(self, parts: Iterable[Condition]) -> list[Box]:
+        """Where each of these is either true or false."""
         known: list[Box] = [EVERYTHING]
         for part in parts:
-            known = cross(known, [*self._condition(part, True), *self._condition(part, False)])
-        return self.minus(known, found)
+            if any(
+                self.cells(leaf, True) | self.cells(leaf, False) != self.axes[leaf.fact].full for leaf in leaves(part)
+            ):
+                known = cross(known, [*self._condition(part, True), *self._condition(part, False)])
+        return known
 
 
 def space_of(rules: Iterable[Rule], vocabulary: Vocabulary = HEFU) -> Space:
