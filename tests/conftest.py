@@ -7,11 +7,25 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.policies.counts import COUNTS
 from tests.postgresql import PostgreSQL
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a process counted to the one that prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["counts"] = dict(COUNTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what one of several processes counted."""
+    COUNTS.update({suite: tuple(found) for suite, found in getattr(node, "workeroutput", {}).get("counts", {}).items()})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
