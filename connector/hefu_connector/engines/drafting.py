@@ -17,7 +17,7 @@ from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.groups import Bins, Derived, Labels
-from hefu_connector.computing.predicates import Compare, In, IsNull, Predicate, Relation, literals, terms
+from hefu_connector.computing.predicates import Compare, In, IsNull, Predicate, Relation, Term, literals, terms
 from hefu_connector.computing.steps import Grid, Lowered, decimal, lower
 from hefu_connector.engines import noise, sensitivities
 from hefu_connector.engines.shape import (
@@ -104,21 +104,11 @@ class Draft:
             if isinstance(term, Relation):
                 self.lowered(e.Arithmetic("subtract", e.of(term.left), e.of(term.right)))
                 continue
-            column = self.use(term.column)
-            for literal in literals(term):
-                allowed = NUMERIC if column.type in NUMERIC else (column.type,)
-                if literal.type not in allowed:
-                    raise Malformed("plan.type_mismatch", column=column.name, type=column.type, found=literal.type)
-            equality = isinstance(term, Compare) and term.operator in ("=", "!=")
-            if column.type == "boolean" and not (equality or isinstance(term, In | IsNull)):
-                raise Malformed("plan.boolean_order", column=column.name)
+            check_term(term, self.use(term.column))
 
     def add_categories(self, name: str) -> None:
         """A key of a column's declared categories."""
-        column = self.use(name)
-        if column.categories is None or column.type not in _KEY_TYPES:
-            raise Malformed("plan.no_categories", column=name)
-        self._add(Key(column.categories, name))
+        self._add(Key(categories(self.use(name)), name))
 
     def add_derived(self, key: Derived) -> None:
         """A key that is worked out from a row."""
@@ -130,7 +120,7 @@ class Draft:
         lowered = self.lowered(key.number)
         edges = _even(lowered, key) if isinstance(key, Bins) else ()
         _check_cells(len(edges) - 1 if edges else lowered.most - lowered.least + 1)
-        labels = _bin_labels(edges, lowered.step, closed=False) if edges else _values(lowered)
+        labels = bin_labels(edges, lowered.step, closed=False) if edges else _values(lowered)
         self._add(Key(tuple(labels), number=key.number, edges=edges))
 
     def add_bins(self, aggregate: Aggregate) -> None:
@@ -140,8 +130,8 @@ class Draft:
             self.add_categories(name)
             return
         lowered = self.lowered(e.Column(name))
-        edges = _edges(lowered, self.grids[name], aggregate)
-        labels = _bin_labels(edges, lowered.step, closed=True)
+        edges = bin_edges(aggregate, self.grids[name], lowered.least, lowered.most)
+        labels = bin_labels(edges, lowered.step, closed=True)
         self._add(Key(tuple(labels), number=e.Column(name), edges=edges))
 
     def rows(self, alias: str, counts: Fraction = _COUNTS) -> int:
@@ -265,20 +255,43 @@ def _even(lowered: Lowered, key: Bins) -> tuple[int, ...]:
     return tuple(place * width.numerator for place in range(first, end + 1))
 
 
-def _edges(lowered: Lowered, grid: Grid, aggregate: Aggregate) -> tuple[int, ...]:
-    """Edges in steps of the grid, the provider's, so that a bin never splits a step."""
+def check_term(term: Term, column: Column) -> None:
+    """Check a comparison of a column with constants; raises Malformed."""
+    for literal in literals(term):
+        allowed = NUMERIC if column.type in NUMERIC else (column.type,)
+        if literal.type not in allowed:
+            raise Malformed("plan.type_mismatch", column=column.name, type=column.type, found=literal.type)
+    equality = isinstance(term, Compare) and term.operator in ("=", "!=")
+    if column.type == "boolean" and not (equality or isinstance(term, In | IsNull)):
+        raise Malformed("plan.boolean_order", column=column.name)
+
+
+def categories(column: Column) -> tuple[str, ...]:
+    """The declared values by which a column may be grouped; raises Malformed where it has none."""
+    if column.categories is None or column.type not in _KEY_TYPES:
+        raise Malformed("plan.no_categories", column=column.name)
+    return column.categories
+
+
+def bin_edges(aggregate: Aggregate, grid: Grid, least: int, most: int) -> tuple[int, ...]:
+    """A histogram's edges in steps of the grid, the provider's, so that a bin never splits a step.
+
+    Args:
+        least, most: between which even bins lie, in steps.
+    """
     if aggregate.edges is not None:
         inside = all(grid.lower <= edge <= grid.upper and edge % grid.granularity == 0 for edge in aggregate.edges)
         if not inside:
             raise Malformed("plan.edges", column=aggregate.column or "")
         return tuple(int(edge / grid.granularity) for edge in aggregate.edges)
-    bins, span = aggregate.bins or 1, lowered.most - lowered.least
+    bins, span = aggregate.bins or 1, most - least
     if bins > span:
         raise Malformed("plan.bins", column=aggregate.column or "", limit=span)
-    return tuple(lowered.least + span * index // bins for index in range(bins + 1))
+    return tuple(least + span * index // bins for index in range(bins + 1))
 
 
-def _bin_labels(edges: tuple[int, ...], step: Fraction, *, closed: bool) -> list[str]:
+def bin_labels(edges: tuple[int, ...], step: Fraction, *, closed: bool) -> list[str]:
+    """How bins are written; where `closed`, the last one holds its upper edge too."""
     texts = [write_decimal(decimal(edge * step)) for edge in edges]
     labels = [f"[{low},{high})" for low, high in pairwise(texts)]
     if closed:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
-from itertools import pairwise
+from fractions import Fraction
 from math import prod
 
 from hefu import canonical
@@ -27,15 +27,15 @@ from hefu_policies.terms import AGGREGATE_QUERY
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import WITHOUT_PRIVACY, ExactPlan
 from hefu_connector.computing.groups import heading
-from hefu_connector.computing.predicates import Compare, In, IsNull, Relation, literals, terms
+from hefu_connector.computing.predicates import Relation, terms
 from hefu_connector.computing.steps import Grid
 from hefu_connector.engines import exact_answers
+from hefu_connector.engines.drafting import bin_edges, bin_labels, categories, check_term
 from hefu_connector.ports import Disclosing, Mechanism, Prepared, Values
 
 MOST_CELLS = 1_000
 SMALLEST_GROUP = 3  # whatever a contract says: below it nothing can be controlled
 EDITION = "edition"  # the declared fact of a resource that tells one edition of its data from the next
-_KEY_TYPES = ("text", "integer", "boolean", "date")
 
 
 class Exact:
@@ -111,10 +111,7 @@ class _Draft:
         return self.grids[name]
 
     def add_category_key(self, name: str) -> None:
-        column = self.use(name)
-        if column.categories is None or column.type not in _KEY_TYPES:
-            raise Malformed("plan.no_categories", column=name)
-        self.keys.append({"column": name, "labels": [*column.categories], "edges": []})
+        self.keys.append({"column": name, "labels": [*categories(self.use(name))], "edges": []})
 
     def step(self, kind: str, column: str) -> Decimal:
         """What a measure is counted in, in its own unit."""
@@ -218,10 +215,8 @@ def _add_histogram(draft: _Draft, aggregate: Aggregate) -> None:
         draft.add_category_key(name)
     else:
         grid = draft.grid(name)
-        edges = _edges(grid, aggregate)
-        texts = [write_decimal(edge * grid.granularity) for edge in edges]
-        labels = [f"[{low},{high})" for low, high in pairwise(texts)]
-        labels[-1] = labels[-1][:-1] + "]"
+        edges = bin_edges(aggregate, grid, grid.least, grid.most)
+        labels = bin_labels(edges, Fraction(grid.granularity), closed=True)
         draft.keys.append({"column": name, "labels": [*labels], "edges": [*edges]})
     draft.add(aggregate, ("rows", ""))
 
@@ -231,31 +226,11 @@ _ADD: Mapping[str, Callable[[_Draft, Aggregate], None]] = {
 }  # fmt: skip
 
 
-def _edges(grid: Grid, aggregate: Aggregate) -> list[int]:
-    """Edges in steps of the grid, the provider's, so that a bin never splits a step."""
-    if aggregate.edges is not None:
-        inside = all(grid.lower <= edge <= grid.upper and edge % grid.granularity == 0 for edge in aggregate.edges)
-        if not inside:
-            raise Malformed("plan.edges", column=aggregate.column or "")
-        return [int(edge / grid.granularity) for edge in aggregate.edges]
-    bins, span = aggregate.bins or 1, grid.most - grid.least
-    if bins > span:
-        raise Malformed("plan.bins", column=aggregate.column or "", limit=span)
-    return [grid.least + span * index // bins for index in range(bins + 1)]
-
-
 def _check_filter(plan: Plan, draft: _Draft) -> None:
     for term in terms(plan.filter) if plan.filter is not None else ():
         if isinstance(term, Relation):
             wrong("plan.filter", "comparisons of a column with a constant")
-        column = draft.use(term.column)
-        for literal in literals(term):
-            allowed = NUMERIC if column.type in NUMERIC else (column.type,)
-            if literal.type not in allowed:
-                raise Malformed("plan.type_mismatch", column=column.name, type=column.type, found=literal.type)
-        equality = isinstance(term, Compare) and term.operator in ("=", "!=")
-        if column.type == "boolean" and not (equality or isinstance(term, In | IsNull)):
-            raise Malformed("plan.boolean_order", column=column.name)
+        check_term(term, draft.use(term.column))
 
 
 def _grid_body(grid: Grid) -> Object:

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
 from hefu_connector.engines import Moved
 from hefu_connector.engines import exact_sql as sql
-from hefu_connector.engines.counting import connect
+from hefu_connector.engines.counting import connect, declare
 from hefu_connector.engines.dominance import Parts
-from hefu_connector.engines.duckdb_sql import SOURCE, declared
+from hefu_connector.engines.duckdb_sql import SOURCE
 from hefu_connector.engines.exact_judging import Told, Where, World, choose
 from hefu_connector.engines.isolation import Atom
 from hefu_connector.engines.tables import Opened, attach, open_table, require
@@ -103,10 +102,7 @@ def _lay_out(connection: Any, opened: Opened, plan: sql.Layout, newest: sql.Ques
     require(opened, columns)
     attach(connection, opened, columns, SOURCE)
     for name, (kind, labels) in plan.declared.items():
-        texts = pa.table({"value": [*labels], "position": pa.array(range(len(labels)), pa.int64())})
-        connection.register(f"{name}_texts", texts)
-        connection.execute(declared(name, kind))
-        connection.unregister(f"{name}_texts")
+        declare(connection, name, tuple(labels), kind)
     connection.execute(statement, plan.binder.values)
 
 
