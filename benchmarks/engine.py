@@ -23,7 +23,7 @@ from hefu_connector.shelves import SourceRecord
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 
 ROUNDS = 5
 REGIONS = tuple(f"r{index}" for index in range(50))

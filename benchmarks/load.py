@@ -32,7 +32,7 @@ from hefu.v1 import computation_pb2, control_pb2
 from hefu.v1.control_pb2_grpc import ControlServiceStub
 from hefu_connector.engines import language
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 from hefu_space import harness
 from hefu_space.space import Member, Node, Space
 from measure import Page, percentile

@@ -17,10 +17,10 @@ from decimal import Decimal
 
 from hefu.canonical import Json, Object
 from hefu_policies import odrl
-from hefu_policies.decision import Facts, Phase, Request, decide
+from hefu_policies.deciding.decision import Facts, Phase, Request, decide
+from hefu_policies.deciding.policy import compile_policy
 from hefu_policies.library.parameters import concepts, constraint, typed
-from hefu_policies.policy import compile_policy
-from hefu_policies.terms import CONTEXTS, PROFILE, Kind
+from hefu_policies.words.terms import CONTEXTS, PROFILE, Kind
 
 CONSTRAINTS: list[Json] = [
     constraint("purpose", "odrl:purpose", "isA", {"@id": "dpv:ScientificResearch"}),

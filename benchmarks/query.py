@@ -32,7 +32,7 @@ from hefu_connector.sources.files import FileSource
 from hefu_connector.sources.layouts import Layouts, Made
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from measure import RESULTS, machine
 
 ROUNDS = 5

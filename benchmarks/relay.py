@@ -34,7 +34,7 @@ from hefu_broker.relay_port import RelayPort
 from hefu_connector.clients.relay import Inward
 from hefu_connector.engines import language
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 from hefu_space.operator import Operator
 from hefu_space.space import LOCAL, Node, Space, free_ports
 from measure import Page, milliseconds, percentile, summary

@@ -23,7 +23,7 @@ from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Table
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 from hefu_space import data, harness
 from hefu_space.space import Node, Space
 from measure import Page, milliseconds, percentile, summary, sync_milliseconds

@@ -107,7 +107,7 @@ def metrics_page() -> str:
 
 def policies_page() -> str:
     """What a policy may say and what it means."""
-    from hefu_policies import guide
+    from hefu_policies.pages import guide
 
     return guide.page()
 

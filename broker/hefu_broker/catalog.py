@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import Binding
-from hefu_policies import charter
-from hefu_policies.contract import PUBLISHED, Description
-from hefu_policies.decision import Facts
-from hefu_policies.lifecycle import ProductState
+from hefu_policies.agreeing.contract import PUBLISHED, Description
+from hefu_policies.bargaining import charter
+from hefu_policies.deciding.decision import Facts
+from hefu_policies.states.lifecycle import ProductState
 
 from hefu_broker import pages, words
 from hefu_broker.pages import Pages

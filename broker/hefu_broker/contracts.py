@@ -14,9 +14,9 @@ from hefu.changes import Changes
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
 from hefu.identity import Binding
-from hefu_policies import lifecycle
-from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
-from hefu_policies.negotiation import Move, State
+from hefu_policies.states import lifecycle
+from hefu_policies.states.lifecycle import Actor, AgreementMove, AgreementState
+from hefu_policies.states.negotiation import Move, State
 
 from hefu_broker import pages
 from hefu_broker.notary import Notary, digests, move_of, role_of

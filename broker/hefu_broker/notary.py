@@ -16,13 +16,13 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Signer, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
 from hefu.identity import Binding
-from hefu_policies import charter, rounds
-from hefu_policies.changes import standing
-from hefu_policies.contract import AGREEMENT, Agreement, ContractRequest, Sought, check_agreement
-from hefu_policies.lifecycle import ProductState
-from hefu_policies.negotiation import Move, Role, advance
-from hefu_policies.product import Description, Offer
-from hefu_policies.signatories import check_signers
+from hefu_policies.agreeing.changes import standing
+from hefu_policies.agreeing.contract import AGREEMENT, Agreement, ContractRequest, Sought, check_agreement
+from hefu_policies.agreeing.signatories import check_signers
+from hefu_policies.bargaining import charter, rounds
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.states.lifecycle import ProductState
+from hefu_policies.states.negotiation import Move, Role, advance
 
 from hefu_broker.ports import CatalogStore
 from hefu_broker.records import Listing, Talk

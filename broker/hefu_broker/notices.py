@@ -14,9 +14,9 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.identity import Binding
 from hefu.notices import CHANGES, SUSPENDED, Change
-from hefu_policies import lifecycle
-from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
-from hefu_policies.negotiation import State
+from hefu_policies.states import lifecycle
+from hefu_policies.states.lifecycle import Actor, AgreementMove, AgreementState
+from hefu_policies.states.negotiation import State
 
 from hefu_broker.notary import role_of
 from hefu_broker.ports import Announce, NoticeStore, TalkStore

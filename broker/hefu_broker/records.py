@@ -11,10 +11,10 @@ from enum import StrEnum
 
 from hefu import canonical
 from hefu.envelope import Statement
+from hefu_policies.agreeing.contract import Description, Sought
 from hefu_policies.budget import Budget
-from hefu_policies.contract import Description, Sought
-from hefu_policies.lifecycle import AgreementState, ProductState
-from hefu_policies.negotiation import State
+from hefu_policies.states.lifecycle import AgreementState, ProductState
+from hefu_policies.states.negotiation import State
 
 from hefu_broker.words import Phrase
 

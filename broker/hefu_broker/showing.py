@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu.identity import Binding
-from hefu_policies import seeing
-from hefu_policies.contract import Description, Visibility
-from hefu_policies.decision import Facts
-from hefu_policies.seeing import Sight
+from hefu_policies.agreeing.contract import Description, Visibility
+from hefu_policies.deciding.decision import Facts
+from hefu_policies.goods import seeing
+from hefu_policies.goods.seeing import Sight
 
 from hefu_broker.records import EVERYBODY, Listing
 from hefu_broker.trust import Trust

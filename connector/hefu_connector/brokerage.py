@@ -12,7 +12,7 @@ from typing import Protocol
 
 from hefu.envelope import Statement
 from hefu.tlog.proof import LogProof
-from hefu_policies.negotiation import State
+from hefu_policies.states.negotiation import State
 
 
 @dataclass(frozen=True, slots=True)

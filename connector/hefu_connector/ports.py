@@ -20,10 +20,10 @@ from hefu.charter import Charter
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import NotFound, Unavailable
 from hefu.notices import SUSPENDED
+from hefu_policies.agreeing.contract import Agreement
 from hefu_policies.budget import Budget, Charge
-from hefu_policies.contract import Agreement
-from hefu_policies.product import Description
-from hefu_policies.resource import Resource
+from hefu_policies.goods.product import Description
+from hefu_policies.goods.resource import Resource
 
 from hefu_connector.allowances import Allowance, Metering
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from hefu.canonical import Object
 from hefu.envelope import Statement
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 
 from hefu_connector.ports import ComputationState, Entry
 

@@ -5,7 +5,7 @@ zero-concentrated differential privacy (with a δ where a release needs one), wh
 counted in whole units of 10⁻⁹ (ε, ρ) and 10⁻¹⁵ (δ), and what is spent is rounded up, what is allowed is rounded down,
 so that no sum of roundings overspends. A limit in one currency has nothing of the other, so a loss in the wrong
 currency never fits. The neighbouring relation and the privacy unit belong to the resource
-(`hefu_policies.product.Privacy`), not to a number.
+(`hefu_policies.goods.product.Privacy`), not to a number.
 
 Source: basic composition, Dwork and Roth, "The Algorithmic Foundations of Differential Privacy", theorem 3.16;
 ρ adds: Bun and Steinke 2016, lemma 1.7; with a δ: the same, section 8.

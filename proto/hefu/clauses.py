@@ -1,7 +1,7 @@
 """What the clauses of a signed agreement say of deliveries, as far as an offline verifier needs it.
 
-The whole decision is made again by `hefu_policies.replay`. Here an agreement is a stranger's JSON: what has another
-form than a policy has says nothing, and so permits nothing.
+The whole decision is made again by `hefu_policies.proving.replay`. Here an agreement is a stranger's JSON: what has
+another form than a policy has says nothing, and so permits nothing.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from hefu.envelope import Statement, draft
 from hefu.errors import HefuError, Malformed, Untrusted
 from hefu.keys import FileSigner
 from hefu_connector.contracting.contracts import Papers, verify_contract
-from hefu_policies.agreement import Agreement
-from hefu_policies.signatories import PartyKey, check_signed
+from hefu_policies.agreeing.agreement import Agreement
+from hefu_policies.agreeing.signatories import PartyKey, check_signed
 
 from tests.contracts.halves import BROKER, CONSUMER, NOW, PROVIDER, SPACE, STRANGER, Halves
 

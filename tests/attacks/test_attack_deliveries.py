@@ -85,7 +85,7 @@ def test_only_what_the_agreement_lets_be_asked_is_generalised_together(tmp_path:
 
 def test_a_time_with_a_fraction_does_not_stop_an_anonymised_delivery() -> None:
     from hefu_connector.engines.treatments import Field, ladder
-    from hefu_policies.processing import Treatment
+    from hefu_policies.goods.processing import Treatment
 
     day = ladder(Field("at", "timestamp", Treatment.GENERALISE))[0]
     assert day("1999-12-31T23:59:59.123456") == day("1999-12-31T23:59:59") == "1999-12-31"

@@ -32,7 +32,7 @@ from hefu_connector.engines.shape import Shape
 from hefu_connector.ports import FINAL, Account, Answer, ComputationState, Prepared, Run
 from hefu_connector.sources import database
 from hefu_policies.budget import Budget, Charge, PrivacyLoss
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 
 from tests.connector import engine_world as small
 from tests.connector.world import CONSUMER, PROVIDER, ROWS, Space

@@ -51,8 +51,8 @@ from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.marks import SqlMarks
-from hefu_policies.contract import AGREEMENT
-from hefu_policies.negotiation import State
+from hefu_policies.agreeing.contract import AGREEMENT
+from hefu_policies.states.negotiation import State
 
 from tests.broker.world import Deal, Person, SetClock, World, description, publish
 from tests.connector import world as engine_room

@@ -15,9 +15,9 @@ from hefu.envelope import Statement
 from hefu.receipt import Link, Released, Spent
 from hefu.times import write_time
 from hefu.verify import verify
-from hefu_policies.evidence import CHECK
 from hefu_policies.library import template
-from hefu_policies.replay import write_facts
+from hefu_policies.proving.evidence import CHECK
+from hefu_policies.proving.replay import write_facts
 
 from tests.protocol.small_log import AGREEMENT, CONSUMER, PROVIDER, SmallLog
 

@@ -8,8 +8,8 @@ import pytest
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Unauthenticated, Untrusted
 from hefu.identity import read_bytes
 from hefu_broker import words
+from hefu_policies.agreeing.contract import Offer, Privacy, Visibility
 from hefu_policies.budget import Budget
-from hefu_policies.contract import Offer, Privacy, Visibility
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,8 +13,8 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Untrusted
 from hefu.space import SpaceFile
 from hefu_broker.founding import read_root, sign_as_root
+from hefu_policies.goods.product import FromTemplate
 from hefu_policies.library import template
-from hefu_policies.product import FromTemplate
 
 from tests.broker.world import Deal, Person, World, description, publish
 
@@ -123,6 +123,6 @@ def test_a_charter_by_commands_with_the_root_on_its_own_machine(
 
 
 def _listed(*participants: str) -> object:
-    from hefu_policies.product import Visibility
+    from hefu_policies.goods.product import Visibility
 
     return Visibility("listed", participants)

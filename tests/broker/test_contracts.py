@@ -13,8 +13,8 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Untrusted
 from hefu.tlog import tree
 from hefu.tlog.note import VerifierKey
-from hefu_policies.contract import Offer, Visibility
-from hefu_policies.negotiation import State
+from hefu_policies.agreeing.contract import Offer, Visibility
+from hefu_policies.states.negotiation import State
 
 from tests.broker.world import POLICY, Deal, Person, World, description, only_for, publish
 

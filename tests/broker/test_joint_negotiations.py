@@ -9,9 +9,9 @@ import pytest
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Untrusted
-from hefu_policies.contract import AGREEMENT, Answering, Sought, agreement_from
-from hefu_policies.negotiation import State
-from hefu_policies.product import Visibility
+from hefu_policies.agreeing.contract import AGREEMENT, Answering, Sought, agreement_from
+from hefu_policies.goods.product import Visibility
+from hefu_policies.states.negotiation import State
 
 from tests.broker.world import Deal, Person, World, description, publish
 

@@ -11,7 +11,7 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused
 from hefu.tlog import tree
 from hefu.tlog.note import VerifierKey
-from hefu_policies.lifecycle import AgreementState
+from hefu_policies.states.lifecycle import AgreementState
 
 from tests.broker.world import Deal, Person, World
 

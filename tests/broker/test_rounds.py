@@ -9,8 +9,8 @@ import pytest
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, Untrusted
 from hefu_policies import odrl
-from hefu_policies.negotiation import State
-from hefu_policies.rounds import MOST_ROUNDS
+from hefu_policies.bargaining.rounds import MOST_ROUNDS
+from hefu_policies.states.negotiation import State
 
 from tests.broker.world import Deal
 

@@ -18,9 +18,8 @@ from hefu.space import SpaceFile
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import read_root, sign_as_root
 from hefu_broker.rooms import Rooms
-from hefu_policies.budget import Budget
-from hefu_policies.changes import read
-from hefu_policies.contract import (
+from hefu_policies.agreeing.changes import read
+from hefu_policies.agreeing.contract import (
     AGREEMENT,
     Column,
     ContractRequest,
@@ -31,6 +30,7 @@ from hefu_policies.contract import (
     Visibility,
     agreement_from,
 )
+from hefu_policies.budget import Budget
 from hefu_policies.library import template
 from sqlalchemy import text
 

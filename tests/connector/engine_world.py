@@ -18,8 +18,8 @@ from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Prepared, Values
 from hefu_policies import library
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.product import Description, Offer
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 
 HUGE = PrivacyLoss(10**15)  # ε = 10⁶: noise of scale 10⁻⁶ · sensitivity, which is zero but once in e^10000 or so
 SMALL = PrivacyLoss(10**9)

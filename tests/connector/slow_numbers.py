@@ -13,7 +13,7 @@ from typing import Any
 
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing import predicates as p
-from hefu_policies.resource import Column
+from hefu_policies.goods.resource import Column
 
 Row = Mapping[str, Any]
 Found = Fraction | None

@@ -26,9 +26,9 @@ from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.shelves import SourceRecord
 from hefu_policies.budget import Budget, PrivacyLoss
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hefu_policies.library import template
-from hefu_policies.product import Description, Offer
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
 
 PURPOSE = "dpv:ScientificResearch"
 Found = TypeVar("Found")

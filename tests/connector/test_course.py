@@ -7,9 +7,9 @@ import pytest
 from hefu.errors import Refused
 from hefu_connector.computing.course import Course
 from hefu_policies import odrl
-from hefu_policies.decision import Decision, Request, decide
-from hefu_policies.policy import compile_policy
-from hefu_policies.terms import Kind, Phase
+from hefu_policies.deciding.decision import Decision, Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.words.terms import Kind, Phase
 
 from tests.policies.policies import agreement, typed
 

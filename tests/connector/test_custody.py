@@ -22,7 +22,7 @@ from hefu_connector.ports import FINAL
 from hefu_connector.shelves import OwnRequest
 from hefu_connector.storage import Database, SqlDeliveries, SqlHanded, SqlJournal, SqlRequests
 from hefu_policies.library import template
-from hefu_policies.terms import DOWNLOAD, READ
+from hefu_policies.words.terms import DOWNLOAD, READ
 from sqlalchemy import text
 
 from tests.connector.world import CONSUMER, PROVIDER, SPACE, START, Space

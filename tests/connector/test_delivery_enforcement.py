@@ -17,9 +17,9 @@ from hefu.identity import read_bytes
 from hefu_connector.computing import guard, rows
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.ports import FINAL, Account, ComputationState, Run
-from hefu_policies import replay
 from hefu_policies.budget import NO_LOSS, NOTHING, Charge
 from hefu_policies.library import template
+from hefu_policies.proving import replay
 
 from tests.connector.world import CONSUMER, START, Space
 

@@ -17,7 +17,7 @@ from hefu_connector.engines import Moved, delivering
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.ports import Prepared, Values
 from hefu_policies.budget import Budget
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -22,7 +22,7 @@ from hefu_connector.computing.steps import Grid, interval
 from hefu_connector.engines import language
 from hefu_connector.engines.shape import Shape
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.resource import Resource
+from hefu_policies.goods.resource import Resource
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 

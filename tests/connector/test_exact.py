@@ -22,7 +22,7 @@ from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.isolation import is_safe
 from hefu_connector.ports import Prepared, Values
 from hefu_policies.budget import NO_LOSS, Charge
-from hefu_policies.resource import Resource
+from hefu_policies.goods.resource import Resource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

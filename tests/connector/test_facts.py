@@ -16,11 +16,12 @@ from hefu_connector.computing import facts
 from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.usage import in_quanta, minor_units
 from hefu_connector.ports import FINAL, ComputationState, Connection, Run
-from hefu_policies import odrl, replay
+from hefu_policies import odrl
 from hefu_policies.budget import Budget
+from hefu_policies.goods.resource import Column, Fact, Privacy, Resource
 from hefu_policies.library import template
-from hefu_policies.resource import Column, Fact, Privacy, Resource
-from hefu_policies.terms import BY_NAME, Phase
+from hefu_policies.proving import replay
+from hefu_policies.words.terms import BY_NAME, Phase
 
 from tests.connector.world import CONSUMER, SPACE, Space
 

@@ -17,7 +17,7 @@ from hefu_connector.desk.overview import YOU
 from hefu_connector.ports import Contract
 from hefu_connector.running import Connector
 from hefu_policies.budget import Budget
-from hefu_policies.product import Visibility
+from hefu_policies.goods.product import Visibility
 
 from tests.connector.small_space import PURPOSE, Space, eventually, offer, plan, provide
 

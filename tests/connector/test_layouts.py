@@ -23,7 +23,7 @@ from hefu_connector.shelves import Mark
 from hefu_connector.sources.files import FileSource
 from hefu_connector.sources.layouts import Layouts
 from hefu_connector.workers.pool import Limits, Pool
-from hefu_policies.resource import Column
+from hefu_policies.goods.resource import Column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

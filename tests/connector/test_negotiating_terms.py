@@ -24,11 +24,11 @@ from hefu_connector.desk.tables import Tables
 from hefu_connector.ports import Contract
 from hefu_connector.running import Connector
 from hefu_policies import odrl
-from hefu_policies.contract import agreement_from
-from hefu_policies.haggling import Verdict
-from hefu_policies.negotiation import Move, State
-from hefu_policies.product import Offer
-from hefu_policies.rounds import MOST_ROUNDS, CounterOffer
+from hefu_policies.agreeing.contract import agreement_from
+from hefu_policies.bargaining.haggling import Verdict
+from hefu_policies.bargaining.rounds import MOST_ROUNDS, CounterOffer
+from hefu_policies.goods.product import Offer
+from hefu_policies.states.negotiation import Move, State
 
 from tests.connector.small_space import PURPOSE, Space, eventually, offer, provide
 from tests.connector.test_provider_consumer import GullibleBroker
@@ -338,7 +338,7 @@ class Sides:
         return self.broker.advance(who._author.say(type_, {"negotiation": progress.id, "previous": previous, **body}))
 
     def changes(self, texts: Mapping[str, str]) -> Object:
-        from hefu_policies.changes import read
+        from hefu_policies.agreeing.changes import read
 
         return read(self.offer, texts)
 

@@ -33,7 +33,7 @@ from hefu_connector.storage import Database, SqlMarks, SqlRequests
 from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_policies.budget import Charge, PrivacyLoss
 from hefu_policies.library import template
-from hefu_policies.negotiation import State
+from hefu_policies.states.negotiation import State
 
 from tests.connector.world import CONSUMER, PROVIDER, SPACE, Space
 

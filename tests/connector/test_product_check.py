@@ -14,8 +14,8 @@ from hefu_connector.descriptions.draft import draft
 from hefu_connector.descriptions.words import REMEDIES
 from hefu_policies import odrl
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.product import Description
-from hefu_policies.resource import NUMERIC, TYPES
+from hefu_policies.goods.product import Description
+from hefu_policies.goods.resource import NUMERIC, TYPES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

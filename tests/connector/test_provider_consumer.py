@@ -22,9 +22,9 @@ from hefu_connector.contracting.negotiating import Pen, Watch, embedded
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.ports import ComputationState
 from hefu_connector.running import Connector
+from hefu_policies.agreeing.contract import AGREEMENT, Agreement
 from hefu_policies.budget import Budget
-from hefu_policies.contract import AGREEMENT, Agreement
-from hefu_policies.negotiation import Role, State, advance
+from hefu_policies.states.negotiation import Role, State, advance
 
 from tests.connector.small_space import PURPOSE, Space, agree, description, eventually, offer, plan, provide
 

@@ -12,7 +12,7 @@ from hefu.envelope import Statement
 from hefu.errors import Untrusted
 from hefu.receipt import Receipt
 from hefu_connector.ports import FINAL, ComputationState
-from hefu_policies.receipts import again
+from hefu_policies.proving.receipts import again
 
 from tests.connector.world import CONSUMER, Space
 

@@ -13,11 +13,11 @@ from hefu_connector.engines.noise import DISCRETE_GAUSSIAN
 from hefu_connector.ports import ComputationState
 from hefu_connector.running import Connector
 from hefu_connector.shelves import SourceRecord
+from hefu_policies.agreeing.changes import changed, read
 from hefu_policies.budget import ZCDP, Budget, Charge, PrivacyLoss, would_exceed
-from hefu_policies.changes import changed, read
+from hefu_policies.goods.product import Offer
+from hefu_policies.goods.resource import Privacy, Resource
 from hefu_policies.library import template
-from hefu_policies.product import Offer
-from hefu_policies.resource import Privacy, Resource
 
 from tests.connector.small_space import PURPOSE, Space, agree, description, plan, write_table
 from tests.connector.small_space import eventually as until

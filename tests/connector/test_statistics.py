@@ -21,7 +21,7 @@ from hefu_connector.engines import Moved, noise
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.resource import Bounds, Column
+from hefu_policies.goods.resource import Bounds, Column
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from hefu.errors import Malformed, Refused
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.workbench.targeting import Target, least, offered
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.resource import Fact
+from hefu_policies.goods.resource import Fact
 
 from tests.connector.engine_world import description, plan, prepare, resource
 

@@ -18,9 +18,9 @@ from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.shelves import SourceRecord
 from hefu_policies.budget import Budget
+from hefu_policies.goods.product import Offer
+from hefu_policies.goods.resource import Privacy
 from hefu_policies.library import template
-from hefu_policies.product import Offer
-from hefu_policies.resource import Privacy
 
 from tests.connector.small_space import PURPOSE, Space, agree, description, eventually, plan, write_table
 

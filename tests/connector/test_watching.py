@@ -19,7 +19,7 @@ from hefu_connector.computing import guard
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.ports import FINAL, ComputationState, Run
-from hefu_policies import replay
+from hefu_policies.proving import replay
 from hefu_policies.reading import Place
 
 from tests.connector.test_facts import literal, policy

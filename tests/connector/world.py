@@ -27,11 +27,11 @@ from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Contract, NothingOwed, Obligations, Standing, Table, Turn
 from hefu_connector.sources.files import FileSource
+from hefu_policies.agreeing.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequest, agreement_from
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement, ContractRequest, agreement_from
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hefu_policies.library import template
-from hefu_policies.product import Description, Offer
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
 from hefu_space.simulator.accounts import MemoryDisclosures, MemoryJournal, MemoryLedger
 
 ENGINES = {"statistics": counting, "delivery": delivering, "exact": exact_counting}

@@ -21,8 +21,7 @@ from hefu.tlog.note import ED25519, VerifierKey
 from hefu.tlog.proof import LogProof
 from hefu_connector.contracting.contracts import FINALIZED, TERMINATED, Papers, Pins
 from hefu_connector.ports import Standing
-from hefu_policies.budget import Budget
-from hefu_policies.contract import (
+from hefu_policies.agreeing.contract import (
     AGREEMENT,
     PUBLISHED,
     REQUESTED,
@@ -31,9 +30,10 @@ from hefu_policies.contract import (
     PartyKey,
     agreement_from,
 )  # fmt: skip
+from hefu_policies.budget import Budget
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hefu_policies.library import template
-from hefu_policies.product import Description, Offer
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
 
 from tests.contracts.stories import NOW as INSTANT
 

@@ -24,7 +24,7 @@ from hefu_broker.storage.database import Database, configuration, newest_version
 from hefu_broker.storage.log import SqlLogStore
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
-from hefu_policies.negotiation import State
+from hefu_policies.states.negotiation import State
 from sqlalchemy import Connection, Engine, MetaData, create_engine, func, inspect, select
 
 from tests.broker.world import description

@@ -45,8 +45,8 @@ from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
 from hefu_broker.storage.spaces import SqlSpaceStore
 from hefu_broker.storage.tidings import SqlTidings
-from hefu_policies.lifecycle import ProductState
-from hefu_policies.negotiation import State
+from hefu_policies.states.lifecycle import ProductState
+from hefu_policies.states.negotiation import State
 from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select

@@ -12,7 +12,7 @@ from hefu.errors import Conflict, NotFound
 from hefu_connector.ports import ComputationState
 from hefu_connector.shelves import Mark, OwnRequest, ProductState, SourceRecord
 from hefu_connector.storage import Database, SqlMarks, SqlProducts, SqlRequests, SqlSources
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 
 from tests.contracts.halves import PROVIDER, Halves, description, resource
 from tests.contracts.stories import NOW

@@ -21,7 +21,7 @@ from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines import language
 from hefu_connector.settings import Home, Settings
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 from hefu_space import harness
 from hefu_space.space import Node
 

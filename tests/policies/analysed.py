@@ -6,9 +6,9 @@ from decimal import Decimal
 from itertools import count
 
 from hefu_policies.analysis.answers import Example
-from hefu_policies.policy import Condition, Constraint, Duty, Logical, Policy, Rule, Value
-from hefu_policies.purposes import LINEAGE
-from hefu_policies.terms import BY_NAME, Combine, Kind, Operand, Operator, narrower
+from hefu_policies.deciding.policy import Condition, Constraint, Duty, Logical, Policy, Rule, Value
+from hefu_policies.words.purposes import LINEAGE
+from hefu_policies.words.terms import BY_NAME, Combine, Kind, Operand, Operator, narrower
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from hefu import canonical
 from hefu.canonical import Object
-from hefu_policies import purposes
-from hefu_policies.decision import Request
-from hefu_policies.terms import OPERANDS, Combine, Kind
+from hefu_policies.deciding.decision import Request
+from hefu_policies.words import purposes
+from hefu_policies.words.terms import OPERANDS, Combine, Kind
 from hypothesis import strategies as st
 
 from tests.policies.interpreter import HOW

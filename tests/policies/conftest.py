@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from hefu.envelope import Statement, draft
-from hefu_policies.budget import Budget
-from hefu_policies.contract import (
+from hefu_policies.agreeing.contract import (
     Agreement,
     Bounds,
     Column,
@@ -20,6 +19,7 @@ from hefu_policies.contract import (
     Resource,
     agreement_from,
 )  # fmt: skip
+from hefu_policies.budget import Budget
 from hefu_policies.library import template
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)

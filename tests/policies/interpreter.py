@@ -10,9 +10,9 @@ from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from hefu_policies import purposes
-from hefu_policies.decision import Effect, Request
-from hefu_policies.terms import ACTIONS, OPERANDS, Kind, Phase
+from hefu_policies.deciding.decision import Effect, Request
+from hefu_policies.words import purposes
+from hefu_policies.words.terms import ACTIONS, OPERANDS, Kind, Phase
 
 LATE = {"hefu:minGroup", "hefu:outputRows", "hefu:outputBytes", "hefu:rounding"}
 SEEN = {"odrl:dateTime", "hefu:jurisdiction", "hefu:securityLevel", "hefu:credential", "odrl:industry", "hefu:role"}

@@ -6,8 +6,8 @@ from typing import Any
 
 from hefu.canonical import Json, Object
 from hefu_policies.odrl import jsonld
-from hefu_policies.purposes import LINEAGE
-from hefu_policies.terms import ACTIONS, CONTEXTS, OPERANDS, PROFILE, SET_OPERATORS, Kind, Operand
+from hefu_policies.words.purposes import LINEAGE
+from hefu_policies.words.terms import ACTIONS, CONTEXTS, OPERANDS, PROFILE, SET_OPERATORS, Kind, Operand
 from hypothesis import strategies as st
 
 PURPOSES = sorted(LINEAGE)

@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hefu_policies.policy import Condition, Constraint, Logical, Policy, Rule, Value
-from hefu_policies.terms import Action, Combine, Kind, Meet, Operand, Operator, Phase, Source, Vocabulary
+from hefu_policies.deciding.policy import Condition, Constraint, Logical, Policy, Rule, Value
+from hefu_policies.words.terms import Action, Combine, Kind, Meet, Operand, Operator, Phase, Source, Vocabulary
 from rdflib import RDF, BNode, Graph, Namespace, URIRef
 from rdflib.collection import Collection
 

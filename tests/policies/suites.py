@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from hefu_policies.decision import Request, decide
-from hefu_policies.policy import compile_policy
-from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.vocabulary import Action, Combine, Kind, Meet, Operand, Operator, Phase, Source, Vocabulary
+from hefu_policies.deciding.decision import Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.deciding.rules import Condition, Constraint, Duty, Logical, Policy, Rule
+from hefu_policies.words.vocabulary import Action, Combine, Kind, Meet, Operand, Operator, Phase, Source, Vocabulary
 from rdflib import RDF, Graph, Namespace, URIRef
 from rdflib import Literal as Value
 from rdflib.term import Node

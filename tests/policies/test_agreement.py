@@ -10,8 +10,8 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Untrusted
 from hefu_policies import odrl
-from hefu_policies.contract import Agreement, ContractRequest, agreement_from, check_agreement
-from hefu_policies.product import Description, Visibility
+from hefu_policies.agreeing.contract import Agreement, ContractRequest, agreement_from, check_agreement
+from hefu_policies.goods.product import Description, Visibility
 
 Again = Callable[..., Statement]
 

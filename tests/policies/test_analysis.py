@@ -8,9 +8,9 @@ import pytest
 from hefu_policies.analysis import questions
 from hefu_policies.analysis.answers import Clause, Example, Reach, Verdict
 from hefu_policies.analysis.clashes import Clash, Finding, clashes
-from hefu_policies.decision import Request, decide
-from hefu_policies.policy import Logical, Policy, Rule, compile_policy
-from hefu_policies.terms import Combine, Operator, Phase
+from hefu_policies.deciding.decision import Request, decide
+from hefu_policies.deciding.policy import Logical, Policy, Rule, compile_policy
+from hefu_policies.words.terms import Combine, Operator, Phase
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,11 +11,11 @@ import pytest
 from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
+from hefu_policies.agreeing.contract import Agreement, ContractRequest, Party
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.contract import Agreement, ContractRequest, Party
-from hefu_policies.product import Codes, Description, Offer, Price, Visibility
+from hefu_policies.goods.product import Codes, Description, Offer, Price, Visibility
+from hefu_policies.goods.resource import Bounds, Column, Fact, Privacy, Resource
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import Bounds, Column, Fact, Privacy, Resource
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from hefu.errors import Malformed
 from hefu.messages import MESSAGES
-from hefu_policies import lints, odrl
-from hefu_policies.cases import read_cases, run
+from hefu_policies import odrl
+from hefu_policies.authoring import lints
+from hefu_policies.authoring.cases import read_cases, run
+from hefu_policies.authoring.lints import lint
+from hefu_policies.authoring.possibilities import enforceable
+from hefu_policies.deciding.policy import Policy, Rule
 from hefu_policies.library import examples, template
 from hefu_policies.library.rules import duty, need, permission, written
-from hefu_policies.lints import lint
-from hefu_policies.policy import Policy, Rule
-from hefu_policies.possibilities import enforceable
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 
 CONTRACT = enforceable(odrl.load(template("research-statistics", examples("research-statistics"))))
 SHARED = {

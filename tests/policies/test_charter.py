@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from hefu.charter import Charter
 from hefu.errors import Malformed, Refused
+from hefu_policies.bargaining.charter import check_offer
 from hefu_policies.budget import Budget
-from hefu_policies.charter import check_offer
+from hefu_policies.goods.product import FromTemplate, Offer
 from hefu_policies.library import template
-from hefu_policies.product import FromTemplate, Offer
 
 NAME = "open-statistics"
 PARAMETERS = {"budget": "1", "columns": ["age"], "until": "2030-01-01T00:00:00Z"}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from hefu.errors import Malformed
-from hefu_policies.comparisons import comparison
-from hefu_policies.terms import HEFU, OPERANDS, Kind, Meet, Operand, Operator, Phase, Source, Vocabulary
-from hefu_policies.windows import read_window
+from hefu_policies.deciding.comparisons import comparison
+from hefu_policies.deciding.windows import read_window
+from hefu_policies.words.terms import HEFU, OPERANDS, Kind, Meet, Operand, Operator, Phase, Source, Vocabulary
 
 T, F, U = True, False, None
 EVERY = frozenset(Operator)

@@ -9,11 +9,11 @@ from hefu.canonical import Json
 from hefu.errors import Refused
 from hefu_policies import odrl
 from hefu_policies.budget import Budget
-from hefu_policies.decision import Decision, Effect, Request, decide
-from hefu_policies.explanation import Audience, check_permitted, explain
-from hefu_policies.policy import compile_policy
-from hefu_policies.reasons import Code
-from hefu_policies.terms import Kind, Phase
+from hefu_policies.deciding.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.deciding.reasons import Code
+from hefu_policies.telling.explanation import Audience, check_permitted, explain
+from hefu_policies.words.terms import Kind, Phase
 
 from tests.policies.policies import agreement, typed
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hefu.errors import Malformed
 from hefu_policies import odrl
+from hefu_policies.agreeing.contract import Column, Description, Offer, Privacy, Resource
 from hefu_policies.budget import Budget
-from hefu_policies.contract import Column, Description, Offer, Privacy, Resource
-from hefu_policies.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.goods.processing import KNOWN, PLAIN_WORDS, Treatment, treatment
 from hefu_policies.library import describe, find, template
-from hefu_policies.policy import compile_policy
-from hefu_policies.processing import KNOWN, PLAIN_WORDS, Treatment, treatment
-from hefu_policies.terms import PROCESSING, Phase
+from hefu_policies.words.terms import PROCESSING, Phase
 
 from tests.policies.test_templates import written
 

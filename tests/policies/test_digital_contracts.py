@@ -10,7 +10,7 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 from hefu_policies import odrl, tc609
-from hefu_policies.agreement import Agreement, Party, Strategy
+from hefu_policies.agreeing.agreement import Agreement, Party, Strategy
 from hefu_policies.reading import Place
 from hefu_policies.tc609 import identifiers
 from hefu_policies.tc609.clauses import read_constraint, write_constraint

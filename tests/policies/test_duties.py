@@ -5,13 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hefu_policies import coverage, odrl
-from hefu_policies.decision import Decision, Effect, Request, decide
-from hefu_policies.duties import Performance, State, deadline, standing
-from hefu_policies.explanation import Audience, explain
-from hefu_policies.policy import Compiled, compile_policy
-from hefu_policies.replay import record, replay
-from hefu_policies.terms import Kind, Phase
+from hefu_policies import odrl
+from hefu_policies.deciding import coverage
+from hefu_policies.deciding.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.duties import Performance, State, deadline, standing
+from hefu_policies.deciding.policy import Compiled, compile_policy
+from hefu_policies.proving.replay import record, replay
+from hefu_policies.telling.explanation import Audience, explain
+from hefu_policies.words.terms import Kind, Phase
 
 from tests.policies.policies import agreement, typed
 

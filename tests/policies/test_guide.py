@@ -1,8 +1,9 @@
 """The page about policies: its examples come out as their titles say, and every word of the vocabulary is on it."""
 
-from hefu_policies import guide, odrl, worked
-from hefu_policies.reasons import Code
-from hefu_policies.terms import ACTIONS, OPERANDS
+from hefu_policies import odrl
+from hefu_policies.deciding.reasons import Code
+from hefu_policies.pages import guide, worked
+from hefu_policies.words.terms import ACTIONS, OPERANDS
 
 
 def test_the_examples_come_out_as_their_titles_say() -> None:

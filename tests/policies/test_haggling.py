@@ -9,8 +9,8 @@ from hefu.canonical import Json, Object
 from hefu.charter import Charter
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Untrusted
-from hefu_policies import charter, odrl, purposes, rounds
-from hefu_policies.changes import (
+from hefu_policies import odrl
+from hefu_policies.agreeing.changes import (
     BUDGET_EPSILON,
     MEMBERS,
     RELEASES,
@@ -21,12 +21,14 @@ from hefu_policies.changes import (
     standing,
     terms_of,
 )
-from hefu_policies.contract import Agreement, ContractRequest, agreement_from, check_agreement
-from hefu_policies.decision import Request, decide
-from hefu_policies.haggling import Order, Verdict, answer, meet, order, orders
-from hefu_policies.policy import compile_policy
-from hefu_policies.product import Description, Offer
-from hefu_policies.terms import Phase
+from hefu_policies.agreeing.contract import Agreement, ContractRequest, agreement_from, check_agreement
+from hefu_policies.bargaining import charter, rounds
+from hefu_policies.bargaining.haggling import Order, Verdict, answer, meet, order, orders
+from hefu_policies.deciding.decision import Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.words import purposes
+from hefu_policies.words.terms import Phase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -366,7 +368,7 @@ def test_there_are_no_more_than_five_rounds(description: Description, offer: Off
 
 
 def test_where_the_charter_names_templates_terms_are_only_narrowed(offer: Offer) -> None:
-    from hefu_policies.product import FromTemplate
+    from hefu_policies.goods.product import FromTemplate
 
     parameters: Object = {
         "purpose": "dpv:ScientificResearch", "epsilon": "0.5", "min_group": 50,

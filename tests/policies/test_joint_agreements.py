@@ -13,9 +13,8 @@ from hefu.canonical import Object
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Untrusted
 from hefu_policies import odrl, tc609
-from hefu_policies.budget import Budget
-from hefu_policies.coherence import check_coherent
-from hefu_policies.contract import (
+from hefu_policies.agreeing.coherence import check_coherent
+from hefu_policies.agreeing.contract import (
     Agreement,
     Answering,
     ContractRequest,
@@ -24,8 +23,9 @@ from hefu_policies.contract import (
     agreement_from,
     check_agreement,
 )
-from hefu_policies.product import Description, Visibility
-from hefu_policies.signatories import MOST_PARTIES
+from hefu_policies.agreeing.signatories import MOST_PARTIES
+from hefu_policies.budget import Budget
+from hefu_policies.goods.product import Description, Visibility
 from hefu_policies.tc609.view import DigitalContract, Signed
 
 SECOND, SERVICE = "hospital-b", "platform-s"

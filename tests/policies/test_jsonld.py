@@ -15,7 +15,7 @@ from hefu_policies.library import TEMPLATES, examples, template
 from hefu_policies.odrl import jsonld, plain
 from hefu_policies.odrl.contexts import NAMESPACES, W3C
 from hefu_policies.odrl.expansion import expand
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.deep import examples as examples_of

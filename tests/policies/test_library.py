@@ -5,13 +5,14 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hefu_policies import odrl, wording
-from hefu_policies.cases import described
-from hefu_policies.decision import Decision, Effect, Request, decide
+from hefu_policies import odrl
+from hefu_policies.authoring.cases import described
+from hefu_policies.authoring.lints import lint
+from hefu_policies.deciding.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.policy import Compiled, compile_policy, leaves
 from hefu_policies.library import TEMPLATES, describe, examples, template
-from hefu_policies.lints import lint
-from hefu_policies.policy import Compiled, compile_policy, leaves
-from hefu_policies.terms import Phase
+from hefu_policies.telling import wording
+from hefu_policies.words.terms import Phase
 
 DIGEST = "sha256:" + "0" * 64
 OTHER = "sha256:" + "1" * 64

@@ -8,8 +8,8 @@ from hefu_policies.analysis import questions
 from hefu_policies.analysis.answers import Verdict
 from hefu_policies.analysis.meeting import meet, narrower_on_duties
 from hefu_policies.analysis.normal import merged
-from hefu_policies.policy import Constraint, Duty, Logical, Policy, Rule, Value
-from hefu_policies.terms import BY_NAME, Combine, Operator
+from hefu_policies.deciding.policy import Constraint, Duty, Logical, Policy, Rule, Value
+from hefu_policies.words.terms import BY_NAME, Combine, Operator
 from hypothesis import given
 
 from tests.policies.analysed import AT, leaf, policies_about_all, slowly

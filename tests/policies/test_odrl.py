@@ -10,8 +10,8 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Malformed
 from hefu_policies import odrl
-from hefu_policies.policy import compile_policy
-from hefu_policies.terms import CONTEXTS
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.words.terms import CONTEXTS
 from hypothesis import given, settings
 
 from tests.deep import examples

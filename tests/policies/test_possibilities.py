@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from hefu_policies import odrl
-from hefu_policies.cases import described
+from hefu_policies.authoring.cases import described
+from hefu_policies.authoring.possibilities import TooLarge, ask, enforceable, nearest
+from hefu_policies.deciding.policy import Policy
 from hefu_policies.library import TEMPLATES, examples, template
-from hefu_policies.policy import Policy
-from hefu_policies.possibilities import TooLarge, ask, enforceable, nearest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -7,9 +7,9 @@ from hefu.errors import Unavailable
 from hefu_policies.analysis import encoding, proofs, questions
 from hefu_policies.analysis.answers import Clause, Example, Reach, Verdict
 from hefu_policies.analysis.meeting import meet
-from hefu_policies.decision import Request, decide
-from hefu_policies.policy import Policy, Rule, compile_policy
-from hefu_policies.terms import Operator, Phase
+from hefu_policies.deciding.decision import Request, decide
+from hefu_policies.deciding.policy import Policy, Rule, compile_policy
+from hefu_policies.words.terms import Operator, Phase
 from hypothesis import given
 from hypothesis import strategies as st
 

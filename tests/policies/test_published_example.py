@@ -10,11 +10,11 @@ import pytest
 from hefu.canonical import Object
 from hefu.errors import Malformed
 from hefu_policies import odrl
-from hefu_policies.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.deciding.reasons import Code
 from hefu_policies.odrl import plain
-from hefu_policies.policy import compile_policy
-from hefu_policies.reasons import Code
-from hefu_policies.terms import CONTEXTS, OPERANDS, PROFILE, Phase
+from hefu_policies.words.terms import CONTEXTS, OPERANDS, PROFILE, Phase
 
 from tests.policies.policies import read_one
 

@@ -13,7 +13,7 @@ import pytest
 from hefu_policies.analysis import proofs, questions
 from hefu_policies.analysis.answers import Verdict
 from hefu_policies.analysis.encoding import solver_library
-from hefu_policies.terms import Vocabulary
+from hefu_policies.words.terms import Vocabulary
 
 from tests.policies.counts import count
 from tests.policies.published_problems import Problem, problems, vocabulary

@@ -9,7 +9,7 @@ from hefu.errors import Malformed
 from hefu_policies import odrl
 from hefu_policies.odrl import published
 from hefu_policies.odrl.contexts import NAMESPACES
-from hefu_policies.terms import ACTIONS, OPERANDS
+from hefu_policies.words.terms import ACTIONS, OPERANDS
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 from rdflib import RDF, Graph, URIRef

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hefu_policies import purposes
+from hefu_policies.words import purposes
 
 SLICE = "vectors/odrl/mustaf-conflict-benchmark/Problems/ODRL/KGConstraints/Resources/dpv.ttl"
 

@@ -11,12 +11,12 @@ from hefu.envelope import Statement, draft
 from hefu.errors import Untrusted
 from hefu.receipt import Meters, Receipt, Released, SealedPart, Spent, Under
 from hefu_policies import odrl
-from hefu_policies.contract import Agreement
-from hefu_policies.decision import Request, decide
-from hefu_policies.policy import compile_policy
-from hefu_policies.receipts import again, records
-from hefu_policies.replay import record, write_facts
-from hefu_policies.terms import Phase
+from hefu_policies.agreeing.contract import Agreement
+from hefu_policies.deciding.decision import Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.proving.receipts import again, records
+from hefu_policies.proving.replay import record, write_facts
+from hefu_policies.words.terms import Phase
 
 DIGEST = "sha256:" + "0" * 64
 FACTS: dict[str, Any] = {

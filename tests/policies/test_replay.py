@@ -9,10 +9,10 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed, Untrusted
 from hefu_policies import odrl
-from hefu_policies.decision import Request, decide
-from hefu_policies.policy import compile_policy
-from hefu_policies.replay import read_facts, record, replay, write_facts
-from hefu_policies.terms import Phase
+from hefu_policies.deciding.decision import Request, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.proving.replay import read_facts, record, replay, write_facts
+from hefu_policies.words.terms import Phase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

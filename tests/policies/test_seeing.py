@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from hefu.canonical import Json, Object
-from hefu_policies.seeing import Sight, known
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.goods.seeing import Sight, known
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 HOSPITAL = known(frozenset({"consumer"}), {"hefu:jurisdiction": frozenset({"CN-31"})}, NOW)

@@ -7,10 +7,10 @@ import pytest
 from hefu import canonical
 from hefu.canonical import Object
 from hefu_policies import odrl
-from hefu_policies.decision import Effect, decide
-from hefu_policies.policy import compile_policy
-from hefu_policies.replay import record, replay
-from hefu_policies.terms import Phase
+from hefu_policies.deciding.decision import Effect, decide
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.proving.replay import record, replay
+from hefu_policies.words.terms import Phase
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

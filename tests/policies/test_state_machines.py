@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from hefu.errors import Conflict
-from hefu_policies import drawing, fulfilment, lifecycle, machine, negotiation
+from hefu_policies.pages import drawing
+from hefu_policies.states import fulfilment, lifecycle, machine, negotiation
 
 DOCS = Path(__file__).parents[2] / "docs"
 MACHINES = [
@@ -86,7 +87,7 @@ def test_moves_are_the_last_words_of_statement_types() -> None:
 
 def test_the_documentation_is_drawn_from_the_tables() -> None:
     page = (DOCS / "state-machines.md").read_text(encoding="utf-8")
-    assert page == drawing.state_machines(), "write the page again with hefu_policies.drawing"
+    assert page == drawing.state_machines(), "write the page again with hefu_policies.pages.drawing"
 
 
 # Transcribed from the Dataspace Protocol's diagrams, not from our tables: state, next states, by consumer or provider.

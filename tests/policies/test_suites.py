@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu_policies.decision import Decision, Request, decide
-from hefu_policies.duties import Performance, State, standing
+from hefu_policies.deciding.decision import Decision, Request, decide
+from hefu_policies.deciding.duties import Performance, State, standing
+from hefu_policies.deciding.policy import compile_policy
+from hefu_policies.deciding.reasons import Code
+from hefu_policies.deciding.rules import Constraint, Duty, Policy, Rule
 from hefu_policies.odrl.expansion import expand
 from hefu_policies.odrl.nodes import Node, literal
-from hefu_policies.policy import compile_policy
-from hefu_policies.reasons import Code
-from hefu_policies.rules import Constraint, Duty, Policy, Rule
-from hefu_policies.vocabulary import Kind, Operand, Operator, Phase, Vocabulary
+from hefu_policies.words.vocabulary import Kind, Operand, Operator, Phase, Vocabulary
 
 from tests.policies import suites
 from tests.policies.counts import count

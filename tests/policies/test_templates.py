@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hefu.errors import Malformed
 from hefu_policies import odrl
-from hefu_policies.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.decision import Decision, Effect, Request, decide
+from hefu_policies.deciding.policy import compile_policy
 from hefu_policies.library import TEMPLATES, describe, find, template
-from hefu_policies.policy import compile_policy
-from hefu_policies.terms import Phase
+from hefu_policies.words.terms import Phase
 
 STATISTICS = ["research-statistics", "open-statistics", "regulator-statistics"]
 END = datetime(2027, 11, 21, tzinfo=UTC)

@@ -5,12 +5,13 @@ from typing import Any, get_args
 
 import pytest
 from hefu.errors import Language
-from hefu_policies import odrl, wording
+from hefu_policies import odrl
+from hefu_policies.authoring.lints import lint
+from hefu_policies.deciding.policy import Constraint, Duty, Policy, Rule, leaves
 from hefu_policies.library import TEMPLATES, examples, template
-from hefu_policies.lints import lint
-from hefu_policies.policy import Constraint, Duty, Policy, Rule, leaves
-from hefu_policies.terms import ACTIONS, OPERANDS, Operator
-from hefu_policies.wording.sentences import CONDITIONS, MANNERS, OPERATORS, WORDS
+from hefu_policies.telling import wording
+from hefu_policies.telling.wording.sentences import CONDITIONS, MANNERS, OPERATORS, WORDS
+from hefu_policies.words.terms import ACTIONS, OPERANDS, Operator
 from hypothesis import given, settings
 
 from tests.policies.whole_policies import whole_policies

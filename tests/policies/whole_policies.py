@@ -4,8 +4,8 @@ from typing import Any
 
 from hefu.canonical import Json, Object
 from hefu_policies.odrl.values import EXAMPLES, write
-from hefu_policies.purposes import LINEAGE
-from hefu_policies.terms import ACTIONS, CURRENCY, DELIVER, OPERANDS, SET_OPERATORS, Combine, Kind, Operand
+from hefu_policies.words.purposes import LINEAGE
+from hefu_policies.words.terms import ACTIONS, CURRENCY, DELIVER, OPERANDS, SET_OPERATORS, Combine, Kind, Operand
 from hypothesis import strategies as st
 
 from tests.policies.policies import agreement

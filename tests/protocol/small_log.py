@@ -21,7 +21,7 @@ from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import ED25519, VerifierKey
 from hefu_policies import odrl
 from hefu_policies.library import template
-from hefu_policies.replay import write_facts
+from hefu_policies.proving.replay import write_facts
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 ORIGIN = "log.demo.hefu"

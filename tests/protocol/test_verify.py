@@ -562,8 +562,8 @@ def test_the_command_answers_with_exit_code_and_names_what_failed(small: SmallLo
 def test_an_agreement_as_the_policies_floor_writes_it_can_be_read() -> None:
     from hefu.agreed import Contract
     from hefu.record import Logged
+    from hefu_policies.agreeing.contract import Agreement, Party, Strategy
     from hefu_policies.budget import Budget
-    from hefu_policies.contract import Agreement, Party, Strategy
 
     digest = canonical.digest(b"")
     agreement = Agreement(

@@ -8,7 +8,7 @@ from hefu.identity import CERTIFIED
 from hefu.times import write_time
 from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, contract_pb2, registry_pb2
-from hefu_policies.lifecycle import ProductState
+from hefu_policies.states.lifecycle import ProductState
 
 from hefu_broker.log import AuditLog
 from hefu_broker.records import Card, Listing, Talk

@@ -7,8 +7,8 @@ from typing import Any
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.times import write_time
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.lifecycle import ProductState
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
+from hefu_policies.states.lifecycle import ProductState
 from sqlalchemy import ColumnElement, and_, exists, func, or_
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, SQLModel, col, select

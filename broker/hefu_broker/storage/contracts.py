@@ -8,9 +8,9 @@ from dataclasses import replace
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
 from hefu.times import read_time, write_time
-from hefu_policies.contract import Agreement, ContractRequest
-from hefu_policies.lifecycle import AgreementState
-from hefu_policies.negotiation import State
+from hefu_policies.agreeing.contract import Agreement, ContractRequest
+from hefu_policies.states.lifecycle import AgreementState
+from hefu_policies.states.negotiation import State
 from sqlalchemy import func, insert
 from sqlmodel import Session, and_, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar

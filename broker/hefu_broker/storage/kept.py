@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from hefu.envelope import Statement
-from hefu_policies.contract import Description
+from hefu_policies.agreeing.contract import Description
 
 
 @lru_cache(maxsize=1024)

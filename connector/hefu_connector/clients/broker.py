@@ -25,7 +25,7 @@ from hefu.v1 import (
     registry_pb2,
     registry_pb2_grpc,
 )
-from hefu_policies.negotiation import State
+from hefu_policies.states.negotiation import State
 
 from hefu_connector.brokerage import Listing, Member, Page, Progress
 

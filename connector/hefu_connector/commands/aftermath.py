@@ -195,7 +195,7 @@ def duty_document(duty: control_pb2.Duty) -> dict[str, object]:
 
 
 def _action(output: Output, action: str) -> str:
-    from hefu_policies.terms import ACTIONS
+    from hefu_policies.words.terms import ACTIONS
 
     found = ACTIONS.get(action)
     return word(output, found.en, found.zh) if found is not None else action

@@ -17,7 +17,7 @@ from hefu_connector.workbench import frames, questions, tables
 if TYPE_CHECKING:
     from hefu.v1 import computation_pb2, control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
-    from hefu_policies.product import Description
+    from hefu_policies.goods.product import Description
 
     from hefu_connector.computing.computation import Plan
 

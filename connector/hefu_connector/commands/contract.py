@@ -15,7 +15,7 @@ from hefu_connector.workbench.link import contract_name
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
-    from hefu_policies.contribution import Contribution
+    from hefu_policies.agreeing.contribution import Contribution
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -211,7 +211,7 @@ def _brought(output: Output, one: Contribution) -> tuple[tuple[str, str], str]:
 
 def _page(output: Output, contract: control_pb2.Contract) -> None:
     from hefu.envelope import Statement
-    from hefu_policies.contract import Agreement
+    from hefu_policies.agreeing.contract import Agreement
 
     output.say(f"{_id(contract)}   {_state(output, contract)}")
     pairs = [

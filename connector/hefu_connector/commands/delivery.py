@@ -165,8 +165,8 @@ def _plan(arguments: argparse.Namespace, contract: control_pb2.Contract) -> byte
     from hefu import canonical
     from hefu.envelope import Statement
     from hefu_policies import odrl
-    from hefu_policies.agreement import Agreement
-    from hefu_policies.terms import DELIVER, FILE, ROWS
+    from hefu_policies.agreeing.agreement import Agreement
+    from hefu_policies.words.terms import DELIVER, FILE, ROWS
 
     from hefu_connector.computing.delivery import MOST_CELLS, MOST_ROWS, DeliveryPlan
 
@@ -197,7 +197,7 @@ def _plan(arguments: argparse.Namespace, contract: control_pb2.Contract) -> byte
 
 def _limits(rules: list[Any], processing: str) -> dict[str, tuple[Any, ...]]:
     """What the first permission to deliver says that names the processing, by operand."""
-    from hefu_policies.policy import demanded
+    from hefu_policies.deciding.policy import demanded
 
     for rule in rules:
         said = {each.operand.name: each.values for each in demanded(rule)}

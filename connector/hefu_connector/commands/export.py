@@ -69,8 +69,8 @@ def _contract(
 ) -> DigitalContract:
     from hefu.envelope import Statement
     from hefu.v1 import control_pb2
-    from hefu_policies.agreement import Agreement
-    from hefu_policies.product import Description
+    from hefu_policies.agreeing.agreement import Agreement
+    from hefu_policies.goods.product import Description
     from hefu_policies.tc609 import DigitalContract, Signed
     from hefu_policies.tc609.words import STATES
 

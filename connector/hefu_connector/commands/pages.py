@@ -13,14 +13,14 @@ from hefu_connector.workbench.tables import number
 if TYPE_CHECKING:
     from hefu.v1 import catalog_pb2
     from hefu_policies.budget import Budget
-    from hefu_policies.product import Description, Offer
-    from hefu_policies.resource import Column, Resource
+    from hefu_policies.goods.product import Description, Offer
+    from hefu_policies.goods.resource import Column, Resource
 
 
 def describe(product: catalog_pb2.Product) -> Description:
     """The description in a product's signed statement."""
     from hefu.envelope import Statement
-    from hefu_policies.product import Description
+    from hefu_policies.goods.product import Description
 
     return Description.of(Statement.parse(product.description.envelope).body)
 
@@ -157,6 +157,7 @@ def _offer(output: Output, offer: Offer) -> None:
 
 def _warnings(output: Output, offer: Offer) -> list[str]:
     """What the exact answers and deliveries that an offer permits can reveal, in plain words."""
-    from hefu_policies import odrl, wording
+    from hefu_policies import odrl
+    from hefu_policies.telling import wording
 
     return wording.warnings(odrl.load(offer.policy), output.language)

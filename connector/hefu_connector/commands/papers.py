@@ -19,7 +19,7 @@ from hefu_connector.commands.link import call, control
 
 if TYPE_CHECKING:
     from hefu.envelope import Statement
-    from hefu_policies.policy import Policy
+    from hefu_policies.deciding.policy import Policy
 
     from hefu_connector.descriptions.document import Node
 
@@ -255,7 +255,7 @@ def of_object(body: Object, path: Path) -> list[Paper]:
         Malformed: it is none of these.
     """
     from hefu_policies import library
-    from hefu_policies.terms import CONTEXTS
+    from hefu_policies.words.terms import CONTEXTS
 
     if isinstance(body.get("template"), str):
         given = body.get("parameters")
@@ -276,7 +276,7 @@ def of_object(body: Object, path: Path) -> list[Paper]:
 
 
 def _of_agreement(body: Object, name: str, *, unverified: bool = True) -> list[Paper]:
-    from hefu_policies.agreement import Agreement
+    from hefu_policies.agreeing.agreement import Agreement
 
     found = Agreement.of(body)
     return [Paper(f"{found.id}/{each.id}", each.policy, unverified=unverified) for each in found.strategies] or _none(

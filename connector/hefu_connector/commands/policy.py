@@ -89,7 +89,8 @@ def _parameter_row(output: Output, one: Parameter) -> tuple[Cell, ...]:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from hefu_policies import library, wording
+    from hefu_policies import library
+    from hefu_policies.telling import wording
 
     output = Output.of(arguments)
     found = papers(arguments, arguments.policy)
@@ -111,7 +112,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _explained(paper: Paper, output: Output) -> dict[str, Any]:
-    from hefu_policies import wording
+    from hefu_policies.telling import wording
 
     policy = paper.policy
     return {

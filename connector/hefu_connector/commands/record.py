@@ -149,7 +149,7 @@ def _budgets(arguments: argparse.Namespace) -> int:
 
 
 def _meter_row(output: Output, meter: control_pb2.Meter) -> tuple[Cell, ...]:
-    from hefu_policies.terms import OPERANDS
+    from hefu_policies.words.terms import OPERANDS
 
     operand = OPERANDS[meter.operand]
     left = _amount(output, meter, max(0, meter.limit - meter.taken)) if meter.HasField("limit") else "–"

@@ -9,8 +9,8 @@ from hefu.commands import Output
 from hefu_connector.commands.show import word
 
 if TYPE_CHECKING:
-    from hefu_policies.policy import Policy
-    from hefu_policies.product import Description
+    from hefu_policies.deciding.policy import Policy
+    from hefu_policies.goods.product import Description
 
 
 class Remarks(NamedTuple):
@@ -36,7 +36,7 @@ class Remarks(NamedTuple):
 def remarks(policy: Policy, output: Output) -> Remarks:
     """Everything there is to remark on a policy."""
     from hefu_policies.analysis import clashes
-    from hefu_policies.lints import lint
+    from hefu_policies.authoring.lints import lint
 
     clashing, careless = clashes(policy), lint(policy)
     return Remarks(
@@ -58,7 +58,7 @@ def on_offers(description: Description | None, output: Output) -> dict[str, Rema
 
 def not_carried_out(policy: Policy, output: Output) -> list[str]:
     """What a policy permits and this version cannot carry out yet, in words."""
-    from hefu_policies.terms import ACTIONS
+    from hefu_policies.words.terms import ACTIONS
 
     from hefu_connector.computing.delivery import CARRIED_OUT
 

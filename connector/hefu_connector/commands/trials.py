@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from hefu.envelope import Statement
     from hefu_policies.analysis import Example
-    from hefu_policies.cases import Outcome
-    from hefu_policies.decision import Decision
-    from hefu_policies.policy import Compiled
-    from hefu_policies.possibilities import Change, Nearest
+    from hefu_policies.authoring.cases import Outcome
+    from hefu_policies.authoring.possibilities import Change, Nearest
+    from hefu_policies.deciding.decision import Decision
+    from hefu_policies.deciding.policy import Compiled
 
 
 def add(group: Commands) -> None:
@@ -65,8 +65,8 @@ def add(group: Commands) -> None:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    from hefu_policies.cases import read_cases, run
-    from hefu_policies.possibilities import enforceable
+    from hefu_policies.authoring.cases import read_cases, run
+    from hefu_policies.authoring.possibilities import enforceable
 
     output = Output.of(arguments)
     body = document(arguments.file)
@@ -114,9 +114,9 @@ def _tell_fault(output: Output, outcome: Outcome) -> None:
 
 
 def _can(arguments: argparse.Namespace) -> int:
-    from hefu_policies.cases import described
-    from hefu_policies.possibilities import ask, enforceable
-    from hefu_policies.terms import ACTIONS
+    from hefu_policies.authoring.cases import described
+    from hefu_policies.authoring.possibilities import ask, enforceable
+    from hefu_policies.words.terms import ACTIONS
 
     output = Output.of(arguments)
     if arguments.action not in ACTIONS:
@@ -141,7 +141,7 @@ def _near(contract: Compiled, decision: Decision) -> Nearest | None:
     Raises:
         Refused: there are too many cases to look for it.
     """
-    from hefu_policies.possibilities import TooLarge, nearest
+    from hefu_policies.authoring.possibilities import TooLarge, nearest
 
     try:
         return None if decision.permits else nearest(contract, decision.request.action, decision.facts)
@@ -171,8 +171,8 @@ def _tell_answer(output: Output, paper: Paper, decision: Decision, near: Nearest
 
 def _tell_changes(output: Output, decision: Decision, changes: Sequence[Change]) -> None:
     """Each fact that would have to be otherwise, with what the clause that then permits says of it."""
-    from hefu_policies import wording
-    from hefu_policies.policy import leaves
+    from hefu_policies.deciding.policy import leaves
+    from hefu_policies.telling import wording
 
     rule = next(each for each in decision.contract.policy.permissions if each.id == decision.clause)
     for each in changes:
@@ -192,8 +192,8 @@ def _tell_duties(output: Output, decision: Decision) -> None:
 
 def _tell_reasons(output: Output, decision: Decision, *, all_of_it: bool = True) -> None:
     """The report; or what speaks against a request of which only a part was described."""
-    from hefu_policies.cases import against_it
-    from hefu_policies.explanation import Audience, explain
+    from hefu_policies.authoring.cases import against_it
+    from hefu_policies.telling.explanation import Audience, explain
 
     told = decision.reasons if all_of_it else against_it(decision, unknown=False)
     lines = explain(decision, Audience.OWNER, output.language)
@@ -245,7 +245,7 @@ class _Difference(NamedTuple):
 
 
 def _shown(narrow: Paper, wide: Paper, example: Example) -> _Difference:
-    from hefu_policies.possibilities import ask, enforceable
+    from hefu_policies.authoring.possibilities import ask, enforceable
 
     return _Difference(narrow.name, wide.name, ask(enforceable(wide.policy), example.action, example.facts))
 
@@ -263,7 +263,7 @@ def _tell_difference(output: Output, found: _Difference) -> None:
 
 def _duties_of(paper: Paper, output: Output) -> set[str]:
     """What must be done under a policy, in words."""
-    from hefu_policies.wording.conditions import duty_lines
+    from hefu_policies.telling.wording.conditions import duty_lines
 
     policy = paper.policy
     duties = [*(each for rule in policy.permissions for each in rule.duties), *policy.obligations]
@@ -273,7 +273,7 @@ def _duties_of(paper: Paper, output: Output) -> set[str]:
 def _replay(arguments: argparse.Namespace) -> int:
     from hefu.envelope import Statement
     from hefu.receipt import SEALED, Receipt
-    from hefu_policies.receipts import again, records
+    from hefu_policies.proving.receipts import again, records
 
     output = Output.of(arguments)
     path = Path(arguments.receipt)

@@ -1,7 +1,7 @@
 """From a request to a decision: which contract, is it in force, what does the plan need, what do the rules say.
 
 Functions of verified values; nothing is charged or computed here. The decision point itself is pure
-(`hefu_policies.decision`); here stands where its facts come from.
+(`hefu_policies.deciding.decision`); here stands where its facts come from.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused
 from hefu.times import write_time
-from hefu_policies import odrl, replay
+from hefu_policies import odrl
+from hefu_policies.agreeing.contract import Strategy
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.contract import Strategy
-from hefu_policies.decision import Decision, Effect, Request
-from hefu_policies.decision import decide as ask
-from hefu_policies.explanation import check_permitted
-from hefu_policies.policy import Compiled, Policy, Rule, compile_policy
-from hefu_policies.resource import Resource
-from hefu_policies.terms import LOG, Phase
+from hefu_policies.deciding.decision import Decision, Effect, Request
+from hefu_policies.deciding.decision import decide as ask
+from hefu_policies.deciding.policy import Compiled, Policy, Rule, compile_policy
+from hefu_policies.goods.resource import Resource
+from hefu_policies.proving import replay
+from hefu_policies.telling.explanation import check_permitted
+from hefu_policies.words.terms import LOG, Phase
 
 from hefu_connector.allowances import Allowance
 from hefu_connector.computing import guard

@@ -1,7 +1,8 @@
 """How one computation was decided, phase by phase: for the coverage check before a release, and for the owner's record.
 
-The record holds the last decision of each phase with all its facts, so that `hefu_policies.replay` can make each again.
-It stays with the owner. The receipt commits to its digest; a random number in it keeps others from guessing its facts.
+The record holds the last decision of each phase with all its facts, so that `hefu_policies.proving.replay` can make
+each again. It stays with the owner. The receipt commits to its digest; a random number in it keeps others from guessing
+its facts.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import threading
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Refused
-from hefu_policies import coverage, replay
-from hefu_policies.decision import Decision
-from hefu_policies.reasons import Code
-from hefu_policies.terms import Phase
+from hefu_policies.deciding import coverage
+from hefu_policies.deciding.decision import Decision
+from hefu_policies.deciding.reasons import Code
+from hefu_policies.proving import replay
+from hefu_policies.words.terms import Phase
 
 from hefu_connector.computing.request import ComputationRequest
 

@@ -28,7 +28,7 @@ from hefu.delivery import Deleted, Delivered, Denied, Kept, Told, Used
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable
 from hefu.receipt import Receipt
-from hefu_policies import replay
+from hefu_policies.proving import replay
 
 from hefu_connector.computing import admission, answers, ends
 from hefu_connector.computing.delivery import DeliveryPlan

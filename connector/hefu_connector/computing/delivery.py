@@ -1,7 +1,7 @@
 """The words of a delivery: what a consumer asks to receive, as both sides read it, and which operation a plan is of.
 
 A plan names columns, a processing and a row limit; no filter, since a filter over a column tells what its masking
-hides. What each processing does to a column stands in `hefu_policies.processing`.
+hides. What each processing does to a column stands in `hefu_policies.goods.processing`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
 from hefu_policies.reading import Place, unique, write_decimal, wrong
-from hefu_policies.terms import AGGREGATE_QUERY, DELIVER, DOWNLOAD, DP_QUERY, FILE, PROCESSING, RAW, READ, ROWS, SAMPLED
+from hefu_policies.words.terms import (
+    AGGREGATE_QUERY,
+    DELIVER,
+    DOWNLOAD,
+    DP_QUERY,
+    FILE,
+    PROCESSING,
+    RAW,
+    READ,
+    ROWS,
+    SAMPLED,
+)
 
 from hefu_connector.computing.computation import LARGEST_PLAN, Plan
 from hefu_connector.computing.exact import ExactPlan

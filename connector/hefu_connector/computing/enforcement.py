@@ -34,8 +34,8 @@ from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
 from hefu.times import Clock
 from hefu_policies.budget import NOTHING, Charge
-from hefu_policies.reasons import Code
-from hefu_policies.terms import Phase
+from hefu_policies.deciding.reasons import Code
+from hefu_policies.words.terms import Phase
 
 from hefu_connector.allowances import MILLISECONDS
 from hefu_connector.computing import admission, disclosure, ends, guard

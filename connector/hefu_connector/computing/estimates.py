@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from hefu.canonical import Object
 from hefu.errors import NotFound
 from hefu_policies import odrl
-from hefu_policies.product import Description
-from hefu_policies.resource import Resource
+from hefu_policies.goods.product import Description
+from hefu_policies.goods.resource import Resource
 
 from hefu_connector.computing.admission import output_limits
 from hefu_connector.computing.delivery import operation, read_plan

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hefu.canonical import Json, Object
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
 from hefu_policies.reading import Place
-from hefu_policies.terms import AGGREGATE_QUERY
+from hefu_policies.words.terms import AGGREGATE_QUERY
 
 from hefu_connector.computing.computation import Plan
 

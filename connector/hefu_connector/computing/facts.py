@@ -19,10 +19,10 @@ from typing import Final
 
 from hefu import canonical
 from hefu.canonical import Json
-from hefu_policies import seeing
 from hefu_policies.budget import Charge
-from hefu_policies.policy import Constraint, Policy, leaves
-from hefu_policies.resource import Resource
+from hefu_policies.deciding.policy import Constraint, Policy, leaves
+from hefu_policies.goods import seeing
+from hefu_policies.goods.resource import Resource
 
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.ports import Connection, Contract, Engine, Prepared, Trust

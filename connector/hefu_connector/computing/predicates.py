@@ -32,7 +32,7 @@ class Literal:
     """A typed constant.
 
     Attributes:
-        type: a column type of `hefu_policies.resource.TYPES`.
+        type: a column type of `hefu_policies.goods.resource.TYPES`.
         text: ``-12``, ``0.5``, any text, ``true``, ``2026-11-21`` or ``2026-11-21T10:00:00Z``.
     """
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from hefu_policies.contract import Agreement
-from hefu_policies.policy import Constraint, Policy, Rule, demanded, leaves
-from hefu_policies.product import Price
+from hefu_policies.agreeing.contract import Agreement
+from hefu_policies.deciding.policy import Constraint, Policy, Rule, demanded, leaves
+from hefu_policies.goods.product import Price
 from hefu_policies.reading import Place
-from hefu_policies.terms import Operator, narrower
+from hefu_policies.words.terms import Operator, narrower
 
 from hefu_connector.allowances import MILLISECONDS, UNLIMITED, USES, Allowance, Metering
 

@@ -15,8 +15,8 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Unavailable, Untrusted
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
-from hefu_policies.agreement import Agreement
-from hefu_policies.negotiation import Move, State
+from hefu_policies.agreeing.agreement import Agreement
+from hefu_policies.states.negotiation import Move, State
 
 from hefu_connector.brokerage import Log, Negotiations, Progress
 from hefu_connector.contracting.author import Author

@@ -14,12 +14,12 @@ from types import MappingProxyType
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
-from hefu_policies import charter
-from hefu_policies.changes import changed_in, read
-from hefu_policies.contract import PUBLISHED, ContractRequest, Sought, check_agreement
-from hefu_policies.negotiation import Move, State
-from hefu_policies.product import Description, Offer
-from hefu_policies.rounds import MOST_ROUNDS, asked
+from hefu_policies.agreeing.changes import changed_in, read
+from hefu_policies.agreeing.contract import PUBLISHED, ContractRequest, Sought, check_agreement
+from hefu_policies.bargaining import charter
+from hefu_policies.bargaining.rounds import MOST_ROUNDS, asked
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.states.negotiation import Move, State
 
 from hefu_connector.brokerage import Catalog, Listing, Negotiations, Progress
 from hefu_connector.contracting import negotiating, shelf

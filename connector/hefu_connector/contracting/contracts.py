@@ -16,12 +16,12 @@ from hefu.notices import SUSPENDED, Change
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
-from hefu_policies.coherence import check_coherent
-from hefu_policies.contract import AGREEMENT, PUBLISHED, Agreement
-from hefu_policies.contribution import Contribution
-from hefu_policies.lifecycle import AgreementState
-from hefu_policies.product import Description
-from hefu_policies.signatories import check_signed
+from hefu_policies.agreeing.coherence import check_coherent
+from hefu_policies.agreeing.contract import AGREEMENT, PUBLISHED, Agreement
+from hefu_policies.agreeing.contribution import Contribution
+from hefu_policies.agreeing.signatories import check_signed
+from hefu_policies.goods.product import Description
+from hefu_policies.states.lifecycle import AgreementState
 
 from hefu_connector.ports import Contract, Trust, Turn
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from hefu.canonical import Object
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
-from hefu_policies import charter
-from hefu_policies.contract import check_agreement
-from hefu_policies.joint import Sought
-from hefu_policies.negotiation import Move, State
-from hefu_policies.product import Description
+from hefu_policies.agreeing.contract import check_agreement
+from hefu_policies.agreeing.joint import Sought
+from hefu_policies.bargaining import charter
+from hefu_policies.goods.product import Description
+from hefu_policies.states.negotiation import Move, State
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.contracting import negotiating

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Malformed
-from hefu_policies.changes import changed_in, read, terms_of
-from hefu_policies.haggling import Order, orders
-from hefu_policies.product import Description, Offer
+from hefu_policies.agreeing.changes import changed_in, read, terms_of
+from hefu_policies.bargaining.haggling import Order, orders
+from hefu_policies.goods.product import Description, Offer
 from hefu_policies.reading import Place
 
 from hefu_connector.shelves import Mark, Marks

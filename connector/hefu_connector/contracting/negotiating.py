@@ -14,10 +14,10 @@ from hefu import canonical, faults
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
-from hefu_policies.changes import standing
-from hefu_policies.contract import AGREEMENT, ContractRequest
-from hefu_policies.negotiation import TABLE, Move, Role, State, advance, is_final
-from hefu_policies.rounds import CounterOffer, check_request
+from hefu_policies.agreeing.changes import standing
+from hefu_policies.agreeing.contract import AGREEMENT, ContractRequest
+from hefu_policies.bargaining.rounds import CounterOffer, check_request
+from hefu_policies.states.negotiation import TABLE, Move, Role, State, advance, is_final
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.contracting.author import Author

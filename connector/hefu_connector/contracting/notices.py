@@ -16,8 +16,8 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.notices import CHANGES, DEVIATED, FULFILLED, RESUMED, SUSPENDED, Change, Deviated, Fulfilled, Notice
 from hefu.tlog.tree import leaf_hash
-from hefu_policies import lifecycle
-from hefu_policies.lifecycle import Actor, AgreementMove, AgreementState
+from hefu_policies.states import lifecycle
+from hefu_policies.states.lifecycle import Actor, AgreementMove, AgreementState
 
 from hefu_connector import afterwards, brokerage
 from hefu_connector.brokerage import Log, Negotiations, Progress

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from hefu.canonical import Object
 from hefu.errors import Conflict, NotFound
-from hefu_policies import charter
-from hefu_policies.contract import PUBLISHED
-from hefu_policies.product import Description, Offer
+from hefu_policies.agreeing.contract import PUBLISHED
+from hefu_policies.bargaining import charter
+from hefu_policies.goods.product import Description, Offer
 
 from hefu_connector.brokerage import Catalog
 from hefu_connector.contracting.author import Author

@@ -19,11 +19,12 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Refused, Unavailable
 from hefu.notices import Fulfilled, Notice
 from hefu.times import Clock
-from hefu_policies import odrl, owing
-from hefu_policies.duties import deadline
-from hefu_policies.owing import Demand, Word
-from hefu_policies.policy import CompiledDuty, compile_policy
-from hefu_policies.terms import DELETE, DELIVER, Phase
+from hefu_policies import odrl
+from hefu_policies.deciding import owing
+from hefu_policies.deciding.duties import deadline
+from hefu_policies.deciding.owing import Demand, Word
+from hefu_policies.deciding.policy import CompiledDuty, compile_policy
+from hefu_policies.words.terms import DELETE, DELIVER, Phase
 
 from hefu_connector.afterwards import Duties, DutyState, Owed
 from hefu_connector.contracting.notices import Notices

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
-from hefu_policies import charter
-from hefu_policies.agreement import Agreement
-from hefu_policies.changes import changed_in, read
-from hefu_policies.contract import AGREEMENT, agreement_from
-from hefu_policies.haggling import Verdict, answer
-from hefu_policies.negotiation import Move, State
-from hefu_policies.product import Offer
-from hefu_policies.rounds import LONGEST_REASON, MOST_ROUNDS, PREFIX
-from hefu_policies.signatories import check_signed
+from hefu_policies.agreeing.agreement import Agreement
+from hefu_policies.agreeing.changes import changed_in, read
+from hefu_policies.agreeing.contract import AGREEMENT, agreement_from
+from hefu_policies.agreeing.signatories import check_signed
+from hefu_policies.bargaining import charter
+from hefu_policies.bargaining.haggling import Verdict, answer
+from hefu_policies.bargaining.rounds import LONGEST_REASON, MOST_ROUNDS, PREFIX
+from hefu_policies.goods.product import Offer
+from hefu_policies.states.negotiation import Move, State
 
 from hefu_connector.brokerage import Catalog, Negotiations, Progress
 from hefu_connector.contracting import negotiating

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict
-from hefu_policies.contract import PUBLISHED
-from hefu_policies.joint import Sought
+from hefu_policies.agreeing.contract import PUBLISHED
+from hefu_policies.agreeing.joint import Sought
 
 from hefu_connector.brokerage import Catalog
 from hefu_connector.ports import Trust

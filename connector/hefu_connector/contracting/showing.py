@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from hefu.errors import NotFound
-from hefu_policies import seeing
-from hefu_policies.product import Description, Offer
-from hefu_policies.seeing import Sight
+from hefu_policies.goods import seeing
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.goods.seeing import Sight
 
 from hefu_connector.ports import Trust
 

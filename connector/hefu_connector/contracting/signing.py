@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from hefu.envelope import Statement
 from hefu.errors import Unauthenticated, Untrusted
-from hefu_policies.agreement import Agreement
-from hefu_policies.contract import Answering, ContractRequest
-from hefu_policies.signatories import PartyKey, check_signers
+from hefu_policies.agreeing.agreement import Agreement
+from hefu_policies.agreeing.contract import Answering, ContractRequest
+from hefu_policies.agreeing.signatories import PartyKey, check_signers
 
 from hefu_connector.contracting.author import Author
 from hefu_connector.ports import Trust

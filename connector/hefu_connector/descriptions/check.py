@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hefu.canonical import Json, Object
 from hefu_policies import odrl
 from hefu_policies.analysis import clashes
-from hefu_policies.product import LATEST, Codes, Description, Price
-from hefu_policies.resource import Fact, Resource
+from hefu_policies.goods.product import LATEST, Codes, Description, Price
+from hefu_policies.goods.resource import Fact, Resource
 
 from hefu_connector.computing.facts import without_source
 from hefu_connector.descriptions import parts

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from hefu.errors import Language
-from hefu_policies.resource import NUMERIC, ROW, TYPES
+from hefu_policies.goods.resource import NUMERIC, ROW, TYPES
 
 from hefu_connector.descriptions import templates
 from hefu_connector.descriptions.reader import DECIDE

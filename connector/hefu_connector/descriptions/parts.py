@@ -8,9 +8,9 @@ from decimal import Decimal
 
 from hefu.canonical import Object
 from hefu_policies.budget import Budget
-from hefu_policies.product import Offer, Visibility
+from hefu_policies.goods.product import Offer, Visibility
+from hefu_policies.goods.resource import NUMERIC, ROW, TYPES, Bounds, Column, Privacy
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import NUMERIC, ROW, TYPES, Bounds, Column, Privacy
 
 from hefu_connector.descriptions import templates
 from hefu_connector.descriptions.document import Form, Node

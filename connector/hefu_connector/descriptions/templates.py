@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from hefu.canonical import Json, Object
 from hefu.errors import Language, Malformed
-from hefu_policies import library, odrl, wording
+from hefu_policies import library, odrl
 from hefu_policies.budget import ZCDP, Budget
+from hefu_policies.goods.product import FromTemplate
+from hefu_policies.goods.resource import Column
 from hefu_policies.library import Parameter, Template
-from hefu_policies.product import FromTemplate
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import Column
+from hefu_policies.telling import wording
 
 from hefu_connector.descriptions.document import Form, Node
 from hefu_connector.descriptions.reader import DECIDE, Reader

@@ -11,10 +11,10 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
 from hefu.receipt import Receipt, Refusal
-from hefu_policies import owing
-from hefu_policies.owing import Demand
-from hefu_policies.policy import CompiledDuty, Duty
-from hefu_policies.terms import DELETE, OBTAIN_APPROVAL, Phase
+from hefu_policies.deciding import owing
+from hefu_policies.deciding.owing import Demand
+from hefu_policies.deciding.policy import CompiledDuty, Duty
+from hefu_policies.words.terms import DELETE, OBTAIN_APPROVAL, Phase
 
 from hefu_connector.afterwards import DutyState, Owed
 from hefu_connector.computing.answers import read_end

@@ -18,8 +18,8 @@ from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Unavailable
 from hefu.receipt import Failure, Receipt
 from hefu_policies.budget import NOTHING, Charge, PrivacyLoss
-from hefu_policies.negotiation import State
-from hefu_policies.replay import policy_digest
+from hefu_policies.proving.replay import policy_digest
+from hefu_policies.states.negotiation import State
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.computing.answers import End, read_end

@@ -9,7 +9,7 @@ from typing import Protocol
 from hefu.envelope import new_id
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import check_name
-from hefu_policies.resource import Resource
+from hefu_policies.goods.resource import Resource
 
 from hefu_connector.shelves import LaidOut, Products, ProductState, SourceRecord, Sources
 

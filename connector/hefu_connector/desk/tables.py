@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Unavailable
-from hefu_policies.changes import changed_in, terms_of
-from hefu_policies.haggling import Verdict, order
-from hefu_policies.negotiation import State, is_final
-from hefu_policies.product import Description, Offer
-from hefu_policies.rounds import Round, Step, asked, history
+from hefu_policies.agreeing.changes import changed_in, terms_of
+from hefu_policies.bargaining.haggling import Verdict, order
+from hefu_policies.bargaining.rounds import Round, Step, asked, history
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.states.negotiation import State, is_final
 
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.contracting import negotiating

@@ -17,10 +17,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 from hefu.canonical import Json, Object
-from hefu_policies.processing import Treatment
+from hefu_policies.goods.processing import Treatment
+from hefu_policies.goods.resource import Bounds
 from hefu_policies.reading import Place
-from hefu_policies.resource import Bounds
-from hefu_policies.terms import ANONYMISED, FILE, SAMPLED
+from hefu_policies.words.terms import ANONYMISED, FILE, SAMPLED
 
 from hefu_connector.computing.delivery import MOST_ROWS
 from hefu_connector.engines import Moved, anonymity, treatments

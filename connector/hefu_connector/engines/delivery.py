@@ -12,10 +12,10 @@ from decimal import Decimal
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed, Refused, Untrusted
 from hefu_policies.budget import NO_LOSS, Charge
-from hefu_policies.processing import Treatment, treatment
+from hefu_policies.goods.processing import Treatment, treatment
+from hefu_policies.goods.resource import ROW, Column, Resource
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import ROW, Column, Resource
-from hefu_policies.terms import ANONYMISED, DELIVER, FILE
+from hefu_policies.words.terms import ANONYMISED, DELIVER, FILE
 
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.engines.treatments import Field

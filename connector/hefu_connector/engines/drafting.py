@@ -11,8 +11,8 @@ from math import prod
 
 from hefu.canonical import Object
 from hefu.errors import Malformed, Refused
+from hefu_policies.goods.resource import NUMERIC, ROW, Column, Resource
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import Aggregate, Plan

@@ -20,9 +20,9 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed, Refused
 from hefu_policies.budget import NO_LOSS, Charge
+from hefu_policies.goods.resource import NUMERIC, ROW, Column, Resource
 from hefu_policies.reading import write_decimal, wrong
-from hefu_policies.resource import NUMERIC, ROW, Column, Resource
-from hefu_policies.terms import AGGREGATE_QUERY
+from hefu_policies.words.terms import AGGREGATE_QUERY
 
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import WITHOUT_PRIVACY, ExactPlan

@@ -13,8 +13,8 @@ from decimal import Decimal
 from functools import cached_property
 
 from hefu.canonical import Json, Object
+from hefu_policies.goods.resource import NUMERIC, ROW, Column, Resource
 from hefu_policies.reading import Place, write_decimal
-from hefu_policies.resource import NUMERIC, ROW, Column, Resource
 
 from hefu_connector.computing.steps import Grid
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlglot
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.product import Description
-from hefu_policies.resource import ROW
+from hefu_policies.goods.product import Description
+from hefu_policies.goods.resource import ROW
 from sqlglot import exp
 
 from hefu_connector.computing.computation import Aggregate, Plan

@@ -24,8 +24,8 @@ from decimal import Decimal
 from hefu.canonical import Object
 from hefu.errors import Refused
 from hefu_policies.budget import Charge
+from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import Resource
 
 from hefu_connector.computing import expressions
 from hefu_connector.computing.computation import Aggregate, Plan

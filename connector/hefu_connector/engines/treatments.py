@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from hefu_policies.processing import Treatment
+from hefu_policies.goods.processing import Treatment
+from hefu_policies.goods.resource import NUMERIC, Bounds, Column
 from hefu_policies.reading import write_decimal
-from hefu_policies.resource import NUMERIC, Bounds, Column
 
 Cell = str | None
 Treat = Callable[[str], Cell]

@@ -7,10 +7,10 @@ from __future__ import annotations
 import grpc
 from hefu.times import write_time
 from hefu.v1 import control_pb2
-from hefu_policies.changes import changed, terms_of
-from hefu_policies.haggling import order
-from hefu_policies.product import Description, Offer
-from hefu_policies.rounds import Round, Step
+from hefu_policies.agreeing.changes import changed, terms_of
+from hefu_policies.bargaining.haggling import order
+from hefu_policies.bargaining.rounds import Round, Step
+from hefu_policies.goods.product import Description, Offer
 
 from hefu_connector.contracting import limits
 from hefu_connector.contracting.consumer import Consumer

@@ -19,7 +19,7 @@ import grpc
 from hefu import canonical, transport
 from hefu.errors import Conflict
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2, control_pb2_grpc
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 
 from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.computation import LARGEST_PLAN

@@ -12,7 +12,7 @@ from hefu.errors import Malformed
 from hefu.times import write_time
 from hefu.v1 import common_pb2, control_pb2
 from hefu_policies import odrl
-from hefu_policies.terms import DOWNLOAD, FILE, READ
+from hefu_policies.words.terms import DOWNLOAD, FILE, READ
 
 from hefu_connector.computing.custody import Custody, Holding
 from hefu_connector.computing.rows import Rows

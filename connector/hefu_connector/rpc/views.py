@@ -11,9 +11,9 @@ from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2
+from hefu_policies.bargaining.haggling import Order, Verdict
+from hefu_policies.bargaining.rounds import Step
 from hefu_policies.budget import PrivacyLoss
-from hefu_policies.haggling import Order, Verdict
-from hefu_policies.rounds import Step
 
 from hefu_connector import peering
 from hefu_connector.computing.asking import Outcome

@@ -22,8 +22,8 @@ from hefu.canonical import Object
 from hefu.envelope import new_id
 from hefu.errors import Unavailable, Untrusted
 from hefu.times import Clock
+from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import Place
-from hefu_policies.resource import Resource
 
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.ports import Source, Table

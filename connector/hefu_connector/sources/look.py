@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from hefu.canonical import Json, Object
 from hefu.envelope import new_id
 from hefu.errors import Malformed, Untrusted
-from hefu_policies.resource import TYPES
+from hefu_policies.goods.resource import TYPES
 
 from hefu_connector.ports import Workers
 from hefu_connector.shelves import SourceRecord
@@ -44,7 +44,7 @@ class Found:
     """One column as it was found; nothing else about it is known.
 
     Attributes:
-        type: of `hefu_policies.resource.TYPES`, by every value there is now; empty where none fits.
+        type: of `hefu_policies.goods.resource.TYPES`, by every value there is now; empty where none fits.
         nullable: whether a value is absent now.
     """
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Untrusted
+from hefu_policies.agreeing.contract import PUBLISHED
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.contract import PUBLISHED
-from hefu_policies.product import Description
-from hefu_policies.resource import Resource
+from hefu_policies.goods.product import Description
+from hefu_policies.goods.resource import Resource
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from hefu_connector.shelves import OwnProduct, ProductState

@@ -30,8 +30,8 @@ from hefu_connector.workbench.frames import CONFIDENCE, Noise
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
-    from hefu_policies.product import Description
-    from hefu_policies.resource import Resource
+    from hefu_policies.goods.product import Description
+    from hefu_policies.goods.resource import Resource
 
 _EXACT = Context(prec=100)
 _FINER = 4  # digits of a mean beyond the granularity of its column, as engines.answers has them

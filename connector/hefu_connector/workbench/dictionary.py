@@ -13,8 +13,8 @@ from hefu_connector.workbench import tables
 from hefu_connector.workbench.frames import package
 
 if TYPE_CHECKING:
-    from hefu_policies.product import Description
-    from hefu_policies.resource import Column, Resource
+    from hefu_policies.goods.product import Description
+    from hefu_policies.goods.resource import Column, Resource
 
 _HEADINGS = ("column", "type", "unit", "values", "may be missing", "how to ask", "meaning")
 

@@ -15,7 +15,7 @@ from hefu_connector.workbench.link import PEER, call, contract_name, named, shor
 if TYPE_CHECKING:
     from hefu.v1 import catalog_pb2, computation_pb2, control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
-    from hefu_policies.product import Description
+    from hefu_policies.goods.product import Description
 
     from hefu_connector.computing.computation import Plan
     from hefu_connector.computing.exact import ExactPlan
@@ -80,7 +80,7 @@ def described(contract: control_pb2.Contract, product: str = "") -> Description:
 def description(envelope: bytes) -> Description:
     """What a signed description says; the connector verified it."""
     from hefu.envelope import Statement
-    from hefu_policies.product import Description
+    from hefu_policies.goods.product import Description
 
     return Description.of(Statement.parse(envelope).body)
 

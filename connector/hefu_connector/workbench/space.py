@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hefu.v1 import catalog_pb2, control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
     from hefu_policies.budget import PrivacyLoss
-    from hefu_policies.product import Description
+    from hefu_policies.goods.product import Description
 
 Amount = str | float | Decimal
 _WAIT = 60  # seconds

@@ -18,10 +18,10 @@ from fractions import Fraction
 from hefu.errors import Malformed, Refused
 from hefu_policies import odrl
 from hefu_policies.budget import ZCDP, PrivacyLoss
-from hefu_policies.product import Description
+from hefu_policies.deciding.rules import leaves
+from hefu_policies.goods.product import Description
+from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import Place
-from hefu_policies.resource import Resource
-from hefu_policies.rules import leaves
 
 from hefu_connector.computing.computation import Plan
 from hefu_connector.computing.facts import ROWS

@@ -29,7 +29,7 @@ from hefu_broker.standing import Standings
 from hefu_broker.trust import Trust
 from hefu_connector import brokerage
 from hefu_connector.brokerage import Listing, Member, Page, Progress
-from hefu_policies.lifecycle import ProductState
+from hefu_policies.states.lifecycle import ProductState
 
 from hefu_space.simulator.centre_stores import (
     MemoryCatalog,

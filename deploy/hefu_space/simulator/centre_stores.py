@@ -25,7 +25,7 @@ from hefu_broker.records import (
     Search,
     Talk,
 )
-from hefu_policies.lifecycle import ProductState
+from hefu_policies.states.lifecycle import ProductState
 
 from hefu_space.simulator.disk import Draft, Store
 

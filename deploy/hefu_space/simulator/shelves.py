@@ -12,7 +12,7 @@ from hefu.notices import Change
 from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination, verify_turns
 from hefu_connector.ports import FINAL, ComputationState, Contract, Trust, Turn
 from hefu_connector.shelves import Mark, OwnProduct, OwnRequest, ProductState
-from hefu_policies.product import Description
+from hefu_policies.goods.product import Description
 
 from hefu_space.simulator.disk import Draft, Store
 

@@ -22,9 +22,9 @@ from hefu_broker.sequencer import Sequencer
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.membership.continuity import HighWater
 from hefu_policies.budget import Budget, PrivacyLoss
+from hefu_policies.goods.product import Description, Offer
+from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hefu_policies.library import template
-from hefu_policies.product import Description, Offer
-from hefu_policies.resource import Bounds, Column, Privacy, Resource
 
 from hefu_space.history import History
 from hefu_space.simulator.accounts import CHAIN

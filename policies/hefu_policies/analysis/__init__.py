@@ -15,8 +15,8 @@ from hefu_policies.analysis import proofs, questions
 from hefu_policies.analysis.answers import UNKNOWN, Answer, Clause, Example, Reach, Verdict
 from hefu_policies.analysis.clashes import Clash, Finding, clashes
 from hefu_policies.analysis.meeting import meet, narrower_on_duties
-from hefu_policies.policy import Policy
-from hefu_policies.terms import HEFU, Vocabulary
+from hefu_policies.deciding.policy import Policy
+from hefu_policies.words.terms import HEFU, Vocabulary
 
 __all__ = [
     "UNKNOWN", "Answer", "Clash", "Clause", "Example", "Finding", "Reach", "Verdict", "clashes", "difference", "inside",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from hefu_policies.policy import Policy
+from hefu_policies.deciding.policy import Policy
 
 
 class Verdict(StrEnum):

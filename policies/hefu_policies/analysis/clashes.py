@@ -16,8 +16,8 @@ from hefu_policies.analysis.normal import duty_key
 from hefu_policies.analysis.points import TooLarge
 from hefu_policies.analysis.questions import kinds_of_request, satisfiable
 from hefu_policies.analysis.space import Box, Space, cross, space_of
-from hefu_policies.policy import Condition, Policy, Rule
-from hefu_policies.terms import HEFU, Vocabulary
+from hefu_policies.deciding.policy import Condition, Policy, Rule
+from hefu_policies.words.terms import HEFU, Vocabulary
 
 
 class Finding(StrEnum):

@@ -19,9 +19,9 @@ from typing import Any
 from hefu.errors import Unavailable
 
 from hefu_policies.analysis.points import points
-from hefu_policies.comparisons import comparison
-from hefu_policies.policy import Condition, Constraint, Logical, Policy, Rule, leaves
-from hefu_policies.terms import HEFU, Combine, Kind, Operand, Operator, Vocabulary
+from hefu_policies.deciding.comparisons import comparison
+from hefu_policies.deciding.policy import Condition, Constraint, Logical, Policy, Rule, leaves
+from hefu_policies.words.terms import HEFU, Combine, Kind, Operand, Operator, Vocabulary
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COMPARE: Mapping[Operator, Callable[[Any, Any], Any]] = {

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from hefu_policies.analysis.normal import duty_key, implied, key, merged, rule_key
-from hefu_policies.policy import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import HEFU, Vocabulary
+from hefu_policies.deciding.policy import Condition, Constraint, Duty, Logical, Policy, Rule
+from hefu_policies.words.terms import HEFU, Vocabulary
 
 MEET = "urn:hefu:meet"
 

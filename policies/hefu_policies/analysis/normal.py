@@ -15,10 +15,10 @@ from typing import Any
 
 from hefu_policies.analysis.points import TooLarge
 from hefu_policies.analysis.space import space_of
-from hefu_policies.comparisons import comparison
-from hefu_policies.policy import Condition, Constraint, Duty, Logical, Rule, Value
+from hefu_policies.deciding.comparisons import comparison
+from hefu_policies.deciding.policy import Condition, Constraint, Duty, Logical, Rule, Value
 from hefu_policies.reading import write_decimal
-from hefu_policies.terms import HEFU, Combine, Kind, Meet, Operator, Vocabulary
+from hefu_policies.words.terms import HEFU, Combine, Kind, Meet, Operator, Vocabulary
 
 Key = tuple[object, ...]
 _UPPER = (Operator.LT, Operator.LTEQ)

@@ -2,7 +2,8 @@
 
 For the constraints on one operand the possible facts fall into cells in which none of the constraints changes its
 mind. `points` gives at least one value of each cell, as a fact looks, so that the very closures which decide
-(`hefu_policies.comparisons`) can be asked about it: the analysis cannot read an operator otherwise than the decision.
+(`hefu_policies.deciding.comparisons`) can be asked about it: the analysis cannot read an operator otherwise
+than the decision.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
-from hefu_policies.policy import Constraint, Value
-from hefu_policies.terms import Kind, Operand, Vocabulary
+from hefu_policies.deciding.policy import Constraint, Value
+from hefu_policies.words.terms import Kind, Operand, Vocabulary
 
 MOST_CELLS = 4096
 _EXACT = Context(prec=200)

@@ -12,8 +12,8 @@ from typing import Any
 from hefu_policies.analysis.answers import UNKNOWN, Answer, Clause, Example, Reach, Verdict, refusal
 from hefu_policies.analysis.encoding import Clauses, Encoding, fraction
 from hefu_policies.analysis.questions import without_sums
-from hefu_policies.policy import Policy
-from hefu_policies.terms import HEFU, Vocabulary
+from hefu_policies.deciding.policy import Policy
+from hefu_policies.words.terms import HEFU, Vocabulary
 
 MILLISECONDS = 2000  # for one question
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from hefu_policies.analysis.answers import UNKNOWN, Answer, Clause, Example, Reach, Verdict, refusal
 from hefu_policies.analysis.points import TooLarge
 from hefu_policies.analysis.space import Box, Space, cross, space_of
-from hefu_policies.policy import Constraint, Policy, Rule
-from hefu_policies.terms import HEFU, Meet, Vocabulary
+from hefu_policies.deciding.policy import Constraint, Policy, Rule
+from hefu_policies.words.terms import HEFU, Meet, Vocabulary
 
 
 def satisfiable(policy: Policy, vocabulary: Vocabulary = HEFU) -> Answer:

@@ -5,9 +5,9 @@ which cells are allowed; a region is a list of boxes: the facts that lie in one 
 emptiness are exact, and every region that is not empty has a concrete example.
 
 Facts are taken to be given, of the right type, and independent of each other: what is shown holds for the policy, not
-for the world. A missing fact permits nothing that a known one would not (`hefu_policies.decision`). A constraint may
-still be Unknown about a given fact (a region that contains the one that was named), so there are two regions of every
-condition: where it is true, and where it is false.
+for the world. A missing fact permits nothing that a known one would not (`hefu_policies.deciding.decision`). A
+constraint may still be Unknown about a given fact (a region that contains the one that was named), so there are two
+regions of every condition: where it is true, and where it is false.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hefu_policies.analysis.points import Point, TooLarge, Truths, distinct, is_ordered, points
-from hefu_policies.comparisons import comparison
-from hefu_policies.policy import Condition, Constraint, Logical, Policy, Rule, leaves
-from hefu_policies.terms import HEFU, Combine, Operand, Operator, Vocabulary
+from hefu_policies.deciding.comparisons import comparison
+from hefu_policies.deciding.policy import Condition, Constraint, Logical, Policy, Rule, leaves
+from hefu_policies.words.terms import HEFU, Combine, Operand, Operator, Vocabulary
 
 MOST_BOXES = 3000
 Box = Mapping[str, int]  # by the name of a fact; absent is: any value

@@ -22,7 +22,7 @@ from hefu_policies.library.intersection import INTERSECTION
 from hefu_policies.library.parameters import Parameter, Template
 from hefu_policies.library.public import PUBLIC
 from hefu_policies.library.statistics import COUNTED_IN_RHO, OPEN, REGULATOR, RESEARCH
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 
 __all__ = ["TEMPLATES", "Parameter", "Template", "describe", "examples", "find", "template"]
 

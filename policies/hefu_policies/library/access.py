@@ -10,7 +10,7 @@ from hefu_policies.library.encrypted import CURRENCY, PRICE
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.library.rules import duty, money, need, never, permission, several, written
 from hefu_policies.library.statistics import BUDGET, COLUMNS, COUNT, EPSILON, MIN_GROUP, UNTIL
-from hefu_policies.terms import COMPENSATE, DELIVER, DP_QUERY, PREVIEW
+from hefu_policies.words.terms import COMPENSATE, DELIVER, DP_QUERY, PREVIEW
 
 _LASTING = Parameter(
     "lasting", check.length, "a length of time such as P14D", "how long the trial lasts", "试用时长", "P14D"

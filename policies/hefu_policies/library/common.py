@@ -7,14 +7,14 @@ from collections.abc import Callable
 from hefu.canonical import Object
 from hefu.errors import Language
 
-from hefu_policies import purposes
+from hefu_policies.deciding.policy import Condition, Rule
 from hefu_policies.library import parameters as check
 from hefu_policies.library.parameters import Parameter, Template, Values
 from hefu_policies.library.rules import need, never, several
 from hefu_policies.library.showing import shown
 from hefu_policies.library.statistics import BUDGET, EPSILON, MIN_GROUP
-from hefu_policies.policy import Condition, Rule
-from hefu_policies.terms import COMPUTE
+from hefu_policies.words import purposes
+from hefu_policies.words.terms import COMPUTE
 
 Words = tuple[str, str]
 

@@ -12,6 +12,7 @@ from functools import partial
 from hefu.canonical import Json, Object
 from hefu.errors import Language
 
+from hefu_policies.goods.processing import PLAIN_WORDS
 from hefu_policies.library.parameters import (
     Parameter,
     Template,
@@ -27,8 +28,7 @@ from hefu_policies.library.parameters import (
 )  # fmt: skip
 from hefu_policies.library.showing import shown
 from hefu_policies.library.statistics import COLUMNS, COUNT, PURPOSE, UNTIL
-from hefu_policies.processing import PLAIN_WORDS
-from hefu_policies.terms import (
+from hefu_policies.words.terms import (
     ANONYMISED,
     DELETE,
     DELIVER,

@@ -33,7 +33,7 @@ from hefu_policies.library.rules import (
     written,
 )  # fmt: skip
 from hefu_policies.library.statistics import COLUMNS, COUNT, MIN_GROUP, UNTIL
-from hefu_policies.terms import (
+from hefu_policies.words.terms import (
     ATTEST,
     COMPENSATE,
     COMPUTE,

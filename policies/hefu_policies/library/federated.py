@@ -23,7 +23,7 @@ from hefu_policies.library.common import (
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.library.rules import duty, need, never, permission, several, written
 from hefu_policies.library.statistics import COLUMNS, COUNT, MIN_GROUP, PURPOSE, UNTIL
-from hefu_policies.terms import (
+from hefu_policies.words.terms import (
     DELETE,
     DELIVER,
     FEDERATED_EVALUATE,

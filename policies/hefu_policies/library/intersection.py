@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hefu.canonical import Object
 
+from hefu_policies.deciding.policy import Condition
 from hefu_policies.library import parameters as check
 from hefu_policies.library.common import (
     KEEP,
@@ -17,8 +18,7 @@ from hefu_policies.library.common import (
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.library.rules import duty, need, never, permission, several, written
 from hefu_policies.library.statistics import COUNT, MIN_GROUP, PURPOSE, UNTIL
-from hefu_policies.policy import Condition
-from hefu_policies.terms import COMPUTE, DELETE, DELIVER, INFORM, OBTAIN_APPROVAL, PSI
+from hefu_policies.words.terms import COMPUTE, DELETE, DELIVER, INFORM, OBTAIN_APPROVAL, PSI
 
 _ROWS = Parameter(
     "rows",

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from hefu.canonical import Json, Object
 from hefu.errors import Language
 
-from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, check_digest, write_decimal, wrong
-from hefu_policies.terms import Kind
+from hefu_policies.words.purposes import LINEAGE
+from hefu_policies.words.terms import Kind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _PARTICIPANT = re.compile(r"[a-z](?:-?[a-z0-9]){2,39}\Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hefu.canonical import Object
 
+from hefu_policies.deciding.policy import Condition
 from hefu_policies.library import parameters as check
 from hefu_policies.library.common import (
     ROUNDING,
@@ -16,8 +17,7 @@ from hefu_policies.library.common import (
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.library.rules import duty, either, need, never, permission, several, together, written
 from hefu_policies.library.statistics import BUDGET, COLUMNS, COUNT, EPSILON, MIN_GROUP, RECIPIENTS, UNTIL
-from hefu_policies.policy import Condition
-from hefu_policies.terms import AGGREGATE_QUERY, COMPUTE, DELETE, DELIVER, DP_QUERY, INFORM, USAGE
+from hefu_policies.words.terms import AGGREGATE_QUERY, COMPUTE, DELETE, DELIVER, DP_QUERY, INFORM, USAGE
 
 _REGIONS = Parameter(
     "regions",

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from hefu.canonical import Json, Object
 
 from hefu_policies import odrl
-from hefu_policies.comparisons import TERM_PREFIX
-from hefu_policies.policy import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import CURRENCY, LOG, OPERANDS, PARTICIPANT_PREFIX, PER, Combine, Kind, Operator
+from hefu_policies.deciding.comparisons import TERM_PREFIX
+from hefu_policies.deciding.policy import Condition, Constraint, Duty, Logical, Policy, Rule
+from hefu_policies.words.terms import CURRENCY, LOG, OPERANDS, PARTICIPANT_PREFIX, PER, Combine, Kind, Operator
 
 _LOGGED = "urn:d:log"
 

@@ -11,8 +11,8 @@ from hefu.errors import Language
 from hefu_policies.library import parameters as check
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.reading import Place
-from hefu_policies.terms import Kind
-from hefu_policies.wording.values import length_text, value_text
+from hefu_policies.telling.wording.values import length_text, value_text
+from hefu_policies.words.terms import Kind
 
 _KINDS: Mapping[Callable[[Json], Json], Kind] = {
     check.purpose: Kind.PURPOSE,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from hefu.canonical import Json, Object
 from hefu.errors import Language
 
-from hefu_policies import purposes
 from hefu_policies.library.parameters import (
     Parameter,
     Template,
@@ -25,7 +24,8 @@ from hefu_policies.library.parameters import (
     whole,
 )  # fmt: skip
 from hefu_policies.library.showing import shown
-from hefu_policies.terms import COMPUTE, DP_QUERY, LOG, PARTICIPANT_PREFIX, Kind
+from hefu_policies.words import purposes
+from hefu_policies.words.terms import COMPUTE, DP_QUERY, LOG, PARTICIPANT_PREFIX, Kind
 
 PURPOSE = Parameter(
     "purpose", purpose, "a purpose such as dpv:ScientificResearch", "what for", "用途", "dpv:ScientificResearch"

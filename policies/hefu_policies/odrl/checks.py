@@ -7,9 +7,9 @@ from typing import Final
 
 from hefu.errors import Malformed
 
+from hefu_policies.deciding.rules import Condition, Duty, Logical, Policy, Rule, Value, demanded
 from hefu_policies.reading import unique, wrong
-from hefu_policies.rules import Condition, Duty, Logical, Policy, Rule, Value, demanded
-from hefu_policies.terms import ANONYMISED, DELIVER, SAMPLED, Combine
+from hefu_policies.words.terms import ANONYMISED, DELIVER, SAMPLED, Combine
 
 PROHIBIT: Final = "prohibit"
 SMALLEST_GROUP: Final = 2  # below it, anonymised would be a word only

@@ -13,7 +13,7 @@ from hefu_policies.odrl.contexts import compact
 from hefu_policies.odrl.nodes import Node, literal
 from hefu_policies.odrl.values import Form, form_of, unknown, write
 from hefu_policies.reading import Place, wrong
-from hefu_policies.terms import CURRENCY, OPERANDS, SET_OPERATORS, Combine, Kind, Operand, Operator
+from hefu_policies.words.terms import CURRENCY, OPERANDS, SET_OPERATORS, Combine, Kind, Operand, Operator
 
 # Who is informed, paid, asked or named: in the profile it is the recipient of the duty.
 PARTIES: Final = {

@@ -18,7 +18,7 @@ from typing import Any, Final
 from hefu import canonical
 from hefu.errors import Malformed
 
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 
 W3C: Final = "http://www.w3.org/ns/odrl.jsonld"
 ODRL: Final = "http://www.w3.org/ns/odrl/2/"

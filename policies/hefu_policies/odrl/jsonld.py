@@ -26,7 +26,7 @@ from hefu_policies.odrl.expansion import expand
 from hefu_policies.odrl.nodes import Node, literal
 from hefu_policies.odrl.reader import load
 from hefu_policies.reading import wrong
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 
 _KINDS: Final = {"odrl:Set": "Offer", "odrl:Policy": "Offer", "odrl:Offer": "Offer", "odrl:Agreement": "Agreement"}
 _MESSAGES: Final = {

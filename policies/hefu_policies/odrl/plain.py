@@ -13,6 +13,7 @@ from typing import Final
 from hefu.canonical import Json, Object
 from hefu.times import write_time
 
+from hefu_policies.deciding.rules import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.odrl.checks import PROHIBIT
 from hefu_policies.odrl.conditions import PARTIES
 from hefu_policies.odrl.contexts import NAMESPACES, W3C
@@ -20,8 +21,7 @@ from hefu_policies.odrl.values import PRODUCT_PREFIX, full
 from hefu_policies.odrl.values import write as write_value
 from hefu_policies.odrl.writer import dump, placed
 from hefu_policies.reading import wrong
-from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import CONTEXTS, PROFILE, SET_OPERATORS, Operator
+from hefu_policies.words.terms import CONTEXTS, PROFILE, SET_OPERATORS, Operator
 
 _OWN: Final = ("hefu", "dpv")  # prefixes that the W3C's context lacks
 _MESSAGE_CONTEXTS: Final = (CONTEXTS[0], CONTEXTS[2])  # ODRL's terms are known inside messages

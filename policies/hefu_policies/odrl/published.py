@@ -13,8 +13,8 @@ from hefu_policies.odrl.checks import PROHIBIT
 from hefu_policies.odrl.conditions import PARTIES
 from hefu_policies.odrl.contexts import DSPACE, NAMESPACES
 from hefu_policies.odrl.values import EXAMPLES, PATTERNS, Form, form_of, full
-from hefu_policies.purposes import LINEAGE
-from hefu_policies.terms import (
+from hefu_policies.words.purposes import LINEAGE
+from hefu_policies.words.terms import (
     ACTIONS,
     CONTEXTS,
     OPERANDS,
@@ -51,7 +51,7 @@ def vocabulary() -> str:
     heads = {"owl": "http://www.w3.org/2002/07/owl#", "skos": "http://www.w3.org/2004/02/skos/core#",
              "rdfs": "http://www.w3.org/2000/01/rdf-schema#"}  # fmt: skip
     prefixes = {name: NAMESPACES[name] for name in ("odrl", "hefu", "dpv", "xsd", "dct")} | heads
-    lines = ["# Generated from hefu_policies.terms by docs/generate.py."]
+    lines = ["# Generated from hefu_policies.words.terms by docs/generate.py."]
     lines += [f"@prefix {name}: <{iri}> ." for name, iri in prefixes.items()]
     lines += [
         "", f"<{PROFILE}> a owl:Ontology ;", '  rdfs:label "Hefu profile of ODRL 2.2"@en , "合符 ODRL 2.2 规范"@zh ;',

@@ -8,11 +8,11 @@ from hefu import canonical
 from hefu.canonical import Json
 from hefu.errors import Malformed
 
+from hefu_policies.deciding.rules import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.odrl import checks
 from hefu_policies.odrl.values import PRODUCT_PREFIX, iri, members, named, unit, unknown, value, written
 from hefu_policies.reading import Place, unique, wrong
-from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import (
+from hefu_policies.words.terms import (
     ACTIONS,
     CONTEXTS,
     OPERANDS,

@@ -13,7 +13,7 @@ from hefu_policies.odrl.checks import MOST_RULES
 from hefu_policies.odrl.conditions import PARTIES, condition, recipient
 from hefu_policies.odrl.nodes import Node
 from hefu_policies.reading import wrong
-from hefu_policies.terms import OPERANDS, USE, Operator
+from hefu_policies.words.terms import OPERANDS, USE, Operator
 
 _ACTION = "odrl:action"
 _INNER = {"duty": "odrl:duty", "remedy": "odrl:remedy", "consequence": "odrl:consequence"}

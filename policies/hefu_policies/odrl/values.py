@@ -14,13 +14,13 @@ from typing import Final, NoReturn
 from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 
+from hefu_policies.deciding.places import industry_lineage, read_network, region_lineage
+from hefu_policies.deciding.rules import Value
+from hefu_policies.deciding.windows import read_window
 from hefu_policies.odrl.contexts import compact
-from hefu_policies.places import industry_lineage, read_network, region_lineage
-from hefu_policies.purposes import LINEAGE
 from hefu_policies.reading import Place, wrong
-from hefu_policies.rules import Value
-from hefu_policies.terms import CURRENCY, PER, Kind, Operand
-from hefu_policies.windows import read_window
+from hefu_policies.words.purposes import LINEAGE
+from hefu_policies.words.terms import CURRENCY, PER, Kind, Operand
 
 TERM_PREFIX: Final = "hefu:"
 PRODUCT_PREFIX: Final = "urn:hefu:product:"

@@ -7,13 +7,13 @@ from datetime import datetime
 from hefu.canonical import Json, Object
 from hefu.times import write_time
 
+from hefu_policies.deciding.rules import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.odrl import values
 from hefu_policies.odrl.checks import PROHIBIT
 from hefu_policies.odrl.reader import load
 from hefu_policies.odrl.values import PRODUCT_PREFIX, full
 from hefu_policies.reading import wrong
-from hefu_policies.rules import Condition, Constraint, Duty, Logical, Policy, Rule
-from hefu_policies.terms import CONTEXTS, PARTICIPANT_PREFIX, PROFILE, SET_OPERATORS
+from hefu_policies.words.terms import CONTEXTS, PARTICIPANT_PREFIX, PROFILE, SET_OPERATORS
 
 
 def dump(policy: Policy) -> Object:

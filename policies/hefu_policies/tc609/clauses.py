@@ -24,7 +24,7 @@ from hefu_policies.tc609.words import (
     OPERATORS,
     RIGHT_SPELLING,
 )  # fmt: skip
-from hefu_policies.terms import CURRENCY, OPERANDS
+from hefu_policies.words.terms import CURRENCY, OPERANDS
 
 _OPERATORS = {code: word for word, code in OPERATORS.items()}
 _ACTIONS = {name: term for term, name in ACTIONS.items()}

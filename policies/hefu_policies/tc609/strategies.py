@@ -19,7 +19,7 @@ from hefu_policies.reading import Place, wrong
 from hefu_policies.tc609.clauses import read_action, read_constraint, text_of, write_action, write_constraint
 from hefu_policies.tc609.spelling import Spelling, differences, respell
 from hefu_policies.tc609.words import EXPANSION
-from hefu_policies.terms import CONTEXTS, PROFILE
+from hefu_policies.words.terms import CONTEXTS, PROFILE
 
 RULES = ("permission", "prohibition", "obligation")
 _OWED = {"duty": "duty", "remedy": "remedy", "consequence": "liability"}

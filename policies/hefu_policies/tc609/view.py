@@ -13,7 +13,7 @@ from hefu.canonical import Json, Object
 from hefu.errors import Malformed
 from hefu.times import read_time, write_time
 
-from hefu_policies.agreement import Agreement, Party, Strategy
+from hefu_policies.agreeing.agreement import Agreement, Party, Strategy
 from hefu_policies.reading import Place, wrong
 from hefu_policies.tc609 import identifiers
 from hefu_policies.tc609.spelling import differences, place_of

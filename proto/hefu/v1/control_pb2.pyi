@@ -1904,7 +1904,7 @@ class GetDecisionsResponse(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
     record: _builtins.bytes
-    """Canonical JSON, as hefu_policies.receipts reads it."""
+    """Canonical JSON, as hefu_policies.proving.receipts reads it."""
     @_builtins.property
     def agreement(self) -> _common_pb2.Statement:
         """The agreement that was decided on."""

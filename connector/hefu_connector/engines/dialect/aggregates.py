@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from hefu_policies.resource import ROW
+from hefu_policies.goods.resource import ROW
 from sqlglot import exp
 
 from hefu_connector.computing import expressions as e

@@ -1,0 +1,1 @@
+"""From a policy and facts to a decision with its reasons. Pure."""

@@ -1,0 +1,1 @@
+"""What stands after the fact: receipts, decisions replayed, and evidence verified offline."""

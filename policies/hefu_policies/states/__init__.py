@@ -1,0 +1,1 @@
+"""What may follow what: negotiations, contracts and duties as tables of transitions."""

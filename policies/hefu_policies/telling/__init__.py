@@ -1,0 +1,1 @@
+"""Policies and decisions in plain Chinese and English."""

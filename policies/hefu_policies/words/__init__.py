@@ -1,0 +1,1 @@
+"""The vocabulary: actions, operands, purposes and terms, each one table in code."""
