@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pytest
 from hefu.errors import Unavailable, Untrusted
 from hefu.times import SystemClock
@@ -26,6 +28,7 @@ from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.goods.resource import Column
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from tests.connector import engine_world as world
 from tests.connector.engine_world import Row
@@ -161,10 +164,25 @@ def test_order_survives_threads_filters_and_row_groups(
         kept = Counter(row["person"] for row in rows if where is None or row["age"] >= 18)
         # Were one unit's rows ever torn apart, more of them would be kept.
         assert exact(asked, made, laid) == [[sum(min(2, held) for held in kept.values())]]
+        shape, opened = Shape.of(asked.parameters["shape"]), open_table(made, "parquet", {})
+        parts = counting._parts(100_000)  # more than there are: what is beyond them is nobody
+        assert counting._count(shape, opened, laid, parts)[0] == [[sum(min(2, held) for held in kept.values())]]
     sink = Written()
     told = laying.make({"laid": laid.body(), "mend": False}, path, "parquet", {}, sink)
     whole = Counter(row["person"] for row in rows)
     assert told == {"rows": 300_000, "units": len(whole), "beyond": sum(max(0, held - 2) for held in whole.values())}
+
+
+@pytest.mark.parametrize("units", [[1, 2, 1], [3, 1, 1]])
+def test_rows_that_an_engine_put_in_another_order_are_refused(units: list[int], tmp_path: Path) -> None:
+    rows: list[Row] = [{"person": f"p{number}", "region": "south", "age": 9} for number in units]
+    of = world.resource(contribution=2)
+    laid, asked = Laid.describe(of), world.prepare(world.plan(by=("region",)), of)
+    made = lay(world.write(tmp_path / "rows.parquet", rows), laid)
+    table = parquet.read_table(made)
+    parquet.write_table(table.set_column(0, "u", pa.array(units, pa.int64())), made)
+    with pytest.raises(duckdb.InvalidInputException):
+        exact(asked, made, laid)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import resource
 import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,9 @@ LOCKS = (
     "SET lock_configuration=true",
 )
 _SMALLEST_MEMORY = 256 << 20
+THREADS = 2
+_SHARED = 100_000  # units, from which on threads share them
+Part = tuple[int, int] | None
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
@@ -77,7 +83,7 @@ def connect(native: str, *, ordered: bool = False) -> Any:
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     memory = max(_SMALLEST_MEMORY, limit // 2) if limit > 0 else 1 << 30
-    connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": f"{memory >> 20}MiB"})
+    connection = duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": f"{memory >> 20}MiB"})
     if native:
         connection.execute(f"SET allowed_paths=['{native}']")
     connection.execute(f"SET preserve_insertion_order={str(ordered).lower()}")
@@ -88,7 +94,8 @@ def connect(native: str, *, ordered: bool = False) -> Any:
 
 def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[list[int]], int]:
     if form == FORM:
-        return _count(shape, open_table(path, "parquet", {}), Laid.of(layout["laid"]))
+        laid, units = Laid.of(layout["laid"]), Place(layout["units"], "units").integer()
+        return _count(shape, open_table(path, "parquet", {}), laid, _parts(units if shape.unit is not None else 0))
     try:
         return _count(shape, open_table(path, form, layout))
     except (duckdb.Error, Moved):
@@ -96,33 +103,54 @@ def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list
         return _count(shape, open_table(path, form, layout, mend=True))
 
 
-def _count(shape: Shape, opened: Opened, laid: Laid | None = None) -> tuple[list[list[int]], int]:
+def _parts(units: int) -> Sequence[Part]:
+    """Ranges of numbers of units, one for each thread: a window that keeps an order has no more than one."""
+    if units < _SHARED:
+        return (None,)
+    cuts = [1 + units * index // THREADS for index in range(THREADS)]
+    return tuple(pairwise([*cuts, 1 << 62]))
+
+
+def _count(
+    shape: Shape, opened: Opened, laid: Laid | None = None, parts: Sequence[Part] = (None,)
+) -> tuple[list[list[int]], int]:
     connection = connect(opened.native, ordered=laid is not None)
+    exact = [[0] * (shape.cells * each.width) for each in shape.measures]
     try:
         if laid is None:
             require(opened, shape.columns)
-        attach(connection, opened, shape.columns if laid is None else opened.fields, sql.SOURCE)
-        for index, key in enumerate(shape.keys):
-            if key.column and not (laid and laid.position(key.column, key.labels)):
-                declare(connection, sql.table_of(index), key.labels, shape.columns[key.column])
-        return _exact(connection, shape, laid), opened.rows()
+        salt = secrets.randbits(62)
+        with ThreadPoolExecutor(len(parts)) as threads:
+            for rows in threads.map(lambda part: _cells(connection, shape, opened, laid, salt, part), parts):
+                _add(exact, shape, rows)
+        return exact, opened.rows()
     finally:
         connection.close()
         opened.close()
 
 
-def _exact(connection: Any, shape: Shape, laid: Laid | None) -> list[list[int]]:
-    """One list for each measure: its numbers by cell, and within a cell by bin."""
-    statement, values = sql.aggregate(shape, secrets.randbits(62), laid)
-    exact = [[0] * (shape.cells * each.width) for each in shape.measures]
-    for cell, *found in connection.execute(statement, values).fetchall():
+def _cells(
+    connection: Any, shape: Shape, opened: Opened, laid: Laid | None, salt: int, part: Part
+) -> Sequence[Sequence[Any]]:
+    """What the statement of a shape returns for one part."""
+    with connection.cursor() as cursor:
+        attach(cursor, opened, shape.columns if laid is None else opened.fields, sql.SOURCE)
+        for index, key in enumerate(shape.keys):
+            if key.column and not (laid and laid.position(key.column, key.labels)):
+                declare(cursor, sql.table_of(index), key.labels, shape.columns[key.column])
+        found: Sequence[Sequence[Any]] = cursor.execute(*sql.aggregate(shape, salt, laid, part)).fetchall()
+        return found
+
+
+def _add(exact: list[list[int]], shape: Shape, rows: Sequence[Sequence[Any]]) -> None:
+    """Add to one list for each measure: its numbers by cell, and within a cell by bin."""
+    for cell, *found in rows:
         for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
             if measure.width == 1:
-                numbers[int(cell)] = int(value)
+                numbers[int(cell)] += int(value)
             else:
                 for bin_, count in (value or {}).items():  # none where every value is absent
-                    numbers[int(cell) * measure.width + int(bin_)] = int(count)
-    return exact
+                    numbers[int(cell) * measure.width + int(bin_)] += int(count)
 
 
 def declare(connection: Any, table: str, labels: tuple[str, ...], kind: str) -> None:

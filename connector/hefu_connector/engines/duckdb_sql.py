@@ -37,7 +37,9 @@ class Ready(Protocol):
         ...
 
 
-def aggregate(shape: Shape, salt: int, ready: Ready | None = None) -> tuple[str, dict[str, Value]]:
+def aggregate(
+    shape: Shape, salt: int, ready: Ready | None = None, part: tuple[int, int] | None = None
+) -> tuple[str, dict[str, Value]]:
     """The one statement of a shape, and its parameters. It returns (cell, measures…) of the cells that have rows.
 
     A steps-histogram is a map from bin to count; every other measure is a whole number.
@@ -45,6 +47,8 @@ def aggregate(shape: Shape, salt: int, ready: Ready | None = None) -> tuple[str,
     Args:
         salt: fresh and secret; decides which rows of a unit with too many are read, by what stands in them.
         ready: of a laid-out table. Its rows of one unit lie together, and the connection keeps their order.
+        part: of a laid-out table, the first number of a unit that is read and the first that is not; None reads all.
+            Numbers of parts that have no unit in common add up to those of the whole, each row bounded alike.
     """
     writer = Writer(shape)
     columns = ", ".join(_columns(shape, writer, ready))
@@ -60,7 +64,7 @@ def aggregate(shape: Shape, salt: int, ready: Ready | None = None) -> tuple[str,
     bound = _laid_bound(shape) if together else _bound(shape, salt, writer.binder)
     found = ", ".join(_measure(each, index) for index, each in enumerate(shape.measures))
     statement = (
-        f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {SOURCE}), "  # noqa: S608
+        f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {SOURCE}{_within(ready, part)}), "  # noqa: S608
         f"stepped AS (SELECT *{stored} FROM typed), {writer.stages()}kept AS ({kept}), "
         f"bounded AS (SELECT * FROM kept{bound}) SELECT cell, {found} FROM bounded GROUP BY cell"
     )
@@ -127,10 +131,19 @@ def _laid_bound(shape: Shape) -> str:
     The rows before it are those that passed the filter and the groups. DuckDB streams this window, and keeps the order
     of a file through filters and a window with an empty OVER while ``preserve_insertion_order`` is set.
     Source: https://duckdb.org/docs/2.0/sql/dialect/order_preservation.html; held by tests/connector/test_layouts.py.
+
+    INVARIANT: units are numbered in the order of the file. Numbers that never fall, as this window meets the rows,
+    are rows of one unit together, whatever the engine did to them; where one falls, the statement fails.
     """
     if shape.unit is None:
         return ""
-    return f" QUALIFY lag(unit, {int(shape.max_contribution)}) OVER () IS DISTINCT FROM unit"
+    kept = f"lag(unit, {int(shape.max_contribution)}) OVER () IS DISTINCT FROM unit"
+    return f" QUALIFY CASE WHEN lag(unit, 1) OVER () > unit THEN error('order') ELSE {kept} END"
+
+
+def _within(ready: Ready | None, part: tuple[int, int] | None) -> str:
+    """Only the units of a part; the file tells which of its row groups have them."""
+    return "" if ready is None or part is None else f" WHERE {ready.unit} >= {part[0]:d} AND {ready.unit} < {part[1]:d}"
 
 
 def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:

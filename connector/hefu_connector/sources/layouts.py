@@ -159,7 +159,8 @@ class Layouts:
             return
         try:
             made = held.made
-            yield Table(_OPEN / str(file), FORM, made.snapshot, made.size, {"laid": made.laid.body()}, made.origin)
+            layout: Object = {"laid": made.laid.body(), "units": made.units}
+            yield Table(_OPEN / str(file), FORM, made.snapshot, made.size, layout, made.origin)
         finally:
             os.close(file)
 
