@@ -56,6 +56,10 @@ POINTS = (
     Point("worker.returned", _CONNECTOR, "A worker returned its values.", "工作进程已返回数值。"),
     Point("guard.passed", _CONNECTOR, "The release gate let the values through.", "发布闸门已放行。"),
     Point(
+        "disclosures.kept", _CONNECTOR, "An exact answer is in its asset's history, and not in the journal.",
+        "精确结果已入资产的发布史，尚未入日志。",
+    ),
+    Point(
         "journal.before_commit", _CONNECTOR, "The end of a computation is about to be committed.",
         "计算的结局即将提交。", writes=True,
     ),

@@ -26,7 +26,7 @@ from tests.journeys.conftest import (  # noqa: F401
 
 
 def test_every_fault_point_is_in_the_matrix() -> None:
-    assert {*crash.CONNECTOR, *crash.BROKER, *crash.ELSEWHERE} == set(faults.NAMES)
+    assert {*crash.CONNECTOR, *crash.BROKER, *crash.ELSEWHERE, *crash.EXACT} == set(faults.NAMES)
 
 
 @pytest.mark.slow

@@ -84,8 +84,10 @@ class Broker:
 class Books:
     """Both sides' notices and the provider's books, over a world with a real enforcement point."""
 
-    def __init__(self, folder: Path, duties: list[Object], obligations: list[Object]) -> None:
-        self.space = Space(folder, policy=policy(duties, obligations))
+    def __init__(
+        self, folder: Path, duties: list[Object], obligations: list[Object], terms: Object | None = None
+    ) -> None:
+        self.space = Space(folder, policy=terms or policy(duties, obligations))
         self.database = Database.at(folder / "connector.db", SPACE)
         self.other = Database.at(folder / "other.db", SPACE)
         self.broker = Broker()

@@ -41,6 +41,8 @@ ELSEWHERE = {
     "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered", "lease.before_commit",
     "lease.committed", "relay.told", "relay.asked", "relay.incoming", "negotiation.kept",
 }  # fmt: skip
+# Points of exact answers alone; tests/journeys/test_exact.py kills there.
+EXACT = {"disclosures.kept"}
 SHORT = ("ledger.reserved", "journal.before_commit", "journal.closed", "log.committed")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hefu.envelope import new_id
 from hefu_space import harness
 from hefu_space.space import Member, Node, Space
 
-from tests.journeys import acts
+from tests.journeys import acts, crash
 
 OFFICE = Member("office", ("Statistics office", "统计局"), ("consumer",))
 CITY = Member("city", ("City", "市政府"), ("consumer",))
@@ -73,6 +73,7 @@ def test_figures_are_rounded_and_withheld_and_two_consumers_together_learn_no_mo
     # What the first was told the other may have too, and it is the same.
     again = ask(city, second.agreement, "SELECT region, COUNT(*) AS n, AVG(age) AS age FROM data GROUP BY region")
     assert again.document["answer"]["rows"] == answer["rows"]
+    _kill_between_history_and_journal(provider, first, ask, city, second)
     # Exact figures come from one snapshot of an edition.
     with (provider.folder / "residents.csv").open("a") as file:
         file.write("new,30,south\n")
@@ -83,6 +84,26 @@ def test_figures_are_rounded_and_withheld_and_two_consumers_together_learn_no_mo
     assert harness.until(lambda: not acts.unsent(provider), 30)
     report = acts.audit(regulator, tmp_path / "evidence.zip", space.space_file)
     assert report["verified"]
+
+
+def _kill_between_history_and_journal(
+    provider: Node, deal: acts.Deal, ask: Callable[[Node, str, str], harness.Answer], other: Node, others: acts.Deal
+) -> None:
+    """Nobody got what is in the history then: it is charged, ended, and counts against everybody all the same."""
+    before = acts.charged(deal)
+    (point,) = crash.EXACT
+    provider.process.stop()
+    provider.process.start(HEFU_FAULT=f"{point}:1:kill")
+    lost = ask(deal.consumer, deal.agreement, "SELECT COUNT(*) AS n FROM data WHERE age <= 60")
+    assert not lost.ok
+    assert provider.process.wait() == -9
+    provider.process.start()
+    assert acts.charged(deal) == (0, before[1] + 1)
+    # With those under 60 told, those of 60 are too few to be told apart.
+    refused = ask(other, others.agreement, "SELECT COUNT(*) AS n FROM data WHERE age < 60")
+    assert (refused.ok, refused.document["reasons"]) == (False, ["exact.differencing"])
+    again = ask(deal.consumer, deal.agreement, "SELECT COUNT(*) AS n FROM data WHERE age <= 60")
+    assert again.ok, again.error
 
 
 def _publish(provider: Node) -> str:

@@ -474,6 +474,7 @@ class Enforcement:
         faults.point("guard.passed")
         if history is not None:
             history.keep(values)
+            faults.point("disclosures.kept")
         decisions = admitted.course.document(admitted.request)
         said: Object = {"user": user_of(admitted.statement), DECISIONS: canonical.digest(decisions)}
         data, commitments = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)

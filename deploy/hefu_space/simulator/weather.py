@@ -16,7 +16,12 @@ from hefu_space.history import History
 from hefu_space.simulator.schedule import Schedule
 
 # Where code holds no lock, others may take their turn.
-SOFT = frozenset({"computation.admitted", "ledger.reserved", "worker.returned", "guard.passed", "release.sent"})
+SOFT = frozenset(
+    {
+        "computation.admitted", "ledger.reserved", "worker.returned", "guard.passed", "disclosures.kept",
+        "release.sent",
+    }
+)  # fmt: skip
 _OFTEN = frozenset(
     {
         "store.before_commit", "store.committed", "broker.before_commit", "broker.committed", "broker.call",
