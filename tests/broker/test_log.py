@@ -163,8 +163,9 @@ def test_a_database_restored_under_a_running_sequencer_stops_it(world: World, pr
     world.sequenced()
     backup = world.back_up()
     world.reopen().sequencer.start()
+    before = world.rooms.sequencer.newest[0]
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
-    assert until(lambda: not world.rooms.sequencer.waiting(), 10)
+    assert until(lambda: world.rooms.sequencer.newest[0] > before, 40)  # published, not only committed
     signed = (world.folder / "checkpoint.latest").read_bytes()
     if not world.server:  # an open file cannot be exchanged: its rows are
         world.tamper('DELETE FROM log_entry WHERE "index" = (SELECT max("index") FROM log_entry)')
@@ -172,8 +173,8 @@ def test_a_database_restored_under_a_running_sequencer_stops_it(world: World, pr
     else:
         world.server.replace(world.rooms.settings.database, backup)
     data = journal(provider, 2)
-    assert until(lambda: _queued(world, provider, data), 10)
-    assert until(lambda: bool(world.rooms.sequencer.ended), 10)
+    assert until(lambda: _queued(world, provider, data), 40)
+    assert until(lambda: bool(world.rooms.sequencer.ended), 40)  # the copy's lease must rest before it is taken
     assert world.rooms.sequencer.ended == ("log.behind" if world.server else "log.inconsistent")
     assert (world.folder / "checkpoint.latest").read_bytes() == signed
     world.rooms.sequencer.stop()
