@@ -12,9 +12,11 @@ import pytest
 from hefu.errors import HefuError, Malformed
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import FUNCTIONS, Plan
-from hefu_connector.engines import duckdb_sql, language
+from hefu_connector.engines import language
 from hefu_connector.engines import query_reference as reference
 from hefu_connector.engines.shape import Shape
+from hefu_connector.engines.sql.duckdb import WORDS as DUCKDB
+from hefu_connector.engines.sql.statement import aggregate
 from hefu_policies.reading import Place
 
 from tests.connector.engine_world import COLUMNS, SMALL, description, prepare, resource
@@ -232,7 +234,7 @@ def check(text: str) -> bool:
         assert said.code.startswith("plan."), text
         assert said.public()
         return True
-    statement, values = duckdb_sql.aggregate(Shape.of(prepared.parameters["shape"]), 7)
+    statement, values = aggregate(Shape.of(prepared.parameters["shape"]), 7, DUCKDB)
     assert {each.lower() for each in re.findall(r"(\w+) ?\(", statement)} <= CALLED, text
     # Names of columns stand in quotes; every constant is the name of a parameter.
     assert {*re.findall(r'"([^"]*)"', statement)} <= {*(each.name for each in COLUMNS), *(f"key{n}" for n in range(5))}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from hefu_connector.computing.computation import Aggregate
-from hefu_connector.engines.duckdb_steps import Writer
 from hefu_connector.engines.noise import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, Asked, Noise, draw, price
 from hefu_connector.engines.shape import Sensitivity
+from hefu_connector.engines.sql.writer import Writer
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.conversion import rho_of
 from hefu_policies.reading import Place

@@ -21,9 +21,11 @@ from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
 from hefu_connector.engines import Moved, noise
-from hefu_connector.engines import duckdb_sql as sql
 from hefu_connector.engines.laid import FORM, Laid
-from hefu_connector.engines.shape import Shape
+from hefu_connector.engines.shape import STEPS_HISTOGRAM, Shape
+from hefu_connector.engines.sql import duckdb as words
+from hefu_connector.engines.sql.statement import SOURCE, aggregate
+from hefu_connector.engines.sql.words import counts
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
@@ -134,11 +136,12 @@ def _cells(
 ) -> Sequence[Sequence[Any]]:
     """What the statement of a shape returns for one part."""
     with connection.cursor() as cursor:
-        attach(cursor, opened, shape.columns if laid is None else opened.fields, sql.SOURCE)
+        attach(cursor, opened, shape.columns if laid is None else opened.fields, SOURCE)
         for index, key in enumerate(shape.keys):
             if key.column and not (laid and laid.position(key.column, key.labels)):
-                declare(cursor, sql.table_of(index), key.labels, shape.columns[key.column])
-        found: Sequence[Sequence[Any]] = cursor.execute(*sql.aggregate(shape, salt, laid, part)).fetchall()
+                declare(cursor, words.table_of(index), key.labels, shape.columns[key.column])
+        statement, values = aggregate(shape, salt, words.WORDS, laid, part)
+        found: Sequence[Sequence[Any]] = cursor.execute(statement, values).fetchall()
         return found
 
 
@@ -146,11 +149,9 @@ def _add(exact: list[list[int]], shape: Shape, rows: Sequence[Sequence[Any]]) ->
     """Add to one list for each measure: its numbers by cell, and within a cell by bin."""
     for cell, *found in rows:
         for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
-            if measure.width == 1:
-                numbers[int(cell)] += int(value)
-            else:
-                for bin_, count in (value or {}).items():  # none where every value is absent
-                    numbers[int(cell) * measure.width + int(bin_)] += int(count)
+            many = measure.kind == STEPS_HISTOGRAM
+            for place, count in enumerate(counts(value, measure.width) if many else [int(value)]):
+                numbers[int(cell) * measure.width + place] += count
 
 
 def declare(connection: Any, table: str, labels: tuple[str, ...], kind: str) -> None:
@@ -158,5 +159,5 @@ def declare(connection: Any, table: str, labels: tuple[str, ...], kind: str) -> 
     texts = pa.table({"value": list(labels), "position": pa.array(range(len(labels)), pa.int64())})
     name = f"{table}_texts"
     connection.register(name, texts)
-    connection.execute(sql.declared(table, kind))
+    connection.execute(words.declared(table, kind))
     connection.unregister(name)

@@ -24,9 +24,9 @@ from hefu_policies.words.terms import ANONYMISED, FILE, SAMPLED
 
 from hefu_connector.computing.delivery import MOST_ROWS
 from hefu_connector.engines import Moved, anonymity, treatments
-from hefu_connector.engines import duckdb_sql as sql
 from hefu_connector.engines.counting import connect
-from hefu_connector.engines.duckdb_steps import quote
+from hefu_connector.engines.sql.duckdb import quote, typed, unit_of
+from hefu_connector.engines.sql.statement import SOURCE
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 from hefu_connector.engines.treatments import Cell, Field
 
@@ -107,7 +107,7 @@ def _select(asked: _Asked, opened: Opened) -> tuple[list[tuple[Cell, ...]], tupl
     connection = connect(opened.native)
     try:
         require(opened, asked.columns)
-        attach(connection, opened, asked.columns, sql.SOURCE)
+        attach(connection, opened, asked.columns, SOURCE)
         # A file is read once; a sample needs it twice.
         held = "TABLE" if asked.processing == SAMPLED else "VIEW"
         connection.execute(f"CREATE TEMP {held} {_TYPED} AS {_typed(asked)}")
@@ -130,7 +130,7 @@ def _typed(asked: _Asked) -> str:
     every = enumerate([*asked.fields, *asked.others])
     fields = ", ".join(f"{_spelling(each.name, each.type)} AS c{at}" for at, each in every)
     columns = f"{fields}, {_content(asked)} AS content, {_unit(asked)} AS unit"
-    return f"SELECT * FROM (SELECT {columns} FROM {sql.SOURCE})" + (  # noqa: S608
+    return f"SELECT * FROM (SELECT {columns} FROM {SOURCE})" + (  # noqa: S608
         " WHERE unit IS NOT NULL" if asked.by_unit else ""
     )
 
@@ -138,7 +138,7 @@ def _typed(asked: _Asked) -> str:
 def _unit(asked: _Asked) -> str:
     """The privacy unit of a row as text: its column, or where each row is one, all that stands in it and a number."""
     if asked.unit is not None:
-        return f"CAST({sql.unit_of(quote(asked.unit), asked.columns[asked.unit])} AS VARCHAR)"
+        return f"CAST({unit_of(quote(asked.unit), asked.columns[asked.unit])} AS VARCHAR)"
     content = _content(asked)
     return f"{content} || '-' || CAST(row_number() OVER (PARTITION BY {content}) AS VARCHAR)"
 
@@ -152,7 +152,7 @@ def _content(asked: _Asked) -> str:
 
 
 def _spelling(name: str, kind: str) -> str:
-    return f"CAST({sql.typed(quote(name), kind)} AS VARCHAR)"
+    return f"CAST({typed(quote(name), kind)} AS VARCHAR)"
 
 
 def _sample(asked: _Asked, connection: Any) -> tuple[int, int]:

@@ -22,9 +22,9 @@ from hefu_connector.engines import Moved
 from hefu_connector.engines import exact_sql as sql
 from hefu_connector.engines.counting import connect, declare
 from hefu_connector.engines.dominance import Parts
-from hefu_connector.engines.duckdb_sql import SOURCE
 from hefu_connector.engines.exact_judging import Told, Where, World, choose
 from hefu_connector.engines.isolation import Atom
+from hefu_connector.engines.sql.statement import SOURCE
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 
 MOST_ATOMS = 50_000

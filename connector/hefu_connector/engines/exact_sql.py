@@ -29,8 +29,9 @@ from hefu_connector.computing.predicates import (
     read_predicate,
 )
 from hefu_connector.computing.steps import Grid
-from hefu_connector.engines.duckdb_sql import SOURCE, typed, unit_of
-from hefu_connector.engines.duckdb_steps import PHYSICAL, Binder, quote
+from hefu_connector.engines.sql.duckdb import WORDS, quote, typed, unit_of
+from hefu_connector.engines.sql.statement import SOURCE
+from hefu_connector.engines.sql.words import Binder
 
 TABLE = "told"
 
@@ -91,7 +92,7 @@ class Layout:
     """
 
     unit: tuple[str, str] | None
-    binder: Binder = field(default_factory=Binder)
+    binder: Binder = field(default_factory=lambda: Binder(WORDS))
     columns: dict[tuple[str, str], str] = field(default_factory=dict)
     steps: dict[tuple[str, str, Grid], str] = field(default_factory=dict)
     declared: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -209,16 +210,16 @@ def _whole(value: Json) -> int:
 def _steps_of(column: str, grid: Grid, binder: Binder) -> str:
     """A number in whole steps of its grid, moved into its bounds; NULL where it is absent."""
     # greatest() and least() skip NULL, so NULL is kept apart; the outer clamp holds whatever rounding did.
-    low, high, step = (binder.bind(float(each), "DOUBLE") for each in (grid.lower, grid.upper, grid.granularity))
+    low, high, step = (binder.bind(float(each), "decimal") for each in (grid.lower, grid.upper, grid.granularity))
     ratio = f"round(least(greatest(CAST({column} AS DOUBLE), {low}), {high}) / {step})"
-    least, most = binder.bind(grid.least, "BIGINT"), binder.bind(grid.most, "BIGINT")
+    least, most = binder.bind(grid.least, "integer"), binder.bind(grid.most, "integer")
     return f"CASE WHEN {column} IS NOT NULL THEN least(greatest(CAST({ratio} AS BIGINT), {least}), {most}) END"
 
 
 def _bin_of(steps: str, edges: tuple[int, ...], binder: Binder) -> str:
-    cases = [f"WHEN {steps} < {binder.bind(edges[0], 'BIGINT')} THEN NULL"]
-    cases += [f"WHEN {steps} < {binder.bind(edge, 'BIGINT')} THEN {at}" for at, edge in enumerate(edges[1:-1])]
-    cases.append(f"WHEN {steps} <= {binder.bind(edges[-1], 'BIGINT')} THEN {len(edges) - 2}")
+    cases = [f"WHEN {steps} < {binder.bind(edges[0], 'integer')} THEN NULL"]
+    cases += [f"WHEN {steps} < {binder.bind(edge, 'integer')} THEN {at}" for at, edge in enumerate(edges[1:-1])]
+    cases.append(f"WHEN {steps} <= {binder.bind(edges[-1], 'integer')} THEN {len(edges) - 2}")
     return f"CASE {' '.join(cases)} END"
 
 
@@ -244,4 +245,4 @@ def _test(term: Compare | In | IsNull | Between, binder: Binder) -> str:
 
 
 def _literal(literal: Literal, binder: Binder) -> str:
-    return binder.bind(literal.text, PHYSICAL[literal.type])
+    return binder.bind(literal.text, literal.type)

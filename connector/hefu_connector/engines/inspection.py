@@ -13,8 +13,8 @@ from hefu.canonical import Json, Object
 
 from hefu_connector.engines import Moved
 from hefu_connector.engines.counting import connect
-from hefu_connector.engines.duckdb_sql import SOURCE
-from hefu_connector.engines.duckdb_steps import quote
+from hefu_connector.engines.sql.duckdb import quote
+from hefu_connector.engines.sql.statement import SOURCE
 from hefu_connector.engines.tables import arrow_type, attach, open_table
 
 MOST_COLUMNS = 1000

@@ -20,11 +20,13 @@ from hefu.canonical import Object
 from hefu_policies.reading import Place
 
 from hefu_connector.engines import Moved
-from hefu_connector.engines import duckdb_sql as sql
 from hefu_connector.engines.counting import connect, declare
-from hefu_connector.engines.duckdb_steps import Value, Writer, quote
 from hefu_connector.engines.laid import UNIT, Laid, LaidColumn
 from hefu_connector.engines.shape import Shape
+from hefu_connector.engines.sql import duckdb as words
+from hefu_connector.engines.sql.statement import SOURCE
+from hefu_connector.engines.sql.words import Value
+from hefu_connector.engines.sql.writer import Writer
 from hefu_connector.engines.tables import attach, open_table, require
 
 _GROUP = 122_880  # rows of a row group, as many as DuckDB takes at once
@@ -83,7 +85,7 @@ def _ordered(laid: Laid, opened: Any, salt: int, number: int, passes: int) -> It
     try:
         types = {each.name: each.type for each in laid.columns}
         require(opened, types)
-        attach(connection, opened, types, sql.SOURCE)
+        attach(connection, opened, types, SOURCE)
         for index, column in enumerate(laid.columns):
             if column.labels:
                 declare(connection, f"k{index}", column.labels, column.type)
@@ -99,10 +101,11 @@ def _ordered(laid: Laid, opened: Any, salt: int, number: int, passes: int) -> It
 def _statement(laid: Laid, salt: int, number: int, passes: int) -> tuple[str, dict[str, Value]]:
     grids = {each.name: each.grid for each in laid.columns if each.grid is not None}
     columns = {each.name: each.type for each in laid.columns}
-    writer = Writer(Shape(columns, laid.unit_column, laid.contribution, None, grids, (), ()))
+    writer = Writer(Shape(columns, laid.unit_column, laid.contribution, None, grids, (), ()), words.WORDS)
     binder = writer.binder
+    said = writer.words
     typed = ", ".join(
-        f"{(sql.unit_of if each.name == laid.unit_column else sql.typed)(quote(each.name), each.type)} AS c{index}"
+        f"{(said.unit if each.name == laid.unit_column else said.typed)(each.name, each.type)} AS c{index}"
         for index, each in enumerate(laid.columns)
     )
     fields, joins = [f"c{index}" for index in range(len(laid.columns))], ""
@@ -113,11 +116,11 @@ def _statement(laid: Laid, salt: int, number: int, passes: int) -> tuple[str, di
             kind = next(kind for most, kind in _POSITIONS if len(each.labels) <= most)
             fields.append(f"CAST(k{index}.position AS {kind}) AS k{index}")
             joins += f" LEFT JOIN k{index} ON c{index} = k{index}.value"
-    statement = f"WITH typed AS (SELECT {typed} FROM {sql.SOURCE}) SELECT {', '.join(fields)} FROM typed{joins}"  # noqa: S608
+    statement = f"WITH typed AS (SELECT {typed} FROM {SOURCE}) SELECT {', '.join(fields)} FROM typed{joins}"  # noqa: S608
     if laid.unit_column is None:
         return statement, binder.values
     unit, whole = laid.field(laid.unit_column), ", ".join(f"c{index}" for index in range(len(laid.columns)))
-    seeds = [binder.bind(salt ^ index, "BIGINT") for index in range(3)]
+    seeds = [binder.bind(salt ^ index, "integer") for index in range(3)]
     statement += f" WHERE {unit} IS NOT NULL AND hash({seeds[0]}, {unit}) % {passes} = {number}"
     # Salts stand first: what collides under one salt does not under another.
     statement += f" ORDER BY hash({seeds[1]}, {unit}), {unit}, hash({seeds[2]}, {whole}), {whole}"

@@ -23,8 +23,8 @@ import pyarrow.dataset
 from hefu.canonical import Object
 
 from hefu_connector.engines import Moved
-from hefu_connector.engines.duckdb_steps import quote
 from hefu_connector.engines.lines import OneLineRecords
+from hefu_connector.engines.sql.duckdb import quote
 
 _BLOCK = 4 << 20  # bytes
 _LARGEST_BLOCK = 64 << 20  # so that a record that is larger than a block can be read all the same

@@ -1,4 +1,4 @@
-"""Numbers and conditions of a row as DuckDB writes them. Every constant is bound, and nothing can fail on a value.
+"""Numbers and conditions of a row, in the words of an engine. Every constant is bound, and nothing can fail on a value.
 
 A number that is looked at more than once is worked out once, in a stage of its own, so that a statement does not grow
 faster than the plan.
@@ -6,49 +6,21 @@ faster than the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from hefu_connector.computing import predicates as p
 from hefu_connector.computing import steps as s
 from hefu_connector.computing.expressions import Column, Expression
 from hefu_connector.engines.shape import Shape
+from hefu_connector.engines.sql.words import Binder, Words
 
-PHYSICAL = {
-    "integer": "BIGINT",
-    "decimal": "DOUBLE",
-    "text": "VARCHAR",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-}
 _PARTS = {"weekday": "isodow"}
-
-Value = str | int | float
-
-
-@dataclass(slots=True)
-class Binder:
-    """Collects constants; each stands in the SQL as the name of a parameter."""
-
-    values: dict[str, Value] = field(default_factory=dict)
-
-    def bind(self, value: Value, kind: str) -> str:
-        """The parameter for a value, cast to a type of DuckDB."""
-        name = f"p{len(self.values)}"
-        self.values[name] = value
-        return f"CAST(${name} AS {kind})"
-
-
-def quote(name: str) -> str:
-    """An identifier as DuckDB reads it literally."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Writer:
     """Writes the numbers and conditions of one shape; what it names stands in a stage before what uses it."""
 
-    def __init__(self, shape: Shape) -> None:
-        self.binder = Binder()
+    def __init__(self, shape: Shape, words: Words) -> None:
+        self.words = words
+        self.binder = Binder(words)
         self._shape = shape
         self._columns = {name: f"c{index}" for index, name in enumerate(shape.columns)}
         self._names: dict[s.Steps, str] = {}
@@ -63,7 +35,8 @@ class Writer:
         """The stages, to stand in a WITH after ``stepped``."""
         before = ["stepped", *(f"s{index}" for index in range(len(self._stages)))]
         found = enumerate(zip(before, self._stages, strict=False))
-        return "".join(f"s{index} AS (SELECT *, {sql} FROM {last}), " for index, (last, sql) in found)  # noqa: S608
+        fence = self.words.fence
+        return "".join(f"s{index} AS (SELECT *, {sql} FROM {last}{fence}), " for index, (last, sql) in found)  # noqa: S608
 
     def column(self, name: str) -> str:
         """The column of a name, of its declared type."""
@@ -73,10 +46,12 @@ class Writer:
         """A column's steps on its grid."""
         # greatest() and least() skip NULL, so NULL is kept apart; the outer clamp holds whatever rounding did.
         column, grid, bind = self._columns[name], self._shape.grids[name], self.binder.bind
-        low, high, step = (bind(float(each), "DOUBLE") for each in (grid.lower, grid.upper, grid.granularity))
-        ratio = f"round(least(greatest(CAST({column} AS DOUBLE), {low}), {high}) / {step})"
-        least, most = bind(grid.least, "BIGINT"), bind(grid.most, "BIGINT")
-        return f"CASE WHEN {column} IS NOT NULL THEN least(greatest(CAST({ratio} AS BIGINT), {least}), {most}) END"
+        low, high, step = (bind(float(each), "decimal") for each in (grid.lower, grid.upper, grid.granularity))
+        double, whole = self.words.types["decimal"], self.words.types["integer"]
+        inside = f"least(greatest(CAST({column} AS {double}), {low}), {high})"
+        ratio = self.words.rounded.format(value=inside, step=step)
+        least, most = bind(grid.least, "integer"), bind(grid.most, "integer")
+        return f"CASE WHEN {column} IS NOT NULL THEN least(greatest(CAST({ratio} AS {whole}), {least}), {most}) END"
 
     def name(self, sql: str) -> str:
         """A name for an expression, worked out in a stage of its own."""
@@ -104,14 +79,16 @@ class Writer:
             case s.Stored() | s.PartOf() | s.Whole():
                 return self._leaf(steps)
             case s.Binary(operator, left, right):
+                # The right side first: it may name what the left one uses too.
                 other = self.number(right)
-                tail = f"// nullif({other}, 0)" if operator == "/" else f"{operator} {other}"
-                return f"({self.number(left)} {tail})"
+                if operator == "/":
+                    return f"({self._divided(self.number(left), f'nullif({other}, 0)')})"
+                return f"({self.number(left)} {operator} {other})"
             case s.Magnitude(item):
                 return f"abs({self.number(item)})"
             case s.Halved(item):
                 twice = self.named(item)
-                return f"({twice} - {twice} // 2)"
+                return f"({twice} - {self._divided(twice, '2')})"
             case s.Limited(item, least, most):
                 return self._limited(self.named(item), least, most)
             case s.Chosen(whens, otherwise):
@@ -147,15 +124,18 @@ class Writer:
 
     def _leaf(self, steps: s.Stored | s.PartOf | s.Whole) -> str:
         if isinstance(steps, s.Whole):
-            return self.binder.bind(steps.value, "BIGINT")
+            return self.binder.bind(steps.value, "integer")
         column = self._columns[steps.column]
         if isinstance(steps, s.Stored):
             return f"{column}_steps"
-        return f"CAST(date_part('{_PARTS.get(steps.part, steps.part)}', {column}) AS BIGINT)"
+        return self.words.part.format(part=_PARTS.get(steps.part, steps.part), column=column)
+
+    def _divided(self, left: str, right: str) -> str:
+        return self.words.divided.format(left=left, right=right)
 
     def _limited(self, name: str, least: int, most: int) -> str:
-        low, high = self.binder.bind(least, "BIGINT"), self.binder.bind(most, "BIGINT")
+        low, high = self.binder.bind(least, "integer"), self.binder.bind(most, "integer")
         return f"CASE WHEN {name} < {low} THEN {low} WHEN {name} > {high} THEN {high} ELSE {name} END"
 
     def _literal(self, literal: p.Literal) -> str:
-        return self.binder.bind(literal.text, PHYSICAL[literal.type])
+        return self.binder.bind(literal.text, literal.type)

@@ -1,4 +1,4 @@
-"""From a shape to DuckDB's SQL: identifiers quoted, constants bound, nothing of anybody's query text in it.
+"""From a shape to its one statement: identifiers quoted, constants bound, nothing of anybody's query text in it.
 
 The order is that of `hefu_connector.engines.shape`. No expression here can fail on a value.
 """
@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import Protocol
 
 from hefu_connector.computing.steps import Grid
-from hefu_connector.engines.duckdb_steps import PHYSICAL, Binder, Value, Writer, quote
 from hefu_connector.engines.shape import PRESENT, ROWS, SQUARES, STEPS_HISTOGRAM, UNITS, Key, Measure, Shape
+from hefu_connector.engines.sql.words import Value, Words
+from hefu_connector.engines.sql.writer import Writer
 
 SOURCE = "src"
 
@@ -38,19 +39,26 @@ class Ready(Protocol):
 
 
 def aggregate(
-    shape: Shape, salt: int, ready: Ready | None = None, part: tuple[int, int] | None = None
+    shape: Shape,
+    salt: int,
+    words: Words,
+    ready: Ready | None = None,
+    part: tuple[int, int] | None = None,
+    source: str = SOURCE,
 ) -> tuple[str, dict[str, Value]]:
     """The one statement of a shape, and its parameters. It returns (cell, measures…) of the cells that have rows.
 
-    A steps-histogram is a map from bin to count; every other measure is a whole number.
+    A steps-histogram is what `words.counts` reads; every other measure is a whole number.
 
     Args:
         salt: fresh and secret; decides which rows of a unit with too many are read, by what stands in them.
+        words: of the engine that is asked.
+        source: what stands behind FROM: a table with the columns of the shape under their names.
         ready: of a laid-out table. Its rows of one unit lie together, and the connection keeps their order.
         part: of a laid-out table, the first number of a unit that is read and the first that is not; None reads all.
             Numbers of parts that have no unit in common add up to those of the whole, each row bounded alike.
     """
-    writer = Writer(shape)
+    writer = Writer(shape, words)
     columns = ", ".join(_columns(shape, writer, ready))
     done = [name for name, grid in shape.grids.items() if ready is not None and ready.steps(name, grid)]
     stored = "".join(
@@ -61,53 +69,22 @@ def aggregate(
     together = ready is not None and all(
         not each.column or ready.position(each.column, each.labels) for each in shape.keys
     )
-    bound = _laid_bound(shape) if together else _bound(shape, salt, writer.binder)
-    found = ", ".join(_measure(each, index) for index, each in enumerate(shape.measures))
+    bounded = _laid_bound(shape) if together else _bound(shape, salt, writer)
+    found = ", ".join(_measure(each, index, words) for index, each in enumerate(shape.measures))
     statement = (
-        f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {SOURCE}{_within(ready, part)}), "  # noqa: S608
+        f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {source}{_within(ready, part)}), "  # noqa: S608
         f"stepped AS (SELECT *{stored} FROM typed), {writer.stages()}kept AS ({kept}), "
-        f"bounded AS (SELECT * FROM kept{bound}) SELECT cell, {found} FROM bounded GROUP BY cell"
+        f"bounded AS ({bounded}) SELECT cell, {found} FROM bounded GROUP BY cell"
     )
     return statement, writer.binder.values
-
-
-def declared(table: str, kind: str) -> str:
-    """The table of a key's declared values with their positions, each value once whatever its spelling."""
-    return (
-        f"CREATE TEMP TABLE {quote(table)} AS SELECT TRY_CAST(value AS {PHYSICAL[kind]}) AS value, "  # noqa: S608
-        f"min(position) AS position FROM {quote(table + '_texts')} GROUP BY 1 HAVING value IS NOT NULL"
-    )
-
-
-def table_of(index: int) -> str:
-    """The name of the table of declared values of the key at a place."""
-    return f"key{index}"
-
-
-def typed(name: str, kind: str) -> str:
-    """A quoted column as a value of its declared type; NULL where it is none."""
-    cast = f"TRY_CAST({name} AS {PHYSICAL[kind]})"
-    if kind in ("integer", "text", "boolean"):
-        return cast
-    return f"CASE WHEN isfinite({cast}) THEN {cast} END"
-
-
-def unit_of(name: str, kind: str) -> str:
-    """The privacy unit of a row, or NULL where two units could be taken for one: together they would have one bound.
-
-    A text that was not readable has U+FFFD in it, whatever it was; a number that is no integer would be rounded.
-    """
-    cast = typed(name, kind)
-    if kind == "text":
-        return f"CASE WHEN NOT contains({cast}, chr(65533)) THEN {cast} END"
-    return f"CASE WHEN TRY_CAST({name} AS DOUBLE) = {cast} THEN {cast} END" if kind == "integer" else cast
 
 
 def _columns(shape: Shape, writer: Writer, ready: Ready | None) -> Iterator[str]:
     """The fields of a row: every column as its declared type, and what a laid-out table has ready."""
     for name, kind in shape.columns.items():
         if ready is None:
-            yield f"{(unit_of if name == shape.unit else typed)(quote(name), kind)} AS {writer.column(name)}"
+            read = writer.words.unit if name == shape.unit else writer.words.typed
+            yield f"{read(name, kind)} AS {writer.column(name)}"
         else:
             yield f"{ready.field(name)} AS {writer.column(name)}"
     if ready is not None:
@@ -136,9 +113,10 @@ def _laid_bound(shape: Shape) -> str:
     are rows of one unit together, whatever the engine did to them; where one falls, the statement fails.
     """
     if shape.unit is None:
-        return ""
+        return "SELECT * FROM kept"
     kept = f"lag(unit, {int(shape.max_contribution)}) OVER () IS DISTINCT FROM unit"
-    return f" QUALIFY CASE WHEN lag(unit, 1) OVER () > unit THEN error('order') ELSE {kept} END"
+    found = f"CASE WHEN lag(unit, 1) OVER () > unit THEN error('order') ELSE {kept} END"
+    return f"SELECT * FROM kept QUALIFY {found}"  # noqa: S608
 
 
 def _within(ready: Ready | None, part: tuple[int, int] | None) -> str:
@@ -154,7 +132,8 @@ def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:
             position = f"CAST(place{index} AS BIGINT)"
             tests.append(f"place{index} IS NOT NULL")
         elif key.column:
-            joins += f" JOIN {quote(table_of(index))} k{index} ON {writer.column(key.column)} = k{index}.value"
+            values = writer.words.declared(index, key, shape.columns[key.column], writer.binder)
+            joins += f" JOIN {values} k{index} ON {writer.column(key.column)} = k{index}.value"
             position = f"k{index}.position"
         else:
             position = _position(key, shape, writer)
@@ -184,19 +163,21 @@ def _position(key: Key, shape: Shape, writer: Writer) -> str:
     lowered = shape.lowered(key.number)
     steps = writer.named(lowered.steps)
     if key.edges:
-        return writer.name(_bin(steps, key.edges, writer.binder, moved=False))
-    return writer.name(f"{steps} - {writer.binder.bind(lowered.least, 'BIGINT')}")
+        return writer.name(_bin(steps, key.edges, writer, moved=False))
+    return writer.name(f"{steps} - {writer.binder.bind(lowered.least, 'integer')}")
 
 
-def _bound(shape: Shape, salt: int, binder: Binder) -> str:
+def _bound(shape: Shape, salt: int, writer: Writer) -> str:
     if shape.unit is None:
-        return ""
+        return "SELECT * FROM kept"
     # Rows that tie are equal in all that is aggregated, so it does not matter which of them is taken.
-    values = ", ".join(["cell", *(f"v{index}" for index, _ in _looking(shape))])
-    return (
-        f" QUALIFY row_number() OVER (PARTITION BY unit ORDER BY hash({values}, {binder.bind(salt, 'BIGINT')}), "
-        f"{values}) <= {binder.bind(shape.max_contribution, 'BIGINT')}"
-    )
+    values = ["cell", *(f"v{index}" for index, _ in _looking(shape))]
+    order = ", ".join([writer.words.order(values, writer.binder.bind(salt, "integer")), *values])
+    number = f"row_number() OVER (PARTITION BY unit ORDER BY {order})"
+    most = writer.binder.bind(shape.max_contribution, "integer")
+    if writer.words.qualifies:
+        return f"SELECT * FROM kept QUALIFY {number} <= {most}"  # noqa: S608
+    return f"SELECT * FROM (SELECT *, {number} AS place FROM kept) AS numbered WHERE place <= {most}"  # noqa: S608
 
 
 def _looking(shape: Shape) -> list[tuple[int, Measure]]:
@@ -207,47 +188,50 @@ def _looking(shape: Shape) -> list[tuple[int, Measure]]:
 def _value(measure: Measure, shape: Shape, writer: Writer) -> str:
     assert measure.number is not None  # noqa: S101 - those that look at one
     if measure.kind == PRESENT:
-        return f"CAST({writer.found(measure.number)} IS NOT NULL AS BIGINT)"
+        return writer.words.flag.format(condition=f"{writer.found(measure.number)} IS NOT NULL")
     steps = writer.named(shape.lowered(measure.number).steps)
     if measure.kind == STEPS_HISTOGRAM:
-        return _bin(steps, measure.edges, writer.binder, moved=True)
+        return _bin(steps, measure.edges, writer, moved=True)
     # Absent values stay absent: a sum leaves them out.
-    distance = f"({steps} - {writer.binder.bind(measure.centre, 'BIGINT')})" if measure.centre else steps
+    distance = f"({steps} - {writer.binder.bind(measure.centre, 'integer')})" if measure.centre else steps
     if measure.kind == SQUARES:
-        distance = f"({distance} * {distance} - {writer.binder.bind(measure.less, 'BIGINT')})"
+        distance = f"({distance} * {distance} - {writer.binder.bind(measure.less, 'integer')})"
     return distance
 
 
-def _measure(measure: Measure, index: int) -> str:
+def _measure(measure: Measure, index: int, words: Words) -> str:
     if measure.kind == ROWS:
         return "count(*)"
     if measure.kind == UNITS:
         return "count(DISTINCT unit)"
-    return f"histogram(v{index})" if measure.kind == STEPS_HISTOGRAM else f"coalesce(sum(v{index}), 0)"
+    if measure.kind == STEPS_HISTOGRAM:
+        return words.histogram(f"v{index}", measure.width)
+    return words.total.format(value=f"v{index}")
 
 
-def _bin(steps: str, edges: tuple[int, ...], binder: Binder, *, moved: bool) -> str:
+def _bin(steps: str, edges: tuple[int, ...], writer: Writer, *, moved: bool) -> str:
     """The place of the bin of a number; of one beyond the edges NULL, or the nearest where it is moved."""
-    inside = _even(steps, edges, binder) or _halved(steps, edges, 0, len(edges) - 1, binder)
+    inside = _even(steps, edges, writer) or _halved(steps, edges, 0, len(edges) - 1, writer)
     if moved:
         return f"CASE WHEN {steps} IS NOT NULL THEN {inside} END"
-    low, high = binder.bind(edges[0], "BIGINT"), binder.bind(edges[-1], "BIGINT")
+    low, high = writer.binder.bind(edges[0], "integer"), writer.binder.bind(edges[-1], "integer")
     return f"CASE WHEN {steps} BETWEEN {low} AND {high} THEN {inside} END"
 
 
-def _even(steps: str, edges: tuple[int, ...], binder: Binder) -> str:
+def _even(steps: str, edges: tuple[int, ...], writer: Writer) -> str:
     """By division, where all bins are of one width; else empty."""
     widths = {above - below for below, above in pairwise(edges)}
     if len(widths) > 1:
         return ""
-    low, width, last = (binder.bind(each, "BIGINT") for each in (edges[0], widths.pop(), len(edges) - 2))
-    return f"greatest(least(({steps} - {low}) // {width}, {last}), 0)"
+    low, width, last = (writer.binder.bind(each, "integer") for each in (edges[0], widths.pop(), len(edges) - 2))
+    place = writer.words.divided.format(left=f"({steps} - {low})", right=width)
+    return f"greatest(least({place}, {last}), 0)"
 
 
-def _halved(steps: str, edges: tuple[int, ...], first: int, end: int, binder: Binder) -> str:
+def _halved(steps: str, edges: tuple[int, ...], first: int, end: int, writer: Writer) -> str:
     """By halves, so that a row is compared with few of many edges."""
     if end - first == 1:
         return str(first)
     middle = (first + end) // 2
-    below, above = _halved(steps, edges, first, middle, binder), _halved(steps, edges, middle, end, binder)
-    return f"CASE WHEN {steps} < {binder.bind(edges[middle], 'BIGINT')} THEN {below} ELSE {above} END"
+    below, above = _halved(steps, edges, first, middle, writer), _halved(steps, edges, middle, end, writer)
+    return f"CASE WHEN {steps} < {writer.binder.bind(edges[middle], 'integer')} THEN {below} ELSE {above} END"
