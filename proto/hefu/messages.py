@@ -1198,6 +1198,10 @@ _ENGINE: dict[str, Message] = {
         "of another type. The provider must mend it or publish a new version.",
         "数据源与产品描述不符：不存在、无法读取，或缺少列、列类型已变。提供方须修复或发布新版本。",
     ),
+    "source.extra": _m(
+        "Sources of the form {form} need a library that is not installed. Install it: pip install 'hefu[{extra}]'.",
+        "读取 {form} 形式的数据源需要尚未安装的库。请安装：pip install 'hefu[{extra}]'。",
+    ),
     "spool.full": _m(
         "The source's table does not fit into half of the free memory. Free some, or set spool to a folder.",
         "数据源的表无法放入可用内存的一半。请释放内存，或将设置项 spool 设为文件夹。",

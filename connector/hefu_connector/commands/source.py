@@ -26,12 +26,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     ):
         one = command(group, name, help_, run)
         one.add_argument("name", help="a name of your choice, such as admissions")
-        one.add_argument("uri", help="path of a CSV, Parquet or Arrow file, or URL of a database without a password")
+        one.add_argument(
+            "uri",
+            help="path of a CSV, Parquet or Arrow file or Delta or Iceberg table; URL of a database without a password",
+        )
         one.add_argument(
             "--form",
             default="",
-            choices=("", "csv", "parquet", "arrow", "file"),
-            help="form of the file (default: by its ending); file: delivered whole and never looked into",
+            choices=("", "csv", "parquet", "arrow", "delta", "iceberg", "file"),
+            help="form (default: by ending, or by a folder's log); file: delivered whole and never looked into",
         )
         one.add_argument(
             "--option",

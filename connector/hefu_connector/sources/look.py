@@ -21,9 +21,10 @@ from hefu_policies.goods.resource import TYPES
 
 from hefu_connector.ports import Workers
 from hefu_connector.shelves import SourceRecord
-from hefu_connector.sources import database
+from hefu_connector.sources import database, lake
 from hefu_connector.sources.database import DatabaseSource
 from hefu_connector.sources.files import FileSource
+from hefu_connector.sources.lake import LakeSource
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _ENDINGS = {
@@ -35,7 +36,17 @@ _ENDINGS = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
-_OPTIONS = {"csv": {"names", "delimiter", "encoding"}, "parquet": {"names"}, "arrow": {"names"}, "file": set[str]()}
+_OPTIONS = {
+    "csv": {"names", "delimiter", "encoding"},
+    "parquet": {"names"},
+    "arrow": {"names"},
+    "file": set[str](),
+    "delta": {"names", "version"},
+    "iceberg": {"names", "version", "metadata"},
+}
+_VERSION = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
+_METADATA = re.compile(r"[A-Za-z0-9._-]{1,200}[.]metadata[.]json\Z")
+_IN_CATALOG = re.compile(r"[A-Za-z0-9_-]{1,64}/[^/?#\x00]{1,255}\Z")
 _SECONDS = 300.0
 
 
@@ -86,19 +97,24 @@ class SourceLook:
         """The record with URI, form and options in their one spelling.
 
         The options are ``names`` (schema name to the source's own column name, where they differ), of a CSV
-        ``delimiter`` and ``encoding``, of a database ``table``.
+        ``delimiter`` and ``encoding``, of a database ``table``, of a lake's table ``version``, and of an Iceberg table
+        in a folder ``metadata``, the file that describes it.
 
         Raises:
             Malformed: the URI or an option is none that this connector can read.
         """
         names = _names(source.options.get("names", {}))
         scheme = urlsplit(source.uri).scheme if "://" in source.uri else "file"
+        if scheme == lake.CATALOG:
+            return _spell_catalog(source, names)
         if scheme != "file":
             return _spell_database(source, names)
         path = _path(source.uri)
-        form = source.form or _ENDINGS.get(path.suffix.lower(), "")
+        form = source.form or _ENDINGS.get(path.suffix.lower(), "") or lake.find_form(path)
         if form not in _OPTIONS:
-            _refuse("form", "csv, parquet, arrow, or file for a file that is delivered whole")
+            _refuse("form", "csv, parquet, arrow, delta, iceberg, or file for a file that is delivered whole")
+        if form in lake.FORMS:
+            return _spell_lake(source, path, form, names)
         _known(source.options, _OPTIONS[form])
         options: Object = {"names": dict(names)} if names else {}
         for name, check in (("delimiter", _delimiter), ("encoding", _encoding)):
@@ -108,9 +124,11 @@ class SourceLook:
             options.setdefault("delimiter", "\t")
         return replace(source, uri=path.as_uri(), form=form, options=options)
 
-    def source(self, record: SourceRecord) -> FileSource | DatabaseSource:
+    def source(self, record: SourceRecord) -> FileSource | DatabaseSource | LakeSource:
         """The source of a record that `spell` made."""
         names = _names(record.options.get("names", {}))
+        if record.form in lake.FORMS:
+            return _lake(record, self._spool, names)
         if not record.uri.startswith("file:"):
             url, _, table = record.uri.rpartition("#")
             return DatabaseSource(url, unquote(table), self._spool, names)
@@ -147,6 +165,49 @@ def _spell_database(source: SourceRecord, names: Mapping[str, str]) -> SourceRec
         _refuse("table", "the name of a table or view, and no form")
     options: Object = {"names": dict(names)} if names else {}
     return replace(source, uri=f"{url}#{table}", form=kind, options=options)
+
+
+def _spell_lake(source: SourceRecord, path: Path, form: str, names: Mapping[str, str]) -> SourceRecord:
+    """A table's place is its folder, whatever file of it was named: each version of it is the same asset."""
+    _known(source.options, _OPTIONS[form])
+    options: Object = {"names": dict(names)} if names else {}
+    if "version" in source.options:
+        options["version"] = _version(source.options["version"])
+    if "metadata" in source.options:
+        options["metadata"] = _metadata(source.options["metadata"])
+    if form == "iceberg" and path.parent.name == "metadata" and _METADATA.match(path.name):
+        options["metadata"], path = path.name, path.parent.parent
+    return replace(source, uri=path.as_uri(), form=form, options=options)
+
+
+def _spell_catalog(source: SourceRecord, names: Mapping[str, str]) -> SourceRecord:
+    place = unquote(source.uri.partition("://")[2])
+    if not _IN_CATALOG.match(place) or source.form not in ("", "iceberg"):
+        _refuse("uri", "iceberg://CATALOG/NAMESPACE.TABLE; the catalog's address stands in PyIceberg's own settings")
+    _known(source.options, {"names", "version"})
+    options: Object = {"names": dict(names)} if names else {}
+    if "version" in source.options:
+        options["version"] = _version(source.options["version"])
+    return replace(source, uri=f"{lake.CATALOG}://{place}", form="iceberg", options=options)
+
+
+def _lake(record: SourceRecord, spool: Path | None, names: Mapping[str, str]) -> LakeSource:
+    version, metadata = (str(record.options.get(each, "")) for each in ("version", "metadata"))
+    catalog = not record.uri.startswith("file:")
+    place = record.uri.partition("://")[2] if catalog else str(_path(record.uri))
+    return LakeSource(place, record.form, spool, names, version, metadata, catalog)
+
+
+def _version(value: Json) -> str:
+    if not isinstance(value, str) or not _VERSION.match(value):
+        _refuse("version", "the number of a Delta version or of an Iceberg snapshot")
+    return value
+
+
+def _metadata(value: Json) -> str:
+    if not isinstance(value, str) or not _METADATA.match(value):
+        _refuse("metadata", "the name of a .metadata.json file in the table's folder metadata")
+    return value
 
 
 def _path(uri: str) -> Path:
