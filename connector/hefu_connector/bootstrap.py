@@ -22,6 +22,7 @@ from hefu.notices import DEVIATED, FULFILLED, Deviated
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
+from hefu.vault import Vault
 
 from hefu_connector import probes
 from hefu_connector.background import Loop
@@ -73,8 +74,10 @@ from hefu_connector.rpc.peers import ComputationServicer
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.sources import spool
-from hefu_connector.sources.layouts import LaidSources, Layouts
+from hefu_connector.sources.laid_sources import LaidSources
+from hefu_connector.sources.layouts import Layouts
 from hefu_connector.sources.look import SourceLook
+from hefu_connector.sources.sealed import SealedFolder
 from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
@@ -94,7 +97,7 @@ from hefu_connector.workers.pool import Limits, Pool
 log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
-WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 0.05
+WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, LAYING, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 5.0, 0.05
 DIFFERS = "receipt.differs"
 _RECENT = 200  # own computations that are looked through for duties
 
@@ -148,6 +151,7 @@ class _Ground:
     author: Author
     contracts: SqlContracts
     pins: Pins
+    vault: Vault | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +192,8 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact())}
     snapshots = _spool(ground.home, settings)
-    folder = ground.home.directory / settings.layouts if settings.layouts else None
-    limits = Limits(ready=_waiting(ground), most=settings.workers + 3)
-    pool = Pool(snapshots, limits, more=[folder] if folder is not None else [])
-    layouts = Layouts(pool, ground.shelves.marks, ground.clock, folder)
+    pool = Pool(snapshots, Limits(ready=_waiting(ground), most=settings.workers + 3))
+    layouts = Layouts(pool, ground.shelves.marks, ground.clock, snapshots, _kept(ground))
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
@@ -207,7 +209,10 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 
     flushing = Loop("journal to log", Led(fleet, send), FLUSH, ground.identity.bound)
     look = SourceLook(pool, snapshots)
-    laid = LaidSources(look, layouts, ground.clock)
+    least = settings.lay_out_mb << 20 if settings.lay_out_mb else None
+    laid = LaidSources(look, layouts, ground.shelves.marks, ground.clock, least)
+    book = SourceBook(ground.shelves.sources, ground.shelves.products, look, laid)
+    laying = Loop("laying out", book.follow, LAYING)
     enforcement = _enforcement(ground, engines, pool, laid, flushing, roles.owing)
     roles.agreements.when_ended(enforcement.end_agreement)
     roles.notices.when_suspended(enforcement.suspend_agreement)
@@ -220,6 +225,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         Loop("standing", enforcement.sweep, SWEEP),
         *deliveries.loops,
         Loop("continuity", hold, BEAT),
+        laying,
     ]
     inward = _inward(ground)
     loops += [Loop("relay", each.step, AT_ONCE, ground.identity.bound) for each in inward]
@@ -232,9 +238,10 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         roles.peers.close,
         ground.broker.relays.close,
         *(each.close for each in inward),
-        *(loop.join for loop in loops),
+        *(loop.join for loop in loops if loop is not laying),
         enforcement.close,
-        pool.close,
+        pool.close,  # ends a worker that lays out, which may take long
+        laying.join,
         layouts.close,
         continuity.end,
         fleet.leave,
@@ -250,7 +257,6 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
-    book = SourceBook(ground.shelves.sources, ground.shelves.products, look, laid)
     desk = _desk(ground, roles, book, deliveries.custody, inward)
     connector = Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
     continuity.broken = connector.give_up
@@ -302,7 +308,9 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     author = Author(settings.participant, settings.connector, space.space, signer, clock)
     pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key), settings.participant)
     contracts = SqlContracts(database, trust, pins)
-    return _Ground(home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins)
+    return _Ground(
+        home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins, opened
+    )
 
 
 def _spool(home: Home, settings: Settings) -> Path | None:
@@ -313,6 +321,17 @@ def _spool(home: Home, settings: Settings) -> Path | None:
     if not spool.lies_in_memory(folder):
         log.warning("snapshots of sources lie in %s, on a disk, in the clear, while a worker reads them", folder)
     return folder
+
+
+def _kept(ground: _Ground) -> SealedFolder | None:
+    """The folder of what is laid out; None where that is gone with the process."""
+    if not ground.settings.layouts:
+        return None
+    folder = ground.home.directory / ground.settings.layouts
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if ground.vault is None and not spool.lies_in_memory(folder):
+        log.warning("laid-out snapshots lie in %s, on a disk, in the clear: set a secret", folder)
+    return SealedFolder(folder, ground.vault.derive("layouts") if ground.vault is not None else None)
 
 
 def _waiting(ground: _Ground) -> int:

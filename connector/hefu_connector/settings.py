@@ -93,8 +93,10 @@ class Settings:
             in the file that ``HEFU_PASSPHRASE_FILE`` names). Empty leaves them in the clear, and is warned of.
         spool: folder for snapshots of sources that do not fit into memory; empty keeps them there. A folder on a disk
             holds them in the clear while a worker reads them, and is warned of.
-        layouts: folder for laid-out snapshots (``hefu source refresh``); empty keeps them in memory, until the next
-            start. A folder on a disk holds them in the clear for good: use an encrypted one.
+        layouts: folder for laid-out snapshots (``hefu source refresh``), encrypted as the database is; empty keeps none
+            there, so that they are laid out again after a start. Questions read a copy where `spool` says.
+        lay_out_mb: a file of so many megabytes or more is laid out by itself once a product of it is published, and
+            again when it changes; 0 leaves that to commands.
         passphrase_file: of version 0.1.0, which encrypted keys only; the next start makes it the secret.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         database: URL of ledger, journal and contracts, ``postgresql://…`` or ``sqlite:////…``; empty: a SQLite file in
@@ -124,6 +126,7 @@ class Settings:
     database: str = ""
     region: str = ""
     layouts: str = ""
+    lay_out_mb: int = 16
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")
@@ -136,6 +139,7 @@ class Settings:
             ("status_seconds", 1, 30),
             ("members_seconds", 1, 3600),
             ("broker_timeout_seconds", 1, 60),
+            ("lay_out_mb", 0, 1_000_000),
         ):
             number = getattr(self, name)
             if not least <= number <= most:

@@ -6,14 +6,16 @@ import io
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 from hefu.errors import Unavailable, Untrusted
-from hefu.times import SystemClock
+from hefu.times import Clock, SystemClock
 from hefu_connector.computing.computation import Aggregate
 from hefu_connector.computing.predicates import Compare, Literal
 from hefu_connector.engines import counting, laying
@@ -21,9 +23,13 @@ from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.tables import open_table
 from hefu_connector.ports import Prepared
-from hefu_connector.shelves import Mark
+from hefu_connector.shelves import Mark, SourceRecord
+from hefu_connector.sources import spool
 from hefu_connector.sources.files import FileSource
+from hefu_connector.sources.laid_sources import LaidSources
 from hefu_connector.sources.layouts import Layouts
+from hefu_connector.sources.look import SourceLook
+from hefu_connector.sources.sealed import SealedFolder
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.goods.resource import Column
 from hypothesis import given, settings
@@ -56,6 +62,23 @@ class MemoryMarks:
 
     def remove(self, name: str) -> None:
         self.kept.pop(name, None)
+
+
+class _Later:
+    """A clock by which what was written just now was written a while ago."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=10)
+
+
+LATER = _Later()
+KEY = bytes(range(32))
+
+
+def shelf(workers: Pool, marks: MemoryMarks, folder: Path | None, key: bytes = KEY) -> Layouts:
+    if folder is not None:
+        folder.mkdir(exist_ok=True)
+    return Layouts(workers, marks, SystemClock(), None, None if folder is None else SealedFolder(folder, key))
 
 
 class Written(io.RawIOBase):
@@ -186,27 +209,26 @@ def test_rows_that_an_engine_put_in_another_order_are_refused(units: list[int], 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("layouts")
-
-
-@pytest.fixture(scope="module")
-def workers(folder: Path) -> Iterator[Pool]:
-    with Pool(None, Limits(ready=1), more=[folder]) as pool:
+def workers() -> Iterator[Pool]:
+    with Pool(None, Limits(ready=2)) as pool:
         yield pool
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    return world.write(tmp_path / "rows.parquet", [{"person": f"p{n // 3}", "region": "south"} for n in range(30)])
 
 
 @pytest.mark.parametrize("where", ["memory", "folder"])
 def test_a_worker_lays_out_and_another_reads_it_without_a_copy(
-    where: str, workers: Pool, folder: Path, tmp_path: Path
+    where: str, workers: Pool, people: Path, tmp_path: Path
 ) -> None:
-    path = world.write(tmp_path / "rows.parquet", [{"person": f"p{n // 3}", "region": "south"} for n in range(30)])
-    source, marks, kept = FileSource(path, "parquet"), MemoryMarks(), folder if where == "folder" else None
-    layouts, of = Layouts(workers, marks, SystemClock(), kept), world.resource(contribution=2)
+    layouts = shelf(workers, MemoryMarks(), tmp_path if where == "folder" else None)
+    of = world.resource(contribution=2)
     prepared = world.prepare(world.plan(by=("region",)), of)
-    made = layouts.make("res-people", source, Laid.describe(of))
+    made = layouts.make("res-people", FileSource(people, "parquet"), Laid.describe(of))
     assert (made.rows, made.units, made.beyond) == (30, 10, 10)
-    path.unlink()  # what is laid out needs it no more
+    people.unlink()  # what is laid out needs it no more
     with layouts.open("res-people", prepared.parameters) as table:
         assert table is not None
         assert (table.form, table.snapshot, table.origin) == (FORM, made.snapshot, made.origin)
@@ -218,34 +240,116 @@ def test_a_worker_lays_out_and_another_reads_it_without_a_copy(
     layouts.close()
 
 
-def test_what_could_not_be_finished_leaves_nothing(workers: Pool, tmp_path: Path) -> None:
-    path = world.write(tmp_path / "rows.parquet", [{"person": "p", "region": "south"}])
+def test_what_could_not_be_finished_leaves_nothing(workers: Pool, people: Path, tmp_path: Path) -> None:
     folder = tmp_path / "layouts"
     folder.mkdir()
-    layouts = Layouts(workers, MemoryMarks(), SystemClock(), folder)
+    layouts = shelf(workers, MemoryMarks(), folder)
     (folder / "res-people.half").write_bytes(b"left by a crash")
     lacking = Laid.describe(world.resource(columns=[*world.COLUMNS, Column("height", "integer")]))
     with pytest.raises(Unavailable):
-        layouts.make("res-people", FileSource(path, "parquet"), lacking)
+        layouts.make("res-people", FileSource(people, "parquet"), lacking)
     assert layouts.find("res-people") is None
-    made = layouts.make("res-people", FileSource(path, "parquet"), Laid.describe(world.resource()))
-    assert [each.name for each in folder.iterdir()] == [made.file]
+    made = layouts.make("res-people", FileSource(people, "parquet"), Laid.describe(world.resource()))
+    assert [each.name for each in folder.iterdir() if not each.name.startswith(".")] == [made.file]
 
 
-def test_a_changed_file_is_noticed_and_a_restart_finds_it(workers: Pool, folder: Path, tmp_path: Path) -> None:
-    path = world.write(tmp_path / "rows.parquet", [{"person": "p", "region": "south"}])
+def test_what_is_kept_is_sealed_and_a_restart_reads_it_only_unaltered(
+    workers: Pool, people: Path, tmp_path: Path
+) -> None:
     marks, of = MemoryMarks(), world.resource()
-    first = Layouts(workers, marks, SystemClock(), folder)
-    made = first.make("res-people", FileSource(path, "parquet"), Laid.describe(of))
-    second = Layouts(workers, marks, SystemClock(), folder)
-    assert second.find("res-people") == made
-    file = folder / made.file
-    file.chmod(0o600)
-    assert second.find("res-people") == made, "its bytes are the same"
-    file.write_bytes(file.read_bytes().replace(b"p", b"q"))
-    for layouts in (first, second, Layouts(workers, marks, SystemClock(), folder)):
+    first = shelf(workers, marks, tmp_path)
+    made = first.make("res-people", FileSource(people, "parquet"), Laid.describe(of))
+    file = tmp_path / made.file
+    kept = file.read_bytes()
+    assert len(kept) > made.size
+    assert not any(word in kept for word in (b"PAR1", b"south", b"p1"))
+    assert shelf(workers, marks, tmp_path).find("res-people") == made
+    with pytest.raises(Untrusted):
+        shelf(workers, marks, tmp_path, bytes(32)).find("res-people")
+    for altered in (kept[:-1], kept[:40] + bytes([kept[40] ^ 1]) + kept[41:], kept + kept[:50], b""):
+        file.write_bytes(altered)
         with pytest.raises(Untrusted):
-            layouts.find("res-people")
+            shelf(workers, marks, tmp_path).find("res-people")
+        assert first.find("res-people") == made, "what it reads is no file that anybody can write to"
+    file.unlink()
+    with pytest.raises(Untrusted):
+        shelf(workers, marks, tmp_path).find("res-people")
     first.drop("res-people")
-    assert second.find("res-people") is None
-    assert not file.exists()
+    assert shelf(workers, marks, tmp_path).find("res-people") is None
+
+
+def test_pieces_of_a_sealed_file_cannot_change_places(tmp_path: Path) -> None:
+    folder, plain = SealedFolder(tmp_path, KEY), tmp_path / "plain"
+    plain.write_bytes(random.Random(1).randbytes((1 << 20) + 5))
+    folder.keep("one", plain)
+    folder.keep("two", plain)
+    with spool.place(None) as back:
+        folder.fetch("one", back)
+        assert back.read_bytes() == plain.read_bytes()
+    piece = (1 << 20) + 28
+    one = (tmp_path / "one").read_bytes()
+    for moved in (one[piece:] + one[:piece], one[:piece] * 2, (tmp_path / "two").read_bytes()):
+        (tmp_path / "one").write_bytes(moved)
+        with spool.place(None) as back, pytest.raises(Untrusted):
+            folder.fetch("one", back)
+
+
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_of_two_refreshes_at_once_the_later_stands(where: str, workers: Pool, people: Path, tmp_path: Path) -> None:
+    marks, kept = MemoryMarks(), tmp_path / "kept" if where == "folder" else None
+    one = shelf(workers, marks, kept)
+    other = shelf(workers, marks, kept) if kept else one  # another process on one folder
+    with ThreadPoolExecutor(2) as threads:
+        made = [
+            threads.submit(each.make, "res-people", FileSource(people, "parquet"), Laid.describe(world.resource()))
+            for each in (one, other)
+        ]
+    assert one.find("res-people") in [each.result() for each in made]
+    assert one.find("res-people") == other.find("res-people")
+    assert kept is None or len([each for each in kept.iterdir() if not each.name.startswith(".")]) == 1
+
+
+def test_a_published_file_lays_itself_out_and_follows_what_becomes_of_it(workers: Pool, people: Path) -> None:
+    marks, of = MemoryMarks(), world.resource(contribution=2)
+    record = SourceRecord("people", "res-people", people.as_uri(), "parquet")
+    asked = world.prepare(world.plan(by=("region",)), of).parameters
+    layouts = shelf(workers, marks, None)
+
+    def book(layouts: Layouts, least: int | None = 1, clock: Clock = LATER) -> LaidSources:
+        return LaidSources(SourceLook(workers, None), layouts, marks, clock, least)
+
+    def form(laid: LaidSources) -> str:
+        with laid.source(record).open(["person", "region"], asked) as table:
+            return table.form
+
+    for unwanted in (book(layouts, None), book(layouts, 1 << 30), book(layouts, 1, SystemClock())):
+        unwanted.follow(record, [of])
+        assert form(unwanted) == "parquet"  # not at all, too small, written to just now
+    laid = book(layouts)
+    laid.follow(record, [of])
+    first = layouts.find("res-people")
+    assert form(laid) == FORM
+    laid.follow(record, [of])
+    assert layouts.find("res-people") == first
+    people.write_bytes(people.read_bytes())  # the same bytes are another state: nobody reads them to find out
+    assert form(laid) == "parquet"
+    laid.follow(record, [of])
+    assert form(laid) == FORM
+    assert layouts.find("res-people") != first
+    laid.release("res-people")
+    laid.follow(record, [of])
+    assert form(laid) == "parquet", "released by command"
+
+
+def test_what_was_laid_out_by_command_in_memory_is_laid_out_again_after_a_start(workers: Pool, people: Path) -> None:
+    marks, of = MemoryMarks(), world.resource()
+    record = SourceRecord("people", "res-people", people.as_uri(), "parquet")
+    before, after = shelf(workers, marks, None), shelf(workers, marks, None)
+    LaidSources(SourceLook(workers, None), before, marks, LATER).make(record, [of])
+    people.write_bytes(people.read_bytes())
+    laid = LaidSources(SourceLook(workers, None), before, marks, LATER)
+    held = before.find("res-people")
+    laid.follow(record, [of])
+    assert before.find("res-people") == held, "what is laid out by command stays"
+    LaidSources(SourceLook(workers, None), after, marks, LATER).follow(record, [of])
+    assert after.find("res-people") is not None

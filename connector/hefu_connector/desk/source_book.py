@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from hefu.envelope import new_id
-from hefu.errors import Conflict, Malformed, NotFound
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
 from hefu.identity import check_name
 from hefu_policies.goods.resource import Resource
 
@@ -45,8 +45,18 @@ class Lay(Protocol):
         """
         ...
 
+    def follow(self, source: SourceRecord, resources: Sequence[Resource]) -> None:
+        """Lay a published source out if that is wanted and not done: it is a file that is large enough and no command
+        said otherwise, or it was laid out by command and that is lost. May take as long as `make`, and raises as it.
+        """
+        ...
+
+    def release(self, resource: str) -> None:
+        """Forget what is laid out, and lay nothing out but by command."""
+        ...
+
     def drop(self, resource: str) -> None:
-        """Forget what is laid out."""
+        """Forget what is laid out, and what commands said of it."""
         ...
 
 
@@ -97,16 +107,32 @@ class SourceBook:
             Unavailable: as `Lay.make`.
         """
         held = self.find(name)
-        published = (each for each in self._products.all(held.resource) if each.state is ProductState.PUBLISHED)
-        described = [one for each in published for one in each.description.resources if one.id == held.resource]
+        described = self._described(held.resource)
         if not described:
             raise Conflict("source.undescribed", name=name)
         return self._lay.make(held, described)
 
+    def follow(self) -> None:
+        """Lay out every published source of which that is wanted and not done; called every few seconds.
+
+        Raises:
+            Unavailable: one cannot be laid out, or was altered; the others were seen to all the same.
+        """
+        failed: HefuError | None = None
+        for held in self._sources.all():
+            described = self._described(held.resource)
+            try:
+                if described:
+                    self._lay.follow(held, described)
+            except (Unavailable, Untrusted) as fault:
+                failed = fault
+        if failed is not None:
+            raise Unavailable(failed.code, detail=failed.detail)
+
     def release(self, name: str) -> SourceRecord:
         """Forget what is laid out of a source: questions read it as it is at the time. Raises NotFound."""
         held = self.find(name)
-        self._lay.drop(held.resource)
+        self._lay.release(held.resource)
         return held
 
     def remove(self, name: str) -> None:
@@ -138,6 +164,10 @@ class SourceBook:
     def all(self) -> Sequence[SourceRecord]:
         """All sources, by name."""
         return self._sources.all()
+
+    def _described(self, resource: str) -> list[Resource]:
+        published = (each for each in self._products.all(resource) if each.state is ProductState.PUBLISHED)
+        return [one for each in published for one in each.description.resources if one.id == resource]
 
 
 def check_options(options: Mapping[str, str]) -> None:

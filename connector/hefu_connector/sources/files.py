@@ -16,6 +16,21 @@ FORMS = ("csv", "parquet", "arrow", "file")
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What tells one state of a file from every other, without reading it.
+
+    Attributes:
+        mark: of this state; equal marks are one state, if the file was `quiet` when the first was taken.
+        size: bytes.
+        changed: seconds since 1970, when it was last written or replaced.
+    """
+
+    mark: str
+    size: int
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
 class FileSource:
     """One file. An adapter of `hefu_connector.ports.Source`.
 
@@ -43,3 +58,17 @@ class FileSource:
     def names(self) -> list[str]:
         """Nothing: the names stand in bytes that this process does not parse."""
         return []
+
+    def standing(self) -> Standing | None:
+        """How the file stands now; None where there is none.
+
+        LIMIT: a file system whose times are coarser than two seconds, or a program that sets them back, hides a change.
+        """
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        mark = "/".join(
+            str(each) for each in (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        )
+        return Standing(mark, found.st_size, max(found.st_mtime, found.st_ctime))
