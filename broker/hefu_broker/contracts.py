@@ -68,7 +68,7 @@ class Contracts:
             held = self._held(text(message.body, "negotiation"))
             if held is not None and self._repeated(held, message):
                 return held
-            if move is Move.REQUEST and not message.body.get("previous"):
+            if move in (Move.REQUEST, Move.OFFER) and not message.body.get("previous"):
                 talk = self._notary.start(message, caller, held)
             else:
                 talk = self._notary.step(message, caller, move, held)

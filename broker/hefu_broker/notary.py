@@ -17,12 +17,13 @@ from hefu.envelope import Signer, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
 from hefu.identity import Binding
 from hefu_policies.agreeing.changes import standing
-from hefu_policies.agreeing.contract import AGREEMENT, Agreement, ContractRequest, Sought, check_agreement
+from hefu_policies.agreeing.contract import AGREEMENT, Agreement, Sought, check_agreement
+from hefu_policies.agreeing.request import ContractRequest, OpeningOffer, check_acceptance, check_request, subject
 from hefu_policies.agreeing.signatories import check_signers
 from hefu_policies.bargaining import charter, rounds
 from hefu_policies.goods.product import Description, Offer
 from hefu_policies.states.lifecycle import ProductState
-from hefu_policies.states.negotiation import Move, Role, advance
+from hefu_policies.states.negotiation import Move, Role, State, advance
 
 from hefu_broker.ports import CatalogStore
 from hefu_broker.records import Listing, Talk
@@ -33,7 +34,6 @@ FINALIZED = "agreement.finalized"
 _PREFIX = "negotiation."
 _ID = re.compile(r"[a-z]{3}-[a-z0-9-]{16,60}\Z")
 _NEW = timedelta(minutes=15)  # how far an agreement's beginning may be from now
-# A negotiation begins with a request: what a provider offers of itself stands in the catalog.
 _MOVES = tuple(Move)
 
 
@@ -64,22 +64,36 @@ class Notary:
         }
 
     def start(self, message: Statement, caller: Binding, held: Talk | None) -> Talk:
-        """A new negotiation from a consumer's verified request.
+        """A new negotiation from a consumer's verified request, or from a provider's offer to a named consumer.
 
         Raises:
             Conflict: the id is used, or the product is another version by now.
             NotFound: there is no such offer for this consumer.
+            Refused: whoever begins, or the consumer it is begun with, has not the role for it.
         """
-        request = ContractRequest.of(message.body)
-        if held is not None:  # an id is never used again, and a further request names the messages before it
+        if held is not None:  # an id is never used again, and a further message names those before it
             raise Conflict("negotiation.taken")
-        _check_prefix(request.negotiation, "neg-")
-        state = advance(None, Role.CONSUMER, Move.REQUEST)
+        if move_of(message) is Move.OFFER:
+            return self._offered_first(OpeningOffer.of(message.body), message, caller)
+        request = ContractRequest.of(message.body)
         self._trust.participant(caller, "consumer")
         if (request.consumer, request.connector) != (caller.participant, caller.connector):
             raise Refused("identity.mismatch", found=caller.participant, expected=request.consumer)
         if request.previous:
             raise Conflict("negotiation.previous")
+        return self._begun(request, message, advance(None, Role.CONSUMER, Move.REQUEST))
+
+    def _offered_first(self, opening: OpeningOffer, message: Statement, caller: Binding) -> Talk:
+        self._trust.participant(caller, "provider")
+        if opening.provider != caller.participant:
+            raise Refused("identity.mismatch", found=caller.participant, expected=opening.provider[:64])
+        self._trust.directory.check_active(opening.consumer, self._trust.clock.now())
+        if "consumer" not in self._trust.directory.roles(opening.consumer):
+            raise Refused("permission.role", role="consumer")
+        return self._begun(opening.subject, message, advance(None, Role.PROVIDER, Move.OFFER))
+
+    def _begun(self, request: ContractRequest, message: Statement, state: State) -> Talk:
+        _check_prefix(request.negotiation, "neg-")
         talk = Talk(
             id=request.negotiation,
             consumer=request.consumer,
@@ -162,8 +176,7 @@ class Notary:
                 charter.check_terms(self._trust.directory.charter, offer, changes)
 
     def _request(self, held: Talk, message: Statement, caller: Binding) -> Talk:
-        first = ContractRequest.of(held.messages[0].body)
-        request = rounds.check_request(first, message)
+        request = check_request(subject(held.messages), message)
         if request.connector != caller.connector:
             raise Refused("identity.mismatch", found=caller.connector, expected=request.connector[:64])
         return self._round(held, message)
@@ -183,8 +196,10 @@ class Notary:
         charter.check_terms(self._trust.directory.charter, offer, standing((message,)))
         return held
 
-    def _accept(self, held: Talk, message: Statement, _: Binding) -> Talk:
-        members(message.body, "negotiation", "previous")
+    def _accept(self, held: Talk, message: Statement, caller: Binding) -> Talk:
+        found = check_acceptance(subject(held.messages), message)
+        if found.connector and found.connector != caller.connector:
+            raise Refused("identity.mismatch", found=caller.connector, expected=found.connector[:64])
         return held
 
     def _agree(self, held: Talk, message: Statement, caller: Binding) -> Talk:

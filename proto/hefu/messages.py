@@ -1568,6 +1568,11 @@ _NEGOTIATION: dict[str, Message] = {
         "Nothing is signed; see who else has the key.",
         "协商 {negotiation} 中有一条以本参与方名义发出、但并非本连接器所写的消息。不会签署任何内容；请查明还有谁持有该密钥。",
     ),
+    "negotiation.purpose": _m(
+        "The provider began negotiation {negotiation}, and does not know what you would use its data for. Name it: "
+        "--purpose dpv:ScientificResearch",
+        "协商 {negotiation} 由提供方发起，对方尚不知您的使用目的。请指明：--purpose dpv:ScientificResearch",
+    ),
     "negotiation.no_turn": _m(
         "Negotiation {negotiation} is {state}: it is not your turn. Look at it: hefu contract show {negotiation}",
         "协商 {negotiation} 处于 {state} 状态，尚未轮到您。请执行 hefu contract show {negotiation} 查看。",

@@ -30,6 +30,7 @@ from hefu_policies.agreeing.contract import (
     Visibility,
     agreement_from,
 )
+from hefu_policies.agreeing.request import OpeningOffer
 from hefu_policies.budget import Budget
 from hefu_policies.library import template
 from sqlalchemy import text
@@ -280,6 +281,16 @@ class Deal:
             purpose="dpv:ScientificResearch",
         )
         return self.consumer.says("negotiation.requested", request.body() | changes)
+
+    def opening_body(self, terms: dict[str, str]) -> Object:
+        return OpeningOffer(
+            self.id, self.provider.id, self.consumer.id, str(self.product.body["product"]), self.product.digest(),
+            "off-research", self.terms(terms),
+        ).body()  # fmt: skip
+
+    def opening(self, terms: dict[str, str], **changes: Any) -> bytes:
+        """The provider begins, with an offer to the consumer."""
+        return self.provider.says("negotiation.offered", self.opening_body(terms) | changes)
 
     def counter_request(self, terms: dict[str, str], **changes: Any) -> bytes:
         """A further request on other terms, as a person would write them."""

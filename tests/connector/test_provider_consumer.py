@@ -124,7 +124,7 @@ def test_an_offer_with_manual_approval_waits_for_a_person(pair: Pair) -> None:
     asked = pair.consumer.consumer.request(pair.product, "off-manual", PURPOSE, "rui")
     (waiting,) = eventually(pair.provider.provider.waiting)
     assert (waiting.id, waiting.request.consumer) == (asked.id, "pharma-b")
-    assert waiting.requested.actor == {"kind": "person", "user": "rui"}
+    assert waiting.opening.actor == {"kind": "person", "user": "rui"}
     pair.provider.provider.approve(asked.id)
     held = eventually(
         lambda: [each for each in pair.consumer.agreements.all() if each.agreement.negotiation == asked.id]

@@ -22,6 +22,7 @@ from hefu_policies.agreeing.changes import (
     terms_of,
 )
 from hefu_policies.agreeing.contract import Agreement, ContractRequest, agreement_from, check_agreement
+from hefu_policies.agreeing.request import check_request
 from hefu_policies.bargaining import charter, rounds
 from hefu_policies.bargaining.haggling import Order, Verdict, answer, meet, order, orders
 from hefu_policies.deciding.decision import Request, decide
@@ -349,11 +350,11 @@ def test_history_tells_who_changed_what_from_what_to_what(
 def test_a_further_request_repeats_the_first_in_all_but_its_terms(
     request_body: ContractRequest, table: list[Statement], member: str
 ) -> None:
-    rounds.check_request(request_body, table[2])
+    check_request(request_body, table[2])
     other = "sha256:" + "1" * 64 if member == "description" else "dpv:Marketing"
     body = table[2].body | {member: other}
     with pytest.raises(Conflict):
-        rounds.check_request(request_body, said("negotiation.requested", body, "pharma-b"))
+        check_request(request_body, said("negotiation.requested", body, "pharma-b"))
 
 
 def test_there_are_no_more_than_five_rounds(description: Description, offer: Offer, table: list[Statement]) -> None:

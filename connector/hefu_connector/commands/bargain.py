@@ -1,9 +1,10 @@
-"""``hefu contract queue, counter, accept, reject, history``: terms that go to and fro until both sides agree."""
+"""``hefu contract offer, queue, counter, accept, reject, history``: terms go to and fro until both sides agree."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hefu.commands import Cell, Output, pick
@@ -35,23 +36,15 @@ _VERDICTS = {
 
 def add(group: Any, document: Callable[[control_pb2.Contract], dict[str, object]], next_step: Told) -> None:
     """Add the subcommands to those of ``hefu contract``."""
-
-    def queue(arguments: argparse.Namespace) -> int:
-        return _queue(arguments, document)
-
-    def counter(arguments: argparse.Namespace) -> int:
-        return _counter(arguments, document, next_step)
-
-    def accept(arguments: argparse.Namespace) -> int:
-        return _accept(arguments, document, next_step)
-
-    def reject(arguments: argparse.Namespace) -> int:
-        return _reject(arguments, document)
-
-    command(group, "queue", "list what waits for your decision: requests, and counter-offers to your own", queue)
+    told: dict[str, Any] = {"document": document, "next_step": next_step}
+    counter, accept = partial(_counter, **told), partial(_accept, **told)
+    reject = partial(_reject, document=document)
+    _may_offer(command(group, "offer", "offer a product of yours to a named consumer", partial(_offer, **told)))
+    queue = partial(_queue, document=document)
+    command(group, "queue", "list what waits for your decision: requests, offers and counter-offers", queue)
     for name, help_, run in (
         ("counter", "answer a request or a counter-offer with other terms", counter),
-        ("accept", "accept a provider's counter-offer as it stands", accept),
+        ("accept", "accept a provider's offer or counter-offer as it stands", accept),
         ("reject", "end a negotiation that waits for you", reject),
         ("history", "show every round: who, when, what, before and after", _history),
     ):
@@ -59,8 +52,18 @@ def add(group: Any, document: Callable[[control_pb2.Contract], dict[str, object]
         one.add_argument("contract", help="id of the negotiation (neg-…)")
         if run is counter:
             may_set(one, "a term and its new value; the others stay as the other side has them", required=True)
+        if run in (counter, accept):
+            one.add_argument("--purpose", default="", help="what for; where the provider began with an offer to you")
         if run in (counter, reject):
             one.add_argument("--reason", default="", help="why, in a sentence; the other party has it")
+
+
+def _may_offer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("product", help="the product's id, such as prd-…")
+    parser.add_argument("--to", required=True, metavar="NAME", help="the consumer to whom you offer it")
+    parser.add_argument("--offer", default="", help="the offer; may be left out where the product has one only")
+    may_set(parser, "another term than the published offer's, for this consumer alone")
+    parser.add_argument("--reason", default="", help="why, in a sentence; the other party has it")
 
 
 def may_set(parser: argparse.ArgumentParser, help_: str, *, required: bool = False) -> None:
@@ -161,10 +164,12 @@ def _queue(arguments: argparse.Namespace, document: Callable[[control_pb2.Contra
     if mine:
         one = short(mine[0].name)
         provides = mine[0].state == control_pb2.Contract.STATE_REQUESTED
-        yes = "approve" if provides else "accept"
+        yes = f"{'approve' if provides else 'accept'} {one}"
+        unasked = not (provides or mine[0].purpose)
+        what, zh = (" --purpose IRI", " --purpose 目的") if unasked else ("", "")
         output.say(
-            f"\nNext: hefu contract {yes} {one}, or counter {one} --set NAME=VALUE, or reject {one} --reason WHY",
-            f"\n下一步：hefu contract {yes} {one}，或 counter {one} --set 名称=值，或 reject {one} --reason 原因",
+            f"\nNext: hefu contract {yes}{what}, or counter {one}{what} --set NAME=VALUE, or reject {one} --reason WHY",
+            f"\n下一步：hefu contract {yes}{zh}，或 counter {one}{zh} --set 名称=值，或 reject {one} --reason 原因",
         )
     return 0
 
@@ -183,11 +188,31 @@ def _queued(output: Output, contract: control_pb2.Contract) -> tuple[Cell, ...]:
     other = contract.consumer if provides else contract.provider
     asked = "; ".join(f"{each.name} {each.before} → {each.after}" for each in contract.terms)
     plain = word(output, "the offer as it stands", "按报价原样")
-    judged = verdict(output, contract) or word(output, "a counter-offer", "还价")
+    answer = word(output, "a counter-offer", "还价") if contract.round else word(output, "an offer to you", "主动报价")
+    judged = verdict(output, contract) or answer
     return (
         short(contract.name), contract.round, other, short(contract.product), asked or plain, judged,
         show.when(contract.waiting.since_time),
     )  # fmt: skip
+
+
+def _offer(
+    arguments: argparse.Namespace, document: Callable[[control_pb2.Contract], dict[str, object]], next_step: Told
+) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    request = control_pb2.OfferContractRequest(
+        product=named("products", arguments.product), offer=arguments.offer, consumer=arguments.to,
+        terms=terms(arguments.set), reason=arguments.reason,
+    )  # fmt: skip
+    with control(arguments) as stub:
+        made = call(stub.OfferContract, request)
+    output.data(document(made))
+    output.say(f"Offered to {made.consumer}: {short(made.name)}.", f"已向 {made.consumer} 报价：{short(made.name)}。")
+    output.table(change_headings(output), change_rows(output, made.terms))
+    next_step(output, made)
+    return 0
 
 
 def _counter(
@@ -197,8 +222,9 @@ def _counter(
 
     output = Output.of(arguments)
     request = control_pb2.CounterContractRequest(
-        name=named("negotiations", arguments.contract), terms=terms(arguments.set), reason=arguments.reason
-    )
+        name=named("negotiations", arguments.contract), terms=terms(arguments.set), reason=arguments.reason,
+        purpose=arguments.purpose,
+    )  # fmt: skip
     with control(arguments) as stub:
         made = call(stub.CounterContract, request)
     output.data(document(made))
@@ -216,7 +242,7 @@ def _accept(
     output = Output.of(arguments)
     with control(arguments) as stub:
         name = named("negotiations", arguments.contract)
-        made = call(stub.AcceptContract, control_pb2.AcceptContractRequest(name=name))
+        made = call(stub.AcceptContract, control_pb2.AcceptContractRequest(name=name, purpose=arguments.purpose))
         made = call(stub.GetContract, control_pb2.GetContractRequest(name=made.name, wait_seconds=5), 40.0)
     output.data(document(made))
     output.say(f"Accepted: {short(made.name)}.", f"已接受：{short(made.name)}。")

@@ -13,9 +13,10 @@ from types import MappingProxyType
 
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
-from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies.agreeing.changes import changed_in, read
-from hefu_policies.agreeing.contract import PUBLISHED, ContractRequest, Sought, check_agreement
+from hefu_policies.agreeing.contract import PUBLISHED, Sought, check_agreement
+from hefu_policies.agreeing.request import ContractRequest
 from hefu_policies.bargaining import charter
 from hefu_policies.bargaining.rounds import MOST_ROUNDS, asked
 from hefu_policies.goods.product import Description, Offer
@@ -192,12 +193,13 @@ class Consumer:
         return Sought(statement.issuer, found.description.product, statement.digest(), offer.id)
 
     def purpose(self, negotiation: str) -> str:
-        """The purpose this connector named in a negotiation; empty if it began none of that id."""
-        said = self._pen.said(negotiation, Move.REQUEST)
-        return ContractRequest.of(said.body).purpose if said else ""
+        """The purpose this connector named in a negotiation; empty if it named none in one of that id."""
+        asked = self._pen.said(negotiation, Move.REQUEST), self._pen.said(negotiation, Move.REQUEST, 1)
+        said = next(filter(None, (*asked, self._pen.said(negotiation, Move.ACCEPT))), None)
+        return str(said.body.get("purpose", "")) if said is not None else ""
 
     def offers(self) -> list[Negotiation]:
-        """Counter-offers that wait for this consumer's answer, oldest first.
+        """Offers and counter-offers that wait for this consumer's answer, oldest first.
 
         Raises:
             Unavailable: the broker is away.
@@ -208,12 +210,15 @@ class Consumer:
                 found.append(self._read(progress))
         return found[::-1]
 
-    def counter(self, negotiation: str, texts: Mapping[str, str], user: str = "") -> Progress:
-        """Answer a counter-offer with other terms; what is not named stays as the counter-offer has it.
+    def counter(self, negotiation: str, texts: Mapping[str, str], user: str = "", purpose: str = "") -> Progress:
+        """Answer an offer with other terms; what is not named stays as the offer on the table has it.
+
+        Args:
+            purpose: what for; needed, and only taken, where this consumer has said nothing in the negotiation yet.
 
         Raises:
-            NotFound, Malformed: a name or a value is none that the offer can have.
-            Conflict: no counter-offer waits, or there were too many rounds.
+            NotFound, Malformed: a name or a value is none that the offer can have, or the purpose is missing.
+            Conflict: no offer waits, or there were too many rounds.
         """
         found = self._offered(negotiation)
         if asked(found.messages) >= MOST_ROUNDS:
@@ -222,14 +227,30 @@ class Consumer:
         changes = {**found.changes, **read(offer, texts)}
         changed_in(description, offer, changes)
         charter.check_terms(self._chartered(), offer, changes)
-        again = replace(found.request, changes=changes, previous=found.previous)
+        again = replace(self._speaking(found, purpose), changes=changes, previous=found.previous)
         return self._pen.send(found, Move.REQUEST, again.body, user)
 
-    def accept(self, negotiation: str, user: str = "") -> Progress:
-        """Accept a counter-offer as it stands; raises as `counter`."""
+    def accept(self, negotiation: str, user: str = "", purpose: str = "") -> Progress:
+        """Accept an offer as it stands; arguments and errors as of `counter`."""
         found = self._offered(negotiation)
         self._terms(found)
-        return self._pen.send(found, Move.ACCEPT, dict, user)
+        return self._accept(found, purpose, user)
+
+    def _accept(self, negotiation: Negotiation, purpose: str, user: str = "") -> Progress:
+        said = self._speaking(negotiation, purpose)
+        new = () if negotiation.request.is_answered else ("connector", "purpose")
+        return self._pen.send(negotiation, Move.ACCEPT, lambda: {each: getattr(said, each) for each in new}, user)
+
+    def _speaking(self, negotiation: Negotiation, purpose: str) -> ContractRequest:
+        """What is negotiated, with this consumer's connector and purpose: named in its first message, and for good."""
+        request = negotiation.request
+        if request.is_answered:
+            if purpose and purpose != request.purpose:
+                raise Conflict("negotiation.differs", where="purpose")
+            return request
+        if not purpose:
+            raise Malformed("negotiation.purpose", negotiation=negotiation.id)
+        return replace(request, connector=self._author.connector, purpose=purpose)
 
     def withdraw(self, negotiation: str, reason: str, user: str = "") -> Progress:
         """End a negotiation of this consumer.
@@ -252,14 +273,21 @@ class Consumer:
             self._consider(self._read(progress))
             return
         if progress.state is State.OFFERED:
-            self._pen.resume(self._read(progress))
+            self._hear(self._read(progress))
         self._agreements.settle(progress)
+
+    def _hear(self, negotiation: Negotiation) -> None:
+        """Take an offer in: send what was decided on it and never left, or let it wait for a person."""
+        self._pen.check_own(negotiation)
+        if not self._pen.resume(negotiation):
+            self._describe(negotiation.request)
 
     def _read(self, progress: Progress) -> Negotiation:
         found = negotiating.read(progress, self._trust, self._author.space)
         asked = self._pen.said(found.id, Move.REQUEST)
-        # Only what this connector asked, by the bytes it kept, is ever answered.
-        if asked is None or asked.payload != found.requested.payload:
+        # Only what a provider offered to us, or this connector asked, by the bytes it kept, is ever answered.
+        ours = asked is not None and asked.payload == found.opening.payload
+        if found.request.consumer != self._author.participant or not (ours or found.is_offered):
             raise NotFound("resource.not_found", what="negotiation", name=progress.id)
         return found
 
@@ -272,7 +300,7 @@ class Consumer:
 
     def _terms(self, negotiation: Negotiation) -> tuple[Description, Offer]:
         """What is negotiated, once it is sure that it can be had on the terms on the table."""
-        description = Description.of(self._read_before(negotiation.request.description).body)
+        description = Description.of(self._describe(negotiation.request).body)
         offer = description.offer(negotiation.request.offer)
         if offer is None:
             raise NotFound("offer.not_found", product=description.product, offer=negotiation.request.offer)
@@ -301,7 +329,7 @@ class Consumer:
         request, rounds = negotiation.request, negotiation.rounds
         description, *further = [self._read_before(each.description) for each in request.sought]
         derived = check_agreement(
-            agreement, description, negotiation.requested, log=self._origin, rounds=rounds, further=further
+            agreement, description, negotiation.opening, log=self._origin, rounds=rounds, further=further
         )
         self._terms(negotiation)
         for sought, statement in zip(request.further, further, strict=True):
@@ -309,7 +337,17 @@ class Consumer:
             if offer is not None:
                 charter.check_offer(self._chartered(), offer)
         signers = request.parties[:-1]
-        check_before_signing(derived, agreement, negotiation.requested, signers, self._author, self._trust)
+        check_before_signing(derived, agreement, negotiation.opening, signers, self._author, self._trust)
+
+    def _describe(self, request: ContractRequest) -> Statement:
+        """The description version that is negotiated: kept already, or what the catalog has now, verified and kept."""
+        found = self.described(request.description)
+        if found is None:
+            found = self._current(request.product).listing.description
+            if (found.digest(), found.issuer) != (request.description, request.provider):
+                raise Conflict("negotiation.differs", where="description")
+            shelf.keep(self._marks, found)
+        return found
 
     def _read_before(self, digest: str) -> Statement:
         found = self.described(digest)

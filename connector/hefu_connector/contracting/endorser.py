@@ -118,16 +118,16 @@ class Endorser:
         request, offered = negotiation.request, negotiation.agreement
         if offered is None:
             raise Untrusted("negotiation.broken", negotiation=negotiation.id, where="agreement")
-        self._trust.check(request.consumer, *(each.key for each in negotiation.requested.signatures))
+        self._trust.check(request.consumer, *(each.key for each in negotiation.opening.signatures))
         if "consumer" not in self._trust.roles(request.consumer):
             raise Refused("permission.role", role="consumer")
         automatic = self._check_own(negotiation)
         description, *further = map(self._shelf.fetch, request.sought)
         derived = check_agreement(
-            offered, description, negotiation.requested, log=self._origin, further=further
+            offered, description, negotiation.opening, log=self._origin, further=further
         )  # fmt: skip
         signers = request.parties[: len(offered.signatures)]
-        check_before_signing(derived, offered, negotiation.requested, signers, self._author, self._trust)
+        check_before_signing(derived, offered, negotiation.opening, signers, self._author, self._trust)
         return automatic
 
     def _check_own(self, negotiation: Negotiation) -> bool:

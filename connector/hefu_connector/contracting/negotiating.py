@@ -15,8 +15,9 @@ from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
 from hefu_policies.agreeing.changes import standing
-from hefu_policies.agreeing.contract import AGREEMENT, ContractRequest
-from hefu_policies.bargaining.rounds import CounterOffer, check_request
+from hefu_policies.agreeing.contract import AGREEMENT
+from hefu_policies.agreeing.request import ContractRequest, OpeningOffer, is_opening, subject
+from hefu_policies.bargaining.rounds import check_message
 from hefu_policies.states.negotiation import TABLE, Move, Role, State, advance, is_final
 
 from hefu_connector.brokerage import Negotiations, Progress
@@ -49,14 +50,15 @@ class Negotiation:
 
     Attributes:
         state: what its messages lead to.
-        request: read from the consumer's first message, `requested`.
+        opening: the first message: the consumer's request, or the provider's offer to it.
+        request: what is negotiated (`hefu_policies.agreeing.request.subject`).
         changes: the terms on the table, as changes of the offer: those of the newest request or counter-offer.
         agreement: as the newest message that carries it has it; its signatures are still to be verified.
     """
 
     id: str
     state: State
-    requested: Statement
+    opening: Statement
     request: ContractRequest
     messages: tuple[Statement, ...]
     agreement: Statement | None = None
@@ -71,8 +73,13 @@ class Negotiation:
         return standing(self.messages)
 
     @property
+    def is_offered(self) -> bool:
+        """Whether its provider began it."""
+        return is_opening(self.messages)
+
+    @property
     def rounds(self) -> tuple[Statement, ...]:
-        """What was said after the first request and before the agreement."""
+        """What was said after the first message and before the agreement."""
         said = [each for each in self.messages if _move(each) in _HAGGLING]
         return tuple(said[1:])
 
@@ -98,14 +105,13 @@ def read(progress: Progress, trust: Trust, space: str) -> Negotiation:
     """
     if not 0 < len(progress.messages) <= _MOST_MESSAGES:
         raise Untrusted("negotiation.broken", negotiation=progress.id, where="messages")
-    requested = progress.messages[0]
-    request = ContractRequest.of(requested.expect(_type(Move.REQUEST)).body)
+    request = subject(progress.messages[:1])
     parties = dict.fromkeys(request.endorsers, Role.ENDORSER)
     parties |= {request.consumer: Role.CONSUMER, request.provider: Role.PROVIDER}
     state: State | None = None
     earlier: list[Json] = []
     agreement: Statement | None = None
-    for message in progress.messages:
+    for place, message in enumerate(progress.messages):
         role = parties.get(message.issuer)
         _hold(progress, "space", message.space == space)
         _hold(progress, "id", message.body.get("negotiation") == progress.id)
@@ -114,12 +120,13 @@ def read(progress: Progress, trust: Trust, space: str) -> Negotiation:
             raise Untrusted("negotiation.broken", negotiation=progress.id, where="issuer")
         trust.verify(message)
         state = advance(state, role, _move(message))
-        _check_round(request, message)
+        check_message(progress.messages[:place], message)
         agreement = agreement_in(message) or agreement
         earlier.append(message.digest())
     if state is None:
         raise Untrusted("negotiation.broken", negotiation=progress.id, where="messages")
-    return Negotiation(progress.id, state, requested, request, progress.messages, agreement)
+    request = subject(progress.messages)
+    return Negotiation(progress.id, state, progress.messages[0], request, progress.messages, agreement)
 
 
 class Pen:
@@ -207,10 +214,11 @@ class Pen:
         """The message this connector sent as that move, or None."""
         return said(self._marks, negotiation, move, place)
 
-    def begin(self, request: ContractRequest, user: str) -> Progress:
-        """Send a consumer's first message."""
-        message = self.author.say(_type(Move.REQUEST), request.body(), user=user)
-        self._marks.advance(Mark(_said(request.negotiation, Move.REQUEST), 1, message.to_bytes().decode()))
+    def begin(self, first: ContractRequest | OpeningOffer, user: str) -> Progress:
+        """Send the first message of a negotiation: a consumer's request, or a provider's offer."""
+        move = Move.OFFER if isinstance(first, OpeningOffer) else Move.REQUEST
+        message = self.author.say(_type(move), first.body(), user=user)
+        self._marks.advance(Mark(_said(first.negotiation, move), 1, message.to_bytes().decode()))
         faults.point("negotiation.kept")
         return self._negotiations.advance(message)
 
@@ -324,14 +332,6 @@ def agreement_in(message: Statement) -> Statement | None:
 def _said(negotiation: str, move: Move, place: int = 0) -> str:
     several = move in (Move.REQUEST, Move.OFFER) and place > 0
     return f"said/{negotiation}/{move.value}" + (f"/{place}" if several else "")
-
-
-def _check_round(first: ContractRequest, message: Statement) -> None:
-    match _move(message):
-        case Move.REQUEST:
-            check_request(first, message)
-        case Move.OFFER:
-            CounterOffer.of(message.body)
 
 
 def _type(move: Move) -> str:

@@ -14,12 +14,13 @@ from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu_policies.agreeing.agreement import Agreement
-from hefu_policies.agreeing.changes import changed_in, read
+from hefu_policies.agreeing.changes import changed_in, read, standing
 from hefu_policies.agreeing.contract import AGREEMENT, agreement_from
+from hefu_policies.agreeing.request import LONGEST_REASON, OpeningOffer
 from hefu_policies.agreeing.signatories import check_signed
 from hefu_policies.bargaining import charter
 from hefu_policies.bargaining.haggling import Verdict, answer
-from hefu_policies.bargaining.rounds import LONGEST_REASON, MOST_ROUNDS, PREFIX
+from hefu_policies.bargaining.rounds import MOST_ROUNDS, PREFIX
 from hefu_policies.goods.product import Offer
 from hefu_policies.states.negotiation import Move, State
 
@@ -130,8 +131,43 @@ class Provider(Offerings):
         charter.check_terms(self._chartered(), offer, changes)
         return self._answer(found, changes, reason, user)
 
+    def propose(
+        self, product: str, offer: str, consumer: str, texts: Mapping[str, str], reason: str = "", user: str = ""
+    ) -> Progress:
+        """Begin a negotiation: offer a product to a named consumer, as published or on terms for it alone.
+
+        Args:
+            offer: a published one; may be empty where the product has one only.
+            texts: other terms, by the name of an operand or member; of the consumer's acceptance an agreement is made.
+
+        Raises:
+            NotFound: no such product or offer, or it is not for this consumer; or the offer has no such term.
+            Malformed: a term has another form, or the product cannot be had on these terms.
+            Conflict: the product is not offered any more, or the offer is not named and there are several.
+            Refused: the other is no consumer, or the terms are not as the space's charter allows.
+            Unauthenticated: the consumer may not act.
+            Unavailable: the broker is away.
+        """
+        description, chosen = self.offered(product, offer)
+        check_shown(description, chosen.id, consumer, self._trust, self._author.clock.now())
+        self._check_role(consumer)
+        changes = read(chosen, texts)
+        changed_in(description, chosen, changes)
+        charter.check_terms(self._chartered(), chosen, changes)
+        opening = OpeningOffer(
+            negotiation=new_id("neg"),
+            provider=self._author.participant,
+            consumer=consumer,
+            product=description.product,
+            description=self.product(product).statement.digest(),
+            offer=chosen.id,
+            changes=changes,
+            reason=reason[:LONGEST_REASON],
+        )
+        return self._pen.begin(opening, user)
+
     def refuse(self, negotiation: str, reason: str, user: str = "") -> Progress:
-        """End a negotiation with a reason for the consumer; raises as `approve`."""
+        """End a negotiation, or take an offer back, with a reason for the consumer; raises as `approve`."""
         found = self._read(negotiating.find(self._negotiations, negotiation))
         return self._pen.terminate(found, "negotiation.refused", reason, user)
 
@@ -169,12 +205,19 @@ class Provider(Offerings):
                 return
             limits = self._limits(negotiation, offer)
             found = answer(offer, negotiation.changes, limits.changes)
-            if found.verdict is not Verdict.BEYOND:
+            if found.verdict is not Verdict.BEYOND or self._offered_before(negotiation, offer):
                 self._agree(negotiation)
             elif limits.beyond == COUNTER:
                 if found.counter is None:
                     raise Refused("negotiation.beyond", keys=", ".join(found.beyond)[:400])
                 self._answer(negotiation, found.counter, "")
+
+    def _offered_before(self, negotiation: Negotiation, offer: Offer) -> bool:
+        """Whether what is asked permits no more than what this provider itself offered last."""
+        said = [each for each in negotiation.messages if _is_offer(each)]
+        if not said:
+            return False
+        return answer(offer, negotiation.changes, standing(said)).verdict is not Verdict.BEYOND
 
     def _conclude(self, negotiation: Negotiation) -> None:
         """Agree to what the consumer accepted: a counter-offer that this connector made."""
@@ -200,8 +243,11 @@ class Provider(Offerings):
 
     def _check_consumer(self, negotiation: Negotiation) -> None:
         newest = [each for each in negotiation.messages if each.issuer == negotiation.request.consumer][-1]
-        self._trust.check(negotiation.request.consumer, *(each.key for each in newest.signatures))
-        if "consumer" not in self._trust.roles(negotiation.request.consumer):
+        self._check_role(negotiation.request.consumer, *(each.key for each in newest.signatures))
+
+    def _check_role(self, consumer: str, *keys: str) -> None:
+        self._trust.check(consumer, *keys)
+        if "consumer" not in self._trust.roles(consumer):
             raise Refused("permission.role", role="consumer")
 
     def _terms(self, negotiation: Negotiation) -> Offer:
@@ -246,7 +292,7 @@ class Provider(Offerings):
     def _draw_up(self, negotiation: Negotiation) -> Object:
         agreement = agreement_from(
             self._current(negotiation).statement,
-            negotiation.requested,
+            negotiation.opening,
             agreement=new_id("agr"),
             strategy=new_id("str"),
             connector=self._author.connector,

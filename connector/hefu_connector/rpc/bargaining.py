@@ -42,6 +42,15 @@ class BargainingCalls:
         """The contract as it stands."""
         raise NotImplementedError
 
+    def OfferContract(
+        self, request: control_pb2.OfferContractRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Contract:
+        """Offer a product to a named consumer."""
+        made = self._provider.propose(
+            _id(request.product), request.offer, request.consumer, dict(request.terms), request.reason, self._user
+        )
+        return self._contract(made.id)
+
     def CounterContract(
         self, request: control_pb2.CounterContractRequest, context: grpc.ServicerContext
     ) -> control_pb2.Contract:
@@ -50,15 +59,15 @@ class BargainingCalls:
         if self._tables.provides(id_):
             self._provider.counter(id_, texts, request.reason, self._user)
         else:
-            self._consumer.counter(id_, texts, self._user)
+            self._consumer.counter(id_, texts, self._user, request.purpose)
         return self._contract(id_)
 
     def AcceptContract(
         self, request: control_pb2.AcceptContractRequest, context: grpc.ServicerContext
     ) -> control_pb2.Contract:
-        """Accept a counter-offer."""
+        """Accept an offer or counter-offer."""
         id_ = _id(request.name)
-        self._consumer.accept(id_, self._user)
+        self._consumer.accept(id_, self._user, request.purpose)
         return self._contract(id_)
 
     def ListContractRounds(

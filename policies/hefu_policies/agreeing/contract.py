@@ -1,4 +1,4 @@
-"""Contracts: how an agreement follows from a product, an offer and a request.
+"""Contracts: how an agreement follows from a product, an offer, and the messages of its negotiation.
 
 The provider derives the agreement with `agreement_from`, the consumer derives it again and compares
 (`check_agreement`): neither can slip anything in. The values stand in `hefu_policies.agreeing.agreement` (Party,
@@ -9,11 +9,10 @@ Column, Privacy); their names can be imported from here too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
 from hefu import canonical
-from hefu.canonical import Json, Object
+from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Untrusted
 
@@ -21,7 +20,8 @@ from hefu_policies import odrl
 from hefu_policies.agreeing.agreement import Agreement, Party, Strategy
 from hefu_policies.agreeing.changes import changed_in, standing
 from hefu_policies.agreeing.joint import NOBODY, PUBLISHED, STRATEGY_PREFIX, Answering, Sought, check_shown, complete
-from hefu_policies.agreeing.signatories import MOST_PARTIES, PartyKey
+from hefu_policies.agreeing.request import REQUESTED, ContractRequest, is_opening, subject
+from hefu_policies.agreeing.signatories import PartyKey
 from hefu_policies.goods.product import (
     Codes,
     Description,
@@ -30,7 +30,6 @@ from hefu_policies.goods.product import (
     Visibility,
 )  # fmt: skip
 from hefu_policies.goods.resource import Bounds, Column, Fact, Privacy, Resource
-from hefu_policies.reading import Place, check_digest, unique, wrong
 
 __all__ = [
     "AGREEMENT", "PUBLISHED", "REQUESTED", "Agreement", "Answering", "Bounds", "Codes", "Column", "ContractRequest",
@@ -38,88 +37,12 @@ __all__ = [
     "Visibility", "agreement_from", "check_agreement",
 ]  # fmt: skip
 
-REQUESTED = "negotiation.requested"
 AGREEMENT = "agreement"
-_LATER = ("further", "service")  # absent where they are empty, so that older requests keep their bytes
-_STRUCTURED = ("changes", "previous", "further")
-
-
-@dataclass(frozen=True, slots=True)
-class ContractRequest:
-    """The body of `negotiation.requested`: a consumer asks for an agreement under an offer, perhaps on other terms.
-
-    Attributes:
-        connector: the consumer's.
-        description: the digest of the description version it read.
-        purpose: what for, a concept such as ``dpv:ScientificResearch``; declared, not provable.
-        changes: what it asks for instead of the offer's terms (`hefu_policies.agreeing.changes`); empty for the offer
-            as it is.
-        previous: the digests of the messages before; none in the first request.
-        further: offers of further providers, where the agreement is to be one of several; then as they stand.
-        service: a participant that carries out joint computations; empty where there is none.
-    """
-
-    negotiation: str
-    provider: str
-    consumer: str
-    connector: str
-    product: str
-    description: str
-    offer: str
-    purpose: str
-    changes: Object = field(default_factory=dict)
-    previous: tuple[str, ...] = ()
-    further: tuple[Sought, ...] = ()
-    service: str = ""
-
-    def __post_init__(self) -> None:
-        check_digest(self.description, "request.description")
-        if self.provider == self.consumer:
-            wrong("request.provider", "another participant than the consumer")
-        unique(self.parties, "request.further")
-        if len(self.parties) > MOST_PARTIES:
-            wrong("request.further", f"at most {MOST_PARTIES} parties")
-        if self.changes and self.further:
-            wrong("request.changes", "none: of several providers each offer is taken as it stands")
-
-    @property
-    def parties(self) -> tuple[str, ...]:
-        """Everybody who will sign, in the order of the agreement's parties."""
-        return (self.provider, *self.endorsers, self.consumer)
-
-    @property
-    def endorsers(self) -> tuple[str, ...]:
-        """All parties but the first provider and the consumer."""
-        return (*(each.provider for each in self.further), *([self.service] if self.service else []))
-
-    @property
-    def sought(self) -> tuple[Sought, ...]:
-        """What is asked of every provider, the first one's first."""
-        return (Sought(self.provider, self.product, self.description, self.offer), *self.further)
-
-    def body(self) -> Object:
-        """The body of the `negotiation.requested` statement."""
-        texts: Object = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _LATER}
-        further: Object = {"further": [each.body() for each in self.further]} if self.further else {}
-        service: Object = {"service": self.service} if self.service else {}
-        return texts | {"changes": dict(self.changes), "previous": [*self.previous]} | further | service
-
-    @classmethod
-    def of(cls, body: Json, where: str = "request") -> ContractRequest:
-        """Read what `body` wrote; raises as `Party.of`."""
-        found = Place(body, where).members((each.name for each in fields(cls) if each.name not in _LATER), _LATER)
-        texts = {name: each.text() for name, each in found.items() if name not in _STRUCTURED}
-        return cls(
-            **texts,
-            changes=found["changes"].object(),
-            previous=found["previous"].texts(),
-            further=tuple(Sought.of(each.value, each.where) for each in _items(found, "further")),
-        )
 
 
 def agreement_from(
     description: Statement,
-    requested: Statement,
+    opening: Statement,
     *,
     agreement: str,
     strategy: str,
@@ -130,37 +53,38 @@ def agreement_from(
     further: Sequence[Statement] = (),
     answering: Answering = NOBODY,
 ) -> Agreement:
-    """The one agreement that follows from an offer, the request for it, and what was said since.
+    """The one agreement that follows from a published offer and what was said in its negotiation.
 
     The terms are those of the newest request or counter-offer. Signatures, and whose turn it was, are the caller's to
     verify.
 
     Args:
         description: the provider's `product.published` statement.
-        requested: the consumer's first `negotiation.requested` statement; it names the offer.
+        opening: the first message, a consumer's `negotiation.requested` or its provider's `negotiation.offered`; it
+            names the published offer.
         agreement: the id the provider drew for it; ``strategy`` likewise.
         connector: the provider's connector, which enforces.
         log: the origin of the space's log.
         at: when it begins.
-        rounds: every message between the first request and the agreement, in order.
+        rounds: every message between the first and the agreement, in order.
         further: the `product.published` statements of further providers, in the order of the request.
         answering: connectors and keys of the parties, for these to check.
 
     Raises:
         Malformed: one of the bodies is, or the terms are none that the offer can have.
         NotFound: there is no such offer for this consumer.
-        Conflict: the request names another product version or party.
+        Conflict: another product version or party is named, or the consumer has not spoken.
     """
     product = Description.of(description.expect(PUBLISHED).body)
-    request = ContractRequest.of(requested.expect(REQUESTED).body)
+    request = subject((opening, *rounds))
     offer = product.offer(request.offer)
     if offer is None or not offer.visibility.allows(request.consumer):
         raise NotFound("offer.not_found", product=product.product, offer=request.offer)
     check_shown(offer, product.product, {*request.parties} - {request.provider})
-    _check_request(description, product, requested, request)
+    _check_subject(description, product, opening, request)
     if request.further and rounds:
         raise Conflict("offer.joint", offer=request.offer)
-    offer = changed_in(product, offer, standing((requested, *rounds)))
+    offer = changed_in(product, offer, standing((opening, *rounds)))
     begin, end = at.replace(microsecond=0), at.replace(microsecond=0) + timedelta(days=offer.valid_days)
     policy = odrl.bind(
         offer.policy,
@@ -192,7 +116,7 @@ def agreement_from(
         unit=product.resources[0].privacy.unit,
         neighbouring=product.resources[0].privacy.neighbouring,
         log=log,
-        previous=(*request.previous, requested.digest(), *(each.digest() for each in rounds)),
+        previous=(*request.previous, opening.digest(), *(each.digest() for each in rounds)),
     )
     return complete(drawn, request.further, further, request.service, answering)
 
@@ -200,7 +124,7 @@ def agreement_from(
 def check_agreement(
     offered: Statement,
     description: Statement,
-    requested: Statement,
+    opening: Statement,
     *,
     log: str,
     rounds: Sequence[Statement] = (),
@@ -213,6 +137,7 @@ def check_agreement(
 
     Args:
         offered: the `agreement` statement the provider signed.
+        opening: as of `agreement_from`.
         log: the origin of the log pinned by the space.
         rounds: as of `agreement_from`.
         further: as of `agreement_from`.
@@ -224,7 +149,7 @@ def check_agreement(
     found = Agreement.of(offered.expect(AGREEMENT).body)
     derived = agreement_from(
         description,
-        requested,
+        opening,
         agreement=found.id,
         strategy=found.strategies[0].id,
         connector=found.provider.connector,
@@ -238,7 +163,7 @@ def check_agreement(
     for name in sorted({*ours, *offered.body}):
         if name not in ours or name not in offered.body or not _same(offered.body[name], ours[name]):
             raise Untrusted("agreement.differs", where=name)
-    if offered.issuer != description.issuer or offered.space != requested.space:
+    if offered.issuer != description.issuer or offered.space != opening.space:
         raise Untrusted("agreement.differs", where="issuer")
     return derived
 
@@ -247,17 +172,12 @@ def _same(value: Json, ours: Json) -> bool:
     return canonical.encode(value) == canonical.encode(ours)
 
 
-def _items(found: dict[str, Place], name: str) -> list[Place]:
-    return found[name].items(1) if name in found else []
-
-
-def _check_request(
-    description: Statement, product: Description, requested: Statement, request: ContractRequest
-) -> None:
+def _check_subject(description: Statement, product: Description, opening: Statement, request: ContractRequest) -> None:
+    begins = request.provider if is_opening((opening,)) else request.consumer
     for where, agreed in (
-        ("space", requested.space == description.space),
+        ("space", opening.space == description.space),
         ("provider", request.provider == description.issuer),
-        ("consumer", request.consumer == requested.issuer),
+        ("consumer", begins == opening.issuer and request.is_answered),
         ("product", request.product == product.product),
         ("description", request.description == description.digest()),
         ("resources", len({each.privacy.unit for each in product.resources}) == 1),

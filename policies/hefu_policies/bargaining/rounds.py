@@ -15,20 +15,28 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict
 
 from hefu_policies.agreeing.changes import CARRIERS, changed_in, standing, terms_of
-from hefu_policies.agreeing.contract import ContractRequest
+from hefu_policies.agreeing.request import (
+    ACCEPTED,
+    LONGEST_REASON,
+    OFFERED,
+    REQUESTED,
+    OpeningOffer,
+    check_acceptance,
+    check_request,
+    subject,
+)
 from hefu_policies.bargaining.haggling import Order, order
 from hefu_policies.goods.product import Description, Offer
 from hefu_policies.reading import Place
 from hefu_policies.states.negotiation import Move
 
 MOST_ROUNDS = 5  # requests of a consumer in one negotiation, the first included; as many counter-offers
-LONGEST_REASON = 500  # characters
 PREFIX = "negotiation."
 
 
 @dataclass(frozen=True, slots=True)
 class CounterOffer:
-    """The body of `negotiation.offered`: a provider answers a request with terms of its own.
+    """The body of a `negotiation.offered` that answers a request: a provider has terms of its own.
 
     Attributes:
         changes: of the published offer, in full, as in a request.
@@ -101,18 +109,21 @@ class Round:
     reason: str = ""
 
 
-def check_request(first: ContractRequest, message: Statement) -> ContractRequest:
-    """A further request of a consumer: all but its changes is as in the first.
+def check_message(before: Sequence[Statement], message: Statement) -> None:
+    """Check what a message says against those before it, as far as that can be done without the product.
 
     Raises:
-        Malformed: it cannot be read.
-        Conflict: it asks for another thing than the first did.
+        Malformed: it cannot be read, or begins no negotiation.
+        Conflict: it is about another thing than was negotiated.
     """
-    found = ContractRequest.of(message.body)
-    for name in ("negotiation", "provider", "consumer", "connector", "product", "description", "offer", "purpose"):
-        if getattr(found, name) != getattr(first, name):
-            raise Conflict("negotiation.differs", where=name)
-    return found
+    if not before:
+        subject((message,))
+    elif message.type == REQUESTED:
+        check_request(subject(before), message)
+    elif message.type == OFFERED:
+        CounterOffer.of(message.body)
+    elif message.type == ACCEPTED:
+        check_acceptance(subject(before), message)
 
 
 def check_round(description: Description, offer: Offer, messages: Sequence[Statement], message: Statement) -> Offer:
@@ -125,8 +136,8 @@ def check_round(description: Description, offer: Offer, messages: Sequence[State
     said = sum(each.type == message.type for each in messages)
     if said >= MOST_ROUNDS:
         raise Conflict("negotiation.rounds", most=MOST_ROUNDS)
-    if message.type != CARRIERS[0]:
-        CounterOffer.of(message.body)
+    if message.type == OFFERED:
+        (CounterOffer if messages else OpeningOffer).of(message.body)
     return changed_in(description, offer, standing((message,)))
 
 

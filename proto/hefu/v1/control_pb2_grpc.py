@@ -113,6 +113,11 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.RequestContractRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
                 _registered_method=True)
+        self.OfferContract = channel.unary_unary(
+                '/hefu.v1.ControlService/OfferContract',
+                request_serializer=hefu_dot_v1_dot_control__pb2.OfferContractRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Contract.FromString,
+                _registered_method=True)
         self.ListContracts = channel.unary_unary(
                 '/hefu.v1.ControlService/ListContracts',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListContractsRequest.SerializeToString,
@@ -351,6 +356,13 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OfferContract(self, request, context):
+        """Starts a negotiation as its provider: offers a product to a named consumer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListContracts(self, request, context):
         """Negotiations and agreements of this participant, newest first.
         """
@@ -380,7 +392,7 @@ class ControlServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AcceptContract(self, request, context):
-        """Accepts a provider's counter-offer as it stands.
+        """Accepts a provider's offer or counter-offer as it stands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -602,6 +614,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
             'RequestContract': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestContract,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.RequestContractRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
+            ),
+            'OfferContract': grpc.unary_unary_rpc_method_handler(
+                    servicer.OfferContract,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.OfferContractRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.Contract.SerializeToString,
             ),
             'ListContracts': grpc.unary_unary_rpc_method_handler(
@@ -1136,6 +1153,33 @@ class ControlService(object):
             target,
             '/hefu.v1.ControlService/RequestContract',
             hefu_dot_v1_dot_control__pb2.RequestContractRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Contract.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OfferContract(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/OfferContract',
+            hefu_dot_v1_dot_control__pb2.OfferContractRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.Contract.FromString,
             options,
             channel_credentials,

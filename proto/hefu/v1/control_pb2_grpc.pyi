@@ -69,6 +69,8 @@ class ControlServiceStub:
     """Changes such limits."""
     RequestContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.RequestContractRequest, _control_pb2.Contract]
     """Starts the negotiation of an offer."""
+    OfferContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.OfferContractRequest, _control_pb2.Contract]
+    """Starts a negotiation as its provider: offers a product to a named consumer."""
     ListContracts: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListContractsRequest, _control_pb2.ListContractsResponse]
     """Negotiations and agreements of this participant, newest first."""
     GetContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetContractRequest, _control_pb2.Contract]
@@ -78,7 +80,7 @@ class ControlServiceStub:
     CounterContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.CounterContractRequest, _control_pb2.Contract]
     """Answers what the other party asks or offers with other terms."""
     AcceptContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.AcceptContractRequest, _control_pb2.Contract]
-    """Accepts a provider's counter-offer as it stands."""
+    """Accepts a provider's offer or counter-offer as it stands."""
     ListContractRounds: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListContractRoundsRequest, _control_pb2.ListContractRoundsResponse]
     """Every round of a negotiation, in order: who, when, what, before and after."""
     TerminateContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.TerminateContractRequest, _control_pb2.Contract]
@@ -159,6 +161,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Changes such limits."""
     RequestContract: _aio.UnaryUnaryMultiCallable[_control_pb2.RequestContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Starts the negotiation of an offer."""
+    OfferContract: _aio.UnaryUnaryMultiCallable[_control_pb2.OfferContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
+    """Starts a negotiation as its provider: offers a product to a named consumer."""
     ListContracts: _aio.UnaryUnaryMultiCallable[_control_pb2.ListContractsRequest, _control_pb2.ListContractsResponse]  # type: ignore[assignment]
     """Negotiations and agreements of this participant, newest first."""
     GetContract: _aio.UnaryUnaryMultiCallable[_control_pb2.GetContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
@@ -168,7 +172,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     CounterContract: _aio.UnaryUnaryMultiCallable[_control_pb2.CounterContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Answers what the other party asks or offers with other terms."""
     AcceptContract: _aio.UnaryUnaryMultiCallable[_control_pb2.AcceptContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
-    """Accepts a provider's counter-offer as it stands."""
+    """Accepts a provider's offer or counter-offer as it stands."""
     ListContractRounds: _aio.UnaryUnaryMultiCallable[_control_pb2.ListContractRoundsRequest, _control_pb2.ListContractRoundsResponse]  # type: ignore[assignment]
     """Every round of a negotiation, in order: who, when, what, before and after."""
     TerminateContract: _aio.UnaryUnaryMultiCallable[_control_pb2.TerminateContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
@@ -338,6 +342,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts the negotiation of an offer."""
 
     @_abc_1.abstractmethod
+    def OfferContract(
+        self,
+        request: _control_pb2.OfferContractRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
+        """Starts a negotiation as its provider: offers a product to a named consumer."""
+
+    @_abc_1.abstractmethod
     def ListContracts(
         self,
         request: _control_pb2.ListContractsRequest,
@@ -375,7 +387,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.AcceptContractRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Contract, _abc.Awaitable[_control_pb2.Contract]]:
-        """Accepts a provider's counter-offer as it stands."""
+        """Accepts a provider's offer or counter-offer as it stands."""
 
     @_abc_1.abstractmethod
     def ListContractRounds(
