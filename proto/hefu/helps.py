@@ -45,10 +45,15 @@ HELPS: Final[Mapping[str, str]] = {
     "show one contract: parties, terms, budget, signatures": "查看一份合约：各方、条款、额度、签名",
     "agree to a request that waits for your approval": "同意一项等待你批准的申请",
     "end a negotiation or an agreement; acts at once": "终止协商或合约，立即生效",
-    "list what waits for your decision: requests, and counter-offers to your own":
-        "列出等待你决定的事项：他方的申请，以及对你方申请的还价",
+    "offer a product of yours to a named consumer": "将你方的产品主动报价给指定的使用方",
+    "the consumer to whom you offer it": "报价所面向的使用方",
+    "another term than the published offer's, for this consumer alone" + _EXAMPLES:
+        "仅面向该使用方、与已发布报价不同的条款" + _LIMITS,
+    "what for; where the provider began with an offer to you": "使用目的；协商由提供方主动报价发起时需指明",
+    "list what waits for your decision: requests, offers and counter-offers":
+        "列出等待你决定的事项：申请、报价与还价",
     "answer a request or a counter-offer with other terms": "以其他条款答复申请或还价",
-    "accept a provider's counter-offer as it stands": "原样接受提供方的还价",
+    "accept a provider's offer or counter-offer as it stands": "原样接受提供方的报价或还价",
     "end a negotiation that waits for you": "终止等待你方的协商",
     "show every round: who, when, what, before and after": "查看每一轮：何人、何时、何事、之前与之后",
     "stop every use of an agreement until you resume it; acts at once": "停止合约的一切使用，直至你方恢复，立即生效",

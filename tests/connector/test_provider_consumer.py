@@ -203,7 +203,7 @@ class GullibleBroker:
         body, state = messages[0].body, None
         roles = {body["consumer"]: Role.CONSUMER, body["provider"]: Role.PROVIDER}
         for each in messages:
-            state = advance(state, roles[each.issuer], negotiating._move(each))
+            state = advance(state, roles.get(each.issuer, Role.PROVIDER), negotiating._move(each))
         assert state is not None
         consumer, provider = str(body["consumer"]), str(body["provider"])
         return Progress(str(body["negotiation"]), state, consumer, provider, tuple(messages))
