@@ -251,8 +251,8 @@ def _charged_otherwise(events: Sequence[Event]) -> Iterator[str]:
 
 
 def _amounts(values: Sequence[int]) -> Amounts:
-    epsilon, delta, releases = values
-    return epsilon, delta, releases
+    epsilon, delta, releases, rho = values
+    return epsilon, delta, releases, rho
 
 
 def _sum(*each: Amounts) -> Amounts:

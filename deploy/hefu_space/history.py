@@ -17,8 +17,8 @@ from hefu import canonical
 from hefu.envelope import Statement
 from hefu.receipt import FAILED, REFUSED, SEALED
 
-Amounts = tuple[int, int, int]  # nano-epsilon, femto-delta, releases
-NONE: Amounts = (0, 0, 0)
+Amounts = tuple[int, int, int, int]  # nano-epsilon, femto-delta, releases, nano-rho
+NONE: Amounts = (0, 0, 0, 0)
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _STATES = {SEALED: "released", REFUSED: "refused", FAILED: "failed"}
 
@@ -89,7 +89,7 @@ def sealed(envelope: bytes) -> dict[str, Any]:
         "state": _STATES[statement.type],
         "code": body.get("code", ""),
         "receipt": canonical.digest(envelope),
-        "charge": [charge["epsilon_nano"], charge["delta_femto"], charge["releases"]],
+        "charge": [charge["epsilon_nano"], charge["delta_femto"], charge["releases"], charge.get("rho_nano", 0)],
         "accounts": accounts,
         "sequence": body["journal"]["sequence"],
         "previous": body["journal"]["previous"],

@@ -86,8 +86,8 @@ class Recording:
             limit, charged = balance.limit, balance.charged
             self.history.note(
                 "provider", "balance", account=name,
-                charged=[charged.epsilon_nano, charged.delta_femto, balance.charged_releases],
-                limit=[limit.epsilon_nano, limit.delta_femto, balance.limit_releases],
+                charged=[charged.epsilon_nano, charged.delta_femto, balance.charged_releases, charged.rho_nano],
+                limit=[limit.epsilon_nano, limit.delta_femto, balance.limit_releases, limit.rho_nano],
             )  # fmt: skip
         bundle = folder / "evidence.zip"
         assert acts.audit(self.regulator, bundle, self.space.space_file)["verified"]

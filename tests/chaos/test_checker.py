@@ -9,7 +9,7 @@ from hefu.tlog import tree
 from hefu_space.checker import check
 from hefu_space.history import Event
 
-ONE, TWO = [1, 0, 1], [2, 0, 2]
+ONE, TWO = [1, 0, 1, 1], [2, 0, 2, 2]
 LEAVES = [tree.leaf_hash(word) for word in (b"a", b"b", b"c")]
 
 
@@ -18,7 +18,7 @@ def story(*told: tuple[str, str, dict[str, Any]]) -> list[Event]:
 
 
 def balance(charged: list[int], limit: list[int] | None = None) -> tuple[str, str, dict[str, Any]]:
-    return "p", "balance", {"account": "agreement/a", "charged": charged, "limit": limit or [9, 0, 9]}
+    return "p", "balance", {"account": "agreement/a", "charged": charged, "limit": limit or [9, 0, 9, 9]}
 
 
 def asked(computation: str = "c1") -> tuple[str, str, dict[str, Any]]:
@@ -60,7 +60,7 @@ SETTLED = ("", "settled", {})
 
 BROKEN = {
     "charged_covers_released": [asked(), sealed(), balance(ONE)],
-    "never_above_the_limit": [asked(), asked("c2"), balance(TWO, [1, 0, 5])],
+    "never_above_the_limit": [asked(), asked("c2"), balance(TWO, [1, 0, 5, 5])],
     "nothing_is_charged_twice": [asked(), balance(TWO)],
     "one_end_for_a_contract": [contract("broker", "finalized"), contract("broker", "terminated")],
     "nothing_released_after_an_end": [balance(ONE), contract("p", "ended"), sealed()],
@@ -87,6 +87,7 @@ def test_each_rule_finds_its_breach(rule: str) -> None:
     ("told_", "rule"),
     [
         ([balance(TWO), balance(ONE), asked(), asked("c2")], "never_above_the_limit"),
+        ([asked(), balance([1, 0, 1, 1], [9, 0, 9, 0])], "never_above_the_limit"),  # a loss in rho where none is
         ([contract("c", "ended"), contract("c", "active")], "one_end_for_a_contract"),
         ([contract("broker", "finalized", "a"), contract("broker", "finalized", "b")], "one_end_for_a_contract"),
         ([part()], "same_request_same_bytes"),

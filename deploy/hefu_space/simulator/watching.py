@@ -68,7 +68,7 @@ class Watching:
         if before is None:
             asked = ComputationRequest.of(Statement.parse(own.envelope))
             loss = Plan.of(asked.plan).loss
-            price = [loss.epsilon_nano, loss.delta_femto, 1]
+            price = _amounts(Charge(loss))
             digest = canonical.digest(own.envelope)
             self._note("asked", computation=own.id, agreement=own.agreements[0], request=digest, price=price)
         if own.fault and (before is None or not before.fault):
@@ -110,7 +110,7 @@ class Watching:
 
 
 def _amounts(charge: Charge) -> list[int]:
-    return [charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases]
+    return [charge.loss.epsilon_nano, charge.loss.delta_femto, charge.releases, charge.loss.rho_nano]
 
 
 def _parts(envelope: bytes) -> int:
