@@ -29,6 +29,7 @@ ASKED = [
     *(f"SELECT SUM({form}) FROM data" for form, _, _ in reference.NUMBERS),
     *(f"SELECT COUNT(*) FROM data WHERE {form}" for form, _, _ in reference.CONDITIONS),
     *(f"SELECT {form} AS k, COUNT(*) AS n FROM data GROUP BY {form}" for form, _, _ in reference.KEYS),
+    *(f"SELECT COUNT(*) AS n FROM data GROUP BY {form}" for form, _, _ in reference.SETS),
     *(f"SELECT region, COUNT(*) FILTER (WHERE {a[0]}) FROM data WHERE {b[0]} GROUP BY region"
       for a in reference.CONDITIONS for b in reference.CONDITIONS),
 ]  # fmt: skip

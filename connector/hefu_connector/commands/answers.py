@@ -27,7 +27,7 @@ def page(output: Output, found: control_pb2.OwnComputation) -> None:
     if output.as_json:
         return
     if found.HasField("answer"):
-        _table(output, found.answer)
+        _table(output, found.answer, workbench.keys_of(found))
     else:
         status = show.state(output, computation_pb2.Computation.State.Name(found.computation.state))
         output.say(f"{short(found.computation.name)}: {status}")
@@ -81,10 +81,13 @@ def mechanisms(errors: Iterable[computation_pb2.ExpectedError]) -> list[dict[str
     ]
 
 
-def _table(output: Output, answer: control_pb2.Answer) -> None:
-    rows = [[_cell(output, cell) for cell in row.cells] for row in answer.rows]
+def _table(output: Output, answer: control_pb2.Answer, keys: int) -> None:
+    rows = [
+        [*(_label(output, key) for key in row.cells[:keys]), *(_cell(output, cell) for cell in row.cells[keys:])]
+        for row in answer.rows
+    ]
     output.table(list(answer.headings), rows)
-    suppressed = sum(not cell.HasField("value") for row in answer.rows for cell in row.cells)
+    suppressed = sum(not cell.HasField("value") for row in answer.rows for cell in row.cells[keys:])
     exact = is_exact(answer.mechanisms)
     if suppressed:
         said = _WITHHELD_EXACTLY if exact else _WITHHELD
@@ -116,6 +119,10 @@ _NO_PRIVACY = (
     "No differential privacy guarantee: figures are exact but for rounding; ± is the most that rounding moved them.",
     "无差分隐私保证：除取整外均为精确数值；± 为取整造成的最大偏差。",
 )
+
+
+def _label(output: Output, key: control_pb2.AnswerCell) -> str:
+    return key.value if key.HasField("value") else word(output, tables.EVERY, "（全部）")
 
 
 def _cell(output: Output, cell: control_pb2.AnswerCell) -> str:

@@ -32,7 +32,6 @@ from hefu_connector.computing.predicates import Predicate, columns, read_name
 FUNCTIONS = ("count", "sum", "mean", "histogram", "units", "variance", "stddev", "quantile", "mode")
 _FIRST_FUNCTIONS = FUNCTIONS[:4]  # what version 1 of a plan knows
 MOST_AGGREGATES = 16
-MOST_KEYS = 4
 MOST_BINS = 200
 LARGEST_PLAN = 64 * 1024  # bytes
 FIRST, SECOND = 1, 2  # versions; a plan that needs nothing of the second is written as the first
@@ -136,6 +135,8 @@ class Plan:
         filter: which rows count; None for all.
         group_by: columns whose declared categories are the groups, or keys that are worked out; every group is
             answered. A histogram is a key behind them, and whatever stands beside it is told by bin.
+        sets: grouping sets, as places among the keys: rows are grouped by each of them for itself, and what an answer
+            has of one has no label under the other keys. Empty where rows are grouped by all keys at once.
         resource: which of the product's resources; empty where it has one.
     """
 
@@ -145,14 +146,16 @@ class Plan:
     filter: Predicate | None = None
     group_by: tuple[GroupKey, ...] = ()
     resource: str = ""
+    sets: groups.Sets = ()
 
     def __post_init__(self) -> None:
         Place(self.product, "plan.product").text(64)
         Place(self.resource, "plan.resource").text(64, empty=True)
         if not 1 <= len(self.aggregates) <= MOST_AGGREGATES:
             wrong("plan.aggregates", f"1 to {MOST_AGGREGATES} aggregates")
-        if len(self.group_by) > MOST_KEYS:
-            wrong("plan.group_by", f"at most {MOST_KEYS} group keys")
+        groups.check_sets(self.sets, len(self.group_by))
+        if self.sets and any(each.function == "histogram" for each in self.aggregates):
+            wrong("plan.sets", "no histogram beside grouping sets: group by bins")
         if sum(each.function == "histogram" for each in self.aggregates) > 1:
             wrong("plan.aggregates", "one histogram; ask for the other in another query, or group by bins")
         if self.filter is not None:
@@ -185,6 +188,7 @@ class Plan:
             *(each.version == SECOND for each in self.aggregates),
             *(not isinstance(each, str) for each in self.group_by),
             histogram and len(self.aggregates) > 1,
+            bool(self.sets),
             self.filter is not None and any(True for _ in numbers(self.filter)),
         )
         return SECOND if any(new) else FIRST
@@ -201,6 +205,8 @@ class Plan:
         }
         if self.resource:
             body["resource"] = self.resource
+        if self.sets:
+            body["sets"] = [[*each] for each in self.sets]
         return body
 
     @classmethod
@@ -213,7 +219,7 @@ class Plan:
         if len(canonical.encode(body)) > LARGEST_PLAN:
             wrong("plan", f"at most {LARGEST_PLAN} bytes")
         needed = ("version", "product", "aggregates", "filter", "group_by", "loss")
-        found = Place(body, "plan").members(needed, ("resource",))
+        found = Place(body, "plan").members(needed, ("resource", "sets"))
         version = found["version"].integer(FIRST, SECOND)
         tree = found["filter"]
         plan = cls(
@@ -223,6 +229,7 @@ class Plan:
             filter=None if tree.value is None else read_condition(tree.value, "plan.filter"),
             group_by=tuple(read_key(each) for each in found["group_by"].items()),
             resource=found["resource"].text(64) if "resource" in found else "",
+            sets=groups.read_sets(found["sets"]) if "sets" in found else (),
         )
         if plan.version != version:
             wrong("plan.version", f"{plan.version}: a plan is written in the first version that can say it")

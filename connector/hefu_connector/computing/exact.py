@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hefu.canonical import Json, Object
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
-from hefu_policies.reading import Place
+from hefu_policies.reading import Place, wrong
 from hefu_policies.words.terms import AGGREGATE_QUERY
 
 from hefu_connector.computing.computation import Plan
@@ -31,6 +31,8 @@ class ExactPlan:
     plan: Plan
 
     def __post_init__(self) -> None:
+        if self.plan.sets:
+            wrong("plan.sets", "no grouping sets in an exact aggregate: disclosure control judges one table at a time")
         Place(self.plan.body()["version"], "plan.version").integer(_VERSION, _VERSION)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place, unique, write_decimal, wrong
@@ -24,6 +25,11 @@ from hefu_connector.computing.predicates import Predicate, read_name
 
 MOST_LABELS = 50
 LONGEST_LABEL = 60
+MOST_TOGETHER = 4  # keys by which rows are grouped at once
+MOST_KEYS = 32  # of all grouping sets together
+MOST_SETS = 64
+
+Sets = tuple[tuple[int, ...], ...]  # grouping sets: the places of their keys, rising
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,32 @@ def heading(key: GroupKey) -> str:
 def columns(key: GroupKey) -> Iterator[str]:
     """Every column that a key looks at."""
     yield from (key,) if isinstance(key, str) else key.columns()
+
+
+def check_sets(sets: Sets, keys: int) -> None:
+    """Check grouping sets; raises Malformed.
+
+    Args:
+        sets: empty where rows are grouped by all keys at once.
+        keys: how many there are.
+    """
+    if not sets:
+        if keys > MOST_TOGETHER:
+            wrong("plan.group_by", f"at most {MOST_TOGETHER} group keys")
+        return
+    if not 2 <= len(sets) <= MOST_SETS or keys > MOST_KEYS:
+        wrong("plan.sets", f"2 to {MOST_SETS} grouping sets of at most {MOST_KEYS} keys")
+    for each in sets:
+        rising = all(low < high for low, high in pairwise(each)) and all(0 <= place < keys for place in each)
+        if len(each) > MOST_TOGETHER or not rising:
+            wrong("plan.sets", f"places of at most {MOST_TOGETHER} keys in each set, in their order")
+    if len(set(sets)) < len(sets) or {place for each in sets for place in each} != {*range(keys)}:
+        wrong("plan.sets", "each set once, and each key in one of them")
+
+
+def read_sets(place: Place) -> Sets:
+    """Read grouping sets as a plan has them; raises Malformed."""
+    return tuple(tuple(key.integer(0, MOST_KEYS) for key in each.items()) for each in place.items(2))
 
 
 def write_key(key: GroupKey) -> Json:

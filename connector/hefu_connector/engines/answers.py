@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
 from typing import NoReturn
 
 from hefu.canonical import Json, Object
@@ -52,7 +51,7 @@ def read(output: Object, prepared: Prepared) -> Values:
     answer = Place(prepared.parameters["answer"], "answer").items()
     columns = [_column(each.object(), parts, prepared.cells) for each in answer]
     rows, widths = [], []
-    for cell, labels in enumerate(product(*(each.labels for each in shape.keys))):
+    for cell, labels in enumerate(shape.groups()):
         found = [column[cell] if shown[cell] else ABSENT for column in columns]
         rows.append((*labels, *(value for value, _ in found)))
         widths.append((*(None for _ in labels), *(width for _, width in found)))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from math import prod
 
 from hefu.canonical import Object
 from hefu.errors import Malformed, Refused
@@ -16,7 +15,7 @@ from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.groups import Bins, Derived, Labels
+from hefu_connector.computing.groups import Bins, Derived, Labels, Sets
 from hefu_connector.computing.predicates import Compare, In, IsNull, Predicate, Relation, Term, literals, terms
 from hefu_connector.computing.steps import Grid, Lowered, decimal, lower
 from hefu_connector.engines import noise, sensitivities
@@ -31,6 +30,7 @@ from hefu_connector.engines.shape import (
     Measure,
     Sensitivity,
     Shape,
+    sizes,
 )
 
 MOST_CELLS = 10_000
@@ -67,6 +67,7 @@ class Draft:
     told: list[Told] = field(default_factory=list)
     answer: list[Object] = field(default_factory=list)
     minimum: int | None = None
+    sets: Sets = ()
 
     @property
     def unit(self) -> str | None:
@@ -81,7 +82,7 @@ class Draft:
     @property
     def cells(self) -> int:
         """How many groups the answer has."""
-        return prod(each.size for each in self.keys)
+        return sum(sizes(self.keys, self._sets()))
 
     def use(self, name: str) -> Column:
         """A column of the schema, which the worker will read."""
@@ -136,14 +137,15 @@ class Draft:
 
     def rows(self, alias: str, counts: Fraction = _COUNTS) -> int:
         """A count of rows."""
-        sensitivity = sensitivities.rows(self.contribution, self.cells)
+        sensitivity = self._moved()
         return self._measure(Measure(ROWS, sensitivity), alias, counts=counts)
 
     def units(self, alias: str, counts: Fraction = _COUNTS) -> int:
         """A count of distinct privacy units; of rows where these are the units."""
         if self.contribution == 1:
             return self.rows(alias, counts)
-        sensitivity = sensitivities.units(self.contribution, self.cells)
+        sets = [sensitivities.units(self.contribution, cells) for cells in sizes(self.keys, self.sets)]
+        sensitivity = sensitivities.together(sets)
         return self._measure(Measure(UNITS, sensitivity), alias, counts=counts)
 
     def present(self, alias: str, number: e.Expression, part: str = "") -> int:
@@ -152,7 +154,7 @@ class Draft:
             self.use(number.name)
         else:
             self.lowered(number)
-        sensitivity = sensitivities.rows(self.contribution, self.cells)
+        sensitivity = self._moved()
         counts = _COUNT_OF_MEAN if part else _COUNTS
         return self._measure(Measure(PRESENT, sensitivity, number), alias, part, counts)
 
@@ -183,8 +185,8 @@ class Draft:
             raise Malformed("plan.too_many_values", limit=MOST_CANDIDATES)
         bins = min(span, MOST_CANDIDATES)
         edges = tuple(found.least + span * index // bins for index in range(bins + 1))
-        sensitivity = sensitivities.rows(self.contribution, self.cells * bins)
-        return self._measure(Measure(STEPS_HISTOGRAM, sensitivity, number, edges=edges), alias)
+        made = Measure(STEPS_HISTOGRAM, self._moved(bins=bins), number, edges=edges)
+        return self._measure(made, alias)
 
     def add_minimum(self) -> None:
         """A count of units in each group, so that small groups can be withheld; paid for like any other."""
@@ -207,6 +209,7 @@ class Draft:
             grids=self.grids,
             keys=tuple(self.keys),
             measures=tuple(self.measures),
+            sets=self.sets,
         )
 
     def _look_up(self, number: e.Expression) -> None:
@@ -236,8 +239,14 @@ class Draft:
         self.told[index].counts += counts
         return index
 
-    def _moved(self, most: int) -> Sensitivity:
-        return sensitivities.rows(self.contribution, self.cells, most)
+    def _moved(self, most: int = 1, bins: int = 1) -> Sensitivity:
+        """Of a sum over rows of whole numbers of at most this magnitude."""
+        cells = sizes(self.keys, self.sets)
+        return sensitivities.together([sensitivities.rows(self.contribution, each * bins, most) for each in cells])
+
+    def _sets(self) -> Sets:
+        """The grouping sets of the keys that are added already."""
+        return tuple(tuple(place for place in each if place < len(self.keys)) for each in self.sets)
 
 
 def _check_cells(cells: int) -> None:

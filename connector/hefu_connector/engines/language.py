@@ -20,10 +20,11 @@ from hefu_policies.goods.resource import ROW
 from sqlglot import exp
 
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.groups import GroupKey
+from hefu_connector.computing.groups import GroupKey, Sets
 from hefu_connector.engines.dialect import keys
 from hefu_connector.engines.dialect.aggregates import aggregate
 from hefu_connector.engines.dialect.numbers import condition
+from hefu_connector.engines.dialect.sets import grouping
 from hefu_connector.engines.dialect.words import ROWS, bare, only, refuse, word
 
 LONGEST_QUERY = 10_000  # characters
@@ -46,7 +47,7 @@ def parse(text: str, description: Description, loss: PrivacyLoss) -> Plan:
     only(select, "SELECT", "expressions", "from_", "where", "group")
     resource = _resource(select.args.get("from_"), description)
     selected = [_aliased(each) for each in select.expressions]
-    group_by, taken = _group_by(select.args.get("group"), selected)
+    group_by, sets, taken = _group_by(select.args.get("group"), selected)
     aggregates = _aggregates(selected, taken, _unit(description, resource))
     where = select.args.get("where")
     if where is not None:
@@ -58,6 +59,7 @@ def parse(text: str, description: Description, loss: PrivacyLoss) -> Plan:
         loss=loss,
         filter=None if where is None else condition(where.this),
         group_by=group_by,
+        sets=sets,
     )
 
 
@@ -122,13 +124,14 @@ def _aliased(item: Any) -> tuple[Any, str]:
     return bare(item.this), str(item.alias)
 
 
-def _group_by(group: Any, selected: list[tuple[Any, str]]) -> tuple[tuple[GroupKey, ...], set[int]]:
-    """The group keys, and which of what is selected they are."""
+def _group_by(group: Any, selected: list[tuple[Any, str]]) -> tuple[tuple[GroupKey, ...], Sets, set[int]]:
+    """The group keys, the sets of them by which rows are grouped, and which of what is selected they are."""
     if group is None:
-        return (), set()
+        return (), (), set()
     only(group, "GROUP BY", "expressions")
     found, taken = [], set()
-    for place, node in enumerate(group.expressions, 1):
+    nodes, sets = grouping(group)
+    for place, node in enumerate(nodes, 1):
         chosen = _chosen(node, selected)
         taken.update(chosen)
         if chosen and type(selected[chosen[0]][0]) is not exp.Column:
@@ -136,7 +139,7 @@ def _group_by(group: Any, selected: list[tuple[Any, str]]) -> tuple[tuple[GroupK
             found.append(keys.key(item, alias, place))
         else:
             found.append(keys.key(node, "", place))
-    return tuple(found), taken
+    return tuple(found), sets, taken
 
 
 def _chosen(node: Any, selected: list[tuple[Any, str]]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing import groups, predicates
-from hefu_connector.computing.computation import LARGEST_PLAN, MOST_AGGREGATES, MOST_KEYS
+from hefu_connector.computing.computation import LARGEST_PLAN, MOST_AGGREGATES
 from hefu_connector.engines import drafting, language
 from hefu_connector.engines.dialect.words import REFUSALS
 
@@ -61,12 +61,19 @@ KEYS: tuple[Row, ...] = (
     ("CASE WHEN age < 18 THEN 'young' ELSE 'grown' END", "the labels; without ELSE other rows are left out",
      "the labels of the query"),
 )  # fmt: skip
+SETS: tuple[Row, ...] = (
+    ("GROUPING SETS ((region), (active, grade), ())", "each grouping for itself, of the same rows, in one release",
+     "the groups of each; what one unit moves is added over the sets"),
+    ("ROLLUP (region, grade)", "by both, by the first, and all together", "as GROUPING SETS"),
+    ("CUBE (region, grade)", "by every choice of them, up to six", "as GROUPING SETS"),
+)  # fmt: skip
 LIMITS: tuple[tuple[str, object], ...] = (
     ("characters of a query", language.LONGEST_QUERY),
     ("levels of brackets and operators", language.DEEPEST),
     ("bytes of a plan", LARGEST_PLAN),
     ("aggregates", MOST_AGGREGATES),
-    ("group keys", MOST_KEYS),
+    ("group keys together", groups.MOST_TOGETHER),
+    ("grouping sets; keys in all of them", f"{groups.MOST_SETS}; {groups.MOST_KEYS}"),
     ("groups of an answer", drafting.MOST_CELLS),
     ("labels of a CASE", groups.MOST_LABELS),
     ("comparisons in a condition", predicates.MOST_TERMS),
@@ -114,11 +121,15 @@ def page() -> str:
         ("Numbers of a row", "bounds and step", NUMBERS),
         ("Conditions", "what bounds it", CONDITIONS),
         ("Group keys", "groups", KEYS),
+        ("Several groupings", "groups", SETS),
     ):
         lines += [f"## {title}", "", f"| form | meaning | {head} |", "|---|---|---|"]
         lines += [f"| `{form}` | {meaning} | {bounds} |" for form, meaning, bounds in rows]
         lines.append("")
-    lines += ["A key is named by its alias, or written out in GROUP BY once more.", ""]
+    lines += [
+        "A key is named by its alias, or written out in GROUP BY once more. With several groupings a row of the answer"
+    ]
+    lines += ["has no label under a key that is not of its grouping.", ""]
     lines += ["## Refused, and what to write", "", "| word | reason |", "|---|---|"]
     lines += [f"| `{name}` | {why} |" for name, why in REFUSALS.items()]
     lines.append("| `JOIN`, subqueries, `HAVING`, `ORDER BY`, `LIMIT`, `UNION` | a query reads one data product once |")

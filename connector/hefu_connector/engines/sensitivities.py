@@ -9,6 +9,8 @@ Source: Dwork and Roth, The Algorithmic Foundations of Differential Privacy (201
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hefu.errors import Malformed
 
 from hefu_connector.engines.shape import Sensitivity
@@ -37,6 +39,15 @@ def units(most_rows: int, cells: int) -> Sensitivity:
     """
     touched = min(most_rows, cells)
     return Sensitivity(touched, 1, touched)
+
+
+def together(sets: Sequence[Sensitivity]) -> Sensitivity:
+    """One measure over several grouping sets.
+
+    Proof: every kept row falls into at most one cell of each set, and no cell belongs to two sets. So what a unit
+    moves in all of them is at most the sum of what it moves in each, and one cell moves as in its own set.
+    """
+    return Sensitivity(sum(each.l0 for each in sets), max(each.linf for each in sets), sum(each.l1 for each in sets))
 
 
 def farthest(least: int, most: int, centre: int) -> int:

@@ -9,9 +9,10 @@ A shape is made from a plan and the provider's signed schema only, and travels t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 from math import prod
 
 from hefu.canonical import Json, Object
@@ -19,6 +20,7 @@ from hefu.errors import Defect
 from hefu_policies.reading import Place, write_decimal
 
 from hefu_connector.computing.expressions import Expression, read_condition, read_expression
+from hefu_connector.computing.groups import Sets, read_sets
 from hefu_connector.computing.predicates import Predicate
 from hefu_connector.computing.steps import Grid, Lowered, lower
 
@@ -167,6 +169,7 @@ class Shape:
         unit: the column of the privacy unit; None where each row is one.
         max_contribution: rows of one unit that are kept, after the filter and the groups.
         grids: of each numeric column that is computed with.
+        sets: grouping sets, as places among the keys, one behind the other in the answer; empty for one of all keys.
     """
 
     columns: Mapping[str, str]
@@ -176,11 +179,19 @@ class Shape:
     grids: Mapping[str, Grid]
     keys: tuple[Key, ...]
     measures: tuple[Measure, ...]
+    sets: Sets = ()
 
     @property
     def cells(self) -> int:
         """How many groups the answer has."""
-        return prod(each.size for each in self.keys)
+        return sum(sizes(self.keys, self.sets))
+
+    def groups(self) -> Iterator[tuple[str | None, ...]]:
+        """The labels of each group, in the order of the answer; None under a key that its grouping set has not."""
+        for places in self.sets or (tuple(range(len(self.keys))),):
+            for labels in product(*(self.keys[place].labels for place in places)):
+                told = dict(zip(places, labels, strict=True))
+                yield tuple(told.get(place) for place in range(len(self.keys)))
 
     def lowered(self, number: Expression) -> Lowered:
         """An expression in whole numbers."""
@@ -196,13 +207,14 @@ class Shape:
             "grids": {name: _grid_body(grid) for name, grid in self.grids.items()},
             "keys": [each.body() for each in self.keys],
             "measures": [each.body() for each in self.measures],
+            **({"sets": [[*each] for each in self.sets]} if self.sets else {}),
         }
 
     @classmethod
     def of(cls, body: Json) -> Shape:
         """Read what `body` wrote; raises Malformed."""
         found = Place(body, "shape").members(
-            ("columns", "unit", "max_contribution", "filter", "grids", "keys", "measures")
+            ("columns", "unit", "max_contribution", "filter", "grids", "keys", "measures"), ("sets",)
         )
         unit, filter_ = found["unit"], found["filter"]
         return cls(
@@ -213,7 +225,13 @@ class Shape:
             grids={name: _grid(each) for name, each in _members(found["grids"]).items()},
             keys=tuple(Key.of(each) for each in found["keys"].items()),
             measures=tuple(Measure.of(each) for each in found["measures"].items(1)),
+            sets=read_sets(found["sets"]) if "sets" in found else (),
         )
+
+
+def sizes(keys: Sequence[Key], sets: Sets) -> list[int]:
+    """How many groups each grouping set has; of one of all keys where there are no sets."""
+    return [prod(keys[place].size for place in each) for each in sets] or [prod(each.size for each in keys)]
 
 
 def _written(number: Expression | None) -> Json:

@@ -59,7 +59,7 @@ class Statistics:
             Refused: it asks for what is never answered: no noise, too many groups, another mechanism.
         """
         asked = Plan.of(plan)
-        draft = Draft(resource)
+        draft = Draft(resource, sets=asked.sets)
         if asked.filter is not None:
             draft.check(asked.filter)
         _add_keys(draft, asked)

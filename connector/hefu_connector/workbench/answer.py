@@ -50,7 +50,7 @@ class Answer:
         headings: group keys first, then what was asked.
         rows: decimal texts; None where a cell is withheld or nothing can be told.
         half_widths: of the intervals, as rows; None for keys, and where there is none.
-        keys: how many headings are group keys.
+        keys: how many headings are group keys; a row has None under one that is not of its grouping set.
         noise: how each column was made private.
         sources: one a provider.
         parts: of a combined answer, the answer of each provider.
@@ -79,7 +79,7 @@ class Answer:
             headings=tuple(asked.headings),
             rows=tuple(map(_values, asked.rows)),
             half_widths=tuple(map(_widths, asked.rows)),
-            keys=_keys(found),
+            keys=keys_of(found),
             noise=tuple(Noise(each.column, each.mechanism, each.scale, each.half_width) for each in asked.mechanisms),
             sources=(_sealed(found),),
         )
@@ -159,7 +159,7 @@ class Answer:
     def shown(self) -> list[list[str | None]]:
         """Cells as people read them, half widths beside values; None where one is withheld."""
         return [
-            [*row[: self.keys], *map(tables.cell, row[self.keys :], widths[self.keys :])]
+            [*map(tables.label, row[: self.keys]), *map(tables.cell, row[self.keys :], widths[self.keys :])]
             for row, widths in zip(self.rows, self.half_widths, strict=True)
         ]
 
@@ -204,7 +204,8 @@ def _check_released(found: control_pb2.OwnComputation) -> None:
     raise Unavailable("question.waiting", computation=name)
 
 
-def _keys(found: control_pb2.OwnComputation) -> int:
+def keys_of(found: control_pb2.OwnComputation) -> int:
+    """How many headings of an answer are group keys, by what was asked."""
     from hefu import canonical
 
     from hefu_connector.computing.computation import LARGEST_PLAN, Plan

@@ -12,7 +12,7 @@ from hefu.commands import harmless, table
 if TYPE_CHECKING:
     from hefu_policies.budget import PrivacyLoss
 
-WITHHELD = "(withheld)"
+WITHHELD, EVERY = "(withheld)", "(all)"
 _STYLE = "text-align:right;padding:2px 10px"
 
 
@@ -29,6 +29,11 @@ def html(headings: Sequence[str], rows: Sequence[Sequence[str | None]], notes: S
     )
     below = "<br>".join(escape(each) for each in notes)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><small>{below}</small>"
+
+
+def label(key: str | None) -> str:
+    """A group key as people read it; of a row that is not grouped by it, a word."""
+    return EVERY if key is None else key
 
 
 def cell(value: str | None, half_width: str | None) -> str | None:

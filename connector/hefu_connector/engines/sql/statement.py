@@ -6,11 +6,11 @@ The order is that of `hefu_connector.engines.shape`. No expression here can fail
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 from hefu_connector.computing.steps import Grid
-from hefu_connector.engines.shape import PRESENT, ROWS, SQUARES, STEPS_HISTOGRAM, UNITS, Key, Measure, Shape
+from hefu_connector.engines.shape import PRESENT, ROWS, SQUARES, STEPS_HISTOGRAM, UNITS, Key, Measure, Shape, sizes
 from hefu_connector.engines.sql.words import Value, Words
 from hefu_connector.engines.sql.writer import Writer
 
@@ -74,7 +74,7 @@ def aggregate(
     statement = (
         f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {source}{_within(ready, part)}), "  # noqa: S608
         f"stepped AS (SELECT *{stored} FROM typed), {writer.stages()}kept AS ({kept}), "
-        f"bounded AS ({bounded}) SELECT cell, {found} FROM bounded GROUP BY cell"
+        f"bounded AS ({bounded}) {_told(shape, found)}"
     )
     return statement, writer.binder.values
 
@@ -125,32 +125,71 @@ def _within(ready: Ready | None, part: tuple[int, int] | None) -> str:
 
 
 def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:
-    place, joins, tests = [], "", []
-    stride = 1
-    for index, key in reversed(list(enumerate(shape.keys))):
-        if key.column and ready is not None and ready.position(key.column, key.labels):
-            position = f"CAST(place{index} AS BIGINT)"
-            tests.append(f"place{index} IS NOT NULL")
-        elif key.column:
-            values = writer.words.declared(index, key, shape.columns[key.column], writer.binder)
-            joins += f" JOIN {values} k{index} ON {writer.column(key.column)} = k{index}.value"
-            position = f"k{index}.position"
-        else:
-            position = _position(key, shape, writer)
-            tests.append(f"{position} IS NOT NULL")
-        place.append(f"{position} * {stride}")
-        stride *= key.size
+    places, joins, tests = _places(shape, writer, ready)
     if shape.unit is not None and ready is None:
         # A row that names no unit is left out: nobody's contribution could be bounded by it.
         tests.append(f"{writer.column(shape.unit)} IS NOT NULL")
     if shape.filter is not None:
         tests.append(writer.condition(shape.filter))
-    fields = [f"{' + '.join(place) or '0'} AS cell"]
+    cells = [(name, _cell(shape, each, places)) for name, each in _cells(shape)]
+    if shape.sets:
+        tests.append(f"({' OR '.join(f'{cell} IS NOT NULL' for _, cell in cells)})")
+    fields = [f"{cell} AS {name}" for name, cell in cells]
     if shape.unit is not None:
         fields.append(f"{writer.column(shape.unit) if ready is None else 'unit_number'} AS unit")
     fields += [f"{_value(each, shape, writer)} AS v{index}" for index, each in _looking(shape)]
     where = f" WHERE {' AND '.join(tests)}" if tests else ""
     return f"SELECT {', '.join(fields)} FROM {writer.last}{joins}{where}"  # noqa: S608
+
+
+def _places(shape: Shape, writer: Writer, ready: Ready | None) -> tuple[list[str], str, list[str]]:
+    """A row's position in each key, the joins that find it, and the tests that it is there."""
+    places, joins, tests = [], "", []
+    for index, key in enumerate(shape.keys):
+        if key.column and ready is not None and ready.position(key.column, key.labels):
+            place, position = f"place{index}", f"CAST(place{index} AS BIGINT)"
+        elif key.column:
+            # Where rows are grouped by other keys too, one without a group of this one is still a row.
+            kind = " LEFT JOIN" if shape.sets else " JOIN"
+            values = writer.words.declared(index, key, shape.columns[key.column], writer.binder)
+            joins += f"{kind} {values} k{index} ON {writer.column(key.column)} = k{index}.value"
+            place, position = "", f"k{index}.position"  # an inner join has no row without it
+        else:
+            place = position = _position(key, shape, writer)
+        places.append(position)
+        if place and not shape.sets:
+            tests.append(f"{place} IS NOT NULL")
+    return places, joins, tests
+
+
+def _cells(shape: Shape) -> list[tuple[str, tuple[int, ...]]]:
+    """The fields with a row's cell, one for each grouping set, and the keys of that."""
+    every = tuple(range(len(shape.keys)))
+    return [(f"cell{index}", each) for index, each in enumerate(shape.sets)] or [("cell", every)]
+
+
+def _cell(shape: Shape, set_: tuple[int, ...], places: list[str]) -> str:
+    """A row's cell within one grouping set; NULL where it has no group of one of the keys."""
+    terms, stride = [], 1
+    for index in reversed(set_):
+        terms.append(f"{places[index]} * {stride}")
+        stride *= shape.keys[index].size
+    return " + ".join(terms) or "0"
+
+
+def _told(shape: Shape, found: str) -> str:
+    """The last step: measures by cell. Cells of one grouping set stand behind those of the sets before it."""
+    if not shape.sets:
+        return f"SELECT cell, {found} FROM bounded GROUP BY cell"  # noqa: S608
+    names = [name for name, _ in _cells(shape)]
+    before = accumulate(sizes(shape.keys, shape.sets), initial=0)
+    # In each set all fields but its own are NULL.
+    cell = f"coalesce({', '.join(f'{name} + {first}' for name, first in zip(names, before, strict=False))})"
+    sets = ", ".join(f"({name})" for name in names)
+    return (
+        f"SELECT {cell} AS cell, {found} FROM bounded GROUP BY GROUPING SETS ({sets}) "  # noqa: S608
+        f"HAVING {cell} IS NOT NULL"
+    )
 
 
 def _position(key: Key, shape: Shape, writer: Writer) -> str:
@@ -171,7 +210,7 @@ def _bound(shape: Shape, salt: int, writer: Writer) -> str:
     if shape.unit is None:
         return "SELECT * FROM kept"
     # Rows that tie are equal in all that is aggregated, so it does not matter which of them is taken.
-    values = ["cell", *(f"v{index}" for index, _ in _looking(shape))]
+    values = [*(name for name, _ in _cells(shape)), *(f"v{index}" for index, _ in _looking(shape))]
     order = ", ".join([writer.words.order(values, writer.binder.bind(salt, "integer")), *values])
     number = f"row_number() OVER (PARTITION BY unit ORDER BY {order})"
     most = writer.binder.bind(shape.max_contribution, "integer")
