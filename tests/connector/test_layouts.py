@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,6 +124,7 @@ QUESTIONS = (
     world.plan(Aggregate("count", "n"), Aggregate("sum", "s", "income"), Aggregate("mean", "m", "age"), by=("region",)),
     world.plan(Aggregate("count", "n", "income"), where=ADULTS, by=("active", "grade")),
     world.plan(Aggregate("histogram", "h", "age", bins=7)),
+    replace(world.plan(by=("region", "active", "grade")), sets=((0,), (1, 2), ())),
 )
 
 
