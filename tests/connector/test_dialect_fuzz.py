@@ -12,6 +12,7 @@ import pytest
 from hefu.errors import HefuError, Malformed
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import FUNCTIONS, Plan
+from hefu_connector.computing.groups import MOST_KEYS
 from hefu_connector.engines import language
 from hefu_connector.engines import query_reference as reference
 from hefu_connector.engines.shape import Shape
@@ -160,7 +161,7 @@ TOKEN = re.compile(r"\w+|'[^']*'|\"[^\"]*\"|[^\w\s]")
 CALLED = {
     "cast", "try_cast", "isfinite", "round", "least", "greatest", "coalesce", "abs", "nullif", "date_part", "hash",
     "row_number", "over", "sum", "count", "histogram", "contains", "chr", "in", "and", "or", "not", "as", "when",
-    "then", "else", "where", "by",
+    "then", "else", "where", "by", "sets",
 }  # fmt: skip
 WORDS = {
     "version", "product", "aggregates", "filter", "group_by", "loss", "resource", "function", "alias", "column", "bins",
@@ -168,6 +169,7 @@ WORDS = {
     "relation", "left", "right", "not", "and", "or", "labels", "whens", "when", "label", "otherwise", "width", "then",
     "epsilon_nano", "delta_femto", "rho_nano", "case", "round", "item", "digits", "clamp", "lower", "upper", "part",
     *e.OPERATORS, *e.FUNCTIONS, "integer", "decimal", "text", "boolean", "date", "timestamp",
+    "sets",
 }  # fmt: skip
 
 
@@ -238,7 +240,10 @@ def check(text: str) -> bool:
     statement, values = aggregate(Shape.of(prepared.parameters["shape"]), 7, DUCKDB)
     assert {each.lower() for each in re.findall(r"(\w+) ?\(", statement)} <= CALLED, text
     # Names of columns stand in quotes; every constant is the name of a parameter.
-    assert {*re.findall(r'"([^"]*)"', statement)} <= {*(each.name for each in COLUMNS), *(f"key{n}" for n in range(5))}
+    assert {*re.findall(r'"([^"]*)"', statement)} <= {
+        *(each.name for each in COLUMNS),
+        *(f"key{n}" for n in range(MOST_KEYS)),
+    }
     assert set(re.findall(r"'([^']*)'", statement)) <= {*e.PARTS, "isodow"}
     assert {*re.findall(r"\$(\w+)", statement)} == {*values}
     return True
