@@ -66,7 +66,11 @@ def reach(parameters, path, form, layout):
         except OSError:
             found[name] = False
     return found
-engines = {each.__name__: each for each in (who, bomb, hang, spin, killed, fault, secret, garbage, reach)}
+def made(parameters, path, form, layout):
+    import resource
+    frames.Sink(answers).end()
+    return {"pid": os.getpid(), "seconds": resource.getrlimit(resource.RLIMIT_CPU)[1]}
+engines = {each.__name__: each for each in (who, bomb, hang, spin, killed, fault, secret, garbage, reach, made)}
 main.serve(engines, requests, answers, reached)
 """
 PROGRAM = (sys.executable, "-I", "-c", SCRIPT)
@@ -151,6 +155,18 @@ def test_a_worker_that_hangs_is_killed_at_its_deadline(pool: Pool, engine: str) 
     assert caught.value.code == "worker.deadline"
     assert time.monotonic() - begin < 10
     assert "pid" in ask(pool, "who")
+
+
+def test_who_makes_a_file_has_processor_time_for_its_size_and_ends_as_others_do(pool: Pool) -> None:
+    small, large = (Table(pool._folders[0] / "table", "parquet", "sha256:", size) for size in (0, 2000 << 20))
+    took = [pool.make("made", {}, table, bytes, job="lay", deadline=30) for table in (small, large)]
+    assert [each["seconds"] for each in took] == [600, 600 + 8000]
+    assert all(isinstance(each["pid"], int) and is_gone(each["pid"]) for each in took)
+    for engine, deadline, code in (("killed", 30.0, "worker.failed"), ("hang", 3.0, "worker.deadline")):
+        with pytest.raises(Unavailable) as caught:
+            pool.make(engine, {}, small, bytes, job="lay", deadline=deadline)
+        assert caught.value.code == code
+    assert not pool._jobs
 
 
 def in_background(pool: Pool, job: str) -> tuple[threading.Thread, list[str]]:

@@ -14,7 +14,7 @@ from hefu_connector.commands.show import headings
 if TYPE_CHECKING:
     from hefu.v1 import control_pb2
 
-_LAYING_SECONDS = 1800
+_LAYING_SECONDS = 6 * 3600
 
 
 def add(parser: argparse.ArgumentParser) -> None:

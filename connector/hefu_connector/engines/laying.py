@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from hefu_connector.engines.tables import attach, open_table, require
 _GROUP = 122_880  # rows of a row group, as many as DuckDB takes at once
 _PASS = 384 << 20  # bytes of rows that are ordered at once
 _WIDTH = 24  # bytes of one value of one row while it is ordered, about
+_FEW = 4096
 _POSITIONS = ((1 << 8, "UTINYINT"), (1 << 16, "USMALLINT"), (1 << 32, "UINTEGER"))
 
 
@@ -70,7 +71,7 @@ def _make(laid: Laid, opening: Any, size: int, sink: io.RawIOBase) -> Object:
         for batch in _ordered(laid, opening(), salt, number, passes):
             done = runs.number(batch, laid.field(laid.unit_column)) if laid.unit_column else batch
             if writer is None:
-                writer = parquet.ParquetWriter(pa.PythonFile(sink, mode="w"), done.schema, compression="none")
+                writer = parquet.ParquetWriter(pa.PythonFile(sink, mode="w"), done.schema, **_encoding(laid))
             writer.write_table(pa.table(done), row_group_size=_GROUP)
             rows += done.num_rows
     if writer is None:
@@ -125,6 +126,16 @@ def _statement(laid: Laid, salt: int, number: int, passes: int) -> tuple[str, di
     # Salts stand first: what collides under one salt does not under another.
     statement += f" ORDER BY hash({seeds[1]}, {unit}), {unit}, hash({seeds[2]}, {whole}), {whole}"
     return statement, binder.values
+
+
+def _encoding(laid: Laid) -> Mapping[str, Any]:
+    """How fields are written: dictionaries only where there are few values, numbers of units by their distances."""
+    few = [f"k{index}" for index, each in enumerate(laid.columns) if each.labels]
+    for index, each in enumerate(laid.columns):
+        small = each.grid is not None and each.grid.most - each.grid.least < _FEW
+        few += [f"c{index}"] * (small or bool(each.labels)) + [f"s{index}"] * small
+    numbered = {UNIT: "DELTA_BINARY_PACKED"} if laid.unit_column else None
+    return {"compression": "none", "use_dictionary": few, "column_encoding": numbered}
 
 
 def _integer(column: LaidColumn) -> str:

@@ -29,7 +29,7 @@ from hefu_connector.shelves import Mark, Marks
 from hefu_connector.sources import spool
 from hefu_connector.sources.sealed import SealedFolder
 
-_SECONDS = 1800.0
+_SECONDS, _SECONDS_A_MEGABYTE = 1800.0, 4
 _MARK = "layout/"
 _OPEN = Path("/proc/self/fd")
 
@@ -231,7 +231,7 @@ class Layouts:
                     file.truncate()
                     told = self._makers.make(
                         "laying", {"laid": laid.body(), "mend": mend}, table, partial(_write, file),
-                        job=new_id("lay"), deadline=_SECONDS,
+                        job=new_id("lay"), deadline=_SECONDS + (table.size >> 20) * _SECONDS_A_MEGABYTE,
                     )  # fmt: skip
             except OSError as fault:
                 raise Unavailable("spool.full", detail=type(fault).__name__) from None

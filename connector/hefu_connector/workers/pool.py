@@ -42,6 +42,7 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 _START_SECONDS = 60.0
+_SECONDS_A_MEGABYTE = 4  # of processor time, more than ten times what laying out takes
 _MOST_PATIENCE = 30.0  # seconds between attempts to start a worker, after failures
 
 
@@ -150,12 +151,14 @@ class Pool:
         job: str,
         deadline: float,
     ) -> Object:
-        """Run an engine that makes a file; as `run`.
+        """Run an engine that makes a file; as `run`, in a worker of its own with processor time for the table's size.
+
+        The calling thread starts the worker, and so must live until this returns.
 
         Args:
             take: gets the pieces of the file, in this thread; what it raises ends the run.
         """
-        return self._run(engine, parameters, table, job, deadline, 1, take)
+        return self._run(engine, parameters, table, job, deadline, 0, take)
 
     def _run(
         self, engine: str, parameters: Object, table: Table, job: str, deadline: float, spare: int, take: Take | None
@@ -167,7 +170,8 @@ class Pool:
         timer.start()
         try:
             with telemetry.step("worker.wait"):
-                worker = self._take(record, ends, min(spare, self._limits.ready - 1))
+                spare = min(spare, self._limits.ready - 1)
+                worker = self._take(record, ends, spare) if take is None else self._hire(record, table.size)
             with telemetry.step("worker.run", engine=engine):
                 return self._exchange(worker, record, _request(engine, parameters, table), table.path, take)
         finally:
@@ -244,6 +248,21 @@ class Pool:
             self._change.notify_all()
             return worker
 
+    def _hire(self, record: _Job, size: int) -> _Worker:
+        worker = self._start(self._limits.seconds + (size >> 20) * _SECONDS_A_MEGABYTE)
+        if worker is None:
+            _fail("worker.failed")
+        with self._change:
+            record.worker = worker
+            if record.ended:
+                worker.kill()
+        try:
+            worker.hello = frames.receive(worker.answers)
+        except frames.Closed:
+            with self._change:
+                _fail(record.ended or "worker.failed")
+        return worker
+
     def _exchange(self, worker: _Worker, record: _Job, request: Object, table: Path, take: Take | None) -> Object:
         try:
             frames.send(worker.door.fileno(), request)
@@ -276,7 +295,7 @@ class Pool:
                 self._change.wait_for(lambda: self._closed or self._wants_more())
                 if self._closed:
                     return
-            worker = self._start()
+            worker = self._start(self._limits.seconds)
             if worker is None:
                 self._note(failed=True)
                 continue
@@ -296,8 +315,8 @@ class Pool:
             self._patience = min(_MOST_PATIENCE, 2 * self._patience + 0.5) if failed else 0.0
             self._change.notify_all()
 
-    def _start(self) -> _Worker | None:
-        limits = (str(self._limits.memory), str(self._limits.seconds), str(os.getpid()), *map(str, self._folders))
+    def _start(self, seconds: int) -> _Worker | None:
+        limits = (str(self._limits.memory), str(seconds), str(os.getpid()), *map(str, self._folders))
         ours, theirs = socket.socketpair()
         try:
             process = subprocess.Popen(
