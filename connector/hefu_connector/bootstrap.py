@@ -379,7 +379,7 @@ def _roles(ground: _Ground) -> _Roles:
     private = ground.ring.sealing()
     asking = Asking(author, trust, agreements, peers, requests, requests, private, provider_of)
     asking.when_differs(partial(_accuse, notices))
-    tables = Tables(author, trust, broker.negotiations, shelf.find, provider, marks)
+    tables = Tables(author, trust, broker.negotiations, shelf.find, provider, marks, consumer)
     owing = _owing(ground, agreements, notices)
     return _Roles(agreements, notices, owing, provider, consumer, endorser, asking, peers, tables)
 

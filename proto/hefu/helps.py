@@ -49,6 +49,22 @@ HELPS: Final[Mapping[str, str]] = {
     "the consumer to whom you offer it": "报价所面向的使用方",
     "another term than the published offer's, for this consumer alone" + _EXAMPLES:
         "仅面向该使用方、与已发布报价不同的条款" + _LIMITS,
+    "show or set what you accept without being asked; nobody else is told":
+        "查看或设定未经询问即可接受的范围；不告知他方",
+    "for one product only, in place of the limits for all": "仅用于某一产品，取代适用于所有产品的设定",
+    "accept so many at most; sets all limits anew": "最多自动接受的份数；设定后全部重新计算",
+    "the most to be paid at once, such as CNY=100; without it nothing is paid":
+        "单次支付的上限，例如 CNY=100；不设则不付费",
+    "a duty that you take on, such as odrl:inform; without it none but the log":
+        "可承担的义务，例如 odrl:inform；不设则仅限日志",
+    "a computation that must be permitted, such as hefu:dpQuery": "须获允许的计算，例如 hefu:dpQuery",
+    "accept that data is delivered; without it nothing is": "接受数据交付；不设则不接受",
+    "a term that must be reached, such as epsilon=0.5, budget=2 or column=age,region":
+        "须达到的条款，例如 epsilon=0.5、budget=2 或 column=age,region",
+    "a provider whose offers are accepted though you did not ask; needs --purpose":
+        "可接受其主动报价的提供方；须同时指明 --purpose",
+    "what for, in the acceptance of such an offer": "接受此类报价时声明的使用目的",
+    "accept nothing without being asked any more": "不再自动接受任何报价",
     "what for; where the provider began with an offer to you": "使用目的；协商由提供方主动报价发起时需指明",
     "list what waits for your decision: requests, offers and counter-offers":
         "列出等待你决定的事项：申请、报价与还价",

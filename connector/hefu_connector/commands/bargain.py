@@ -33,6 +33,17 @@ _VERDICTS = {
     "VERDICT_BEYOND": ("beyond your limits", "超出底线"),
 }
 
+_LACKING = {
+    "price": ("costs {about}", "需支付 {about}"),
+    "duty": ("demands {about}", "要求 {about}"),
+    "computation": ("does not permit {about}", "不允许 {about}"),
+    "delivery": ("delivers data", "含数据交付"),
+    "least": ("{about} is too narrow", "{about} 过窄"),
+    "provider": ("{about} was not asked", "并未向 {about} 申请"),
+    "purpose": ("no purpose is set", "未设定使用目的"),
+    "contracts": ("as many as may be were accepted", "自动接受的份数已满"),
+}
+
 
 def add(group: Any, document: Callable[[control_pb2.Contract], dict[str, object]], next_step: Told) -> None:
     """Add the subcommands to those of ``hefu contract``."""
@@ -132,7 +143,7 @@ def table(output: Output, contract: control_pb2.Contract) -> None:
     """Print what is on the table, where it differs from the offer."""
     if not contract.terms:
         return
-    judged = verdict(output, contract)
+    judged = shortfalls(output, contract.lacking) or verdict(output, contract)
     output.say(
         f"\nOn the table, round {contract.round}" + (f" ({judged}):" if judged else ":"),
         f"\n当前条款，第 {contract.round} 轮" + (f"（{judged}）：" if judged else "："),
@@ -145,6 +156,13 @@ def verdict(output: Output, contract: control_pb2.Contract) -> str:
     from hefu.v1 import control_pb2
 
     return word(output, *_VERDICTS.get(control_pb2.Contract.Verdict.Name(contract.verdict), ("", "")))
+
+
+def shortfalls(output: Output, found: Iterable[control_pb2.Shortfall]) -> str:
+    """Why an offer is not accepted by itself, in a few words; empty where nothing stands in its way."""
+    sentences = [word(output, *_LACKING.get(each.code, (each.code, each.code))).format(about=each.about)
+                 for each in found]  # fmt: skip
+    return word(output, "; ", "；").join(sentences)
 
 
 def _queue(arguments: argparse.Namespace, document: Callable[[control_pb2.Contract], dict[str, object]]) -> int:
@@ -189,7 +207,7 @@ def _queued(output: Output, contract: control_pb2.Contract) -> tuple[Cell, ...]:
     asked = "; ".join(f"{each.name} {each.before} → {each.after}" for each in contract.terms)
     plain = word(output, "the offer as it stands", "按报价原样")
     answer = word(output, "a counter-offer", "还价") if contract.round else word(output, "an offer to you", "主动报价")
-    judged = verdict(output, contract) or answer
+    judged = shortfalls(output, contract.lacking) or verdict(output, contract) or answer
     return (
         short(contract.name), contract.round, other, short(contract.product), asked or plain, judged,
         show.when(contract.waiting.since_time),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hefu.commands import Cell, Output
 
-from hefu_connector.commands import aftermath, bargain, export, pages, show
+from hefu_connector.commands import acceptance, aftermath, bargain, export, pages, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 from hefu_connector.workbench.link import contract_name
@@ -44,6 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             _may_wait(one, 0 if run is _show else 5)
     one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
     bargain.add(group, _document, _next_step)
+    acceptance.add(group)
     aftermath.add(group)
     export.add(group)
 
@@ -199,6 +200,7 @@ def _document(contract: control_pb2.Contract) -> dict[str, object]:
         "round": contract.round or None,
         "changes": bargain.change_documents(contract.terms),
         "verdict": _VERDICTS.get(contract.verdict),
+        "lacking": [{"code": each.code, "about": each.about} for each in contract.lacking],
         "terms": agreement,
     }
 

@@ -1,62 +1,46 @@
-"""The consumer's role: find products, ask for an agreement, answer counter-offers, sign only what was agreed on.
+"""The consumer's role: ask for an agreement, answer offers and counter-offers, sign only what was agreed on.
 
-Descriptions are verified before anybody reads them. An agreement is signed if it equals, byte for byte, what this
-connector derives itself from the offer, its own requests and the counter-offers it answered. Computations are asked
-for in `hefu_connector.computing.asking`.
+An offer inside this consumer's own limits is accepted without anybody; every other waits for a person. An agreement
+is signed if it equals, byte for byte, what this connector derives itself from the published offer and the messages it
+wrote and answered. Computations are asked for in `hefu_connector.computing.asking`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
-from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
 from hefu_policies.agreeing.changes import changed_in, read
-from hefu_policies.agreeing.contract import PUBLISHED, Sought, check_agreement
+from hefu_policies.agreeing.contract import Sought, check_agreement
 from hefu_policies.agreeing.request import ContractRequest
 from hefu_policies.bargaining import charter
+from hefu_policies.bargaining.acceptance import Lacking, Shortfall, judge, judge_unasked
 from hefu_policies.bargaining.rounds import MOST_ROUNDS, asked
 from hefu_policies.goods.product import Description, Offer
 from hefu_policies.states.negotiation import Move, State
 
-from hefu_connector.brokerage import Catalog, Listing, Negotiations, Progress
+from hefu_connector.brokerage import Catalog, Negotiations, Progress
 from hefu_connector.contracting import negotiating, shelf
+from hefu_connector.contracting.acceptances import AcceptanceBook
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.browsing import Browsing, Product
 from hefu_connector.contracting.negotiating import Negotiation, Pen, embedded
 from hefu_connector.contracting.signing import check_before_signing
 from hefu_connector.ports import Chartered, Trust
 from hefu_connector.shelves import Marks
 
+log = logging.getLogger("hefu.negotiation")
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A listed data product whose description was verified."""
-
-    listing: Listing
-    description: Description
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Some of what a search found; `token` asks for the rest.
-
-    Attributes:
-        dropped: how many were shown by the broker and did not verify.
-    """
-
-    products: tuple[Product, ...]
-    token: str
-    total: int
-    dropped: int
-
-
-class Consumer:
+class Consumer(Browsing):
     """A participant as consumer. Safe to use from many threads.
 
     Args:
@@ -76,51 +60,13 @@ class Consumer:
         origin: str,
         chartered: Chartered,
     ) -> None:
-        self._author = author
-        self._trust = trust
-        self._catalog = catalog
+        super().__init__(author, trust, catalog, marks)
         self._negotiations = negotiations
         self._pen = pen
         self._agreements = agreements
-        self._marks = marks
         self._origin = origin
         self._chartered = chartered
-
-    # ------------------------------------------------------------ products
-
-    def search(self, query: str, narrowing: str = "", token: str = "", size: int = 50) -> Found:
-        """What the catalog has; entries that do not verify are left out and counted.
-
-        Raises:
-            Unavailable: the broker is away.
-        """
-        page = self._catalog.search(query, narrowing, token, size)
-        found = []
-        for listing in page.products:
-            try:
-                found.append(self._verify(listing))
-            except Unavailable:
-                raise
-            except HefuError:
-                continue
-        return Found(tuple(found), page.token, page.total, len(page.products) - len(found))
-
-    def show(self, product: str) -> Product:
-        """One product.
-
-        Raises:
-            NotFound: there is none, or this participant may not see it.
-            Untrusted: its description does not verify.
-            Unavailable: the broker is away.
-        """
-        found = self._verify(self._catalog.product(product))
-        if found.listing.product != product:
-            raise Untrusted("product.other", product=product)
-        return found
-
-    def described(self, digest: str) -> Statement | None:
-        """The description version a request of this connector named, by digest."""
-        return shelf.described(self._marks, digest)
+        self.acceptances = AcceptanceBook(marks)
 
     # ------------------------------------------------------------ negotiations
 
@@ -170,15 +116,6 @@ class Consumer:
             service=service,
         )
         return self._pen.begin(request, user)
-
-    def _current(self, product: str) -> Product:
-        """A product that is offered now, by somebody in good standing."""
-        found = self.show(product)
-        if found.listing.retired:
-            raise Conflict("product.not_offered", product=product)
-        statement = found.listing.description
-        self._trust.check(statement.issuer, *(each.key for each in statement.signatures))
-        return found
 
     def _sought_further(self, product: str, offer: str) -> Sought:
         found = self._current(product)
@@ -277,10 +214,36 @@ class Consumer:
         self._agreements.settle(progress)
 
     def _hear(self, negotiation: Negotiation) -> None:
-        """Take an offer in: send what was decided on it and never left, or let it wait for a person."""
+        """Take an offer in: send what was decided on it and never left, accept what is inside this consumer's limits,
+        and let all others wait for a person."""
         self._pen.check_own(negotiation)
-        if not self._pen.resume(negotiation):
-            self._describe(negotiation.request)
+        if negotiation.state is not State.OFFERED or self._pen.resume(negotiation):
+            return
+        request = negotiation.request
+        self._describe(request)
+        limits = self.acceptances.find(request.product)
+        if limits is None or self.shortfalls(negotiation) or not self.acceptances.take(request.product, negotiation.id):
+            return
+        log.info("negotiation %s: the offer is inside the limits and is accepted", negotiation.id)
+        self._accept(negotiation, "" if request.is_answered else limits.purpose)
+
+    def shortfalls(self, negotiation: Negotiation) -> tuple[Shortfall, ...] | None:
+        """Why the offer on the table is not accepted without a person; None where there are no limits to judge it by.
+
+        Raises:
+            NotFound, Conflict, Malformed: the product is not there any more, or cannot be had on these terms.
+            Refused: the terms are not as the space's charter allows.
+        """
+        request = negotiation.request
+        limits = self.acceptances.find(request.product)
+        if limits is None:
+            return None
+        description, offer = self._terms(negotiation)
+        found = judge(changed_in(description, offer, negotiation.changes), limits)
+        if not request.is_answered:
+            found += judge_unasked(request.provider, limits)
+        full = self.acceptances.is_full(request.product, negotiation.id)
+        return (*found, Shortfall(Lacking.CONTRACTS)) if full else found
 
     def _read(self, progress: Progress) -> Negotiation:
         found = negotiating.read(progress, self._trust, self._author.space)
@@ -357,23 +320,3 @@ class Consumer:
 
     def _countersign(self, agreement: Statement) -> Object:
         return {"agreement": embedded(agreement.sign(self._author.signer, self._author.clock.now()))}
-
-    def _verify(self, listing: Listing) -> Product:
-        statement = listing.description.expect(PUBLISHED)
-        self._trust.verify(statement)
-        description = Description.of(statement.body)
-        if description.product != listing.product or statement.issuer != listing.provider:
-            raise Untrusted("product.other", product=listing.product)
-        if "provider" not in self._trust.roles(statement.issuer):
-            raise Refused("permission.role", role="provider")
-        return Product(listing, description)
-
-    def _offer(self, description: Description, wanted: str) -> Offer:
-        open_to_us = [each for each in description.offers if each.visibility.allows(self._author.participant)]
-        if not wanted and len(open_to_us) > 1:
-            names = ", ".join(each.id for each in open_to_us)
-            raise Conflict("offer.ambiguous", product=description.product, offers=names[:300])
-        found = [each for each in open_to_us if each.id == wanted or not wanted]
-        if not found:
-            raise NotFound("offer.not_found", product=description.product, offer=wanted)
-        return found[0]

@@ -13,6 +13,7 @@ from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Unavailable
 from hefu_policies.agreeing.changes import changed_in, terms_of
+from hefu_policies.bargaining.acceptance import Shortfall
 from hefu_policies.bargaining.haggling import Verdict, order
 from hefu_policies.bargaining.rounds import Round, Step, asked, history
 from hefu_policies.goods.product import Description, Offer
@@ -21,6 +22,7 @@ from hefu_policies.states.negotiation import State, is_final
 from hefu_connector.brokerage import Negotiations, Progress
 from hefu_connector.contracting import negotiating
 from hefu_connector.contracting.author import Author
+from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.negotiating import Negotiation
 from hefu_connector.contracting.provider import Provider
 from hefu_connector.ports import Trust
@@ -37,12 +39,14 @@ class Table:
     Attributes:
         round: how many requests there were.
         steps: the terms on the table that are not the published offer's.
-        verdict: where a request stands, for the provider who has to decide; else None.
+        verdict: where it stands to the limits of whoever has to decide; None for all others, and without limits.
+        lacking: why an offer is not inside a consumer's limits.
     """
 
     round: int
     steps: tuple[Step, ...]
     verdict: Verdict | None = None
+    lacking: tuple[Shortfall, ...] = ()
 
 
 class Tables:
@@ -60,6 +64,7 @@ class Tables:
         described: Callable[[str], Statement | None],
         provider: Provider,
         marks: Marks,
+        consumer: Consumer | None = None,
     ) -> None:
         self._author = author
         self._trust = trust
@@ -67,12 +72,14 @@ class Tables:
         self._described = described
         self._provider = provider
         self._marks = marks
+        self._consumer = consumer
 
     def table(self, negotiation: Negotiation) -> Table:
         """What is on the table; without terms where they cannot be read."""
         number = asked(negotiation.messages)
+        verdict, lacking = self._verdict(negotiation)
         if not negotiation.changes:
-            return Table(number, (), self._verdict(negotiation))
+            return Table(number, (), verdict, lacking)
         try:
             description, offer = self._offer(negotiation)
             public = terms_of(offer)
@@ -84,7 +91,7 @@ class Tables:
             for key, term in now.items()
             if term.items != public[key].items
         ]
-        return Table(number, tuple(steps), self._verdict(negotiation))
+        return Table(number, tuple(steps), verdict, lacking)
 
     def provides(self, negotiation: str) -> bool:
         """Whether this participant is the provider; raises NotFound."""
@@ -148,10 +155,14 @@ class Tables:
             raise NotFound("offer.not_found", product=description.product, offer=negotiation.request.offer)
         return description, offer
 
-    def _verdict(self, negotiation: Negotiation) -> Verdict | None:
-        if negotiation.state is not State.REQUESTED or negotiation.request.provider != self._author.participant:
-            return None
+    def _verdict(self, negotiation: Negotiation) -> tuple[Verdict | None, tuple[Shortfall, ...]]:
+        mine, request = self._author.participant, negotiation.request
         try:
-            return self._provider.verdict(negotiation)
+            if negotiation.state is State.REQUESTED and request.provider == mine:
+                return self._provider.verdict(negotiation), ()
+            if negotiation.state is State.OFFERED and request.consumer == mine and self._consumer is not None:
+                found = self._consumer.shortfalls(negotiation)
+                return (None if found is None else Verdict.BEYOND if found else Verdict.INSIDE_LIMITS), found or ()
         except HefuError:
-            return None
+            pass  # it is shown without a word on where it stands
+        return None, ()

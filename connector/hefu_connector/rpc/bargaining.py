@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import grpc
+from hefu.canonical import Object
 from hefu.times import write_time
 from hefu.v1 import control_pb2
 from hefu_policies.agreeing.changes import changed, terms_of
+from hefu_policies.bargaining.acceptance import Acceptable
 from hefu_policies.bargaining.haggling import order
 from hefu_policies.bargaining.rounds import Round, Step
 from hefu_policies.goods.product import Description, Offer
 
 from hefu_connector.contracting import limits
+from hefu_connector.contracting.acceptances import EVERY
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.limits import Limits
 from hefu_connector.contracting.provider import Provider
@@ -89,6 +92,45 @@ class BargainingCalls:
         description, offer = self._provider.offered(_id(request.product), request.offer)
         made = self._provider.limits.set(description, offer, dict(request.terms), _BEYOND.get(request.beyond, ""))
         return _limits(description, offer, made)
+
+    def GetAcceptance(
+        self, request: control_pb2.GetAcceptanceRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Acceptance:
+        """How far this consumer goes."""
+        return self._acceptance(request.product)
+
+    def UpdateAcceptance(
+        self, request: control_pb2.UpdateAcceptanceRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Acceptance:
+        """Change how far it goes."""
+        given = request.acceptance
+        product = _id(given.product) if given.product else EVERY
+        if request.remove:
+            self._consumer.acceptances.remove(product)
+        else:
+            self._consumer.acceptances.set(product, _acceptable(given))
+        return self._acceptance(given.product)
+
+    def _acceptance(self, product: str) -> control_pb2.Acceptance:
+        found = self._consumer.acceptances.of(_id(product) if product else EVERY)
+        if found is None:
+            return control_pb2.Acceptance(product=product)
+        held, accepted = found
+        return control_pb2.Acceptance(
+            product=product, contracts=held.contracts, accepted=accepted,
+            prices={name: format(amount, "f") for name, amount in held.prices.items()}, duties=held.duties,
+            computations=held.computations, delivery=held.delivery, least=held.least, providers=held.providers,
+            purpose=held.purpose,
+        )  # fmt: skip
+
+
+def _acceptable(given: control_pb2.Acceptance) -> Acceptable:
+    body: Object = {
+        "contracts": given.contracts, "prices": dict(given.prices), "duties": [*given.duties],
+        "computations": [*given.computations], "delivery": given.delivery, "least": dict(given.least),
+        "providers": [*given.providers], "purpose": given.purpose,
+    }  # fmt: skip
+    return Acceptable.of(body)
 
 
 def _id(name: str) -> str:

@@ -18,7 +18,7 @@ from hefu_policies.budget import PrivacyLoss
 from hefu_connector import peering
 from hefu_connector.computing.asking import Outcome
 from hefu_connector.computing.request import user_of
-from hefu_connector.contracting.consumer import Product
+from hefu_connector.contracting.browsing import Product
 from hefu_connector.desk import overview
 from hefu_connector.desk.aftermath import Alarm, DutySeen
 from hefu_connector.desk.meters import Meter
@@ -154,6 +154,9 @@ def contract(found: Standing) -> control_pb2.Contract:
     if found.table is not None:
         message.terms.extend(map(term_change, found.table.steps))
         message.round = found.table.round
+        message.lacking.extend(
+            control_pb2.Shortfall(code=each.code.value, about=each.about) for each in found.table.lacking
+        )
         message.verdict = _VERDICTS.get(found.table.verdict, control_pb2.Contract.VERDICT_UNSPECIFIED)
     if held is not None:
         message.countersignature.CopyFrom(signed(held.countersignature))

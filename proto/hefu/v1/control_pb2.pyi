@@ -1138,6 +1138,158 @@ class Limits(_message.Message):
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
+class GetAcceptanceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"; the limits for all products where empty."""
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["product", b"product"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAcceptanceRequest: _TypeAlias = GetAcceptanceRequest  # noqa: Y015
+
+@_typing.final
+class UpdateAcceptanceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTANCE_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    remove: _builtins.bool
+    """Take the limits of this product away; of the acceptance only the product counts."""
+    @_builtins.property
+    def acceptance(self) -> Global___Acceptance: ...
+    def __init__(
+        self,
+        *,
+        acceptance: Global___Acceptance | None = ...,
+        remove: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance", b"acceptance", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAcceptanceRequest: _TypeAlias = UpdateAcceptanceRequest  # noqa: Y015
+
+@_typing.final
+class Acceptance(_message.Message):
+    """How far a consumer goes without being asked. What it does not name is not accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PricesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LeastEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    DUTIES_FIELD_NUMBER: _builtins.int
+    COMPUTATIONS_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"; empty for all products that have no limits of their own."""
+    contracts: _builtins.int
+    """How many contracts are accepted before a person is asked again; 0 where no limits are set."""
+    accepted: _builtins.int
+    """How many were accepted under these limits."""
+    delivery: _builtins.bool
+    """Whether data may be delivered."""
+    purpose: _builtins.str
+    """IRI of the purpose named in the acceptance of such an offer."""
+    @_builtins.property
+    def prices(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The most that is paid at once, by currency: {"CNY": "100.00"}."""
+
+    @_builtins.property
+    def duties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Actions of duties that are taken on."""
+
+    @_builtins.property
+    def computations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Actions that must be permitted."""
+
+    @_builtins.property
+    def least(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Terms that must be reached, by the name of an operand or member."""
+
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Providers whose offers are accepted that nobody asked for."""
+
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        contracts: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        prices: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        duties: _abc.Iterable[_builtins.str] | None = ...,
+        computations: _abc.Iterable[_builtins.str] | None = ...,
+        delivery: _builtins.bool = ...,
+        least: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        providers: _abc.Iterable[_builtins.str] | None = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "computations", b"computations", "contracts", b"contracts", "delivery", b"delivery", "duties", b"duties", "least", b"least", "prices", b"prices", "product", b"product", "providers", b"providers", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Acceptance: _TypeAlias = Acceptance  # noqa: Y015
+
+@_typing.final
 class ListContractsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1316,6 +1468,7 @@ class Contract(_message.Message):
     TERMS_FIELD_NUMBER: _builtins.int
     ROUND_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    LACKING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"negotiations/{id}"."""
     agreement_name: _builtins.str
@@ -1334,7 +1487,7 @@ class Contract(_message.Message):
     round: _builtins.int
     """How many requests it took so far."""
     verdict: Global___Contract.Verdict.ValueType
-    """Where a request stands, for the provider that has to decide on it."""
+    """Where a request stands, for the provider that has to decide on it; an offer, for the consumer with limits."""
     @_builtins.property
     def agreement(self) -> _common_pb2.Statement:
         """The agreement with the signatures it has."""
@@ -1363,6 +1516,10 @@ class Contract(_message.Message):
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___TermChange]:
         """What is on the table, where it differs from the published offer; while it is negotiated."""
 
+    @_builtins.property
+    def lacking(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shortfall]:
+        """Why an offer is not inside the consumer's limits."""
+
     def __init__(
         self,
         *,
@@ -1385,14 +1542,41 @@ class Contract(_message.Message):
         terms: _abc.Iterable[Global___TermChange] | None = ...,
         round: _builtins.int = ...,
         verdict: Global___Contract.Verdict.ValueType = ...,
+        lacking: _abc.Iterable[Global___Shortfall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "balance", b"balance", "countersignature", b"countersignature", "description", b"description", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "agreement_name", b"agreement_name", "balance", b"balance", "consumer", b"consumer", "countersignature", b"countersignature", "description", b"description", "descriptions", b"descriptions", "name", b"name", "offer", b"offer", "product", b"product", "provider", b"provider", "purpose", b"purpose", "reason", b"reason", "round", b"round", "state", b"state", "terms", b"terms", "update_time", b"update_time", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "agreement_name", b"agreement_name", "balance", b"balance", "consumer", b"consumer", "countersignature", b"countersignature", "description", b"description", "descriptions", b"descriptions", "lacking", b"lacking", "name", b"name", "offer", b"offer", "product", b"product", "provider", b"provider", "purpose", b"purpose", "reason", b"reason", "round", b"round", "state", b"state", "terms", b"terms", "update_time", b"update_time", "verdict", b"verdict", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contract: _TypeAlias = Contract  # noqa: Y015
+
+@_typing.final
+class Shortfall(_message.Message):
+    """Something in an offer that is not inside a consumer's limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """price, duty, computation, delivery, least, provider, purpose or contracts."""
+    about: _builtins.str
+    """The amount, action, term or provider that it is about; may be empty."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        about: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "code", b"code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Shortfall: _TypeAlias = Shortfall  # noqa: Y015
 
 @_typing.final
 class SuspendContractRequest(_message.Message):

@@ -108,6 +108,16 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.UpdateLimitsRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.Limits.FromString,
                 _registered_method=True)
+        self.GetAcceptance = channel.unary_unary(
+                '/hefu.v1.ControlService/GetAcceptance',
+                request_serializer=hefu_dot_v1_dot_control__pb2.GetAcceptanceRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Acceptance.FromString,
+                _registered_method=True)
+        self.UpdateAcceptance = channel.unary_unary(
+                '/hefu.v1.ControlService/UpdateAcceptance',
+                request_serializer=hefu_dot_v1_dot_control__pb2.UpdateAcceptanceRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Acceptance.FromString,
+                _registered_method=True)
         self.RequestContract = channel.unary_unary(
                 '/hefu.v1.ControlService/RequestContract',
                 request_serializer=hefu_dot_v1_dot_control__pb2.RequestContractRequest.SerializeToString,
@@ -344,6 +354,20 @@ class ControlServiceServicer(object):
 
     def UpdateLimits(self, request, context):
         """Changes such limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAcceptance(self, request, context):
+        """What this consumer accepts without asking anybody. Told to nobody else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAcceptance(self, request, context):
+        """Sets such limits in place of those before, or takes them away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -610,6 +634,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.UpdateLimits,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.UpdateLimitsRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.Limits.SerializeToString,
+            ),
+            'GetAcceptance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAcceptance,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.GetAcceptanceRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Acceptance.SerializeToString,
+            ),
+            'UpdateAcceptance': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAcceptance,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.UpdateAcceptanceRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Acceptance.SerializeToString,
             ),
             'RequestContract': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestContract,
@@ -1127,6 +1161,60 @@ class ControlService(object):
             '/hefu.v1.ControlService/UpdateLimits',
             hefu_dot_v1_dot_control__pb2.UpdateLimitsRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.Limits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAcceptance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/GetAcceptance',
+            hefu_dot_v1_dot_control__pb2.GetAcceptanceRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Acceptance.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAcceptance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/UpdateAcceptance',
+            hefu_dot_v1_dot_control__pb2.UpdateAcceptanceRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Acceptance.FromString,
             options,
             channel_credentials,
             insecure,

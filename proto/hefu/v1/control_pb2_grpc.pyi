@@ -67,6 +67,10 @@ class ControlServiceStub:
     """How far this provider goes beyond one of its offers without asking anybody. Told to nobody else."""
     UpdateLimits: _grpc.UnaryUnaryMultiCallable[_control_pb2.UpdateLimitsRequest, _control_pb2.Limits]
     """Changes such limits."""
+    GetAcceptance: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetAcceptanceRequest, _control_pb2.Acceptance]
+    """What this consumer accepts without asking anybody. Told to nobody else."""
+    UpdateAcceptance: _grpc.UnaryUnaryMultiCallable[_control_pb2.UpdateAcceptanceRequest, _control_pb2.Acceptance]
+    """Sets such limits in place of those before, or takes them away."""
     RequestContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.RequestContractRequest, _control_pb2.Contract]
     """Starts the negotiation of an offer."""
     OfferContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.OfferContractRequest, _control_pb2.Contract]
@@ -159,6 +163,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """How far this provider goes beyond one of its offers without asking anybody. Told to nobody else."""
     UpdateLimits: _aio.UnaryUnaryMultiCallable[_control_pb2.UpdateLimitsRequest, _control_pb2.Limits]  # type: ignore[assignment]
     """Changes such limits."""
+    GetAcceptance: _aio.UnaryUnaryMultiCallable[_control_pb2.GetAcceptanceRequest, _control_pb2.Acceptance]  # type: ignore[assignment]
+    """What this consumer accepts without asking anybody. Told to nobody else."""
+    UpdateAcceptance: _aio.UnaryUnaryMultiCallable[_control_pb2.UpdateAcceptanceRequest, _control_pb2.Acceptance]  # type: ignore[assignment]
+    """Sets such limits in place of those before, or takes them away."""
     RequestContract: _aio.UnaryUnaryMultiCallable[_control_pb2.RequestContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """Starts the negotiation of an offer."""
     OfferContract: _aio.UnaryUnaryMultiCallable[_control_pb2.OfferContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
@@ -332,6 +340,22 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Limits, _abc.Awaitable[_control_pb2.Limits]]:
         """Changes such limits."""
+
+    @_abc_1.abstractmethod
+    def GetAcceptance(
+        self,
+        request: _control_pb2.GetAcceptanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Acceptance, _abc.Awaitable[_control_pb2.Acceptance]]:
+        """What this consumer accepts without asking anybody. Told to nobody else."""
+
+    @_abc_1.abstractmethod
+    def UpdateAcceptance(
+        self,
+        request: _control_pb2.UpdateAcceptanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Acceptance, _abc.Awaitable[_control_pb2.Acceptance]]:
+        """Sets such limits in place of those before, or takes them away."""
 
     @_abc_1.abstractmethod
     def RequestContract(
