@@ -208,7 +208,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
             continuity.ask()
 
     flushing = Loop("journal to log", Led(fleet, send), FLUSH, ground.identity.bound)
-    look = SourceLook(pool, snapshots)
+    look = SourceLook(pool, snapshots, deadline=settings.deadline_seconds)
     least = settings.lay_out_mb << 20 if settings.lay_out_mb else None
     laid = LaidSources(look, layouts, ground.shelves.marks, ground.clock, least)
     book = SourceBook(ground.shelves.sources, ground.shelves.products, look, laid)

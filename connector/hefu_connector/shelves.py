@@ -19,6 +19,8 @@ from hefu_policies.goods.product import Description
 
 from hefu_connector.ports import ComputationState, Entry
 
+IN_PLACE = "in_place"  # an option of a source
+
 # ---------------------------------------------------------------- a provider's own
 
 
@@ -39,6 +41,11 @@ class SourceRecord:
     uri: str
     form: str
     options: Object = field(default_factory=dict)
+
+    @property
+    def in_place(self) -> bool:
+        """Questions are counted by the database itself: nothing is copied or laid out for them."""
+        return self.options.get(IN_PLACE) == "yes"
 
 
 @dataclass(frozen=True, slots=True)

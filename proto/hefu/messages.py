@@ -1193,6 +1193,17 @@ _ENGINE: dict[str, Message] = {
         "No published product describes source {name} yet. Publish one, then refresh the source.",
         "尚无已发布的数据产品描述数据源 {name}。请先发布产品，再刷新该数据源。",
     ),
+    "source.in_place": _m(
+        "Column {column} is described as {type}, and the database has it as {found}: what is counted in place is read "
+        "as it is typed. Alter the column, make a view that casts it, or register the source without --in-place.",
+        "列 {column} 在描述中为 {type}，而数据库中为 {found}：就地计数按其类型读取。"
+        "请修改该列、建立转换类型的视图，或登记数据源时不用 --in-place。",
+    ),
+    "source.nothing_to_lay": _m(
+        "Source {name} is counted in place by its database, so there is nothing to lay out. To lay it out, change it "
+        "to be read without --in-place: hefu source change.",
+        "数据源 {name} 由其数据库就地计数，无须编排。如要编排，请用 hefu source change 改为不带 --in-place 读取。",
+    ),
     "source.moved": _m(
         "The data source is not what its product describes: it is missing, cannot be read, or a column is missing or "
         "of another type. The provider must mend it or publish a new version.",

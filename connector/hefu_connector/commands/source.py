@@ -43,6 +43,8 @@ def add(parser: argparse.ArgumentParser) -> None:
             metavar="KEY=VALUE",
             help="how to read it, such as delimiter=; or encoding=gb18030; may be repeated",
         )
+        counted = "a PostgreSQL database counts itself: nothing is copied for a question; all columns need their types"
+        one.add_argument("--in-place", action="store_true", help=counted)
         renamed = "call the source's COLUMN by NAME in products; may be repeated"
         one.add_argument("--column", action="append", default=[], metavar="NAME=COLUMN", help=renamed)
     help_ = "lay a source out as it is now, for fast questions; they read that until it is laid out anew"
@@ -150,11 +152,14 @@ def _remove(arguments: argparse.Namespace) -> int:
 def _source(arguments: argparse.Namespace) -> control_pb2.Source:
     from hefu.v1 import control_pb2
 
+    options = _pairs(arguments.option, "--option")
+    if arguments.in_place:
+        options["in_place"] = "yes"
     return control_pb2.Source(
         name=named("sources", arguments.name),
         uri=_absolute(arguments.uri),
         form=arguments.form,
-        options=_pairs(arguments.option, "--option"),
+        options=options,
         column_names=_pairs(arguments.column, "--column"),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -29,6 +29,15 @@ class Look(Protocol):
         """The columns' types by name, as products would call them; read in a worker, never a value.
 
         Raises:
+            Unavailable: the source cannot be read.
+        """
+        ...
+
+    def check(self, source: SourceRecord, resources: Iterable[Resource]) -> None:
+        """Check that a source that is counted in place can be, as it is described.
+
+        Raises:
+            Malformed: a column of it does not hold what is described.
             Unavailable: the source cannot be read.
         """
         ...
@@ -94,6 +103,7 @@ class SourceBook:
         held = self.find(source.name)
         made = replace(self._look.spell(source), resource=held.resource)
         self._look.columns(made)
+        self._look.check(made, self._described(made.resource))
         self._sources.change(made)
         self._lay.drop(made.resource)
         return made
@@ -103,10 +113,12 @@ class SourceBook:
 
         Raises:
             NotFound: no such source.
-            Conflict: no published product describes it yet.
+            Conflict: no published product describes it yet, or it is counted in place.
             Unavailable: as `Lay.make`.
         """
         held = self.find(name)
+        if held.in_place:
+            raise Conflict("source.nothing_to_lay", name=name)
         described = self._described(held.resource)
         if not described:
             raise Conflict("source.undescribed", name=name)
@@ -148,6 +160,17 @@ class SourceBook:
                 raise Conflict("source.used", name=name, product=each.product)
         self._sources.remove(name)
         self._lay.drop(held.resource)
+
+    def check(self, name: str, resources: Sequence[Resource]) -> SourceRecord:
+        """A source, if it can be read as it is described.
+
+        Raises:
+            NotFound: no such source.
+            Malformed, Unavailable: as `Look.check`.
+        """
+        held = self.find(name)
+        self._look.check(held, [each for each in resources if each.id == held.resource])
+        return held
 
     def find(self, name: str) -> SourceRecord:
         """A source; raises NotFound."""

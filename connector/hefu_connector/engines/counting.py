@@ -20,12 +20,11 @@ import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
-from hefu_connector.engines import Moved, noise
+from hefu_connector.engines import Moved, cells, noise
 from hefu_connector.engines.laid import FORM, Laid
-from hefu_connector.engines.shape import STEPS_HISTOGRAM, Shape
+from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import duckdb as words
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
-from hefu_connector.engines.sql.words import counts
 from hefu_connector.engines.tables import Opened, attach, open_table, require
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
@@ -95,6 +94,9 @@ def connect(native: str, *, ordered: bool = False) -> Any:
 
 
 def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[list[int]], int]:
+    if form == cells.FORM:
+        exact = cells.read(shape, path)
+        return exact, len(exact[0])
     if form == FORM:
         laid, units = Laid.of(layout["laid"]), Place(layout["units"], "units").integer()
         return _count(shape, open_table(path, "parquet", {}), laid, _parts(units if shape.unit is not None else 0))
@@ -117,14 +119,13 @@ def _count(
     shape: Shape, opened: Opened, laid: Laid | None = None, parts: Sequence[Part] = (None,)
 ) -> tuple[list[list[int]], int]:
     connection = connect(opened.native, ordered=laid is not None)
-    exact = [[0] * (shape.cells * each.width) for each in shape.measures]
     try:
         if laid is None:
             require(opened, shape.columns)
         salt = secrets.randbits(62)
         with ThreadPoolExecutor(len(parts)) as threads:
-            for rows in threads.map(lambda part: _cells(connection, shape, opened, laid, salt, part), parts):
-                _add(exact, shape, rows)
+            found = threads.map(lambda part: _cells(connection, shape, opened, laid, salt, part), parts)
+            exact = cells.add_up(shape, found)
         return exact, opened.rows()
     finally:
         connection.close()
@@ -143,15 +144,6 @@ def _cells(
         statement, values = aggregate(shape, salt, words.WORDS, laid, part)
         found: Sequence[Sequence[Any]] = cursor.execute(statement, values).fetchall()
         return found
-
-
-def _add(exact: list[list[int]], shape: Shape, rows: Sequence[Sequence[Any]]) -> None:
-    """Add to one list for each measure: its numbers by cell, and within a cell by bin."""
-    for cell, *found in rows:
-        for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
-            many = measure.kind == STEPS_HISTOGRAM
-            for place, count in enumerate(counts(value, measure.width) if many else [int(value)]):
-                numbers[int(cell) * measure.width + place] += count
 
 
 def declare(connection: Any, table: str, labels: tuple[str, ...], kind: str) -> None:

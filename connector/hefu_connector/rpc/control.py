@@ -213,8 +213,8 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
         self, request: control_pb2.ControlServicePublishProductRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.Product:
         """Sign and publish a description over a registered source."""
-        resource = self._desk.book.find(id_in(request.source, "sources")).resource
         description = Description.of(canonical.decode(request.description))
+        resource = self._desk.book.check(id_in(request.source, "sources"), description.resources).resource
         if [each.id for each in description.resources] != [resource]:
             raise Conflict("product.resource", product=description.product, resource=resource)
         return views.own_product(self._desk.provider.publish(description, self._user))

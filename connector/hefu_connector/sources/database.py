@@ -112,7 +112,7 @@ def write(value: Any) -> str | None:
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else None
     if isinstance(value, Decimal):
-        return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 100 else None
+        return format(value, "f") if value.is_finite() and (not value or abs(value.adjusted()) < 100) else None
     if isinstance(value, datetime):
         try:
             utc = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
@@ -147,12 +147,39 @@ def _engine(url: str) -> sqlalchemy.Engine:
     parsed = sqlalchemy.make_url(url)
     pool = sqlalchemy.NullPool
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return sqlalchemy.create_engine(parsed, poolclass=pool, hide_parameters=True)
+        engine = sqlalchemy.create_engine(parsed, poolclass=pool, hide_parameters=True)
+        if engine.driver == "psycopg":
+            sqlalchemy.event.listen(engine, "connect", _read_all)
+        return engine
     # SQLite would make an empty database where there is none, so it is opened for reading only.
     address = f"file:{quote(parsed.database)}?mode=ro"
     return sqlalchemy.create_engine(
         "sqlite://", poolclass=pool, hide_parameters=True, creator=lambda: _readonly(address)
     )
+
+
+def _read_all(connection: Any, _: object) -> None:
+    """A moment that Python has no number for, such as infinity, is absent; it must not make the reading fail."""
+    from psycopg import DataError
+    from psycopg.types import datetime as loaders
+
+    for kind, loader in (
+        ("date", loaders.DateLoader),
+        ("timestamp", loaders.TimestampLoader),
+        ("timestamptz", loaders.TimestamptzLoader),
+    ):
+
+        class Total(loader):  # type: ignore[misc, valid-type]
+            """As its parent, and None for what that cannot read."""
+
+            def load(self, data: Any) -> Any:
+                """A value or None."""
+                try:
+                    return super().load(data)
+                except (DataError, ValueError, OverflowError):
+                    return None
+
+        connection.adapters.register_loader(kind, Total)
 
 
 def _readonly(address: str) -> sqlite3.Connection:

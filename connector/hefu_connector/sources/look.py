@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -17,14 +17,15 @@ from urllib.parse import unquote, urlsplit
 from hefu.canonical import Json, Object
 from hefu.envelope import new_id
 from hefu.errors import Malformed, Untrusted
-from hefu_policies.goods.resource import TYPES
+from hefu_policies.goods.resource import TYPES, Resource
 
 from hefu_connector.ports import Workers
-from hefu_connector.shelves import SourceRecord
-from hefu_connector.sources import database, lake
+from hefu_connector.shelves import IN_PLACE, SourceRecord
+from hefu_connector.sources import database, lake, postgres
 from hefu_connector.sources.database import DatabaseSource
 from hefu_connector.sources.files import FileSource
 from hefu_connector.sources.lake import LakeSource
+from hefu_connector.sources.postgres import PostgresSource
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _ENDINGS = {
@@ -48,6 +49,7 @@ _VERSION = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
 _METADATA = re.compile(r"[A-Za-z0-9._-]{1,200}[.]metadata[.]json\Z")
 _IN_CATALOG = re.compile(r"[A-Za-z0-9_-]{1,64}/[^/?#\x00]{1,255}\Z")
 _SECONDS = 300.0
+_DEADLINE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +85,26 @@ class SourceLook:
 
     Args:
         spool: folder of snapshots, the same that the workers may read; None keeps them in memory.
-        seconds: that one look may take.
+        seconds: that one look may take, and
+        deadline: one question of a source that is counted in place.
     """
 
-    def __init__(self, workers: Workers, spool: Path | None, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, workers: Workers, spool: Path | None, seconds: float = _SECONDS, deadline: float = _DEADLINE
+    ) -> None:  # fmt: skip
         if spool is not None:
             spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._workers = workers
         self._spool = spool
         self._seconds = seconds
+        self._deadline = deadline
 
     def spell(self, source: SourceRecord) -> SourceRecord:
         """The record with URI, form and options in their one spelling.
 
         The options are ``names`` (schema name to the source's own column name, where they differ), of a CSV
-        ``delimiter`` and ``encoding``, of a database ``table``, of a lake's table ``version``, and of an Iceberg table
-        in a folder ``metadata``, the file that describes it.
+        ``delimiter`` and ``encoding``, of a database ``table`` (and ``in_place``, where it is to count by itself), of
+        a lake's table ``version``, and of an Iceberg table in a folder ``metadata``, the file that describes it.
 
         Raises:
             Malformed: the URI or an option is none that this connector can read.
@@ -124,14 +130,15 @@ class SourceLook:
             options.setdefault("delimiter", "\t")
         return replace(source, uri=path.as_uri(), form=form, options=options)
 
-    def source(self, record: SourceRecord) -> FileSource | DatabaseSource | LakeSource:
+    def source(self, record: SourceRecord) -> FileSource | DatabaseSource | LakeSource | PostgresSource:
         """The source of a record that `spell` made."""
         names = _names(record.options.get("names", {}))
         if record.form in lake.FORMS:
             return _lake(record, self._spool, names)
         if not record.uri.startswith("file:"):
             url, _, table = record.uri.rpartition("#")
-            return DatabaseSource(url, unquote(table), self._spool, names)
+            copied = DatabaseSource(url, unquote(table), self._spool, names)
+            return PostgresSource(copied, self._deadline) if record.in_place else copied
         return FileSource(_path(record.uri), record.form, self._spool, record.options)
 
     def inspect(self, record: SourceRecord) -> Inspection:
@@ -152,18 +159,38 @@ class SourceLook:
         return Inspection(rows, tuple(_found(each) for each in columns), table.snapshot)
 
     def columns(self, source: SourceRecord) -> Mapping[str, str]:
-        """The columns' types by name; raises as `inspect`."""
+        """The columns' types by name, of a source that is counted in place as its database has them; raises as
+        `inspect`."""
+        found = self.source(source)
+        if isinstance(found, PostgresSource):
+            return found.types()
         return {each.name: each.type for each in self.inspect(source).columns}
+
+    def check(self, source: SourceRecord, resources: Iterable[Resource]) -> None:
+        """Check what only a source that is counted in place can lack: columns whose types hold the described ones.
+
+        Raises:
+            Malformed: one does not.
+            Unavailable: it cannot be read.
+        """
+        found = self.source(source)
+        if isinstance(found, PostgresSource):
+            for each in resources:
+                found.check(each)
 
 
 def _spell_database(source: SourceRecord, names: Mapping[str, str]) -> SourceRecord:
     address, _, fragment = source.uri.partition("#")
     url, kind = database.spell(address)
-    _known(source.options, {"names", "table"})
+    _known(source.options, {"names", "table", IN_PLACE})
     table = source.options.get("table", unquote(fragment))
     if not isinstance(table, str) or not table or "#" in table or (source.form not in ("", kind)):
         _refuse("table", "the name of a table or view, and no form")
     options: Object = {"names": dict(names)} if names else {}
+    if IN_PLACE in source.options:
+        if source.options[IN_PLACE] != "yes" or kind != postgres.KIND:
+            _refuse(IN_PLACE, "yes, for a PostgreSQL database, or nothing")
+        options[IN_PLACE] = "yes"
     return replace(source, uri=f"{url}#{table}", form=kind, options=options)
 
 

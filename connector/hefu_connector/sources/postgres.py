@@ -1,0 +1,212 @@
+"""A table of PostgreSQL as a source that is counted in place: one statement, made from the shape of a question, in one
+read-only transaction; only whole numbers by cell come from there, and a worker adds noise to them.
+
+What is no question of private statistics (a delivery, exact aggregates) reads a copy, as of any other database. No text
+of a consumer is in the statement, every constant is a parameter, and it calls functions of ``pg_catalog`` only.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import sqlalchemy
+from hefu import canonical
+from hefu.canonical import Object
+from hefu.errors import Malformed, Unavailable
+from hefu_policies.goods.resource import Resource
+from psycopg import sql
+from sqlalchemy.exc import SQLAlchemyError
+
+from hefu_connector.engines.shape import Shape
+from hefu_connector.engines.sql import postgres as words
+from hefu_connector.engines.sql.statement import SOURCE, aggregate
+from hefu_connector.ports import Table
+from hefu_connector.sources import spool
+from hefu_connector.sources.database import DatabaseSource
+
+log = logging.getLogger("hefu.sources")
+
+KIND = "postgresql"
+_CONNECT_SECONDS = 10
+Name = tuple[str, str]  # of schema and table
+_HOLDERS = {
+    20: words.WHOLE, 21: words.WHOLE, 23: words.WHOLE, 700: words.SINGLE, 701: words.DOUBLE, 1700: words.NUMERIC,
+    25: words.TEXT, 1043: words.TEXT, 16: words.BOOLEAN, 1082: words.DATE, 1114: words.TIMESTAMP, 1184: words.ZONED,
+}  # fmt: skip
+_DECLARED = {
+    words.WHOLE: "integer", words.SINGLE: "decimal", words.DOUBLE: "decimal", words.NUMERIC: "decimal",
+    words.TEXT: "text", words.ENUM: "text", words.BOOLEAN: "boolean", words.DATE: "date",
+    words.TIMESTAMP: "timestamp", words.ZONED: "timestamp",
+}  # fmt: skip
+_PLACE = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = pg_catalog.to_regclass(%s)
+"""
+# Nobody's function or operator stands for one of PostgreSQL's own, and instants are those of UTC.
+_SETTINGS = (
+    "SET LOCAL search_path = pg_catalog, pg_temp",
+    "SET LOCAL timezone = 'UTC'",
+    "SET LOCAL extra_float_digits = 1",
+)
+_MOMENT = "SELECT pg_catalog.now(), pg_catalog.pg_current_snapshot()::text"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSource:
+    """One table or view that is counted in place. An adapter of `hefu_connector.ports.Source`.
+
+    Attributes:
+        copied: the same table as it is copied for everything else.
+        seconds: after which the database ends a statement.
+    """
+
+    copied: DatabaseSource
+    seconds: float = 60
+
+    @contextmanager
+    def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
+        """What is asked, counted by the database; a copy for what is not counted. See `Source.open`."""
+        shape = counted(asked)
+        if shape is None:
+            with self.copied.open(columns, asked) as table:
+                yield table
+            return
+        exact, snapshot = self._count(shape)
+        from hefu_connector.engines import cells  # which not every start of a connector should wait for
+
+        with spool.place(None) as path:  # true numbers, and few: they reach no disk
+            with open(spool.create(path), "wb") as file:
+                cells.write(exact, file)
+            _, size = spool.measure(path)
+            yield Table(path, cells.FORM, snapshot, size)
+
+    def names(self) -> list[str]:
+        """The columns there are; see `DatabaseSource.names`."""
+        return self.copied.names()
+
+    def types(self) -> Mapping[str, str]:
+        """The declared types that the columns fit, by their schema names, from the catalogue; empty where none does.
+
+        Raises:
+            Unavailable: no such table, or the database cannot be reached or does not write UTF-8.
+        """
+        theirs = {there: here for here, there in self.copied.named.items()}
+        with self._reading() as cursor:
+            found = _held(cursor, self._table(cursor), None)
+        return {theirs.get(name, name): _DECLARED.get(held, "") for name, held in found.items()}
+
+    def check(self, resource: Resource) -> None:
+        """Check that every column of a description can be read in place.
+
+        Raises:
+            Malformed: one is absent, or of a type that does not hold the declared one.
+            Unavailable: as `types`.
+        """
+        with self._reading() as cursor:
+            found = _held(cursor, self._table(cursor), None)
+        for column in resource.schema:
+            held = found.get(self.copied.named.get(column.name, column.name), "")
+            if held not in words.HOLDERS[column.type]:
+                kind = _DECLARED.get(held, "none that is known" if held else "absent")
+                raise Malformed("source.in_place", column=column.name, type=column.type, found=kind)
+
+    def _count(self, shape: Shape) -> tuple[list[list[int]], str]:
+        """The exact numbers, and what names the moment that they are of."""
+        from hefu_connector.engines import cells
+
+        with self._reading() as cursor:
+            table = self._table(cursor)
+            found = self._held_by(cursor, table, shape)
+            cursor.execute(_MOMENT)
+            ((now, seen),) = cursor.fetchall()
+            source = self._source(table, found)
+            statement, values = aggregate(shape, secrets.randbits(62), words.words(found), source=source)
+            cursor.execute(statement, values, prepare=False)
+            exact = cells.add_up(shape, [cursor.fetchall()])
+        moment: Object = {"source": self._place(), "moment": now.isoformat(), "transactions": str(seen)}
+        digest = canonical.digest(canonical.encode(moment))
+        log.info("counted in place: %s at %s, transactions %s, snapshot %s", moment["source"], now, seen, digest)
+        return exact, digest
+
+    def _held_by(self, cursor: psycopg.Cursor[Any], table: Name, shape: Shape) -> Mapping[str, str]:
+        """Where the columns of a shape lie; from now on, until the transaction ends, nobody can alter the table."""
+        named = self.copied.named
+        theirs = [named.get(name, name) for name in shape.columns]
+        found = _held(cursor, table, theirs)
+        held = {name: found[there] for name, there in zip(shape.columns, theirs, strict=True)}
+        if not all(each in words.HOLDERS[shape.columns[name]] for name, each in held.items()):
+            raise Unavailable("source.moved", detail="a column's type")
+        return held
+
+    def _source(self, table: Name, found: Mapping[str, str]) -> str:
+        named = self.copied.named
+        fields = ", ".join(f"{words.quote(named.get(each, each))} AS {words.quote(each)}" for each in found)
+        return f"(SELECT {fields} FROM {'.'.join(words.quote(each) for each in table)}) AS {SOURCE}"  # noqa: S608
+
+    def _place(self) -> str:
+        return f"{sqlalchemy.make_url(self.copied.url).render_as_string()}#{self.copied.table}"
+
+    def _table(self, cursor: psycopg.Cursor[Any]) -> Name:
+        """The table's full name, as the usual search path finds it; then no other schema is searched any more."""
+        cursor.execute(_PLACE, [sql.Identifier(*self.copied.table.rsplit(".", 1)).as_string(cursor)])
+        found = cursor.fetchall()
+        if not found:
+            raise Unavailable("source.moved", detail="no such table")
+        for setting in _SETTINGS:
+            cursor.execute(setting)
+        return found[0][0], found[0][1]
+
+    @contextmanager
+    def _reading(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A read-only transaction that sees one moment."""
+        try:
+            with _connect(self.copied.url, self.seconds) as connection, connection.cursor() as cursor:
+                if connection.info.parameter_status("server_encoding") != "UTF8":
+                    raise Unavailable("source.moved", detail="the database's encoding is not UTF8")
+                yield cursor
+        except (psycopg.Error, SQLAlchemyError, OSError) as fault:
+            # No word of the database's: it may hold a value.
+            raise Unavailable("source.moved", detail=type(fault).__name__) from None
+
+
+def counted(asked: Object | None) -> Shape | None:
+    """The shape of what is asked, where whole numbers of it can be made in place and noise is added to them."""
+    if asked is None or "noise" not in asked or not isinstance(asked.get("shape"), dict):
+        return None
+    return Shape.of(asked["shape"])
+
+
+def _connect(url: str, seconds: float) -> psycopg.Connection[Any]:
+    dialect = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg").get_dialect()()
+    arguments, given = dialect.create_connect_args(sqlalchemy.make_url(url))
+    connection = psycopg.connect(
+        *arguments,
+        **{
+            **given,
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": "hefu connector",
+            "client_encoding": "utf8",
+            "options": f"{given.get('options', '')} -c statement_timeout={int(seconds * 1000)}",
+        },
+    )
+    connection.read_only = True
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    return connection
+
+
+def _held(cursor: psycopg.Cursor[Any], table: Name, columns: Sequence[str] | None) -> dict[str, str]:
+    """What columns lie in, by the table's names: those named, or all. A domain lies in its base type."""
+    fields: sql.Composable = sql.SQL("*")
+    if columns is not None:
+        fields = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("1")
+    cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(fields, sql.Identifier(*table)))
+    told = [(each.name, each.type_code) for each in cursor.description or ()]
+    cursor.execute("SELECT oid FROM pg_type WHERE typtype = 'e'")
+    enums = {oid for (oid,) in cursor.fetchall()}
+    return {name: _HOLDERS.get(code, words.ENUM if code in enums else "unknown") for name, code in told}
