@@ -84,14 +84,12 @@ def assert_same(rows: Sequence[Row], asked: Sequence[str], one: Backend, other: 
     return compared
 
 
-@pytest.mark.parametrize("rows", [MANY, ODD], ids=["many", "odd"])
-def test_every_form_of_the_language_gives_the_same_numbers(
-    rows: Sequence[Row], duckdb: DuckDB, other: Backend
-) -> None:  # fmt: skip
+def test_every_form_of_the_language_gives_the_same_numbers(duckdb: DuckDB, other: Backend) -> None:
+    assert assert_same(ODD, ASKED, duckdb, other) > 40
     assert_same([], ASKED[:12], duckdb, other)
-    asked = [*ASKED, *(f"SELECT {key} AS k, COUNT(*) AS n FROM data GROUP BY k" for key, _, _ in GROUPED)]
-    asked += [f"SELECT region, SUM({text}) AS s, COUNT({text}) AS n FROM data GROUP BY region" for text in SUMMED]
-    assert assert_same(rows, asked, duckdb, other) > 70
+    groups = [f"SELECT {key} AS k, COUNT(*) AS n FROM data GROUP BY k" for key, _, _ in GROUPED]
+    sums = [f"SELECT region, SUM({text}) AS s, COUNT({text}) AS n FROM data GROUP BY region" for text in SUMMED]
+    assert assert_same(MANY, [*groups, *sums], duckdb, other) > 30
 
 
 @pytest.mark.deep
@@ -111,11 +109,10 @@ def test_any_expression_gives_the_same_numbers(other: Backend, number: e.Express
 @settings(max_examples=examples(10, 500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(VALUES, max_size=10), st.integers(1, 3))
 def test_one_unit_moves_no_more_than_its_sensitivity_on_any_engine(
-    rows: list[Row], most: int, other: Backend
+    other: Backend, rows: list[Row], most: int
 ) -> None:  # fmt: skip
-    prepared = prepare(
-        _asked(e.Arithmetic("subtract", e.Column("income"), e.Column("age"))), resource(contribution=most)
-    )
+    asked = _asked(e.Arithmetic("subtract", e.Column("income"), e.Column("age")))
+    prepared = prepare(asked, resource(contribution=most))
     measures = Shape.of(prepared.parameters["shape"]).measures
     with pytest.MonkeyPatch.context() as patch:
         for salt in SALTS:
