@@ -1,22 +1,26 @@
-"""Private statistics beside the same aggregates in raw DuckDB: grouped count and two sums, 50 keys, one run.
+"""Private statistics beside the same aggregates in raw DuckDB, and beside other libraries: ratios of one run.
 
-    python benchmarks/query.py [rows]        ratios of this machine, into benchmarks/results
-    python benchmarks/query.py [rows] -      printed only
+    python benchmarks/query.py                                  10 M rows, ours beside the exact query
+    python benchmarks/query.py --rows 1000000 --peers           beside OpenDP-Polars, SmartNoise-SQL, Tumult too
+    python benchmarks/query.py --clients 1 8 32                 questions a second through two connectors
 
-A release here is what a worker does from parameters to noised integers, with the snapshot that was laid out before,
-and what the connector does to hand it over and to read the answer; the worker waits ready, as a connector keeps one,
-and the release quantum is not in it. The exact query is DuckDB's on the Parquet file as it came, with as many threads.
+The question is a grouped count and two sums, 50 keys, once with each row as the privacy unit and once with at most
+three rows of a person. A release here is what a worker does from parameters to noised integers, with the snapshot that
+was laid out before, and what the connector does to hand it over and to read the answer; the worker waits ready, as a
+connector keeps one, and the release quantum is not in it. The exact query is DuckDB's on the Parquet file as it came,
+with as many threads. Other libraries answer in processes that wait ready too, from the same file (SmartNoise from
+memory).
 """
 
 from __future__ import annotations
 
+import argparse
+import math
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -33,21 +37,26 @@ from hefu_connector.sources.layouts import Layouts, Made
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
-from measure import RESULTS, machine
+from measure import Page, milliseconds
+from peering import PACKAGES, Absent, Peer
 
-ROUNDS = 5
 CONTRIBUTION = 3
+EPSILON = 1
 MEMORY = 2 << 30  # address space of a worker, of which DuckDB may use half
+PATIENCE = 900.0  # seconds for one answer of another library
 MAKE = """COPY (SELECT 'p' || (hash(i) % ($rows * 2 // 5 + 1)) AS person, 'r' || (hash(i, 1) % 50) AS region,
   round((hash(i, 2) % 60000) / 100.0, 2) AS amount, (hash(i, 3) % 100)::BIGINT AS age FROM range($rows) t(i)) TO """
 EXACT = "SELECT region, count(*), sum(amount), sum(age) FROM read_parquet(?) GROUP BY region"
+TRUE = "SELECT region, count(*), sum(least(amount, 500)), sum(age) FROM read_parquet(?) GROUP BY region"
 COLUMNS = (
     Column("person", "text"),
     Column("region", "text", categories=tuple(f"r{index}" for index in range(50))),
     Column("amount", "decimal", bounds=Bounds(Decimal(0), Decimal(500), Decimal("0.01"))),
     Column("age", "integer", bounds=Bounds(Decimal(0), Decimal(100), Decimal(1))),
 )
-Times = dict[str, list[float]]
+UNITS = {"row": "each row a unit", "person": f"at most {CONTRIBUTION} rows a person"}
+Answer = Mapping[str, Sequence[float]]
+Way = Callable[[], tuple[float, Answer]]  # milliseconds, and the values of each region
 
 
 class NoMarks:
@@ -81,92 +90,186 @@ def resource(unit: str) -> Resource:
 def plan() -> Object:
     """The question."""
     asked = (Aggregate("count", "n"), Aggregate("sum", "s", "amount"), Aggregate("sum", "a", "age"))
-    return Plan("prd-bench", asked, PrivacyLoss(10**9), None, ("region",)).body()
+    return Plan("prd-bench", asked, PrivacyLoss(EPSILON * 10**9), None, ("region",)).body()
 
 
-def clocked(work: Callable[[], object]) -> float:
-    """Milliseconds."""
-    start = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - start)
-
-
-def exact(path: Path) -> None:
-    """DuckDB's own answer."""
+def answer(path: Path, question: str) -> dict[str, list[float]]:
+    """DuckDB's own."""
     with duckdb.connect(":memory:", config={"threads": 2}) as connection:
-        connection.execute(EXACT, [str(path)]).fetchall()
+        found = connection.execute(question, [str(path)]).fetchall()
+    return {region: [float(each) for each in values] for region, *values in found}
 
 
-def release(pool: Pool, layouts: Layouts, prepared: Prepared, of: Resource) -> None:
-    """One private answer."""
-    with layouts.open(of.id, prepared.parameters) as table:
-        if table is None:
-            raise AssertionError("it was laid out")
-        output = pool.run("statistics", prepared.parameters, table, job="bench", deadline=600)
-    Statistics().read(output, prepared)
+class Ours:
+    """A pool, and a file laid out for each unit."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._pool = stack.enter_context(Pool(None, Limits(ready=1, memory=MEMORY, seconds=3000)))
+        self._layouts = Layouts(self._pool, NoMarks(), SystemClock())
+        stack.callback(self._layouts.close)
+        self.made: dict[str, Made] = {}
+        self.seconds: dict[str, float] = {}
+        for unit in UNITS:
+            of, start = resource(unit), time.perf_counter()
+            self.made[unit] = self._layouts.make(of.id, FileSource(path, "parquet"), Laid.describe(of))
+            self.seconds[unit] = time.perf_counter() - start
+
+    def ask(self, unit: str) -> tuple[float, Answer]:
+        """One release."""
+        of = resource(unit)
+        prepared = Statistics().prepare(plan(), of, None)
+        self._pool.hello()
+        start = time.perf_counter()
+        rows = self._release(of, prepared)
+        return 1000 * (time.perf_counter() - start), {
+            str(region): [float(each or 0) for each in values] for region, *values in rows
+        }
+
+    def _release(self, of: Resource, prepared: Prepared) -> Sequence[Sequence[str | None]]:
+        with self._layouts.open(of.id, prepared.parameters) as table:
+            assert table is not None, "it was laid out"
+            output = self._pool.run("statistics", prepared.parameters, table, job="bench", deadline=600)
+        return Statistics().read(output, prepared).rows
 
 
-def measured(rows: int, folder: Path) -> tuple[Times, Mapping[str, Made], Mapping[str, float]]:
-    """Times of each way, in turns, so that all meet the same machine."""
-    path = folder / "rows.parquet"
-    duckdb.execute(MAKE + f"'{path}'", {"rows": rows})
-    made: dict[str, Made] = {}
-    took: dict[str, float] = {}
-    ways: dict[str, Callable[[], object]] = {"exact": lambda: exact(path)}
-    times: Times = {}
+class Measured:
+    """Times and errors of every way, each in turn, so that all meet the same machine."""
+
+    def __init__(self, truth: Answer) -> None:
+        self.times: dict[tuple[str, str], list[float]] = {}
+        self.absent: dict[str, str] = {}
+        self._truth = truth
+        self._squares: dict[tuple[str, str], list[list[float]]] = {}
+
+    def note(self, name: str, unit: str, way: Way) -> None:
+        """One answer; a way that failed once is asked no more."""
+        if name in self.absent:
+            return
+        try:
+            took, found = way()
+        except Absent as fault:
+            self.absent[name] = str(fault)
+            return
+        self.times.setdefault((name, unit), []).append(took)
+        errors = self._squares.setdefault((name, unit), [[], [], []])
+        for region, values in self._truth.items():
+            for place, value in enumerate(values):
+                errors[place].append((found[region][place] - value) ** 2)
+
+    def errors(self, name: str, unit: str) -> list[float]:
+        """Root mean square error of the count and the two sums, over regions and rounds."""
+        return [math.sqrt(statistics.fmean(each)) for each in self._squares[name, unit]]
+
+
+def measure(page: Page, rows: int, rounds: int, peers: bool) -> None:
+    """One size: a table of times, one of errors, one of what was laid out."""
     with ExitStack() as stack:
-        pool = stack.enter_context(Pool(None, Limits(ready=1, memory=MEMORY, seconds=3000), more=[folder]))
-        layouts = Layouts(pool, NoMarks(), SystemClock(), None)
-        stack.callback(layouts.close)
-        for unit in ("row", "person"):
-            of = resource(unit)
-            start = time.perf_counter()
-            made[unit] = layouts.make(of.id, FileSource(path, "parquet", folder), Laid.describe(of))
-            took[unit] = time.perf_counter() - start
-            prepared = Statistics().prepare(plan(), of, None)
-            ways[unit] = lambda prepared=prepared, of=of: release(pool, layouts, prepared, of)
-        for _ in range(ROUNDS):
-            for name, work in ways.items():
-                pool.hello()
-                times.setdefault(name, []).append(clocked(work))
-    return times, made, took
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        path = folder / "rows.parquet"
+        duckdb.execute(MAKE + f"'{path}'", {"rows": rows})
+        ours, found = Ours(path, stack), Measured(answer(path, TRUE))
+        others = [*_peers(path, rows, found, stack)] if peers else []
+        for _ in range(rounds):
+            took = milliseconds(lambda: answer(path, EXACT))
+            found.times.setdefault(("exact", ""), []).append(took)
+            for unit in UNITS:
+                found.note("ours", unit, lambda unit=unit: ours.ask(unit))
+                for each in others:
+                    found.note(each.name, unit, lambda each=each, unit=unit: each.ask(unit))
+    page.say(f"## {rows:,} rows, {rounds} rounds", "")
+    _tell(page, found, [each.name for each in others])
+    page.table(
+        ("laid out", "seconds", "MB", "rows beyond the bound"),
+        [
+            (
+                UNITS[unit],
+                f"{ours.seconds[unit]:.1f}",
+                f"{each.size / 1e6:.0f}",
+                f"{100 * each.beyond / each.rows:.1f} %",
+            )
+            for unit, each in ours.made.items()
+        ],
+    )
+    for name, why in found.absent.items():
+        page.say(f"Not compared: {name}: {why}.")
 
 
-def page(rows: int, times: Times, made: Mapping[str, Made], took: Mapping[str, float]) -> str:
-    """The results as Markdown."""
-    names = {
-        "exact": "exact, raw DuckDB, 2 threads",
-        "row": "release, each row a unit",
-        "person": f"release, at most {CONTRIBUTION} rows a person",
-    }
-    least = min(times["exact"])
-    lines = [
-        "# Private statistics beside the exact query",
+def _peers(path: Path, rows: int, found: Measured, stack: ExitStack) -> list[Peer]:
+    peers = []
+    for package in PACKAGES:
+        if rows > package.most:
+            found.absent[package.name] = f"more than {package.most:,} rows are not asked of it here"
+            continue
+        try:
+            arguments = [str(path), str(rows), str(CONTRIBUTION), str(EPSILON)]
+            peers.append(stack.enter_context(Peer(package, arguments, PATIENCE)))
+        except Absent as fault:
+            found.absent[package.name] = str(fault)
+    return peers
+
+
+def _tell(page: Page, found: Measured, others: Sequence[str]) -> None:
+    exact = found.times["exact", ""]
+    lines = [("exact, raw DuckDB, 2 threads", _spread(exact), "1.00; 1.00", "", "")]
+    for unit, words in UNITS.items():
+        ours = found.times["ours", unit]
+        for name in ("ours", *others):
+            if (name, unit) in found.times:
+                took = found.times[name, unit]
+                errors = "; ".join(f"{each:.3g}" for each in found.errors(name, unit))
+                lines.append((f"{name}, {words}", _spread(took), _ratio(took, exact), _ratio(took, ours), errors))
+    page.say(
+        f"ε = {EPSILON} for each answer. Errors are those of the count, the sum of amounts and the sum of ages, with",
+        "what a bound leaves out, as root mean squares over keys and rounds; the fewer rounds, the rougher (seven in a",
+        "hundred for 250 values of Laplace noise). Ratios are of the least times; of the medians.",
         "",
-        f"{datetime.now(UTC):%F %H:%M} UTC; {machine()}.",
-        "",
-        f"{rows:,} generated rows; grouped count and two sums, 50 keys; {ROUNDS} rounds, each way in turn.",
-        "",
-        "| what | min / median ms | ÷ exact (of the least; of the medians) |",
-        "|---|---|---|",
-    ]
-    for name, found in times.items():
-        ratio = f"{min(found) / least:.2f}; {statistics.median(found) / statistics.median(times['exact']):.2f}"
-        lines.append(f"| {names[name]} | {min(found):.0f} / {statistics.median(found):.0f} | {ratio} |")
-    lines += ["", "| laid out | seconds | MB | rows beyond the bound |", "|---|---|---|---|"]
-    for unit, each in made.items():
-        lines.append(f"| {unit} | {took[unit]:.1f} | {each.size / 1e6:.0f} | {100 * each.beyond / each.rows:.1f} % |")
-    return "\n".join(lines) + "\n"
+    )
+    page.table(("what", "min / median ms", "÷ exact", "÷ ours", "error"), lines)
 
 
-def main(rows: int, keep: bool) -> None:
+def _spread(found: Sequence[float]) -> str:
+    return f"{min(found):.0f} / {statistics.median(found):.0f}"
+
+
+def _ratio(found: Sequence[float], beside: Sequence[float]) -> str:
+    return f"{min(found) / min(beside):.2f}; {statistics.median(found) / statistics.median(beside):.2f}"
+
+
+def rates(page: Page, clients: Sequence[int], seconds: float) -> None:
+    """Small questions through a consumer's and a provider's connector."""
+    import load
+
+    rows = []
+    with ExitStack() as stack:
+        consumer, _, product = stack.enter_context(load._space("", stack, 2))
+        asker = load.Asker(consumer, product)
+        load.sustained(asker, 1, min(5.0, seconds))  # connections and workers
+        for count in clients:
+            rate, took = load.sustained(asker, count, seconds)
+            rows.append((count, f"{rate:.1f}", f"{statistics.median(took):.0f} ms"))
+    page.say("## Small questions through two connectors", "", "One count over 191 rows; quantum 0; two workers.", "")
+    page.table(("clients", "answers/s", "p50"), rows)
+
+
+def main(arguments: argparse.Namespace) -> None:
     """Measure, print, keep."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = page(rows, *measured(rows, Path(folder)))
-    print(found)
-    if keep:
-        (RESULTS / f"query-{rows // 1_000_000}M-{datetime.now(UTC):%F}.md").write_text(found, "utf-8")
+    most = max(arguments.rows, default=0)
+    size = f"{most // 1_000_000}M" if most >= 1_000_000 else f"{most // 1000}k"
+    page = Page(f"query-{size}" if arguments.rows else "query-rates", "Private statistics beside the exact query")
+    for rows in arguments.rows:
+        measure(page, rows, arguments.rounds, arguments.peers)
+    if arguments.clients:
+        rates(page, arguments.clients, arguments.seconds)
+    if arguments.write:
+        page.write()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000, len(sys.argv) < 3)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="*", default=[10_000_000], help="of each table")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", action="store_true", help="other libraries too, in environments made for them")
+    parser.add_argument("--clients", type=int, nargs="*", default=[], help="questions a second of so many at once")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each number of clients")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
+    main(parser.parse_args())

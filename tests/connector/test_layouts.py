@@ -38,6 +38,7 @@ from pyarrow import parquet
 
 from tests.connector import engine_world as world
 from tests.connector.engine_world import Row
+from tests.connector.small_space import Space, description, eventually, write_table
 
 ADULTS = Compare("age", ">=", Literal("integer", "18"))
 
@@ -354,3 +355,20 @@ def test_what_was_laid_out_by_command_in_memory_is_laid_out_again_after_a_start(
     assert before.find("res-people") == held, "what is laid out by command stays"
     LaidSources(SourceLook(workers, None), after, marks, LATER).follow(record, [of])
     assert after.find("res-people") is not None
+
+
+def test_a_connector_lays_out_a_large_file_once_it_is_published_and_has_it_after_a_start(tmp_path: Path) -> None:
+    space = Space(tmp_path).open()
+    try:
+        provider = space.member("hospital-a", "provider", lay_out_mb=1, layouts="layouts")
+        table = SourceRecord("visits", "", str(write_table(tmp_path, 70_000)), "csv")
+        resource = provider.desk.book.add(table).resource
+        eventually(lambda: provider.provider.publish(description(resource, "prd-visits")))
+        (kept,) = eventually(lambda: [*(tmp_path / "hospital-a" / "layouts").glob("res-*")], 90)
+        assert b"PAR1" not in kept.read_bytes()
+        space.stop("hospital-a")
+        again = space.start("hospital-a")
+        found = eventually(lambda: again.desk.book._lay._layouts._held.get(resource), 60)  # type: ignore[attr-defined]
+        assert (found.made.rows, found.made.file) == (70_000, kept.name)
+    finally:
+        space.close()
