@@ -70,6 +70,32 @@ class Answer(Shown, Protocol):
     def __iter__(self) -> Iterator[dict[str, Decimal | str | None]]: ...
 
 
+class Sample(Shown, Protocol):
+    """Synthetic rows of a product; none is anybody's."""
+
+    @property
+    def data_rows(self) -> int:
+        """How many rows the data has, as far as noised counts tell."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Columns about which nothing was asked."""
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table` with metadata."""
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`."""
+
+    def to_polars(self) -> Any:
+        """A `polars.DataFrame`."""
+
+    def write(self, path: str | os.PathLike[str], form: str = "") -> None:
+        """Write a new file: parquet, arrow or csv."""
+
+    def __len__(self) -> int: ...
+
+
 class Estimate(Shown, Protocol):
     """What a question would cost, and how far off its answer would be."""
 
@@ -167,6 +193,24 @@ class Product(Shown, Protocol):
         purpose: str = "",
     ) -> Answer:
         """Ask, and wait for the answer."""
+
+    def sample(
+        self,
+        rows: int = 1000,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        pairs: Sequence[tuple[str, str]] | None = None,
+        columns: Sequence[str] = (),
+        bins: int = 10,
+        contract: str = "",
+        purpose: str = "",
+    ) -> Sample:
+        """Synthetic rows from noised counts, on which questions can be tried; one question is charged for them."""
+
+    def try_query(self, sql: str, sample: Any, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Answer:
+        """The answer that a `Sample` gives, with noise as the real one would have. Nothing is asked or charged."""
 
     def request(self, *, purpose: str, offer: str = "", wait: int = 60) -> Contract:
         """Ask the provider for a contract, and wait for it to be in force."""

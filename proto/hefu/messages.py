@@ -1269,6 +1269,42 @@ _COMMANDS: dict[str, Message] = {
         "The answers cannot be combined because of {word}: {why}. Ask each provider by itself, or change the question.",
         "因 {word}，各方结果无法合并：{why}。请分别向各提供方提问，或修改问题。",
     ),
+    "sample.bins": _m("A number's range is cut into 1 to {most} bins.", "数值范围可划分为 1 至 {most} 个区间。"),
+    "sample.columns": _m(
+        "A sample needs 1 to {most} columns with declared categories or bounds, besides the privacy unit. Not of these: {columns}. "
+        "The product's data dictionary says which columns have them.",
+        "合成样本需要 1 至 {most} 个声明了类别或边界的列（隐私单元除外）。不符合：{columns}。请查看产品的数据字典。",
+    ),
+    "sample.file": _m(
+        "{path} is no synthetic sample that can be tried. Name a .parquet or .arrow file that hefu compute sample wrote.",
+        "{path} 不是可用于试算的合成样本。请指定由 hefu compute sample 写出的 .parquet 或 .arrow 文件。",
+    ),
+    "sample.other": _m(
+        "The sample is one of {product}, and the query is about something else. Ask about that product, or get a sample of the other.",
+        "该样本属于 {product}，而查询针对其他对象。请查询该产品，或获取另一产品的样本。",
+    ),
+    "sample.option": _m(
+        "{flag} does not go with --try: nothing is asked of anybody. Leave it out.",
+        "{flag} 不能与 --try 同用：试算不会向任何人提问。请去掉该选项。",
+    ),
+    "sample.package": _m(
+        "Drawing synthetic rows needs the package mbi. Nothing was asked or charged. Install it: pip install 'hefu[synthesis]'",
+        "生成合成行需要 mbi 软件包。尚未提问，也未扣减。请安装：pip install 'hefu[synthesis]'",
+    ),
+    "sample.pair": _m(
+        "{pair} is no pair of columns that are counted. Name two different ones, such as sex,region.",
+        "{pair} 不是可共同计数的两列。请写两个不同的列，例如 sex,region。",
+    ),
+    "sample.pairs": _m(
+        "These pairs hang together too closely to draw rows from: at most {most} pairs, and fewer rings of columns with many groups. "
+        "Name fewer pairs, or fewer bins.",
+        "这些列对之间的关联过密，无法生成行：最多 {most} 对，且类别多的列不宜成环。请减少列对或区间数。",
+    ),
+    "sample.release": _m(
+        "{computation} was asked for another sample. Give the same product, columns, pairs and bins as it was asked with.",
+        "{computation} 对应的是另一个样本。请使用与当时相同的产品、列、列对和区间数。",
+    ),
+    "sample.rows": _m("A sample has 1 to {most} rows.", "样本行数须为 1 至 {most}。"),
     "question.form": _m(
         "{form} is no form of a table. Choose one of: {forms}.", "不支持表格格式 {form}。可选：{forms}。"
     ),

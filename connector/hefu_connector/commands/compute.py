@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hefu.commands import Cell, Output
 from hefu.errors import Malformed, NotFound
 
-from hefu_connector.commands import answers, several, show
+from hefu_connector.commands import answers, sample, several, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 from hefu_connector.workbench import frames, questions, tables
@@ -27,13 +27,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = commands(parser)
     one = command(group, "query", "ask a query under a contract, and print the answer with its error and cost", _query)
     _add_question(one)
-    one.add_argument(
-        "--contract", required=True, action="append",
+    where = one.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--contract", action="append",
         help="the agreement, such as agr-…; given several times, each provider is asked and the answers are combined",
+    )  # fmt: skip
+    where.add_argument(
+        "--try", dest="tried", type=Path, metavar="SAMPLE",
+        help="try it on a synthetic sample of hefu compute sample; nothing is asked or charged",
     )  # fmt: skip
     of_several(one)
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
+    sample.add(command(group, "sample", "have synthetic rows drawn from noised counts, to try queries on", sample.run))
     one = command(
         group, "estimate", "tell cost and expected error of a query; needs an offer only, charges nothing", _estimate
     )
@@ -74,6 +80,8 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
 
 
 def _query(arguments: argparse.Namespace) -> int:
+    if arguments.tried:
+        return sample.attempt(arguments)
     if arguments.exact and (arguments.epsilon or arguments.rho or len(arguments.contract) > 1):
         raise Malformed("exact.options")
     if len(arguments.contract) > 1:

@@ -46,7 +46,7 @@ def query(arguments: argparse.Namespace) -> int:
     if not all(each.HasField("answer") for each in ended):
         return _incomplete(output, ended)
     combined = several.combine([Answer.of(each) for each in ended])
-    output.data({"combined": _document(combined), "computations": [answers.document(each) for each in ended]})
+    output.data({"combined": document(combined), "computations": [answers.document(each) for each in ended]})
     _page(output, combined)
     return 0
 
@@ -60,7 +60,8 @@ def _incomplete(output: Output, ended: list[answers.Own]) -> int:
     return 1
 
 
-def _document(answer: Answer) -> dict[str, object]:
+def document(answer: Answer) -> dict[str, object]:
+    """An answer for machines."""
     return {
         "headings": list(answer.headings),
         "rows": [list(row) for row in answer.rows],
@@ -73,11 +74,16 @@ def _document(answer: Answer) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _page(output: Output, answer: Answer) -> None:
+def table(output: Output, answer: Answer) -> None:
+    """Print an answer's table."""
     withheld = "（未给出）" if output.language == "zh" else tables.WITHHELD
     output.table(
         list(answer.headings), [[withheld if each is None else each for each in row] for row in answer.shown()]
     )
+
+
+def _page(output: Output, answer: Answer) -> None:
+    table(output, answer)
     output.say(
         "± is the half width of a 95 % interval; the noise of every provider is part of the answer.",
         "± 为 95 % 区间的半宽；各提供方的噪声均为结果的一部分。",

@@ -90,6 +90,11 @@ class Answer:
         return frames.guaranteed(self)
 
     @property
+    def synthetic(self) -> bool:
+        """Whether it is of a synthetic sample, and so of no data (`Product.try_query`)."""
+        return frames.synthetic(self)
+
+    @property
     def withheld(self) -> int:
         """How many cells nothing is told of."""
         return sum(cell is None for row in self.rows for cell in row[self.keys :])
@@ -169,7 +174,8 @@ class Answer:
         if not self.guaranteed:
             noise = "No differential privacy guarantee: exact but for rounding; ± is the most that it moved a figure."
         withheld = [f"{self.withheld} cells are withheld, to protect small groups."] if self.withheld else []
-        return [noise, *withheld, *(_source(each) for each in self.sources)]
+        tried = ["SYNTHETIC: of a synthetic sample, and of no data; nothing was asked or charged."]
+        return [*(tried if self.synthetic else []), noise, *withheld, *(_source(each) for each in self.sources)]
 
     def _place(self, heading: str) -> int:
         if heading not in self.headings:

@@ -12,9 +12,10 @@ import csv
 import importlib
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ from hefu.errors import Malformed, NotFound
 
 CONFIDENCE = 0.95
 FORMS = ("arrow", "csv", "parquet")
+SYNTHETIC = ", tried on a synthetic sample"  # behind the mechanism of an answer that is about no data
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _EXACT = Context(prec=100)
 _LARGEST = 2**63
 _DIGITS = 38  # of a decimal of 128 bits; one of 256 has 76, and a released cell at most 60
@@ -115,9 +118,16 @@ def guaranteed(answer: Told) -> bool:
     return bool(answer.noise) and all(each.mechanism != WITHOUT_PRIVACY for each in answer.noise)
 
 
+def synthetic(answer: Told) -> bool:
+    """Whether an answer is about a synthetic sample, and so about no data."""
+    return any(SYNTHETIC in each.mechanism for each in answer.noise)
+
+
 def about(answer: Told) -> dict[str, str]:
     """What the whole table's metadata say; several providers are separated by spaces."""
     told = {"hefu.confidence": str(CONFIDENCE)} if guaranteed(answer) else {}
+    if synthetic(answer):
+        told["hefu.synthetic"] = "true"
     told["hefu.guarantee"] = "differential privacy" if guaranteed(answer) else "no differential privacy guarantee"
     for name in ("epsilon", "delta", "rho"):
         told[f"hefu.{name}"] = " ".join(format(getattr(each.charge, name), "f") for each in answer.sources)
@@ -155,16 +165,25 @@ def to_polars(answer: Told) -> Any:
 
 
 def write(answer: Told, path: str | os.PathLike[str], form: str = "") -> None:
+    """Write a new file; raises as `save`."""
+    save({name: partial(make, answer) for name, make in _BYTES.items()}, path, form)
+
+
+def save(forms: Mapping[str, Callable[[], bytes]], path: str | os.PathLike[str], form: str = "") -> None:
     """Write a new file; what is there already is never overwritten.
+
+    Args:
+        forms: what makes its bytes in each form.
+        form: by default what the file's name ends with.
 
     Raises:
         Malformed: no such form, or the file cannot be made.
     """
     place = Path(path)
     chosen = form or place.suffix.lstrip(".").lower()
-    if chosen not in FORMS:
-        raise Malformed("question.form", form=chosen[:20], forms=", ".join(FORMS))
-    data = _BYTES[chosen](answer)
+    if chosen not in forms:
+        raise Malformed("question.form", form=chosen[:20], forms=", ".join(forms))
+    data = forms[chosen]()
     try:
         with place.open("xb") as file:
             file.write(data)
@@ -236,25 +255,40 @@ def _csv(answer: Told) -> bytes:
 def _word(cell: Any) -> str:
     if cell is None:
         return ""
-    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return harmless(cell) if isinstance(cell, str) else str(cell)
 
 
-def _ipc(answer: Told) -> bytes:
+def harmless(text: str) -> str:
+    """A stranger's text in a CSV, so that no spreadsheet takes it for a formula: such a one gets an apostrophe first.
+
+    Source: OWASP, "CSV Injection". Parquet and Arrow carry texts as they are.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def ipc(table: Any) -> bytes:
+    """An Arrow table as an IPC file."""
     arrow = package("pyarrow")
-    table, sink = to_arrow(answer), arrow.BufferOutputStream()
+    sink = arrow.BufferOutputStream()
     with arrow.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
 
 
-def _parquet(answer: Told) -> bytes:
-    arrow, parquet = package("pyarrow"), package("pyarrow.parquet")
-    sink = arrow.BufferOutputStream()
-    parquet.write_table(to_arrow(answer), sink)
+def parquet(table: Any) -> bytes:
+    """An Arrow table as a Parquet file."""
+    sink = package("pyarrow").BufferOutputStream()
+    package("pyarrow.parquet").write_table(table, sink)
     return bytes(sink.getvalue())
 
 
-_BYTES = {"arrow": _ipc, "csv": _csv, "parquet": _parquet}
+_BYTES: Mapping[str, Callable[[Told], bytes]] = {
+    "arrow": lambda answer: ipc(to_arrow(answer)),
+    "csv": _csv,
+    "parquet": lambda answer: parquet(to_arrow(answer)),
+}
 
 
 def package(name: str) -> Any:

@@ -15,6 +15,7 @@ from hefu_connector.workbench.link import PEER, call, contract_name, named, shor
 if TYPE_CHECKING:
     from hefu.v1 import catalog_pb2, computation_pb2, control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
+    from hefu_policies.budget import PrivacyLoss
     from hefu_policies.goods.product import Description
 
     from hefu_connector.computing.computation import Plan
@@ -94,12 +95,16 @@ def plan(sql: str, description: Description, epsilon: str, delta: str = "0", rho
     Raises:
         Malformed: a word of it is not of the dialect; the sentence names it and says why.
     """
-    from hefu_policies.budget import PrivacyLoss
-
     from hefu_connector.engines import language
 
-    loss = PrivacyLoss.of_rho(rho, delta) if rho else PrivacyLoss.of_text(epsilon, delta)
-    return language.parse(sql, description, loss)
+    return language.parse(sql, description, loss(epsilon, delta, rho))
+
+
+def loss(epsilon: str, delta: str = "0", rho: str = "") -> PrivacyLoss:
+    """What is offered, as people write it; raises Malformed."""
+    from hefu_policies.budget import PrivacyLoss
+
+    return PrivacyLoss.of_rho(rho, delta) if rho else PrivacyLoss.of_text(epsilon, delta)
 
 
 def exact(sql: str, description: Description) -> ExactPlan:

@@ -23,11 +23,13 @@ from hefu import canonical
 from hefu.commands import language, pick
 from hefu.errors import Conflict, Malformed, NotFound
 
-from hefu_connector.workbench import combining, link, questions, tables
+from hefu_connector.workbench import combining, link, questions, sampling, tables, trying
 from hefu_connector.workbench.answer import Answer
 from hefu_connector.workbench.dictionary import Dictionary, dictionaries
 from hefu_connector.workbench.estimate import Estimate
 from hefu_connector.workbench.listing import Listing
+from hefu_connector.workbench.marginals import BINS
+from hefu_connector.workbench.sample import Sample
 
 if TYPE_CHECKING:
     from hefu import analysis
@@ -204,8 +206,52 @@ class Product:
             NotFound, Conflict: no contract is in force on the product, or several are.
             Refused: the provider refused; the reasons name the clauses.
         """
-        held = self.space.contract(contract) if contract else self._contract()
+        held = self.space.contract(contract) if contract else self.only_contract()
         return held.query(sql, epsilon=epsilon, delta=delta, rho=rho, exact=exact, purpose=purpose, product=self.id)
+
+    def sample(
+        self,
+        rows: int = 1000,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        pairs: Sequence[tuple[str, str]] | None = None,
+        columns: Sequence[str] = (),
+        bins: int = BINS,
+        contract: str = "",
+        purpose: str = "",
+    ) -> Sample:
+        """Synthetic rows from noised counts, on which questions can be tried; one question is charged for them.
+
+        Args:
+            pairs: of columns that are counted together; by default those of few groups that join all columns.
+            columns: to count; by default all with declared categories or bounds.
+            bins: into which a number's range is cut, at most.
+            contract: by default the only one in force on this product.
+
+        Raises:
+            NotFound: what draws the rows is not installed (``pip install 'hefu[synthesis]'``); nothing was asked then.
+            Malformed, Refused: as `query`.
+        """
+        wish = sampling.Wish(rows, pairs, tuple(columns), bins)
+        held = self.space.contract(contract) if contract else self.only_contract()
+        with self.space._stub() as stub:
+            found = questions.contract(stub, held.id)
+            description = questions.described(found, self.id)
+            return sampling.ask(stub, found, description, wish, _offered(epsilon, delta, rho), purpose)
+
+    def try_query(
+        self, sql: str, sample: Sample, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = ""
+    ) -> Answer:
+        """The answer that a sample gives: in the shape of the real one, with noise as it would have. Nothing is asked.
+
+        Raises:
+            Malformed: a word of the query is not of the dialect, or the sample is of another product.
+            Refused: it would be refused.
+        """
+        plan = questions.plan(sql, self.description, *_offered(epsilon, delta, rho))
+        return trying.attempt(plan, self.description, sample)
 
     def request(self, *, purpose: str, offer: str = "", wait: int = _WAIT) -> Contract:
         """Ask the provider for a contract, and wait for it to be in force.
@@ -226,7 +272,8 @@ class Product:
             raise NotFound("command.not_in_force", contract=link.short(made.name))
         return Contract.of(self.space, found)
 
-    def _contract(self) -> Contract:
+    def only_contract(self) -> Contract:
+        """The one contract in force on this product; raises NotFound and Conflict."""
         found = self.space.contracts(self.id)
         if not found:
             raise NotFound("question.no_contract", product=self.id)
