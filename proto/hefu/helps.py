@@ -131,6 +131,20 @@ HELPS: Final[Mapping[str, str]] = {
         "合约，例如 agr-…；可多次给出，将分别询问各提供方并合并答案",
     "write its table too, with intervals and metadata": "另写出其表格，含区间与元数据",
     "a new file for the table": "用于写出表格的新文件",
+    "try it on a synthetic sample of hefu compute sample; nothing is asked or charged":
+        "在 hefu compute sample 生成的合成样本上试算；不提问，不扣减",
+    "have synthetic rows drawn from noised counts, to try queries on": "由加噪计数生成合成行，供试写查询",
+    "a new file for the rows: .parquet or .arrow, on which queries can be tried, or .csv":
+        "用于写出各行的新文件：.parquet 或 .arrow（可用于试算），或 .csv",
+    "how many rows to draw (default: 1000)": "生成的行数（默认 1000）",
+    "privacy loss to spend, such as 1": "所用隐私损失，例如 1",
+    "two columns that are counted together; may be given several times (default: the pairs of fewest groups that join "
+    "all columns)":
+        "共同计数的两列；可多次给出（默认：以分组最少的列对连接所有列）",
+    "a column to count (default: all that can be)": "要计数的列（默认：所有可计数的列）",
+    "into how many bins a number's range is cut (default: 10)": "数值范围划分的区间数（默认 10）",
+    "the agreement, such as agr-… (default: the only one in force)": "合约，例如 agr-…（默认：唯一生效的合约）",
+    "draw from what this computation released before, and ask nothing": "由此前该计算已发布的结果生成，不再提问",
     "an agreement, such as agr-…": "合约，例如 agr-…",
     "the product that is asked, where the contract has several": "合约含多个产品时所查询的产品",
     "what for (default: the contract's purpose)": "使用目的（默认取合约的目的）",

@@ -107,6 +107,31 @@ def test_the_frames_have_the_same_cells(answer: Answer) -> None:
     assert b"laplace" in arrow.field("n").metadata[b"hefu.mechanism"]
 
 
+@pytest.mark.timeout(600)
+def test_a_sample_is_one_charged_question_and_queries_are_tried_on_it_for_free(
+    space: Any, town: Space, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product, file = space.product("prd-hospital-b"), str(tmp_path / "sample.parquet")
+    before = space.contracts(product.id)[0]
+    words = ("--dir", str(town.folder / "pharma"), "--json")
+    asked = ("compute", "sample", product.id, "--epsilon", "1", "--rows", "200", "--bins", "4", "-o", file)
+    assert main([*asked, *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    after = space.contracts(product.id)[0]
+    assert told["synthetic"] is True
+    assert (told["rows"], told["pairs"], told["left_out"]) == (200, [["age", "region"]], [])
+    assert 300 < told["data_rows"] < 500  # of 400
+    assert (before.epsilon_left - after.epsilon_left, before.releases_left - after.releases_left) == (1, 1)
+    assert main(["compute", "query", "--try", file, "--epsilon", "1", BOTH, *words]) == 0
+    tried = json.loads(capsys.readouterr().out)
+    assert tried["synthetic"] is True
+    assert [row[0] for row in tried["rows"]] == ["north", "south"]
+    assert all("synthetic" in each["mechanism"] for each in tried["mechanisms"])
+    assert main(["compute", "query", "--try", file, "--epsilon", "1", BOTH, "--exact", *words]) == 2
+    assert main([*asked, *words]) == 2  # the file is there already: refused before anything is asked
+    assert space.contracts(product.id)[0].epsilon_left == after.epsilon_left
+
+
 def test_files_hold_the_exact_cells_and_are_never_overwritten(answer: Answer, town: Space, tmp_path: Path) -> None:
     for form in ("arrow", "parquet", "csv"):
         answer.write(tmp_path / f"answer.{form}")

@@ -12,6 +12,7 @@ import csv
 import importlib
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
@@ -24,6 +25,7 @@ from hefu.errors import Malformed, NotFound
 CONFIDENCE = 0.95
 FORMS = ("arrow", "csv", "parquet")
 SYNTHETIC = ", tried on a synthetic sample"  # behind the mechanism of an answer that is about no data
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _EXACT = Context(prec=100)
 _LARGEST = 2**63
@@ -265,7 +267,7 @@ def harmless(text: str) -> str:
 
     Source: OWASP, "CSV Injection". Parquet and Arrow carry texts as they are.
     """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.match(text) else text
 
 
 def ipc(table: Any) -> bytes:
