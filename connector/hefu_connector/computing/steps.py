@@ -9,7 +9,7 @@ Absent (NULL) in gives absent out; a divisor of zero gives absent. No node can f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -25,6 +25,7 @@ LARGEST_STEPS = 2**53
 _FINEST = Fraction(1, 10**15)
 _COARSEST = Fraction(10**15)
 _EXACT = Context(prec=100)
+_Choice = Callable[[Iterable[int]], int]
 _RANGES = {"year": (1, 9999), "quarter": (1, 4), "month": (1, 12), "day": (1, 31), "weekday": (1, 7), "hour": (0, 23)}
 
 
@@ -239,6 +240,8 @@ def _arithmetic(operator: str, left: Lowered, right: Lowered, by: e.Expression) 
 
 def _product(left: Lowered, right: Lowered) -> Lowered:
     corners = [a * b for a in (left.least, left.most) for b in (right.least, right.most)]
+    if left == right:  # a square is never negative
+        corners = [left.least**2, left.most**2, *([0] if left.least <= 0 <= left.most else [])]
     return Lowered(_times(left.steps, right.steps), min(corners), max(corners), left.step * right.step)
 
 
@@ -274,7 +277,22 @@ def _case(whens: tuple[e.When, ...], otherwise: e.Expression | None, grids: Mapp
     parts = [_finer(each, step) for each in parts]
     chosen = tuple((when.condition, part.steps) for when, part in zip(whens, parts, strict=False))
     last = None if otherwise is None else parts[-1].steps
-    return Lowered(Chosen(chosen, last), min(each.least for each in parts), max(each.most for each in parts), step)
+    least, most = _extreme(whens, otherwise)
+    return Lowered(Chosen(chosen, last), least(each.least for each in parts), most(each.most for each in parts), step)
+
+
+def _extreme(whens: tuple[e.When, ...], otherwise: e.Expression | None) -> tuple[_Choice, _Choice]:
+    """What picks the bounds of a CASE from those of its branches.
+
+    The larger of two numbers is nowhere below either's least: ``CASE WHEN a >= b THEN a WHEN b >= a THEN b END``, which
+    is how GREATEST is read, and with <= the smaller, LEAST. Any other CASE lies around all of its branches.
+    """
+    if len(whens) == 2 and otherwise is None:
+        (one, a), (other, b) = ((each.condition, each.then) for each in whens)
+        for operator, choice in ((">=", max), ("<=", min)):
+            if (one, other) == (Relation(a, operator, b), Relation(b, operator, a)):
+                return choice, choice
+    return min, max
 
 
 @dataclass(frozen=True, slots=True)

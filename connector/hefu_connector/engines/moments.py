@@ -12,12 +12,12 @@ from itertools import product
 from math import isqrt
 
 from hefu_connector.engines.noise import CONFIDENCE
-from hefu_connector.engines.noised import ABSENT, Cell, Part, cell, finer
+from hefu_connector.engines.noised import ABSENT, Cell, Figures, cell, finer
 
 _DIGITS = 10**30  # a root is worked out to so many parts of one
 
 
-def mean(parts: Sequence[Part], index: int) -> Cell:
+def mean(parts: Sequence[Figures], index: int) -> Cell:
     """The ratio of a noised sum to a noised count, moved into the bounds, and how far off it may be."""
     total, count = parts
     sum_, tally = total.values[index], count.values[index]
@@ -37,7 +37,7 @@ def mean(parts: Sequence[Part], index: int) -> Cell:
     return cell(ratio(sum_, tally), (min(ends), max(ends)), finer(number.step))
 
 
-def variance(parts: Sequence[Part], index: int) -> Cell:
+def variance(parts: Sequence[Figures], index: int) -> Cell:
     """The variance of a sample: (Σd²/n - (Σd/n)²) · n/(n-1), with d the distances from a centre.
 
     Source: for the shift by a centre, Chan, Golub, LeVeque 1983, "Algorithms for Computing the Sample Variance".
@@ -50,7 +50,7 @@ def variance(parts: Sequence[Part], index: int) -> Cell:
     return cell(value * step**2, (ends[0] * step**2, ends[1] * step**2), finer(step**2))
 
 
-def stddev(parts: Sequence[Part], index: int) -> Cell:
+def stddev(parts: Sequence[Figures], index: int) -> Cell:
     """The root of the variance of a sample."""
     found = _variance(parts, index)
     if found is None:
@@ -60,7 +60,7 @@ def stddev(parts: Sequence[Part], index: int) -> Cell:
     return cell(_root(value) * step, (_root(ends[0]) * step, _root(ends[1]) * step), finer(step))
 
 
-def _variance(parts: Sequence[Part], index: int) -> tuple[Fraction, tuple[Fraction, Fraction]] | None:
+def _variance(parts: Sequence[Figures], index: int) -> tuple[Fraction, tuple[Fraction, Fraction]] | None:
     """In squared steps: the variance, and the ends of its interval."""
     total, squares, count = parts
     tally = count.values[index]
@@ -102,4 +102,4 @@ def _together(parts: int) -> float:
     return 1 - (1 - CONFIDENCE) / parts
 
 
-RATIOS: dict[str, Callable[[Sequence[Part], int], Cell]] = {"mean": mean, "variance": variance, "stddev": stddev}
+RATIOS: dict[str, Callable[[Sequence[Figures], int], Cell]] = {"mean": mean, "variance": variance, "stddev": stddev}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from typing import Protocol
 
 from hefu_policies.reading import write_decimal
 
@@ -18,6 +19,29 @@ Cell = tuple[str | None, str | None]  # value and half width
 ABSENT: Cell = (None, None)
 _FINER = 10_000  # parts of a granularity to which means and the like are told
 _FINEST = Fraction(1, 10**20)
+
+
+class Figures(Protocol):
+    """Noised numbers that a ratio is read from: a measure of one release, or such measures of several added up."""
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """By cell."""
+        ...
+
+    @property
+    def measure(self) -> Measure:
+        """What was measured: its centre, and what its squares are less."""
+        ...
+
+    @property
+    def about(self) -> Lowered:
+        """What it is about, in whole numbers; only where it is about a number."""
+        ...
+
+    def off(self, confidence: float) -> int:
+        """How far noise moves one number at most, with this probability."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ AGGREGATES: tuple[Row, ...] = (
 NUMBERS: tuple[Row, ...] = (
     ("age", "the column, moved into its declared bounds and rounded to its granularity", "the declared bounds"),
     ("age + income", "sum; also -", "sums of the ends; the largest common step"),
-    ("age * income", "product", "the extreme products of ends; the product of the steps"),
+    ("age * income", "product", "the extreme products of ends, of a square not below 0; the product of the steps"),
     ("income / 4", "division by a constant whose quotient is a decimal that ends", "exact"),
     ("ROUND(income / age, 2)", "quotient, halves away from zero; absent where the divisor is 0",
      "the extreme quotients; the declared step"),
@@ -41,7 +41,7 @@ NUMBERS: tuple[Row, ...] = (
     ("ROUND(income, -1)", "rounded to so many digits, halves away from zero", "the ends, rounded"),
     ("ABS(income)", "without its sign", "0 or the nearer end, to the farther"),
     ("CLAMP(income, 0, 99.5)", "moved between two constants", "the constants, or narrower"),
-    ("GREATEST(age, income)", "the larger; LEAST the smaller; absent where either is", "around all of them"),
+    ("GREATEST(age, income)", "the larger; LEAST the smaller; absent where either is", "the larger ends; the smaller"),
     ("COALESCE(income, 0)", "the column, or another number where it is absent", "around both"),
     ("CASE WHEN age > 64 THEN income ELSE 0 END", "the number of the first condition that is true; IF(c, a, b) too",
      "around all branches"),

@@ -2,7 +2,8 @@
 
 Counts and sums are whole numbers of steps: they are added, and so is their noise, whose exact distribution gives the
 interval. A mean is asked as a sum and a count at every provider and divided only here: a mean of means would weigh
-small providers as large ones. A cell that one provider withholds is withheld, for a total without it is another number.
+small providers as large ones. A variance is asked as sums, sums of squares and counts, and so takes in how far the
+providers lie apart. A cell that one provider withholds is withheld, for a total without it is another number.
 
 `totals` is all that looks at single answers; a secure sum, which lets nobody see them, can take its place.
 """
@@ -21,8 +22,12 @@ from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.steps import Lowered
+from hefu_connector.computing.steps import Lowered, decimal
+from hefu_connector.engines import sensitivities
 from hefu_connector.engines.drafting import Draft
+from hefu_connector.engines.moments import RATIOS
+from hefu_connector.engines.noised import ABSENT, Cell
+from hefu_connector.engines.shape import ROWS, SQUARES, SUM, Measure, Sensitivity
 from hefu_connector.workbench import noises, questions
 from hefu_connector.workbench.answer import Answer, same_questions
 from hefu_connector.workbench.frames import CONFIDENCE, Noise
@@ -34,9 +39,8 @@ if TYPE_CHECKING:
     from hefu_policies.goods.resource import Resource
 
 _EXACT = Context(prec=100)
-_FINER = 4  # digits of a mean beyond the granularity of its column, as engines.answers has them
-_PART = 1 - (1 - CONFIDENCE) / 2  # so that sum and count hold together: the union bound
-Cell = tuple[str | None, str | None]
+_ANY = Sensitivity(1, 1, 1)  # what a unit moves is the providers' matter
+_ROWS = Measure(ROWS, _ANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +52,52 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Summand:
-    """What is asked of every provider for one heading of the combined answer.
+class Term:
+    """What is asked of every provider, and added up.
 
     Attributes:
-        aliases: of what is asked: one that is added up, or a sum and the count it is divided by.
-        step: what one whole number of the first stands for.
-        bounds: between which a mean lies; None for what is added up.
-        centre: of a mean: the sum is one of distances from it.
+        step: what one whole number of it stands for.
+        measure, number: what it is a measure of, where something is worked out from it.
+    """
+
+    alias: str
+    step: Decimal
+    measure: Measure = _ROWS
+    number: Lowered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summand:
+    """One heading of the combined answer.
+
+    Attributes:
+        function: what is worked out from the totals; empty where there is one, which is told.
     """
 
     heading: str
-    aliases: tuple[str, ...]
-    step: Decimal
-    bounds: tuple[Decimal, Decimal] | None = None
-    centre: Decimal = Decimal(0)
+    terms: tuple[Term, ...]
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """One term of all providers: `Figures` with the sum of their noises."""
+
+    values: tuple[int, ...]
+    term: Term
+    noise: tuple[Noise, ...]
+
+    @property
+    def measure(self) -> Measure:
+        return self.term.measure
+
+    @property
+    def about(self) -> Lowered:
+        assert self.term.number is not None  # noqa: S101 - terms of numbers are read with them
+        return self.term.number
+
+    def off(self, confidence: float) -> int:
+        return _width(self.noise, self.term.step, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +144,18 @@ class Several:
         )
 
     def _column(self, summand: Summand, answers: Sequence[Answer]) -> list[Cell]:
-        whole = totals(answers, summand.aliases[0], summand.step)
-        noise = _noise(answers, summand.aliases[0])
-        if summand.bounds is None:
-            width = _width(noise, summand.step, CONFIDENCE)
-            return [_added(each, width, summand.step) for each in whole]
-        counts = totals(answers, summand.aliases[1], Decimal(1))
-        off = _width(noise, summand.step, _PART), _width(_noise(answers, summand.aliases[1]), Decimal(1), _PART)
-        return [_mean(total, count, off, summand) for total, count in zip(whole, counts, strict=True)]
+        whole = [totals(answers, each.alias, each.step) for each in summand.terms]
+        noise = [tuple(_noise(answers, each.alias)) for each in summand.terms]
+        if not summand.function:
+            (term,) = summand.terms
+            width = _width(noise[0], term.step, CONFIDENCE)
+            return [_added(each, width, term.step) for each in whole[0]]
+        parts = [
+            _Whole(tuple(each or 0 for each in values), term, its)
+            for values, term, its in zip(whole, summand.terms, noise, strict=True)
+        ]
+        told = [None not in cells for cells in zip(*whole, strict=True)]
+        return [RATIOS[summand.function](parts, index) if each else ABSENT for index, each in enumerate(told)]
 
 
 def prepare(asked: Sequence[Asked], sql: str, offered: questions.Offered) -> Several:
@@ -180,33 +219,14 @@ def _added(total: int | None, width: int, step: Decimal) -> Cell:
     return write_decimal(_EXACT.multiply(total, step)), write_decimal(_EXACT.multiply(width, step))
 
 
-def _mean(total: int | None, count: int | None, off: tuple[int, int], summand: Summand) -> Cell:
-    """The ratio moved into its bounds, with an interval that holds wherever both parts lie in theirs."""
-    if total is None or count is None or count < 1 or summand.bounds is None:
-        return None, None
-    low, high = map(Fraction, summand.bounds)
-    step, centre = Fraction(summand.step), Fraction(summand.centre)
-
-    def ratio(numerator: int, denominator: int) -> Fraction:
-        return min(high, max(low, centre + Fraction(numerator, denominator) * step))
-
-    ends = [low, high]
-    if count - off[1] >= 1:
-        counts = (count - off[1], count + off[1])
-        ends = [ratio(each, by) for each in (total - off[0], total + off[0]) for by in counts]
-    unit = summand.step.scaleb(-_FINER)
-    mean = _EXACT.multiply(round(ratio(total, count) / Fraction(unit)), unit)
-    width = max(abs(end - Fraction(mean)) for end in ends)
-    return write_decimal(mean), write_decimal(_EXACT.multiply(-(-width // Fraction(unit)), unit))
-
-
 def _told(summand: Summand, answers: Sequence[Answer]) -> Noise:
-    found = [noise for alias in summand.aliases for noise in _noise(answers, alias)]
+    found = [noise for term in summand.terms for noise in _noise(answers, term.alias)]
     names = ", ".join(dict.fromkeys(each.mechanism.partition(":")[0] for each in found))
     told = f"{names}, sum of {len(answers)}"
     width = ""
-    if summand.bounds is None:
-        width = write_decimal(_EXACT.multiply(_width(found, summand.step, CONFIDENCE), summand.step))
+    if not summand.function:
+        step = summand.terms[0].step
+        width = write_decimal(_EXACT.multiply(_width(found, step, CONFIDENCE), step))
     return Noise(summand.heading, told, " ".join(each.scale for each in found), width)
 
 
@@ -225,24 +245,33 @@ class _Parts:
 
     def summand(self, aggregate: Aggregate) -> Summand:
         """What is asked for one aggregate, and how its answers become one."""
-        heading = aggregate.alias
-        if aggregate.function in ("count", "histogram"):
-            return Summand(heading, (self.ask(aggregate),), Decimal(1))
-        if aggregate.function == "sum":
-            return Summand(heading, (self.ask(aggregate),), self.lowered(aggregate).grid.granularity)
-        if aggregate.function != "mean":
-            why = "only counts, sums and means can be added up; a unit may be at several providers"
-            raise Malformed("question.differ", word=aggregate.function.upper(), why=why)
+        heading, function = aggregate.alias, aggregate.function
+        if function in ("count", "histogram"):
+            return Summand(heading, (Term(self.ask(aggregate), Decimal(1)),))
+        if function == "sum":
+            return Summand(heading, (Term(self.ask(aggregate), self.lowered(aggregate).grid.granularity),))
+        if function not in RATIOS:
+            why = "only counts, sums, means and variances can be added up; a unit may be at several providers"
+            raise Malformed("question.differ", word=function.upper(), why=why)
         # A sum of distances from the middle of the bounds has half the sensitivity or less, and so half the noise.
-        grid, middle = self.lowered(aggregate).grid, (self.lowered(aggregate).least + self.lowered(aggregate).most) // 2
-        centre = _EXACT.multiply(middle, grid.granularity)
-        apart = e.Arithmetic("subtract", _number(aggregate), e.Number(centre))
-        total = replace(aggregate, function="sum", column=None, number=apart) if centre else aggregate
-        names = (
-            self.ask(replace(total, function="sum"), "_sum"),
-            self.ask(replace(aggregate, function="count"), "_count"),
-        )
-        return Summand(heading, names, grid.granularity, (grid.lower, grid.upper), centre)
+        number = self.lowered(aggregate)
+        centre = sensitivities.middle(number.least, number.most)
+        apart = _less(_number(aggregate), centre, number.step)
+        count = self.ask(replace(aggregate, function="count"), "_count")
+        total = self.sum(aggregate, apart, "_sum")
+        terms = [Term(total, decimal(number.step), Measure(SUM, _ANY, centre=centre), number)]
+        if function != "mean":
+            less, _ = sensitivities.square_middle(number.least, number.most, centre)
+            square = _less(e.Arithmetic("multiply", apart, apart), less, number.step**2)
+            name = self.sum(aggregate, square, "_squares")
+            terms.append(Term(name, decimal(number.step**2), Measure(SQUARES, _ANY, less=less), number))
+        return Summand(heading, (*terms, Term(count, Decimal(1))), function)
+
+    def sum(self, aggregate: Aggregate, number: e.Expression, suffix: str) -> str:
+        """The alias of the sum of a number in place of an aggregate's own."""
+        column = number.name if isinstance(number, e.Column) else None
+        of = None if column else number
+        return self.ask(replace(aggregate, function="sum", column=column, number=of), suffix)
 
     def ask(self, aggregate: Aggregate, suffix: str = "") -> str:
         """The alias under which it is asked; the same is not asked and paid twice."""
@@ -262,6 +291,11 @@ class _Parts:
 
 def _number(aggregate: Aggregate) -> e.Expression:
     return aggregate.number if aggregate.number is not None else e.Column(aggregate.column or "")
+
+
+def _less(number: e.Expression, by: int, step: Fraction) -> e.Expression:
+    """A number less so many steps."""
+    return e.Arithmetic("subtract", number, e.Number(decimal(by * step))) if by else number
 
 
 def _resource(description: Description, plan: Plan) -> Resource:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hefu.errors import Malformed
 from hefu_policies.reading import Place
 
-from hefu_connector.workbench import frames, targeting
+from hefu_connector.workbench import targeting
 from hefu_connector.workbench.answer import Answer
 from hefu_connector.workbench.frames import SYNTHETIC, Noise
 from hefu_connector.workbench.sample import Sample
@@ -69,7 +69,7 @@ def _noised(parameters: Object, sample: Sample) -> Object:
     weight = Fraction(sample.data_rows, len(sample))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "sample.parquet"
-        path.write_bytes(frames.parquet(sample.to_arrow()))
+        sample.write(path)
         exact, _ = counting.exact(shape, path, "parquet", {})
     noised: list[Json] = []
     for values, measure, place in zip(exact, shape.measures, Place(parameters["noise"], "noise").items(), strict=True):
