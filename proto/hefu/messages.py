@@ -227,6 +227,15 @@ _LOG: dict[str, Message] = {
         "Keep both checkpoints as evidence.",
         "日志并非其长度为 {size} 时的延续：有条目被改动或删除。请保留两个检查点作为证据。",
     ),
+    "log.quorum": _m(
+        "The checkpoint is not witnessed by the quorum {quorum}: {missing} did not sign. Wait for them, or ask them.",
+        "该检查点未获法定见证组 {quorum} 的见证：缺少 {missing} 的签名。请等待，或向其查询。",
+    ),
+    "witness.refused": _m(
+        "The witness does not cosign the checkpoint ({why}); its newest has {size} entries. Send it what leads on from "
+        "there.",
+        "见证方不予联署该检查点（{why}）；其最新检查点有 {size} 个条目。请提交自该处延续的证明。",
+    ),
     "receipt.malformed": _m(
         "The receipt is malformed: {why}. Ask the provider for a new one.",
         "回执格式有误：{why}。请数据提供方重新出具。",

@@ -15,33 +15,41 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from hefu.errors import Malformed, Untrusted
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
+MLDSA_COSIGNATURE = 0x06
+COSIGNERS = frozenset({COSIGNATURE, MLDSA_COSIGNATURE})
 
 LARGEST_NOTE = 1 << 20  # bytes
 MOST_SIGNATURES = 100
 _DASH = "— "
-_KEY_SIZE = 32
+_KEY_SIZES = {ED25519: 32, COSIGNATURE: 32, MLDSA_COSIGNATURE: 1312}  # bytes
 
 Sign = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key with a name; ``kind`` is 0x01 (a log's Ed25519 key) or 0x04 (a cosigner's)."""
+    """A public key with a name.
+
+    Attributes:
+        kind: 0x01, a log's Ed25519 key; of a cosigner 0x04 (Ed25519) or 0x06 (ML-DSA-44).
+    """
 
     name: str
     kind: int
     value: bytes
 
     def __post_init__(self) -> None:
-        if not _is_name(self.name) or self.kind not in (ED25519, COSIGNATURE) or len(self.value) != _KEY_SIZE:
-            raise Malformed("log.malformed", what="verifier key", why="a name, type 01 or 04 and 32 bytes are needed")
+        if not _is_name(self.name) or len(self.value) != _KEY_SIZES.get(self.kind):
+            why = "a name, type 01, 04 or 06 and a key of that type are needed"
+            raise Malformed("log.malformed", what="verifier key", why=why)
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
@@ -68,10 +76,11 @@ class VerifierKey:
         return f"{self.name}+{self.id.hex()}+{encoded}"
 
     def holds(self, message: bytes, signature: bytes) -> bool:
-        """Whether an Ed25519 signature over a message is this key's."""
+        """Whether a signature over a message is this key's, by the algorithm of its type and no other."""
+        scheme = MLDSA44PublicKey if self.kind == MLDSA_COSIGNATURE else Ed25519PublicKey
         try:
-            Ed25519PublicKey.from_public_bytes(self.value).verify(signature, message)
-        except (InvalidSignature, ValueError):
+            scheme.from_public_bytes(self.value).verify(signature, message)
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError):
             return False
         return True
 
