@@ -1025,6 +1025,18 @@ _ENGINE: dict[str, Message] = {
         "An exact question costs no privacy loss and goes to one provider. Leave out --epsilon, --rho and further contracts.",
         "精确统计不消耗隐私额度，且只向一个提供方提出。请去掉 --epsilon、--rho 及其余合约。",
     ),
+    "exact.function": _m(
+        "{function} is not answered exactly, since what it tells cannot be held against other answers. Ask for COUNT, "
+        "SUM, AVG or HISTOGRAM, or ask with noise: hefu compute query without --exact.",
+        "{function} 不提供精确结果，因其所揭示的信息无法与其他结果对照审查。"
+        "请改用 COUNT、SUM、AVG 或 HISTOGRAM，或改为带噪声查询：hefu compute query 不加 --exact。",
+    ),
+    "exact.expression": _m(
+        "{alias} sums an expression, which could carry a condition in its values. Sum a column as it is, and put "
+        "conditions into WHERE or GROUP BY; what is only multiplied or added can be worked out from the answer.",
+        "{alias} 对表达式求和，而表达式的取值可能隐含条件。请直接对列求和，条件写入 WHERE 或 GROUP BY；"
+        "单纯的乘法或加法可由结果自行换算。",
+    ),
     "exact.differencing": _m(
         "Together with what was told of this data before, to whomever, the answer would single out a group smaller than "
         "the minimum. Ask for larger groups, or repeat a question that was answered.",

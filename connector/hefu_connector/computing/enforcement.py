@@ -152,6 +152,7 @@ class Enforcement:
         self._running: dict[str, Admitted] = {}
         self._admitting: Counter[str] = Counter()
         self._stopped: dict[str, str] = {}
+        self._standings = disclosure.Standings()
 
     def create(self, statement: Statement, caller: str, *subjects: str, over: Connection = NOWHERE) -> Run:
         """Take a request: steps 1 to 4, then the rest in the background.
@@ -444,14 +445,14 @@ class Enforcement:
                 job=job, deadline=admitted.seconds, spare=spare,
             )  # fmt: skip
         faults.point("worker.returned")
-        return output, table, history
+        return output if history is None else history.taken(output), table, history
 
     def _history(self, admitted: Admitted, table: Table) -> History | None:
         """Of exact aggregates, what was told of the asset before."""
         disclosing = admitted.prepared.disclosing
         if disclosing is None:
             return None
-        return History(self._world.disclosures, admitted.resource.id, disclosing, table.snapshot)
+        return History(self._world.disclosures, admitted.resource.id, disclosing, table, self._standings)
 
     def _parameters(self, admitted: Admitted, history: History | None) -> Object:
         """What the worker gets; for a delivery with the agreement's secret, which pseudonyms and samples hang on."""

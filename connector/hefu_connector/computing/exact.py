@@ -17,7 +17,7 @@ from hefu_connector.computing.computation import Plan
 
 # The mechanism of every figure of an exact answer: what its receipt, and whoever shows it, says of it.
 WITHOUT_PRIVACY = "rounding-without-differential-privacy"
-_VERSION = 1  # of plans that disclosure control was made for: no newer form is let through unguarded
+_VERSIONS = (1, 2)  # of plans that disclosure control was made for: no newer form is let through unguarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ExactPlan:
     def __post_init__(self) -> None:
         if self.plan.sets:
             wrong("plan.sets", "no grouping sets in an exact aggregate: disclosure control judges one table at a time")
-        Place(self.plan.body()["version"], "plan.version").integer(_VERSION, _VERSION)
+        Place(self.plan.body()["version"], "plan.version").integer(*_VERSIONS)
 
     @property
     def product(self) -> str:
@@ -69,6 +69,6 @@ class ExactPlan:
         needed = ("version", "operation", "product", "aggregates", "filter", "group_by")
         found = Place(body, "plan").members(needed, ("resource",))
         found["operation"].choice(AGGREGATE_QUERY)
-        found["version"].integer(_VERSION, _VERSION)
+        found["version"].integer(*_VERSIONS)
         asked = {name: each.value for name, each in found.items() if name != "operation"}
         return cls(Plan.of({**asked, "loss": NO_LOSS.body()}))

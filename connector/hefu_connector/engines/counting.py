@@ -20,12 +20,12 @@ import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
-from hefu_connector.engines import Moved, cells, noise
+from hefu_connector.engines import cells, noise
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import duckdb as words
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
-from hefu_connector.engines.tables import Opened, attach, open_table, require
+from hefu_connector.engines.tables import Opened, attach, open_table, read_or_mend, require
 
 # DuckDB trusts its SQL. What it is given here is generated, and it is locked all the same.
 # Source: reference engines.md section 7.1: these settings stopped 28 of 28 ways out.
@@ -109,11 +109,7 @@ def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list
     if form == FORM:
         laid, units = Laid.of(layout["laid"]), Place(layout["units"], "units").integer()
         return _count(shape, open_table(path, "parquet", {}), laid, _parts(units if shape.unit is not None else 0))
-    try:
-        return _count(shape, open_table(path, form, layout))
-    except (duckdb.Error, Moved):
-        # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
-        return _count(shape, open_table(path, form, layout, mend=True))
+    return read_or_mend(lambda mend: _count(shape, open_table(path, form, layout, mend=mend)))
 
 
 def _parts(units: int) -> Sequence[Part]:

@@ -8,14 +8,13 @@ Source: Hundepool et al., "Statistical Disclosure Control", 2012, section 4.2.2.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
-from hefu_connector.engines.isolation import Atom
+from hefu_connector.engines.isolation import Exhausted, Work
 
 PERCENT = 10
-_MOST_WORK = 5_000_000  # looks at an atom in a set; more is called dominated
 _NOBODY: tuple[int, ...] = ()
 
 
@@ -34,46 +33,69 @@ class Parts:
         return bool(self.most) and 100 * (self.total - sum(self.most)) < PERCENT * self.most[0]
 
 
-def lies_bare(
-    mine: Collection[frozenset[Atom]], told: Iterable[frozenset[Atom]], parts: Mapping[Atom, Parts]
-) -> bool:  # fmt: skip
-    """Whether new sets, with those told before, leave a difference that one unit dominates.
+class Bare:
+    """Sums that were told, to which others may be added: whether what is left between them is one unit's."""
 
-    Looked at are the differences of two sets of which one lies in the other, and what is left of a set without all that
-    lie in it: a total less some of its parts.
-
-    Args:
+    def __init__(self, parts: Sequence[Parts], told: Iterable[int], work: Work) -> None:
+        """Args:
         parts: of each atom; a unit with rows in several atoms counts as several, so this holds for units of one row.
-    """
-    new, sets = {*mine}, [*{*mine, *told}]
-    at: dict[Atom, list[int]] = {}
-    for index, each in enumerate(sets):
-        for atom in each:
-            at.setdefault(atom, []).append(index)
-    work = _MOST_WORK
-    for whole in sets:
-        work -= sum(len(at[atom]) for atom in whole)
-        if work < 0:
-            return True
-        near = {index for atom in whole for index in at[atom]}
-        inside = {sets[index] for index in near if sets[index] < whole}
-        for left in _left(whole, inside, inside if whole in new else inside & new):
-            if _sum(left, parts).is_dominated():
-                return True
-    return False
+        told: what earlier sums are summed over: the bits of atoms.
+        """
+        self._parts, self._told, self._work = parts, {*told} - {0}, work
+        self._most = max((each.most[0] for each in parts if each.most), default=0)
+        self._totals: dict[int, int] = {}
+
+    def holds(self, mine: Collection[int]) -> bool:
+        """Whether new sums, with those told before, leave no difference that one unit dominates.
+
+        Looked at are the differences of two sets of which one lies in the other, and what is left of a set without all
+        that lie in it: a total less some of its parts.
+        """
+        new = {*mine} - self._told - {0}
+        try:
+            return not any(self._is_bare(whole, new) for whole in (*new, *self._told))
+        except Exhausted:
+            return False
+
+    def _is_bare(self, whole: int, new: Collection[int]) -> bool:
+        self._work.spend(len(new))
+        if whole in new:
+            concerned = inside = self._inside(whole, (*new, *self._told))
+        else:
+            concerned = self._inside(whole, new)
+            inside = self._inside(whole, (*new, *self._told)) if concerned else []
+        return any(self._is_dominated(left) for left in _left(whole, inside, concerned))
+
+    def _inside(self, whole: int, sets: Collection[int]) -> list[int]:
+        self._work.spend(len(sets) // 4)
+        return [each for each in sets if each | whole == whole and each != whole]
+
+    def _is_dominated(self, left: int) -> bool:
+        # Where the two largest parts of all are little of it, they are so wherever they are.
+        if 100 * (self._total(left) - 2 * self._most) >= PERCENT * self._most:
+            return False
+        found = Parts()
+        for atom in self._atoms(left):
+            found += self._parts[atom]
+        return found.is_dominated()
+
+    def _total(self, atoms: int) -> int:
+        if atoms not in self._totals:
+            self._totals[atoms] = sum(self._parts[atom].total for atom in self._atoms(atoms))
+        return self._totals[atoms]
+
+    def _atoms(self, atoms: int) -> Iterator[int]:
+        self._work.spend(atoms.bit_count())
+        for place, bit in enumerate(reversed(f"{atoms:b}")):
+            if bit == "1":
+                yield place
 
 
-def _left(
-    whole: frozenset[Atom], inside: Collection[frozenset[Atom]], concerned: Collection[frozenset[Atom]]
-) -> Iterator[frozenset[Atom]]:  # fmt: skip
+def _left(whole: int, inside: Collection[int], concerned: Collection[int]) -> Iterator[int]:
     for each in concerned:
-        yield whole - each
+        yield whole & ~each
     if concerned:
-        yield whole.difference(*inside)
-
-
-def _sum(atoms: Iterable[Atom], parts: Mapping[Atom, Parts]) -> Parts:
-    found = Parts()
-    for atom in atoms:
-        found += parts.get(atom, Parts())
-    return found
+        within = 0
+        for each in inside:
+            within |= each
+        yield whole & ~within

@@ -92,6 +92,26 @@ class Draft:
         self.columns[name] = column.type
         return column
 
+    def add_plan(self, asked: Plan) -> None:
+        """Check a plan's filter, and take up its groups: those of a histogram are behind all others."""
+        if asked.filter is not None:
+            self.check(asked.filter)
+        for key in asked.group_by:
+            if isinstance(key, str):
+                self.add_categories(key)
+            else:
+                self.add_derived(key)
+        for aggregate in asked.aggregates:
+            if aggregate.function == "histogram":
+                self.add_bins(aggregate)
+
+    def look_at(self, number: e.Expression) -> None:
+        """Look up what is only asked whether it is present; a column may be of any type."""
+        if isinstance(number, e.Column):
+            self.use(number.name)
+        else:
+            self.lowered(number)
+
     def lowered(self, number: e.Expression) -> Lowered:
         """An expression in whole numbers, its columns looked up and its conditions checked."""
         self._look_up(number)
@@ -150,10 +170,7 @@ class Draft:
 
     def present(self, alias: str, number: e.Expression, part: str = "") -> int:
         """A count of values that are not absent; those of a column may be of any type."""
-        if isinstance(number, e.Column):
-            self.use(number.name)
-        else:
-            self.lowered(number)
+        self.look_at(number)
         sensitivity = self._moved()
         counts = _COUNT_OF_MEAN if part else _COUNTS
         return self._measure(Measure(PRESENT, sensitivity, number), alias, part, counts)

@@ -2,86 +2,83 @@
 
 A cell is withheld if it stands for fewer privacy units than the minimum, if one unit makes up most of a sum, or if its
 figures together with everything that was ever told of this edition of the data, to whomever, would single out fewer
-units than the minimum (`hefu_connector.engines.isolation`). Cells that were told before stay told, and of the others
-the largest come first: so a withheld cell's neighbours are withheld where its total is known. Nothing that is withheld
-leaves this process, and nothing that leaves it is unrounded.
+units than the minimum (`hefu_connector.engines.exact_judging`). Cells that were told before stay told, and of the
+others the largest come first: so a withheld cell's neighbours are withheld where its total is known. Nothing that is
+withheld leaves this process, and nothing that leaves it for the consumer is unrounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import duckdb
 from hefu.canonical import Json, Object
+from hefu.errors import Malformed
 from hefu_policies.reading import Place
 
-from hefu_connector.engines import Moved
 from hefu_connector.engines import exact_sql as sql
-from hefu_connector.engines.counting import connect, declare
 from hefu_connector.engines.dominance import Parts
-from hefu_connector.engines.exact_judging import Told, Where, World, choose
-from hefu_connector.engines.isolation import Atom
-from hefu_connector.engines.sql.statement import SOURCE
-from hefu_connector.engines.tables import Opened, attach, open_table, require
+from hefu_connector.engines.exact_judging import Asked, Group, choose
+from hefu_connector.engines.exact_questions import ALL, SUM, Question
+from hefu_connector.engines.exact_reading import Full, Table, Told
+from hefu_connector.engines.exact_standing import Standing
+from hefu_connector.engines.laid import FORM, Laid
+from hefu_connector.engines.tables import open_table, read_or_mend
 
-MOST_ATOMS = 50_000
-MOST_ROWS = 5_000  # of cells told before
+MOST_CELLS = 20_000  # told before
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     """Count, withhold, round.
 
     Args:
-        parameters: as `Exact.prepare` made them, with ``history``: what was told before.
+        parameters: as `Exact.prepare` made them, with ``history``: what was told before; and ``standing``: what an
+            earlier answer found out about it, as it returned it.
 
     Returns:
         ``figures``: by measure and cell a rounded whole number as text or None; ``units`` of each told cell, 0 of
-        others; ``told`` and ``dominated`` cells, for the history; ``rows_read``. Or ``refused``: why.
+        others; ``told`` and ``dominated`` cells, for the history; ``rows_read``. Or ``refused``: why. With either,
+        ``standing``: for the next answer, and for nobody else.
 
     Raises:
         Moved: the file is not the table that was described.
     """
-    past = [_told(each) for each in Place(parameters["history"], "history").items()]
-    newest = _newest(parameters)
-    if sum(len(each.cells) for each in past) > MOST_ROWS:
+    past = [Told.of(each) for each in Place(parameters["history"], "history").items()]
+    if sum(len(each.cells) for each in past) > MOST_CELLS:
         return {"refused": "exact.full"}
     try:
-        return _answer(parameters, past, newest, path, form, layout, mend=False)
-    except (duckdb.Error, Moved):
-        # One value that DuckDB's reader stops at must not decide whether everybody's query fails.
-        return _answer(parameters, past, newest, path, form, layout, mend=True)
+        if form == FORM:
+            return _answer(parameters, past, path, "parquet", {}, Laid.of(layout["laid"]))
+        return read_or_mend(lambda mend: _answer(parameters, past, path, form, layout, mend=mend))
+    except Full:
+        return {"refused": "exact.full"}
 
 
 def _answer(
-    parameters: Object, past: Sequence[Told], newest: Told, path: Path, form: str, layout: Object, *, mend: bool
-) -> Object:
-    plan = sql.Layout(_unit(parameters))
-    for each in (*past, newest):
-        plan.add(each.question)
-    opened = open_table(path, form, layout, mend=mend)
-    connection = connect(opened.native)
-    try:
-        _lay_out(connection, opened, plan, newest.question)
-        world = _world(connection, plan, [*past, newest])
-        if world is None:
-            return {"refused": "exact.full"}
-        figures = _figures(connection, plan, newest.question)
-        dominated = _dominated(connection, plan, newest.question)
-        shared = _shared(connection, plan, newest.question, world)
-        rows = opened.rows()
-    finally:
-        connection.close()
-        opened.close()
-    large = [cell for cell, found in figures.items() if min(found.units) >= newest.group]
-    asked = replace(newest, dominated=dominated)
-    able = [cell for cell in large if cell not in asked.heavy()]
-    told = choose(world, past, asked, able, {cell: min(figures[cell].units) for cell in able}, shared)
+    parameters: Object, past: Sequence[Told], path: Path, form: str, layout: Object, laid: Laid | None = None, *,
+    mend: bool = False,
+) -> Object:  # fmt: skip
+    newest = Question.of(Place(parameters["question"], "question").object())
+    least = Place(parameters["group"], "group").integer(1)
+    with Table(lambda: open_table(path, form, layout, mend=mend), _unit(parameters), laid) as table:
+        standing = table.caught_up(_standing(parameters), past)
+        reading = table.read([newest], newest=True)
+        keys, groups = _groups(table, reading, newest, standing, least)
+        figures = _figures(table, reading, newest)
+        dominated = _dominated(table, reading, newest)
+        shared = _shared(table, reading, newest, keys)
+        rows = table.rows
+    heavy = frozenset[int]().union(*dominated.values())
+    able = {
+        cell: min(found.units) for cell, found in figures.items() if min(found.units) >= least and cell not in heavy
+    }
+    before = frozenset(cell for each in past if each.question == newest for cell in each.cells)
+    told = choose(standing, groups, Asked(least, able, before, dominated, shared))
+    state: Object = {"standing": standing.write()}
     if able and not told:
-        return {"refused": "exact.differencing"}
-    return _output(parameters, figures, told, asked, rows)
+        return {"refused": "exact.differencing", **state}
+    return {**_output(parameters, figures, told, newest, dominated), "rows_read": rows, **state}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,65 +90,56 @@ class _Figures:
     sums: tuple[int, ...]
 
 
-def _lay_out(connection: Any, opened: Opened, plan: sql.Layout, newest: sql.Question) -> None:
-    """Make the one table of all questions."""
-    statement = plan.statement(newest)
-    columns = dict(plan.columns.keys())
-    if plan.unit is not None:
-        columns.setdefault(*plan.unit)
-    require(opened, columns)
-    attach(connection, opened, columns, SOURCE)
-    for name, (kind, labels) in plan.declared.items():
-        declare(connection, name, tuple(labels), kind)
-    connection.execute(statement, plan.binder.values)
+def _standing(parameters: Object) -> Standing:
+    text = parameters.get("standing")
+    try:
+        return Standing.of(text) if isinstance(text, str) and text else Standing()
+    except (Malformed, ValueError, OSError):
+        return Standing()
 
 
-def _world(connection: Any, plan: sql.Layout, questions: Sequence[Told]) -> World | None:
-    """Who stands where; None where there are more atoms than can be judged."""
-    made, width = World([*plan.present], [each.cells | each.heavy() for each in questions[:-1]]), len(questions)
-    found: dict[Where, tuple[set[Hashable], bool]] = {}
-    cursor = connection.execute(sql.atoms(plan, questions[-1].group))
-    while rows := cursor.fetchmany(10_000):
-        for *place, few in rows:
-            where = made.where(place)
-            units, many = found.get(where, (set(), False))
-            found[where] = (units | set(few or ()), many or few is None)
-        if len(found) > MOST_ATOMS:
-            return None
-    for where, (units, many) in found.items():
-        made.add(where, width, None if many or len(units) >= questions[-1].group else units)
-    return made
+def _groups(
+    table: Table, reading: sql.Reading, newest: Question, standing: Standing, least: int
+) -> tuple[dict[tuple[object, ...], int], list[Group]]:  # fmt: skip
+    """Who stands where, and by which place each group is found."""
+    keys: dict[tuple[object, ...], int] = {}
+    groups: list[Group] = []
+    for *place, few in table.fetch(sql.groups(reading, least)):
+        atom, cell, *present = place
+        there = dict(zip(reading.present, present, strict=True))
+        sets = frozenset(name for name in newest.sets if name == ALL or there[name])
+        keys[tuple(place)] = len(groups)
+        groups.append(Group(standing.atoms[atom], cell, sets, None if few is None else frozenset(few)))
+    return keys, groups
 
 
-def _figures(connection: Any, plan: sql.Layout, newest: sql.Question) -> dict[int, _Figures]:
+def _figures(table: Table, reading: sql.Reading, newest: Question) -> dict[int, _Figures]:
     found, sets = {}, len(newest.sets)
-    for cell, *values in connection.execute(sql.figures(plan, newest)).fetchall():
+    for cell, *values in table.fetch(sql.figures(reading, newest)):
         counts = values[: 2 * sets]
         sums = tuple(int(each) for each in values[2 * sets :])
         found[int(cell)] = _Figures(tuple(counts[::2]), tuple(counts[1::2]), sums)
     return found
 
 
-def _dominated(connection: Any, plan: sql.Layout, newest: sql.Question) -> dict[str, frozenset[int]]:
+def _dominated(table: Table, reading: sql.Reading, newest: Question) -> dict[str, frozenset[int]]:
     """The cells of each sum that one unit makes up most of."""
     found = {}
     for index, name in enumerate(newest.sums):
-        rows = connection.execute(sql.shares(plan, index, by_atom=False)).fetchall()
+        rows = table.fetch(sql.shares(reading, index, by_group=False))
         found[name] = frozenset(int(cell) for cell, total, most in rows if _parts(total, most).is_dominated())
     return found
 
 
 def _shared(
-    connection: Any, plan: sql.Layout, newest: sql.Question, world: World
-) -> dict[str, dict[Atom, Parts]]:  # fmt: skip
-    """What units bring to each sum of the newest question, by atom."""
-    found: dict[str, dict[Atom, Parts]] = {}
+    table: Table, reading: sql.Reading, newest: Question, keys: dict[tuple[object, ...], int]
+) -> dict[str, Sequence[Parts]]:  # fmt: skip
+    """What units bring to each sum of the newest question, by group."""
+    found: dict[str, Sequence[Parts]] = {}
     for index, name in enumerate(newest.sums):
-        mine = found.setdefault(name, {})
-        for *place, total, most in connection.execute(sql.shares(plan, index, by_atom=True)).fetchall():
-            atom = world.places.get(world.where(place))
-            if atom is not None:
-                mine[atom] = mine.get(atom, Parts()) + _parts(total, most)
+        mine = found[name] = [Parts()] * len(keys)
+        for *place, total, most in table.fetch(sql.shares(reading, index, by_group=True)):
+            mine[keys[tuple(place)]] = _parts(total, most)
     return found
 
 
@@ -160,55 +148,37 @@ def _parts(total: object, most: Sequence[object]) -> Parts:
 
 
 def _output(
-    parameters: Object, figures: dict[int, _Figures], told: Sequence[int], newest: Told, rows: int
+    parameters: Object, figures: dict[int, _Figures], told: Sequence[int], newest: Question,
+    dominated: dict[str, frozenset[int]],
 ) -> Object:  # fmt: skip
-    cells = newest.question.size()
+    cells = newest.size()
     shown = frozenset(told)
     columns: list[Json] = []
     for place, base in zip(
         Place(parameters["measures"], "measures").items(1), Place(parameters["bases"], "bases").items(1), strict=True
     ):
-        kind, column = (each.text(empty=True) for each in place.items(2))
-        exact = {cell: _figure(figures[cell], newest.question, kind, column) for cell in shown}
+        kind, name = (each.text(empty=True) for each in place.items(2))
+        exact = {cell: _figure(figures[cell], newest, kind, name) for cell in shown}
         step = base.integer(1)
         columns.append([str(_rounded(exact[cell], step)) if cell in shown else None for cell in range(cells)])
     return {
         "figures": columns,
         "units": [min(figures[cell].units) if cell in shown else 0 for cell in range(cells)],
         "told": [*sorted(shown)],
-        "dominated": {name: [*sorted(each)] for name, each in newest.dominated.items() if each},
-        "rows_read": rows,
+        "dominated": {name: [*sorted(each)] for name, each in dominated.items() if each},
     }
 
 
-def _figure(found: _Figures, question: sql.Question, kind: str, column: str) -> int:
-    if kind == "sum":
-        return found.sums[question.sums.index(column)]
-    return found.rows[question.sets.index(column)]
+def _figure(found: _Figures, question: Question, kind: str, name: str) -> int:
+    """Of a sum, of a set's rows."""
+    if kind == SUM:
+        return found.sums[question.sums.index(name)]
+    return found.rows[[*question.sets].index(name)]
 
 
 def _rounded(value: int, base: int) -> int:
     """The multiple of the base that is nearest, halves upward: the same value is always rounded the same way."""
     return (2 * value + base) // (2 * base) * base
-
-
-def _newest(parameters: Object) -> Told:
-    question = sql.Question.of(Place(parameters["question"], "question").object())
-    return Told(question, Place(parameters["group"], "group").integer(1), frozenset(), {})
-
-
-def _told(place: Place) -> Told:
-    found = place.members(("question", "group", "told", "dominated"))
-    heavy = found["dominated"]
-    return Told(
-        sql.Question.of(found["question"].object()),
-        found["group"].integer(1),
-        frozenset(each.integer() for each in found["told"].items()),
-        {
-            name: frozenset(one.integer() for one in each.items())
-            for name, each in heavy.members((), heavy.object()).items()
-        },
-    )
 
 
 def _unit(parameters: Object) -> tuple[str, str] | None:

@@ -1,248 +1,180 @@
 """From questions to DuckDB's SQL: one temporary table that says of every row in which cell of each question it is.
 
-Everything else is asked of that table: who stands together in which cells (`atoms`), what the newest question's cells
-sum up to (`figures`), and how much of a sum is one unit's (`shares`). Identifiers are quoted, constants bound; nobody's
-query text is in it.
+Everything else is asked of that table: who stands together in which cells (`groups`), what the newest question's cells
+sum up to (`figures`), and how much of a sum is one unit's (`shares`). Rows are numbered as they lie, so that what was
+found out about each by an earlier reading of the same bytes (`hefu_connector.engines.exact_standing`) can be put beside
+it. Identifiers are quoted, constants bound; nobody's query text is in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from math import prod
 
-from hefu.canonical import Json, Object
 from hefu.errors import Defect
-from hefu_policies.reading import Place
 
-from hefu_connector.computing.predicates import (
-    All,
-    Any,
-    Between,
-    Compare,
-    In,
-    IsNull,
-    Literal,
-    Not,
-    Predicate,
-    read_predicate,
-)
-from hefu_connector.computing.steps import Grid
-from hefu_connector.engines.sql.duckdb import WORDS, quote, typed, unit_of
-from hefu_connector.engines.sql.statement import SOURCE
-from hefu_connector.engines.sql.words import Binder
+from hefu_connector.engines.exact_questions import ALL, Question, together
+from hefu_connector.engines.laid import Laid
+from hefu_connector.engines.shape import Key, Shape
+from hefu_connector.engines.sql.duckdb import WORDS, quote
+from hefu_connector.engines.sql.statement import SOURCE, place_of
+from hefu_connector.engines.sql.words import Value
+from hefu_connector.engines.sql.writer import Writer
 
 TABLE = "told"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One dimension of a question's cells: declared values, or bins of a grid."""
-
-    column: str
-    labels: tuple[str, ...]
-    edges: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked, as far as cells hang on it.
-
-    Attributes:
-        columns: name to declared type.
-        sets: what its figures are summed over in each cell: all rows (the empty name), or those in which a column is
-            present.
-        sums: the columns whose sums it tells.
-    """
-
-    columns: Mapping[str, str]
-    grids: Mapping[str, Grid]
-    filter: Predicate | None
-    keys: tuple[Key, ...]
-    sets: tuple[str, ...]
-    sums: tuple[str, ...]
-
-    def size(self) -> int:
-        """How many cells it has."""
-        return prod(len(each.labels) for each in self.keys)
-
-    @classmethod
-    def of(cls, body: Object) -> Question:
-        """Read what `hefu_connector.engines.exact` wrote; raises Malformed."""
-        found = Place(body, "question").members(("columns", "grids", "filter", "keys", "sets", "sums"))
-        tree = found["filter"].value
-        grids = found["grids"]
-        return cls(
-            {name: each.text() for name, each in found["columns"].members((), found["columns"].object()).items()},
-            {name: _grid(each) for name, each in grids.members((), grids.object()).items()},
-            None if tree is None else read_predicate(tree),
-            tuple(_key(each) for each in found["keys"].items()),
-            tuple(each.text(empty=True) for each in found["sets"].items(1)),
-            tuple(each.text() for each in found["sums"].items()),
-        )
+STANDING = "standing"  # where each row stood, by its number
+ORDER = f"SELECT count(*), CAST(bit_xor(hash(rid, unit)) AS VARCHAR) FROM {TABLE}"  # noqa: S608
 
 
 @dataclass(slots=True)
-class Layout:
-    """The temporary table of some questions: which of its columns mean what.
+class Reading:
+    """One reading of the data for some questions; of the last of them the sums are read too, where it is `newest`.
 
     Attributes:
+        unit: the column of the privacy unit, and its type; None where each row is one.
+        laid: what the table has ready, if it is laid out.
         declared: tables of declared values by their names, to be made before: type of the column, and labels.
+        present: of each set, the field that says whether a row is in it.
     """
 
+    questions: Sequence[Question]
     unit: tuple[str, str] | None
-    binder: Binder = field(default_factory=lambda: Binder(WORDS))
-    columns: dict[tuple[str, str], str] = field(default_factory=dict)
-    steps: dict[tuple[str, str, Grid], str] = field(default_factory=dict)
+    laid: Laid | None
+    newest: bool
     declared: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    joins: list[str] = field(default_factory=list)
-    present: dict[tuple[str, str], str] = field(default_factory=dict)
-    cells: list[str] = field(default_factory=list)
+    present: dict[str, str] = field(default_factory=dict)
+    _ready: dict[str, str] = field(default_factory=dict)
+    _joins: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
 
-    def add(self, question: Question) -> None:
-        """Lay out one more question."""
-        inner = {name: self._column(name, kind) for name, kind in question.columns.items()}
-        parts, stride = [], 1
-        for key in reversed(question.keys):
-            parts.append(f"{self._position(key, question)} * {stride}")
-            stride *= len(key.labels)
-        place = " + ".join(parts) or "0"
-        test = "TRUE" if question.filter is None else _condition(question.filter, inner, self.binder)
-        self.cells.append(f"CASE WHEN {test} THEN CAST({place} AS INTEGER) END")
-        for name in question.sets:
-            if name:
-                kind = question.columns[name]
-                self.present.setdefault((name, kind), f"p{len(self.present)}")
+    def columns(self) -> Mapping[str, str]:
+        """What is read: names and types."""
+        unit = {} if self.unit is None else dict([self.unit])
+        return {**unit, **self._shape().columns}
 
-    def place(self) -> list[str]:
-        """The columns that together say where a row stands."""
-        return [*(f"q{index}" for index in range(len(self.cells))), *self.present.values()]
+    def places(self) -> list[str]:
+        """The fields that together say where a row stands."""
+        return ["atom", *(f"q{index}" for index in range(len(self.questions))), *self.present.values()]
 
-    def statement(self, newest: Question) -> str:
-        """The statement that makes the table, with the sums of the newest question."""
-        sums = [self._steps(name, newest) for name in newest.sums]  # before the columns are listed: it may add some
-        unit = "row_number() OVER ()" if self.unit is None else f"hash({unit_of(quote(self.unit[0]), self.unit[1])})"
-        absent = "" if self.unit is None else f" WHERE {unit_of(quote(self.unit[0]), self.unit[1])} IS NOT NULL"
-        columns = [f"{typed(quote(name), kind)} AS {inner}" for (name, kind), inner in self.columns.items()]
-        steps = [
-            f"{_steps_of(self.columns[name, kind], grid, self.binder)} AS {inner}"
-            for (name, kind, grid), inner in self.steps.items()
-        ]
-        # A hash that two units share makes one of them, so that groups seem smaller and never larger.
-        fields = ["unit"]
-        fields += [f"{expression} AS q{index}" for index, expression in enumerate(self.cells)]
-        fields += [f"({self.columns[which]} IS NOT NULL) AS {name}" for which, name in self.present.items()]
-        fields += [f"{name} AS v{index}" for index, name in enumerate(sums)]
-        return (
-            f"CREATE TEMP TABLE {TABLE} AS WITH typed AS "  # noqa: S608
-            f"(SELECT {', '.join([f'{unit} AS unit', *columns])} FROM {SOURCE}{absent}), "
-            f"stepped AS (SELECT {', '.join(['*', *steps])} FROM typed) "
-            f"SELECT {', '.join(fields)} FROM stepped{''.join(self.joins)}"
+    def statement(self, *, standing: bool) -> tuple[str, dict[str, Value]]:
+        """The statement that makes the table.
+
+        Args:
+            standing: whether there is a table of where rows stood before.
+        """
+        shape = self._shape()
+        writer = Writer(shape, WORDS)
+        cells = [self._cell(each, shape, writer) for each in self.questions]
+        fields = [f"coalesce({sql}, -1) AS q{index}" for index, sql in enumerate(cells)]
+        for each in self.questions:
+            fields += [*self._sets(each, writer)]
+        fields += [f"{sql} AS v{index}" for index, sql in enumerate(self._sums(writer))]
+        stored = "".join(
+            f", {writer.stored(name)} AS {writer.column(name)}_steps"
+            for name, grid in shape.grids.items()
+            if not (self.laid and self.laid.steps(name, grid))
         )
+        named = " WHERE named IS NOT NULL" if self.unit is not None else ""
+        before = f" LEFT JOIN {STANDING} USING (rid)" if standing else ""
+        unit = "rid" if self.unit is None else "named" if self.laid else "hash(named)"
+        # A hash that two units share makes one of them, so that groups seem smaller and never larger.
+        first = ["rid", f"{unit} AS unit", f"{'coalesce(atom, 0)' if standing else '0'} AS atom"]
+        joins = "".join(
+            f" LEFT JOIN {quote(table)} ON {writer.column(column)} = {quote(table)}.value"
+            for (column, _), table in self._joins.items()
+        )
+        return (
+            f"CREATE TEMP TABLE {TABLE} AS "  # noqa: S608
+            f"WITH typed AS (SELECT {', '.join(self._typed(shape, writer))} FROM {SOURCE}), "
+            f"numbered AS (SELECT *, row_number() OVER () AS rid FROM typed{named}), "
+            f"stepped AS (SELECT *{stored} FROM numbered), {writer.stages()}"
+            f"placed AS (SELECT * FROM {writer.last}) "
+            f"SELECT {', '.join([*first, *fields])} FROM placed{before}{joins}"
+        ), writer.binder.values
 
-    def _column(self, name: str, kind: str) -> str:
-        return self.columns.setdefault((name, kind), f"c{len(self.columns)}")
+    def _shape(self) -> Shape:
+        found = together(self.questions)
+        if found is None:
+            raise Defect("internal", reference="exact", detail="questions of two descriptions in one reading")
+        return found
 
-    def _steps(self, name: str, question: Question) -> str:
-        kind = question.columns[name]
-        self._column(name, kind)
-        return self.steps.setdefault((name, kind, question.grids[name]), f"s{len(self.steps)}")
+    def _typed(self, shape: Shape, writer: Writer) -> Iterator[str]:
+        if self.unit is not None:
+            yield f"{self.laid.unit if self.laid else WORDS.unit(*self.unit)} AS named"
+        for name, kind in shape.columns.items():
+            yield f"{self.laid.field(name) if self.laid else WORDS.typed(name, kind)} AS {writer.column(name)}"
+        for name, grid in shape.grids.items():
+            if self.laid and (done := self.laid.steps(name, grid)):
+                yield f"CAST({done} AS BIGINT) AS {writer.column(name)}_steps"
+        for done, name in self._ready.items():
+            yield f"CAST({done} AS BIGINT) AS {name}"
+        if self.unit is None and not shape.columns:
+            yield "1 AS nothing"
 
-    def _position(self, key: Key, question: Question) -> str:
-        if key.edges:
-            return _bin_of(self._steps(key.column, question), key.edges, self.binder)
-        kind, inner = question.columns[key.column], self._column(key.column, question.columns[key.column])
-        alias = f"k{len(self.declared)}"
-        self.declared[alias] = (kind, key.labels)
-        self.joins.append(f" LEFT JOIN {quote(alias)} ON {inner} = {quote(alias)}.value")
-        return f"{quote(alias)}.position"
+    def _cell(self, question: Question, shape: Shape, writer: Writer) -> str:
+        parts, stride = [], 1
+        for key in reversed(question.shape.keys):
+            parts.append(f"{self._position(key, shape, writer)} * {stride}")
+            stride *= key.size
+        place = f"CAST({' + '.join(parts) or '0'} AS INTEGER)"
+        test = question.shape.filter
+        return place if test is None else f"CASE WHEN {writer.condition(test)} THEN {place} END"
+
+    def _position(self, key: Key, shape: Shape, writer: Writer) -> str:
+        if not key.column:
+            return place_of(key, shape, writer)
+        if self.laid and (done := self.laid.position(key.column, key.labels)):
+            return self._ready.setdefault(done, f"l{len(self._ready)}")
+        table = self._joins.setdefault((key.column, key.labels), f"k{len(self._joins)}")
+        self.declared[table] = (shape.columns[key.column], key.labels)
+        return f"{quote(table)}.position"
+
+    def _sets(self, question: Question, writer: Writer) -> Iterator[str]:
+        for name, number in question.sets.items():
+            if number is not None and name not in self.present:
+                self.present[name] = f"p{len(self.present)}"
+                yield f"({writer.found(number)} IS NOT NULL) AS {self.present[name]}"
+
+    def _sums(self, writer: Writer) -> Iterator[str]:
+        for name in self.questions[-1].sums if self.newest else ():
+            yield f"{writer.column(name)}_steps"
 
 
-def atoms(layout: Layout, least: int) -> str:
-    """Each set of rows that no question tells apart: its cells, the present columns, how many units, which if few."""
-    names = layout.place()
-    some = " OR ".join(f"q{index} IS NOT NULL" for index in range(len(layout.cells)))
+def groups(reading: Reading, least: int = 0) -> str:
+    """Each set of rows that no question tells apart: where it stands; with a minimum, which units if they are fewer."""
+    names = ", ".join(reading.places())
+    some = " OR ".join(["atom <> 0", *(f"q{index} >= 0" for index in range(len(reading.questions)))])
+    few = f", CASE WHEN count(DISTINCT unit) < {least} THEN list(DISTINCT unit) END" if least else ""
+    return f"SELECT {names}{few} FROM {TABLE} WHERE {some} GROUP BY {names}"  # noqa: S608
+
+
+def moved(reading: Reading) -> str:
+    """Where each row stands now, in their order, by a table ``mapped`` of where it stood and its new atom."""
+    same = " AND ".join(f"{TABLE}.{name} = mapped.{name}" for name in reading.places())
     return (
-        f"SELECT {', '.join(names)}, CASE WHEN count(DISTINCT unit) < {least} THEN list(DISTINCT unit) END "  # noqa: S608
-        f"FROM {TABLE} WHERE {some} GROUP BY {', '.join(names)}"
+        f"SELECT CAST(coalesce(mapped.fresh, 0) AS INTEGER) AS atom "  # noqa: S608
+        f"FROM {TABLE} LEFT JOIN mapped ON {same} ORDER BY rid"
     )
 
 
-def figures(layout: Layout, newest: Question) -> str:
+def figures(reading: Reading, newest: Question) -> str:
     """Of each cell of the newest question: for each of its sets rows and units, and its sums in steps."""
-    place = f"q{len(layout.cells) - 1}"
+    place = f"q{len(reading.questions) - 1}"
     found = []
     for name in newest.sets:
-        only = "" if not name else f" FILTER (WHERE {layout.present[name, newest.columns[name]]})"
+        only = "" if name == ALL else f" FILTER (WHERE {reading.present[name]})"
         found += [f"count(*){only}", f"count(DISTINCT unit){only}"]
     found += [f"coalesce(sum(v{index}), 0)" for index in range(len(newest.sums))]
-    return f"SELECT {place}, {', '.join(found)} FROM {TABLE} WHERE {place} IS NOT NULL GROUP BY {place}"  # noqa: S608
+    return f"SELECT {place}, {', '.join(found)} FROM {TABLE} WHERE {place} >= 0 GROUP BY {place}"  # noqa: S608
 
 
-def shares(layout: Layout, index: int, *, by_atom: bool) -> str:
-    """Of each cell of the newest question, or each atom: how much units bring to a sum, and the two that bring most."""
-    place = [f"q{len(layout.cells) - 1}"] if not by_atom else layout.place()
-    names = ", ".join(place)
-    some = " OR ".join(f"{each} IS NOT NULL" for each in place if each.startswith("q"))
+def shares(reading: Reading, index: int, *, by_group: bool) -> str:
+    """Of each cell of the newest question, or each group: how much units bring to a sum, and the two largest parts."""
+    cell = f"q{len(reading.questions) - 1}"
+    names = ", ".join(reading.places() if by_group else [cell])
+    # A row that stood in sums before counts in their differences, whether the newest question has it or not.
+    some = f"(atom <> 0 OR {cell} >= 0)" if by_group else f"{cell} >= 0"
     return (
         f"SELECT {names}, sum(part), list_slice(list_reverse_sort(list(part)), 1, 2) FROM ("  # noqa: S608
         f"SELECT {names}, abs(sum(v{index})) AS part FROM {TABLE} "
-        f"WHERE ({some}) AND v{index} IS NOT NULL GROUP BY {names}, unit) GROUP BY {names}"
+        f"WHERE {some} AND v{index} IS NOT NULL GROUP BY {names}, unit) GROUP BY {names}"
     )
-
-
-def _key(place: Place) -> Key:
-    found = place.members(("column", "labels", "edges"))
-    labels = tuple(each.text(empty=True) for each in found["labels"].items(1))
-    return Key(found["column"].text(), labels, tuple(_whole(each.value) for each in found["edges"].items()))
-
-
-def _grid(place: Place) -> Grid:
-    found = place.members(("lower", "upper", "granularity"))
-    return Grid(*(Decimal(found[name].text()) for name in ("lower", "upper", "granularity")))
-
-
-def _whole(value: Json) -> int:
-    return value if isinstance(value, int) else int(str(value))
-
-
-def _steps_of(column: str, grid: Grid, binder: Binder) -> str:
-    """A number in whole steps of its grid, moved into its bounds; NULL where it is absent."""
-    # greatest() and least() skip NULL, so NULL is kept apart; the outer clamp holds whatever rounding did.
-    low, high, step = (binder.bind(float(each), "decimal") for each in (grid.lower, grid.upper, grid.granularity))
-    ratio = f"round(least(greatest(CAST({column} AS DOUBLE), {low}), {high}) / {step})"
-    least, most = binder.bind(grid.least, "integer"), binder.bind(grid.most, "integer")
-    return f"CASE WHEN {column} IS NOT NULL THEN least(greatest(CAST({ratio} AS BIGINT), {least}), {most}) END"
-
-
-def _bin_of(steps: str, edges: tuple[int, ...], binder: Binder) -> str:
-    cases = [f"WHEN {steps} < {binder.bind(edges[0], 'integer')} THEN NULL"]
-    cases += [f"WHEN {steps} < {binder.bind(edge, 'integer')} THEN {at}" for at, edge in enumerate(edges[1:-1])]
-    cases.append(f"WHEN {steps} <= {binder.bind(edges[-1], 'integer')} THEN {len(edges) - 2}")
-    return f"CASE {' '.join(cases)} END"
-
-
-def _condition(predicate: Predicate, inner: Mapping[str, str], binder: Binder) -> str:
-    if isinstance(predicate, Not):
-        return f"(NOT {_condition(predicate.item, inner, binder)})"
-    if isinstance(predicate, All | Any):
-        word = " AND " if isinstance(predicate, All) else " OR "
-        return f"({word.join(_condition(each, inner, binder) for each in predicate.items)})"
-    if not isinstance(predicate, Compare | In | IsNull | Between):
-        raise Defect("internal", reference="exact", detail="a condition of a newer plan")
-    return f"({inner[predicate.column]} {_test(predicate, binder)})"
-
-
-def _test(term: Compare | In | IsNull | Between, binder: Binder) -> str:
-    if isinstance(term, IsNull):
-        return "IS NULL"
-    if isinstance(term, Compare):
-        return f"{term.operator} {_literal(term.value, binder)}"
-    if isinstance(term, Between):
-        return f"BETWEEN {_literal(term.low, binder)} AND {_literal(term.high, binder)}"
-    return f"IN ({', '.join(_literal(each, binder) for each in term.values)})"
-
-
-def _literal(literal: Literal, binder: Binder) -> str:
-    return binder.bind(literal.text, literal.type)

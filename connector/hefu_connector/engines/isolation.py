@@ -25,9 +25,6 @@ from collections.abc import Set as AbstractSet
 
 Atom = int
 Units = Mapping[Atom, frozenset[Hashable]]  # of atoms with fewer units than the minimum; all others have enough
-Summed = tuple[
-    str, frozenset[Atom]
-]  # which rows a figure is summed over: all, or those with a column; and in which atoms
 Vector = dict[int, int]
 
 # LIMIT: ranks are taken modulo this prime. They differ from the true ones only where it divides a minor of the sets,
@@ -36,7 +33,7 @@ _PRIME = 2**127 - 1
 _MOST_WORK = 8_000_000  # single multiplications for one answer; what needs more is called unsafe
 
 
-class _Exhausted(Exception):
+class Exhausted(Exception):
     """There is more to show than there is time for."""
 
 
@@ -50,7 +47,7 @@ class Work:
         """Take of it, or give up."""
         self._left -= amount
         if self._left < 0:
-            raise _Exhausted
+            raise Exhausted
 
 
 def is_safe(sets: Iterable[frozenset[Atom]], small: Units, least: int, work: Work | None = None) -> bool:
@@ -65,22 +62,22 @@ def is_safe(sets: Iterable[frozenset[Atom]], small: Units, least: int, work: Wor
     work = work or Work()
     try:
         inside = _inside(_peeled({each for each in sets if each}, small), small, work)
-        return not inside or _is_spread(inside, small, least, work)
-    except _Exhausted:
+        return not inside or is_spread(inside, small, least, work)
+    except Exhausted:
         return False
 
 
 def admitted(
-    cells: Sequence[int], sets_of: Callable[[int], Iterable[Summed]], fits: Callable[[AbstractSet[Summed]], bool]
+    cells: Sequence[int], sets_of: Callable[[int], Iterable[int]], fits: Callable[[AbstractSet[int]], bool]
 ) -> list[int]:
     """The cells that can be told beside each other, in this order: what does not fit is left out.
 
     Args:
-        sets_of: what the figures of a cell are summed over.
+        sets_of: what the figures of a cell are summed over, by number.
         fits: whether these sets are safe together, and with whatever was told before.
     """
     told: list[int] = []
-    sets: set[Summed] = set()
+    sets: set[int] = set()
 
     def add(some: Sequence[int]) -> None:
         more = {each for cell in some for each in sets_of(cell)}
@@ -145,8 +142,12 @@ def _reduced(vector: Vector, pivots: Sequence[tuple[int, Vector]], work: Work) -
     return vector
 
 
-def _is_spread(inside: Sequence[Vector], small: Units, least: int, work: Work) -> bool:
-    """Whether so many bases can be found among the atoms that no unit stands in two of them."""
+def is_spread(inside: Sequence[Vector], small: Units, least: int, work: Work) -> bool:
+    """Whether so many bases can be found among the atoms that no unit stands in two of them.
+
+    Args:
+        inside: rows that are linearly independent.
+    """
     columns: dict[Atom, Vector] = {}
     for row, vector in enumerate(inside):
         for atom, value in vector.items():

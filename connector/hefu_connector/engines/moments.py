@@ -7,10 +7,12 @@ what these allow. Nothing is told where the noised count is too small to divide 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import isqrt
 
+from hefu_connector.computing.steps import Lowered
 from hefu_connector.engines.noise import CONFIDENCE
 from hefu_connector.engines.noised import ABSENT, Cell, Figures, cell, finer
 
@@ -20,21 +22,34 @@ _DIGITS = 10**30  # a root is worked out to so many parts of one
 def mean(parts: Sequence[Figures], index: int) -> Cell:
     """The ratio of a noised sum to a noised count, moved into the bounds, and how far off it may be."""
     total, count = parts
-    sum_, tally = total.values[index], count.values[index]
-    if tally < 1:
+    off_sum, off_count = (each.off(_together(2)) for each in parts)
+    numbers = Figure(total.values[index], off_sum), Figure(count.values[index], off_count)
+    return quotient(*numbers, total.about, total.measure.centre)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A whole number, and how far the true one may be from it."""
+
+    value: int
+    off: int
+
+
+def quotient(total: Figure, count: Figure, number: Lowered, centre: int = 0) -> Cell:
+    """The ratio of a sum of distances from a centre to a count, moved into the bounds of the number."""
+    if count.value < 1:
         return ABSENT
-    number, centre = total.about, total.measure.centre
     low, high = number.least * number.step, number.most * number.step
 
     def ratio(numerator: int, denominator: int) -> Fraction:
         return min(high, max(low, (centre + Fraction(numerator, denominator)) * number.step))
 
     ends = [low, high]
-    off_sum, off_count = (each.off(_together(2)) for each in parts)
-    if tally - off_count >= 1:
-        counts = (tally - off_count, tally + off_count)
-        ends = [ratio(numerator, each) for numerator in (sum_ - off_sum, sum_ + off_sum) for each in counts]
-    return cell(ratio(sum_, tally), (min(ends), max(ends)), finer(number.step))
+    if count.value - count.off >= 1:
+        counts = (count.value - count.off, count.value + count.off)
+        sums = (total.value - total.off, total.value + total.off)
+        ends = [ratio(numerator, each) for numerator in sums for each in counts]
+    return cell(ratio(total.value, count.value), (min(ends), max(ends)), finer(number.step))
 
 
 def variance(parts: Sequence[Figures], index: int) -> Cell:

@@ -60,9 +60,7 @@ class Statistics:
         """
         asked = Plan.of(plan)
         draft = Draft(resource, sets=asked.sets)
-        if asked.filter is not None:
-            draft.check(asked.filter)
-        _add_keys(draft, asked)
+        draft.add_plan(asked)
         for aggregate in asked.aggregates:
             draft.answer.append(_answer(draft, aggregate))
         if minimum_group is not None:
@@ -76,17 +74,6 @@ class Statistics:
             Untrusted: the output has another shape than was prepared.
         """
         return answers.read(output, prepared)
-
-
-def _add_keys(draft: Draft, asked: Plan) -> None:
-    for key in asked.group_by:
-        if isinstance(key, str):
-            draft.add_categories(key)
-        else:
-            draft.add_derived(key)
-    for aggregate in asked.aggregates:
-        if aggregate.function == "histogram":
-            draft.add_bins(aggregate)
 
 
 def _answer(draft: Draft, aggregate: Aggregate) -> Object:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -29,6 +30,7 @@ from hefu_connector.engines.sql.duckdb import quote
 _BLOCK = 4 << 20  # bytes
 _LARGEST_BLOCK = 64 << 20  # so that a record that is larger than a block can be read all the same
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+Found = TypeVar("Found")
 _MICROSECONDS = 2**62  # since 1970: about the year 148,000, which DuckDB holds with room
 
 
@@ -74,6 +76,17 @@ def open_table(path: Path, form: str, layout: Object, *, mend: bool = False) -> 
     except (pa.ArrowException, OSError, LookupError, ValueError):
         files.close()
         raise Moved from None
+
+
+def read_or_mend(read: Callable[[bool], Found]) -> Found:
+    """What a reading gives; where a value stops the reader, what it gives with `mend`.
+
+    One value that DuckDB's reader stops at must not decide whether everybody's query fails.
+    """
+    try:
+        return read(False)
+    except (duckdb.Error, Moved):
+        return read(True)
 
 
 def require(opened: Opened, columns: Mapping[str, str]) -> None:

@@ -152,7 +152,7 @@ class Layouts:
             Untrusted: what is kept is not what was laid out.
         """
         self.find(resource)
-        shape = asked.get("shape")
+        shape = asked.get("shape", asked.get("reads"))
         with self._lock:
             held = self._held.get(resource)
             fits = isinstance(shape, dict) and held is not None and _fits(held.made.laid, shape)

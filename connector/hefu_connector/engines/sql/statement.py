@@ -155,7 +155,7 @@ def _places(shape: Shape, writer: Writer, ready: Ready | None) -> tuple[list[str
             joins += f"{kind} {values} k{index} ON {writer.column(key.column)} = k{index}.value"
             place, position = "", f"k{index}.position"  # an inner join has no row without it
         else:
-            place = position = _position(key, shape, writer)
+            place = position = place_of(key, shape, writer)
         places.append(position)
         if place and not shape.sets:
             tests.append(f"{place} IS NOT NULL")
@@ -192,7 +192,7 @@ def _told(shape: Shape, found: str) -> str:
     )
 
 
-def _position(key: Key, shape: Shape, writer: Writer) -> str:
+def place_of(key: Key, shape: Shape, writer: Writer) -> str:
     """The name of the group's place in a key that is worked out; NULL where the row is in none."""
     if key.conditions:
         cases = " ".join(f"WHEN {writer.condition(each)} THEN {at}" for at, each in enumerate(key.conditions))
