@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from hefu_connector.engines.isolation import Work
 
-_DIGITS = 40  # of a solution, modulo 2
-_ODD = (1, 3, 15, 105)  # denominators that a solution is tried with
+_DIGITS = 24  # of a solution, modulo 2
+_FEW = 6  # digits after which most solutions that end have ended
+_ODD = (3, 15, 105)  # denominators that a solution is tried with
 
 
 @dataclass(slots=True)
@@ -90,10 +91,11 @@ class Apart:
         self._pivots: list[int] = []
         self._more = Basis(0, work)
         self._parts: set[int] = set()
+        self._ordered: list[tuple[int, int, int]] = []
 
-    def copy(self) -> Apart:
+    def copy(self, work: Work) -> Apart:
         """Another one with the same pivots, to which other columns can be added."""
-        made = Apart(self._columns, self._rows, self._fresh, self._without, self._work)
+        made = Apart(self._columns, self._rows, self._fresh, self._without, work)
         made._basis.at.update(self._basis.at)
         made._pivots.extend(self._pivots)
         return made
@@ -129,43 +131,60 @@ class Apart:
 
     def solved(self, row: Sequence[int]) -> Left:
         """What is left of a row, by column, without a sum of the pivots' rows; nothing where they are columns."""
-        found = Left({})
-        for odd in _ODD:
-            found = self._lifted([value * odd for value in row])
-            if found.values or not found.digits:
-                break
-        return found
+        return self._left(row, *self._lifted(row, _DIGITS))
 
-    def _lifted(self, row: Sequence[int]) -> Left:
-        slices, digits, rest = [], 0, [row[place] for place in self._pivots]
-        for digit in range(_DIGITS):
+    def is_sum(self, row: Sequence[int]) -> bool:
+        """Whether a row is a sum of the pivots' rows, for certain."""
+        for times in (1, *_ODD):
+            many = [value * times for value in row]
+            found = self._left(many, *self._lifted(many, _FEW if times == 1 else _DIGITS))
+            if found.values or not found.digits:
+                return found.is_nothing
+        return False
+
+    def _left(self, row: Sequence[int], slices: Sequence[tuple[int, int]], digits: int) -> Left:
+        values: dict[int, int] = {}
+        mask = (1 << digits) - 1 if digits else -1
+        self._work.spend(len(row) * (1 + len(slices)))
+        for at, value in enumerate(row):
+            old, left = self._columns[at][0], value
+            for bits, weight in slices:
+                left -= weight * (old & bits).bit_count()
+            if left & mask:
+                values[at] = left & mask
+        return Left(values, digits)
+
+    def _lifted(self, row: Sequence[int], most: int) -> tuple[list[tuple[int, int]], int]:
+        """The digits of a solution on the pivots: of each its rows and its weight; and how many, where they go on."""
+        slices: list[tuple[int, int]] = []
+        rest = [row[place] for place in self._pivots]
+        columns = [self._columns[place][0] for place in self._pivots]
+        for digit in range(most):
             bits = self._digit(rest)
-            after = [
-                (value - (self._columns[place][0] & bits).bit_count()) >> 1
-                for value, place in zip(rest, self._pivots, strict=True)
-            ]
+            after = [(value - (column & bits).bit_count()) >> 1 for value, column in zip(rest, columns, strict=True)]
             self._work.spend(4 * len(rest))
             if after == rest:  # all digits from here on are the same: they are those of a negative number, or zeros
-                slices.append((bits, -1 << digit))
-                break
-            slices.append((bits, 1 << digit))
+                return [*slices, *([(bits, -1 << digit)] if bits else [])], 0
+            if bits:
+                slices.append((bits, 1 << digit))
             rest = after
-        else:
-            digits = _DIGITS
-        slices = [(bits, weight) for bits, weight in slices if bits]
-        self._work.spend(len(row) * (1 + len(slices)))
-        values = {
-            at: value - sum(weight * (self._columns[at][0] & bits).bit_count() for bits, weight in slices)
-            for at, value in enumerate(row)
-        }
-        return Left(values, digits).reduce()
+        return slices, most
 
     def _digit(self, rest: Sequence[int]) -> int:
         """The rows that sum up to what is left on the pivots, modulo 2."""
-        odd = int("".join("1" if value & 1 else "0" for value in reversed(rest)) or "0", 2)
-        above, found = self._basis.floor, 0
-        for high in sorted(self._basis.at):
-            vector = self._basis.at[high]
-            if ((vector >> above & found).bit_count() + (vector & odd).bit_count()) & 1:
-                found |= 1 << (high - 1 - above)
+        odd = int("".join(["1" if value & 1 else "0" for value in reversed(rest)]) or "0", 2)
+        if not odd:
+            return 0
+        found = 0
+        for bit, rows, sums in self._halves():
+            if ((rows & found).bit_count() + (sums & odd).bit_count()) & 1:
+                found |= bit
         return found
+
+    def _halves(self) -> list[tuple[int, int, int]]:
+        """Of each vector its pivot's row, its rows, and which columns it is of; in the order in which rows follow."""
+        if len(self._ordered) != len(self._basis.at):
+            above, low = self._basis.floor, (1 << self._low) - 1
+            vectors = sorted(self._basis.at.items())
+            self._ordered = [(1 << (high - 1 - above), each >> above, each & low) for high, each in vectors]
+        return self._ordered

@@ -21,7 +21,7 @@ from hefu_connector.engines import exact_sql as sql
 from hefu_connector.engines.dominance import Parts
 from hefu_connector.engines.exact_judging import Asked, Group, choose
 from hefu_connector.engines.exact_questions import ALL, SUM, Question
-from hefu_connector.engines.exact_reading import Full, Table, Told
+from hefu_connector.engines.exact_reading import Full, Table
 from hefu_connector.engines.exact_standing import Standing
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.tables import open_table, read_or_mend
@@ -44,8 +44,8 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     Raises:
         Moved: the file is not the table that was described.
     """
-    past = [Told.of(each) for each in Place(parameters["history"], "history").items()]
-    if sum(len(each.cells) for each in past) > MOST_CELLS:
+    past = Place(parameters["history"], "history").items()
+    if sum(len(_told(each)) for each in past) > MOST_CELLS:
         return {"refused": "exact.full"}
     try:
         if form == FORM:
@@ -56,7 +56,7 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
 
 
 def _answer(
-    parameters: Object, past: Sequence[Told], path: Path, form: str, layout: Object, laid: Laid | None = None, *,
+    parameters: Object, past: Sequence[Place], path: Path, form: str, layout: Object, laid: Laid | None = None, *,
     mend: bool = False,
 ) -> Object:  # fmt: skip
     newest = Question.of(Place(parameters["question"], "question").object())
@@ -73,7 +73,8 @@ def _answer(
     able = {
         cell: min(found.units) for cell, found in figures.items() if min(found.units) >= least and cell not in heavy
     }
-    before = frozenset(cell for each in past if each.question == newest for cell in each.cells)
+    same = (each for each in past if each.object()["question"] == parameters["question"])
+    before = frozenset(cell.integer() for each in same for cell in _told(each))
     told = choose(standing, groups, Asked(least, able, before, dominated, shared))
     state: Object = {"standing": standing.write()}
     if able and not told:
@@ -88,6 +89,10 @@ class _Figures:
     rows: tuple[int, ...]
     units: tuple[int, ...]
     sums: tuple[int, ...]
+
+
+def _told(past: Place) -> Sequence[Place]:
+    return Place(past.object()["told"], "told").items()
 
 
 def _standing(parameters: Object) -> Standing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,15 +75,18 @@ class Table:
     def __exit__(self, *_: object) -> None:
         self._let_go()
 
-    def caught_up(self, standing: Standing, past: Sequence[Told]) -> Standing:
+    def caught_up(self, standing: Standing, past: Sequence[Place]) -> Standing:
         """Where rows stand after these answers, the first of which `standing` may know already.
+
+        Args:
+            past: answers as a history keeps them.
 
         Raises:
             Full: there are too many atoms.
         """
         if standing.answers > len(past) or (standing.answers and standing.rows is None):
             standing = Standing()
-        for some in _chunks(past[standing.answers :]):
+        for some in _chunks([Told.of(each) for each in past[standing.answers :]]):
             reading = self._read_beside(standing, [each.question for each in some])
             if reading is None:
                 return self.caught_up(Standing(), past)
@@ -134,17 +137,22 @@ class Table:
 
     def _move(self, reading: sql.Reading, standing: Standing, some: Sequence[Told]) -> None:
         """Note in `standing` where rows stand after some more answers."""
-        marks = [_Marks.of(each, standing) for each in some]
-        found: dict[int, int] = {bits: atom for atom, bits in enumerate(standing.atoms)}
-        mapped: list[tuple[Any, ...]] = []
-        for atom, *place in self.fetch(sql.groups(reading)):
-            there = dict(zip(reading.present, place[len(some) :], strict=True))
-            bits = standing.atoms[atom]
-            for each, cell in zip(marks, place, strict=False):
-                bits |= each.bits(cell, there)
-            mapped.append((atom, *place, found.setdefault(bits, len(found))))
-            if len(found) > MOST_ATOMS:
-                raise Full
+        places = [*self.fetch(sql.groups(reading))]
+        bits = [standing.atoms[atom] for atom, *_ in places]
+        for index, each in enumerate(some, 1):
+            inside: dict[int, list[int]] = {}
+            for at, place in enumerate(places):
+                if place[index] >= 0:
+                    inside.setdefault(place[index], []).append(at)
+            present = {name: 1 + len(some) + at for at, name in enumerate(reading.present)}
+            for mark, members in _marked(each, inside, places, present):
+                bit = 1 << standing.add(mark)
+                for at in members:
+                    bits[at] |= bit
+        found: dict[int, int] = {each: atom for atom, each in enumerate(standing.atoms)}
+        mapped = [(*place, found.setdefault(each, len(found))) for place, each in zip(places, bits, strict=True)]
+        if len(found) > MOST_ATOMS:
+            raise Full
         standing.rows = self._numbers(reading, mapped)
         standing.atoms = [*found]
         standing.answers += len(some)
@@ -167,33 +175,26 @@ class Table:
         self._connection = self._opened = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """The marks of one answer: by cell, the bits of each set of its rows."""
+def _marked(
+    told: Told, inside: Mapping[int, Sequence[int]], places: Sequence[Any], present: Mapping[str, int]
+) -> Iterator[tuple[Mark, Sequence[int]]]:  # fmt: skip
+    """The marks of one answer, and the groups that each is on; one mark where sets are the same.
 
-    sets: dict[tuple[int, str], int]
-    heavy: dict[int, int]
-
-    @classmethod
-    def of(cls, told: Told, standing: Standing) -> _Marks:
-        sets = {}
-        for cell in sorted(told.cells):
-            for name in told.question.sets:
-                sums = (name,) if name in told.question.sums else ()
-                sets[cell, name] = 1 << standing.add(Mark(told.group, sums))
-        heavy: dict[int, int] = {}
-        for name, cells in sorted(told.dominated.items()):
-            for cell in sorted(cells):
-                heavy[cell] = heavy.get(cell, 0) | 1 << standing.add(Mark(told.group, (), name))
-        return cls(sets, heavy)
-
-    def bits(self, cell: int, there: dict[str, bool]) -> int:
-        """The marks of rows in a cell, in which these sets are present."""
-        bits = self.heavy.get(cell, 0)
-        for (at, name), bit in self.sets.items() if cell >= 0 else ():
-            if at == cell and (name == ALL or there[name]):
-                bits |= bit
-        return bits
+    Args:
+        inside: by cell, the groups in it.
+        places: where each group stands.
+        present: at which of its places it says whether a set is there.
+    """
+    for cell in sorted(told.cells):
+        same: dict[tuple[int, ...], set[str]] = {}
+        for name in told.question.sets:
+            found = (at for at in inside.get(cell, ()) if name == ALL or places[at][present[name]])
+            same.setdefault(tuple(found), set()).add(name)
+        for members, names in same.items():
+            yield Mark(told.group, tuple(sorted(names & {*told.question.sums}))), members
+    for name, cells in sorted(told.dominated.items()):
+        for cell in sorted(cells):
+            yield Mark(told.group, (), name), inside.get(cell, ())
 
 
 def _chunks(past: Sequence[Told]) -> Iterator[Sequence[Told]]:

@@ -40,8 +40,8 @@ class Exhausted(Exception):
 class Work:
     """What one answer may take: counted and not timed, so that the same question ends the same way."""
 
-    def __init__(self) -> None:
-        self._left = _MOST_WORK
+    def __init__(self, most: int = _MOST_WORK) -> None:
+        self._left = most
 
     def spend(self, amount: int) -> None:
         """Take of it, or give up."""

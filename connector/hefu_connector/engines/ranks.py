@@ -19,12 +19,13 @@ Source: disjoint bases of a matroid, Edmonds 1965.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hefu_connector.engines.digits import Apart, Basis, Left
-from hefu_connector.engines.isolation import Work, is_spread
+from hefu_connector.engines.isolation import Exhausted, Work, is_spread
 
-_MOST_EXAMINED = 60  # rows that are solved for again to see whether they are sums
+_MOST_LEARNT = 60_000_000  # work on finding which rows are sums; what is found is noted and not sought again
 _MOST_DIGITS = 4_000  # binary digits of a whole number that elimination may make
 _LEAST_PRECISION = 8  # binary digits
 
@@ -93,11 +94,12 @@ class Ranks:
         undecided = large.undecided()
         if not undecided:
             return 0
-        whole, found = large.copy(), 0
-        whole.take(at for at in self._places if self._classes[at].units is not None)
-        for row in whole.undecided()[:_MOST_EXAMINED]:
-            if whole.solved([each.old >> row & 1 for each in self._classes]).is_nothing:
-                found |= 1 << row
+        whole, found = large.copy(Work(_MOST_LEARNT)), 0
+        with suppress(Exhausted):  # what is not found now is found by a later answer, and is in its way until then
+            whole.take(at for at in self._places if self._classes[at].units is not None)
+            for row in whole.undecided():
+                if whole.is_sum([each.old >> row & 1 for each in self._classes]):
+                    found |= 1 << row
         return found
 
     def _left(self, index: int) -> Left:
