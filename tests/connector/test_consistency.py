@@ -110,3 +110,11 @@ def test_answers_to_other_questions_are_not_made_to_agree() -> None:
     for other in (answer(("grade",), {("1",): 1}, WHOLE), parts):
         with pytest.raises(Malformed):
             parts.consistent_with(other)
+
+
+def test_rows_of_several_groupings_are_not_taken_for_parts_of_one() -> None:
+    """Else a subtotal would be added to what it is the sum of."""
+    told: dict = {("north", "1"): 3, ("north", None): 3, ("south", "1"): 4, ("south", None): 4}
+    parts, total = answer(("region", "grade"), told, PART), answer(("region",), {("north",): 3, ("south",): 4}, WHOLE)
+    with pytest.raises(Malformed):
+        parts.consistent_with(total)

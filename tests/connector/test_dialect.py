@@ -92,6 +92,7 @@ SUMMED = [
     "CLAMP(income, 0, 99.5)",
     "CASE WHEN age > 40 AND region = 'north' THEN income WHEN income > age THEN 1 ELSE -2.5 END",
     "CASE WHEN age >= 65 THEN 1 END", "IF(income < 0, 0, income)", "COALESCE(income, 0)", "GREATEST(age, income, 10)",
+    "LEAST(age, 50, GREATEST(income, 20))", "(age - 50) * (age - 50)",
     "LEAST(age, income)", "MONTH(day)", "EXTRACT(isodow FROM day)", "QUARTER(day) * 10", "HOUR(seen)",
     "YEAR(day) - 2020",
     "WIDTH_BUCKET(income, 0, 100, 7)", "age / 4 + 0.125", "ROUND(income / 7 * 3, 2)",
@@ -243,7 +244,14 @@ def _grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(e.Round, inner, st.integers(-2, 2)),
         st.builds(lambda item: e.Clamp(item, Decimal(-7), Decimal("20.5")), inner),
         st.builds(lambda c, a, b: e.Case((e.When(c, a),), b), condition, inner, st.one_of(st.none(), inner)),
+        st.builds(lambda item: e.Arithmetic("multiply", item, item), inner),
+        st.builds(_extreme, inner, st.sampled_from(p.OPERATORS), inner),
     )
+
+
+def _extreme(a: Any, operator: str, b: Any) -> e.Expression:
+    """As GREATEST and LEAST are read, and with other operators what only looks like them."""
+    return e.Case((e.When(p.Relation(a, operator, b), a), e.When(p.Relation(b, operator, a), b)))
 
 
 EXPRESSIONS = st.recursive(LEAVES, _grown, max_leaves=6)

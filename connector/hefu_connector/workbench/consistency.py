@@ -59,6 +59,8 @@ def consistent(of_parts: Told, of_total: Told, counts: Sequence[str] = ()) -> tu
     parts, total = Table.of(of_parts), Table.of(of_total)
     if parts.headings[parts.keys :] != total.headings[total.keys :]:
         raise Malformed("question.differ", word="the total", why="its columns are others")
+    if any(None in row[: table.keys] for table in (parts, total) for row in table.rows):
+        raise Malformed("question.differ", word="the groups", why="some rows are of another grouping than others")
     if not set(total.headings[: total.keys]) < set(parts.headings[: parts.keys]):
         raise Malformed("question.differ", word="the total", why="its group keys are not some of the parts'")
     for heading in parts.headings[parts.keys :]:

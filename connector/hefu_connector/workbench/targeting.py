@@ -120,7 +120,7 @@ def _errors(prepared: Prepared, resource: Resource, target: Target) -> list[Frac
         share /= _rows(resource, alias) / prepared.cells
         if function == "mean":
             # |mean - centre| is at most half of the range, so is what the count's error moves it by.
-            reach = Fraction(parts[0][0].sensitivity.l1, prepared.max_contribution) * step
+            reach = Fraction(parts[0][0].sensitivity.linf, prepared.max_contribution) * step
             share = share / 2 if target.relative else share * reach
         found.append(share)
     return found
