@@ -203,7 +203,7 @@ class Product(Shown, Protocol):
         rho: Amount = "",
         pairs: Sequence[tuple[str, str]] | None = None,
         columns: Sequence[str] = (),
-        bins: int = 10,
+        bins: int | None = None,
         contract: str = "",
         purpose: str = "",
     ) -> Sample:

@@ -142,7 +142,8 @@ HELPS: Final[Mapping[str, str]] = {
     "all columns)":
         "共同计数的两列；可多次给出（默认：以分组最少的列对连接所有列）",
     "a column to count (default: all that can be)": "要计数的列（默认：所有可计数的列）",
-    "into how many bins a number's range is cut (default: 10)": "数值范围划分的区间数（默认 10）",
+    "into how many bins a number's range is cut (default: 10, or fewer where columns are many)":
+        "数值范围划分的区间数（默认 10，列多时更少）",
     "the agreement, such as agr-… (default: the only one in force)": "合约，例如 agr-…（默认：唯一生效的合约）",
     "draw from what this computation released before, and ask nothing": "由此前该计算已发布的结果生成，不再提问",
     "an agreement, such as agr-…": "合约，例如 agr-…",

@@ -89,6 +89,14 @@ def test_pairs_that_inference_could_not_hold_are_refused() -> None:
     assert len(marginals(resource(columns=columns), pairs=ring[:5], bins=40).sets) == 11
 
 
+def test_many_columns_are_cut_into_as_many_bins_as_an_answer_holds() -> None:
+    wide = resource(columns=(COLUMNS[0], *(replace(WIDE, name=f"c{index}") for index in range(30))))
+    found = marginals(wide)
+    assert len(found.sets) == 59
+    assert 2 < found.attributes[0].size < 10
+    assert prepare(found.plan("prd-people", "", SMALL), wide).cells == found.cells
+
+
 def test_every_row_is_in_one_group_of_each_column_that_may_be_absent(tmp_path: Path) -> None:
     rows = people(60)
     answer = answered(marginals(PEOPLE, pairs=[]), write(tmp_path / "people.parquet", rows))

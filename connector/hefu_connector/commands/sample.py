@@ -33,7 +33,11 @@ def add(one: argparse.ArgumentParser) -> None:
                      help="two columns that are counted together; may be given several times (default: the pairs of "
                      "fewest groups that join all columns)")  # fmt: skip
     one.add_argument("--column", action="append", default=[], help="a column to count (default: all that can be)")
-    one.add_argument("--bins", type=int, default=10, help="into how many bins a number's range is cut (default: 10)")
+    one.add_argument(
+        "--bins",
+        type=int,
+        help="into how many bins a number's range is cut (default: 10, or fewer where columns are many)",
+    )
     one.add_argument("--contract", default="", help="the agreement, such as agr-… (default: the only one in force)")
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--computation", default="", metavar="ID",

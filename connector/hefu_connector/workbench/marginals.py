@@ -26,7 +26,7 @@ from hefu_connector.computing import groups
 from hefu_connector.computing.computation import LARGEST_PLAN, Aggregate, Plan
 from hefu_connector.computing.groups import GroupKey, Labels
 from hefu_connector.computing.predicates import Compare, IsNull, Literal, Not, Predicate
-from hefu_connector.engines.drafting import categories
+from hefu_connector.engines.drafting import MOST_CELLS, MOST_VALUES, categories
 
 ABSENT = "(absent)"
 COUNT = "n"
@@ -69,6 +69,11 @@ class Marginals:
     sets: groups.Sets
     left_out: tuple[str, ...]
 
+    @property
+    def cells(self) -> int:
+        """How many groups there are in all."""
+        return sum(_groups(self.attributes, each) for each in self.sets)
+
     def plan(self, product: str, resource: str, loss: PrivacyLoss) -> Plan:
         """The question; raises Malformed where it is larger than any query."""
         keys = tuple(each.key for each in self.attributes)
@@ -87,19 +92,22 @@ class Marginals:
 
 
 def marginals(
-    resource: Resource, pairs: Sequence[tuple[str, str]] | None = None, columns: Sequence[str] = (), bins: int = BINS
+    resource: Resource,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    columns: Sequence[str] = (),
+    bins: int | None = None,
 ) -> Marginals:
     """What to count of a resource.
 
     Args:
         pairs: of columns; by the public rule where absent, and none where empty.
         columns: to count; all that can be where empty.
-        bins: into which a number's range is cut, at most.
+        bins: into which a number's range is cut, at most; where absent, 10, or fewer if an answer could not hold them.
 
     Raises:
         Malformed: no such column, or one that cannot be counted; pairs that hang together too closely.
     """
-    if not 1 <= bins <= MOST_BINS:
+    if bins is not None and not 1 <= bins <= MOST_BINS:
         raise Malformed("sample.bins", most=MOST_BINS)
     for name in columns:
         if resource.column(name) is None:
@@ -109,10 +117,14 @@ def marginals(
     lost = tuple(each.name for each in wanted if each not in countable)
     if not countable or len(countable) > groups.MOST_KEYS or (columns and lost):
         raise Malformed("sample.columns", most=groups.MOST_KEYS, columns=", ".join(lost) or "-")
-    attributes = tuple(_attribute(each, bins) for each in countable)
-    chosen = _tree(attributes) if pairs is None else _named(attributes, pairs)
     left_out = tuple(each.name for each in resource.schema if each not in countable)
-    return Marginals(attributes, (*((place,) for place in range(len(attributes))), *chosen), left_out)
+    for tried in (bins,) if bins is not None else range(BINS, 1, -1):
+        attributes = tuple(_attribute(each, tried) for each in countable)
+        chosen = _tree(attributes) if pairs is None else _named(attributes, pairs)
+        found = Marginals(attributes, (*((place,) for place in range(len(attributes))), *chosen), left_out)
+        if found.cells * (len(attributes) + 1) <= MOST_VALUES and found.cells <= MOST_CELLS:
+            break
+    return found  # what is still too much is refused with the reason when it is priced
 
 
 def _attribute(column: Column, bins: int) -> Attribute:

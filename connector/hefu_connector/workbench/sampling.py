@@ -11,7 +11,7 @@ from hefu.errors import Malformed
 
 from hefu_connector.workbench import questions, synthesis
 from hefu_connector.workbench.answer import Answer
-from hefu_connector.workbench.marginals import BINS, Marginals, marginals
+from hefu_connector.workbench.marginals import Marginals, marginals
 from hefu_connector.workbench.sample import Sample, draw
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ class Wish:
     Attributes:
         pairs: of columns that are counted together; by the public rule where absent.
         columns: to count; all that can be where empty.
-        bins: of a number's range, at most.
+        bins: of a number's range, at most; 10 where absent, or fewer if an answer could not hold them.
         resource: of a product with several; the first where empty.
     """
 
     rows: int = 1000
     pairs: Sequence[tuple[str, str]] | None = None
     columns: Sequence[str] = ()
-    bins: int = BINS
+    bins: int | None = None
     resource: str = ""
 
     def __post_init__(self) -> None:

@@ -28,7 +28,6 @@ from hefu_connector.workbench.answer import Answer
 from hefu_connector.workbench.dictionary import Dictionary, dictionaries
 from hefu_connector.workbench.estimate import Estimate
 from hefu_connector.workbench.listing import Listing
-from hefu_connector.workbench.marginals import BINS
 from hefu_connector.workbench.sample import Sample
 
 if TYPE_CHECKING:
@@ -218,7 +217,7 @@ class Product:
         rho: Amount = "",
         pairs: Sequence[tuple[str, str]] | None = None,
         columns: Sequence[str] = (),
-        bins: int = BINS,
+        bins: int | None = None,
         contract: str = "",
         purpose: str = "",
     ) -> Sample:
@@ -227,7 +226,7 @@ class Product:
         Args:
             pairs: of columns that are counted together; by default those of few groups that join all columns.
             columns: to count; by default all with declared categories or bounds.
-            bins: into which a number's range is cut, at most.
+            bins: into which a number's range is cut, at most; by default 10, or fewer where columns are many.
             contract: by default the only one in force on this product.
 
         Raises:
