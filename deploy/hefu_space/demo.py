@@ -15,7 +15,7 @@ from typing import Any
 from hefu.commands import Output, step
 from hefu.envelope import new_id
 
-from hefu_space import data, harness, products, questions, telling
+from hefu_space import data, harness, postgresql, products, questions, telling
 from hefu_space.harness import Answer
 from hefu_space.infer import infer
 from hefu_space.products import Product, Texts
@@ -48,12 +48,15 @@ class Demo:
 
     Attributes:
         own: a CSV file of the person's own to tell it on.
+        database: where the first provider keeps the table that the second story is about, and counts it in place;
+            None where it is a file like the others.
         broken: what should have held and did not.
     """
 
     space: Space
     output: Output
     own: Path | None = None
+    database: postgresql.Server | None = None
     broken: list[str] = field(default_factory=list)
     deals: list[Deal] = field(default_factory=list)
 
@@ -115,12 +118,22 @@ class Demo:
         with step(self.output, "Providers describe their data and publish offers", "提供方描述数据并发布报价"):
             self._each(offered, self._publish_one)
         telling.product_file(self.output, offered[0])
+        counted = next((each for each in offered if self._counts_itself(each)), None)
+        if counted is not None:
+            telling.in_place(self.output, self.space.nodes[counted.provider].do("source", "list")["sources"])
+
+    def _counts_itself(self, product: Product) -> bool:
+        return self.database is not None and (product.provider, product.source) == (PROVIDERS[0][0], "departures")
 
     def _publish_one(self, product: Product) -> None:
         node = self.space.nodes[product.provider]
-        table = node.folder / "data" / f"{product.source}.csv"
-        product.extract.write(table)
-        node.do("source", "add", product.source, str(table))
+        if self.database is not None and self._counts_itself(product):
+            url = self.database.load(product)
+            node.do("source", "add", product.source, url, "--option", f"table={product.source}", "--in-place")
+        else:
+            table = node.folder / "data" / f"{product.source}.csv"
+            product.extract.write(table)
+            node.do("source", "add", product.source, str(table))
         file = node.folder / f"{product.source}.yaml"
         file.write_text(product.text(), "utf-8")
         node.do("product", "publish", str(file))
@@ -212,7 +225,8 @@ class Demo:
                 for question in questions.together_questions(source):
                     self._ask_together(question, asked)
         if self.own is None:
-            self._ask_all(questions.carrier_question(), [self.deals[len(PROVIDERS)]])
+            deal = self.deals[len(PROVIDERS)]
+            self._ask_all(questions.carrier_question(in_place=self._counts_itself(deal.product)), [deal])
 
     def _ask_all(self, question: Question, asked: Sequence[Deal]) -> None:
         with step(
@@ -355,7 +369,8 @@ def run(folder: Path, output: Output, own: Path | None, *, keep: Callable[[Demo]
     """
     started = time.monotonic()
     # One waiting worker a connector is enough: questions come one after another, and starting one takes a second.
-    demo = Demo(Space(folder, settings={"workers": 1}), output, own)
+    database = postgresql.Server() if own is None and postgresql.installed() else None
+    demo = Demo(Space(folder, settings={"workers": 1}), output, own, database)
     try:
         demo.tell()
         telling.ending(output, demo.broken, folder, time.monotonic() - started)
@@ -363,4 +378,6 @@ def run(folder: Path, output: Output, own: Path | None, *, keep: Callable[[Demo]
             keep(demo)
     finally:
         demo.space.stop()
+        if database is not None:
+            database.stop()
     return 1 if demo.broken else 0

@@ -194,10 +194,15 @@ def flight_questions() -> list[Question]:
     ]
 
 
-def carrier_question() -> Question:
-    """One with small groups: they are withheld, judged on a noised count."""
+def carrier_question(*, in_place: bool = False) -> Question:
+    """One with small groups: they are withheld, judged on a noised count.
+
+    Args:
+        in_place: the provider's database counts it by itself.
+    """
+    by = (" Counted by PostgreSQL itself", "（由 PostgreSQL 就地计数）") if in_place else ("", "")
     return Question(
-        ("Which airline departs how often?", "各航司离港多少次？"),
+        (f"Which airline departs how often?{by[0]}", f"各航司离港多少次？{by[1]}"),
         "SELECT carrier, COUNT(*) AS departures FROM {table} GROUP BY carrier",
         "2",
         "SELECT carrier, COUNT(*) FROM data GROUP BY 1",

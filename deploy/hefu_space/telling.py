@@ -58,6 +58,16 @@ def product_file(output: Output, product: Product) -> None:
     )
 
 
+def in_place(output: Output, sources: Sequence[Mapping[str, Any]]) -> None:
+    """Which of a provider's sources is counted by its database."""
+    for each in sources:
+        if each["options"].get("in_place"):
+            output.say(
+                f"  {each['name']} stays in PostgreSQL, which counts by itself; only whole numbers by group leave it",
+                f"  {each['name']} 留在 PostgreSQL 中就地计数，离开数据库的只有各组的整数",
+            )
+
+
 def listing(output: Output, found: Sequence[Mapping[str, Any]]) -> None:
     """What a search found."""
     rows = [(each["product"], each["provider"], pick(each["title"], output.language)) for each in found]
