@@ -55,7 +55,13 @@ EITHER = {"or": [FRANCE, ENERGY]}
         (offer(rule(role("isNoneOf", "consumer"))), False),
         (offer(rule(role("isAnyOf", "consumer", "service"))), True),
         (offer(rule(time("lteq", "2026-11-21T09:59:59Z"))), False),
-        (offer(rule(time("gteq", "2026-12-01T00:00:00Z"))), False),
+        (offer(rule(time("gteq", "2026-12-01T00:00:00Z"))), True),  # it can be signed now and used then
+        (offer(rule(time("gteq", "2026-12-01T00:00:00Z"), time("lteq", "2026-11-20T00:00:00Z"))), False),
+        (offer(rule({"or": [time("gteq", "2026-12-01T00:00:00Z"), FRANCE]})), True),  # type: ignore[list-item,dict-item]
+        (offer(rule({"or": [time("lt", "2026-11-21T10:00:00Z"), FRANCE]})), False),  # type: ignore[list-item,dict-item]
+        (offer(rule(), forbidden=(rule(time("lteq", "2026-12-01T00:00:00Z")),)), True),  # forbidden until then only
+        (offer(rule(), forbidden=(rule(time("gteq", "2026-11-21T10:00:00Z")),)), False),  # from now on for good
+        (offer(rule(), forbidden=(rule(time("gt", "2026-11-21T10:00:00Z")),)), True),
         (offer(rule(), forbidden=(rule(CHINA),)), False),
         (offer(rule(), forbidden=(rule(CHINA, action="hefu:compute"),)), False),  # it includes what is permitted
         (  # training remains

@@ -6,7 +6,9 @@ The broker decides the same before it; here it is decided from what this connect
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
+from hefu import canonical
 from hefu.errors import NotFound
 from hefu_policies.goods import seeing
 from hefu_policies.goods.product import Description, Offer
@@ -25,6 +27,12 @@ def check_shown(description: Description, name: str, consumer: str, trust: Trust
     offer = description.offer(name)
     if offer is not None and offer.visibility.allows(consumer):
         facts = seeing.known(trust.roles(consumer), trust.attributes(consumer), now)
-        if Sight.of(offer.policy).allows(facts):
+        if _sight(canonical.encode(offer.policy)).allows(facts):
             return offer
     raise NotFound("offer.not_found", product=description.product, offer=name)
+
+
+@lru_cache(maxsize=256)
+def _sight(policy: bytes) -> Sight:
+    """A policy's form for the catalog phase, by its canonical bytes: it is compiled once, asked at every round."""
+    return Sight.of(canonical.decode_object(policy))

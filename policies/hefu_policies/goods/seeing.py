@@ -2,7 +2,9 @@
 
 1. Only operands of the phase are asked about. What all others will be nobody knows yet: they are Unknown.
 2. Unknown hides nothing: nothing is permitted by showing an offer, and the admission decides on it.
-3. An offer is hidden where nothing that it permits can be had: each permission is definitely False, or all that it
+3. An agreement lasts: what the time of day decides is judged for all of the time to come. A constraint that begins to
+   hold later, or holds only until then, is Unknown; one whose time is over is False for good.
+4. An offer is hidden where nothing that it permits can be had: each permission is definitely False, or all that it
    covers is forbidden by prohibitions that definitely hold.
 
 Who shows offers and who agrees to them decides by the same rules, each from what it verified itself.
@@ -11,7 +13,7 @@ Who shows offers and who agrees to them decides by the same rules, each from wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hefu.canonical import Object
@@ -19,10 +21,12 @@ from hefu.identity import CREDENTIAL, INDUSTRY, JURISDICTION, SECURITY_LEVEL
 
 from hefu_policies import odrl
 from hefu_policies.deciding.decision import Facts, truth
-from hefu_policies.deciding.policy import CompiledRule, compile_policy
-from hefu_policies.words.terms import Phase, Source
+from hefu_policies.deciding.policy import CompiledRule, Group, Node, compile_policy
+from hefu_policies.deciding.rules import Condition, Logical
+from hefu_policies.words.terms import Operator, Phase, Source
 
 _SCHEMES = {"industry": INDUSTRY, "jurisdiction": JURISDICTION, "securityLevel": SECURITY_LEVEL}
+TIME = "dateTime"
 _ABOUT_SOMEBODY = (Source.REGISTRY, Source.CREDENTIAL)
 
 
@@ -45,7 +49,7 @@ def certified(roles: frozenset[str], attributes: Mapping[str, frozenset[str]]) -
 
 def known(roles: frozenset[str], attributes: Mapping[str, frozenset[str]], now: datetime) -> Facts:
     """All facts of the catalog phase about a participant."""
-    return {**certified(roles, attributes), "dateTime": now}
+    return {**certified(roles, attributes), TIME: now}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Sight:
             Phase.CATALOG in each.operand.phases and each.operand.source in _ABOUT_SOMEBODY
             for each in made.constraints()
         )
-        return cls(compiled.permissions, compiled.prohibitions, selective)
+        return cls(*(tuple(map(_for_good, each)) for each in (compiled.permissions, compiled.prohibitions)), selective)
 
     def allows(self, facts: Facts) -> bool:
         """Whether it is shown to a participant of whom this is `known`."""
@@ -82,6 +86,21 @@ class Sight:
             if _truth(each, facts):
                 barred |= each.covers
         return any(not each.covers <= barred and _truth(each, facts) is not False for each in self.permissions)
+
+
+def _for_good(rule: CompiledRule) -> CompiledRule:
+    return replace(rule, nodes=tuple(map(_lasting, rule.nodes, rule.rule.constraints)))
+
+
+def _lasting(node: Node, condition: Condition) -> Node:
+    """The node as it stands for all time from now on: what the clock may still turn over is Unknown."""
+    if isinstance(node, Group):
+        parts = condition.parts if isinstance(condition, Logical) else ()
+        return replace(node, parts=tuple(_lasting(each, part) for each, part in zip(node.parts, parts, strict=True)))
+    if isinstance(condition, Logical) or condition.operand.name != TIME:
+        return node
+    final, test = condition.operator in (Operator.GT, Operator.GTEQ), node.test
+    return node._replace(test=lambda value: found if (found := test(value)) is final else None)
 
 
 def _truth(rule: CompiledRule, facts: Facts) -> bool | None:
