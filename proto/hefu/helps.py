@@ -78,6 +78,10 @@ HELPS: Final[Mapping[str, str]] = {
         "列出合约下的应尽义务：由谁履行、期限、由谁确认",
     "state that a duty was performed: approve, confirm a payment, attest, inform":
         "声明某项义务已履行：批准、确认付款、证明、告知",
+    "state that your consumer did what the contract forbids; its remedies are due":
+        "声明使用方违反了合约的禁止条款；其补救义务随即生效",
+    "the prohibition's id, as hefu contract show tells it": "禁止条款标识，见 hefu contract show",
+    "the computation (cmp-…) with whose result it was done": "违约所涉计算（cmp-…）",
     "list what is not as was agreed, and what interrupted or ended a contract":
         "列出与约定不符之处，以及合约的中止与终止",
     "write an agreement as a Chinese digital contract (TC609-6-2025-14)": "将合约导出为数字合约（TC609-6-2025-14）",

@@ -1,4 +1,4 @@
-"""``hefu contract suspend|resume|duties|duty|alarms``: what is done and seen after an agreement was made."""
+"""``hefu contract suspend|resume|duties|duty|infringed|alarms``: what is done and seen after an agreement was made."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _CODES = {
     "agreement.terminated": ("ended before its time", "提前终止"),
     "duty.violated": ("a duty was not performed in time", "义务逾期未履行"),
     "delivery.unproven": ("deletion is not proven", "未证明已删除"),
+    "prohibition.infringed": ("what is forbidden was done", "违反禁止条款"),
     "receipt.differs": ("a receipt is not as agreed", "回执与合约不符"),
 }
 
@@ -31,6 +32,7 @@ _DUES = {
     "at": ("at a use", "使用时"),
     "after": ("after a use", "使用后"),
     "always": ("always", "始终"),
+    "infringed": ("once it was infringed", "违反禁止条款后"),
 }
 _STANDS = {
     "STATE_DORMANT": ("not owed now", "尚未产生"),
@@ -59,6 +61,13 @@ def add(group: Commands) -> None:
         help="the computation (cmp-…) that waits for it, or after which it is owed (default: the whole agreement)",
     )  # fmt: skip
     one.add_argument("--reference", default="", help="where the proof lies, such as the number of an invoice")
+    one = command(group, "infringed", "state that your consumer did what the contract forbids; its remedies are due",
+                  _infringed)  # fmt: skip
+    one.add_argument("agreement", help="id of the agreement (agr-…)")
+    one.add_argument("clause", help="the prohibition's id, as hefu contract show tells it")
+    one.add_argument("--for", dest="subject", default="", metavar="COMPUTATION",
+                     help="the computation (cmp-…) with whose result it was done")  # fmt: skip
+    one.add_argument("--reason", required=True, help="why, in a sentence; the other party and the log will have it")
     one = command(group, "alarms", "list what is not as was agreed, and what interrupted or ended a contract", _alarms)
     one.add_argument("agreement", nargs="?", default="", help="id of the agreement (agr-…); all where left out")
 
@@ -109,6 +118,25 @@ def _resume(arguments: argparse.Namespace) -> int:
     output.say(
         f"Resumed: {short(name)}. It is in force again once the log shows it: hefu contract show {short(name)}",
         f"已恢复：{short(name)}。日志收录后即重新生效：hefu contract show {short(name)}",
+    )
+    return 0
+
+
+def _infringed(arguments: argparse.Namespace) -> int:
+    from hefu.v1 import control_pb2
+
+    output = Output.of(arguments)
+    request = control_pb2.StateInfringementRequest(
+        name=named("agreements", arguments.agreement), clause=arguments.clause, subject=arguments.subject,
+        reason=arguments.reason,
+    )  # fmt: skip
+    with control(arguments) as stub:
+        made = call(stub.StateInfringement, request)
+    output.data(alarm_document(made))
+    agreement = short(arguments.agreement)
+    output.say(
+        f"Stated and told: {made.about} infringed {made.duty}. What is owed now: hefu contract duties {agreement}",
+        f"已声明并告知：{made.about} 违反 {made.duty}。现应履行的义务：hefu contract duties {agreement}",
     )
     return 0
 

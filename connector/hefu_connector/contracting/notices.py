@@ -122,11 +122,19 @@ class Notices:
         return self._say(contract, FULFILLED, Fulfilled(*name, duty, subject, reference[:500]).body(), user)
 
     def deviated(
-        self, contract: Contract, code: str, about: str, *, duty: str = "", subject: str = "", reason: str = ""
+        self,
+        contract: Contract,
+        code: str,
+        about: str,
+        *,
+        duty: str = "",
+        subject: str = "",
+        reason: str = "",
+        user: str = "",
     ) -> Statement:
         """Raise an alarm to both sides."""
         name = contract.agreement.id, contract.statement.digest()
-        return self._say(contract, DEVIATED, Deviated(*name, code, about, duty, subject, reason[:500]).body())
+        return self._say(contract, DEVIATED, Deviated(*name, code, about, duty, subject, reason[:500]).body(), user)
 
     def _turn(
         self, held: Contract, move: AgreementMove, type_: str, code: str, reason: str, user: str

@@ -3,7 +3,8 @@
 A duty before a use is performed for one plan and purpose, or once for the agreement; one performance for a plan serves
 one computation. A duty after a use is kept before the release leaves, so that no crash forgets it. What is not
 performed in time is told to both sides by a signed alarm, its consequence becomes due, and nothing more is admitted
-under the agreement until both are performed.
+under the agreement until both are performed. What is forbidden is refused and so not done; where its provider learns
+that it was done all the same, with what had left before, it says so, and the prohibition's remedies become due.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Refused, Unavailable
-from hefu.notices import Fulfilled, Notice
+from hefu.notices import Deviated, Fulfilled, Notice
 from hefu.times import Clock
 from hefu_policies import odrl
 from hefu_policies.deciding import owing
@@ -33,6 +34,7 @@ from hefu_connector.ports import FINAL, ComputationState, Contract, Contracts, P
 log = logging.getLogger("hefu.owing")
 
 VIOLATED, UNPROVEN = "duty.violated", "delivery.unproven"
+INFRINGED = "prohibition.infringed"  # a provider says that what is forbidden was done
 DELETION = "deletion"  # the duty of whoever received a delivery under a policy that names none
 _MOST_WAITING = 256  # plans of one agreement that wait for duties
 _SIGHT = timedelta(seconds=60)  # how long a proof may take to arrive from a recipient that is reachable
@@ -171,11 +173,35 @@ class Owing:
                 self._keep(Owed(agreement.id, each.duty.id, "", each.duty.action, DutyState.ACTIVE, since, due))
 
     def heard(self, contract: Contract, notice: Notice, statement: Statement) -> None:
-        """Enter what a party says that was performed, if its word counts for it."""
-        if not isinstance(notice, Fulfilled) or contract.agreement.provider.participant != self._participant:
+        """Enter what a party says that was performed or infringed, if its word counts for it."""
+        if contract.agreement.provider.participant != self._participant:
             return
+        if isinstance(notice, Deviated):
+            self._infringed(contract, notice, statement)
+        elif isinstance(notice, Fulfilled):
+            self._performed(contract, notice, statement)
+
+    def _infringed(self, contract: Contract, notice: Deviated, statement: Statement) -> None:
+        """Enter the remedies of a prohibition; one that was performed is owed again after a later infringement."""
+        if notice.code != INFRINGED or statement.issuer != self._participant:
+            return
+        for each in self.demands(contract):
+            if not each.remedial or each.clause != notice.duty:
+                continue
+            name, since = each.duty.id, statement.time
+            due = max(owing.due_at(each.compiled, since, contract.agreement.not_after), since)
+            held = self._duties.find(contract.agreement.id, name, notice.subject)
+            owed = Owed(
+                contract.agreement.id, name, notice.subject, each.duty.action, DutyState.ACTIVE, since, due, notice.duty
+            )  # fmt: skip
+            if held is None:
+                self._keep(owed)
+            elif held.state is DutyState.FULFILLED and since > _proven(held):
+                self._keep(replace(owed, revision=held.revision))
+
+    def _performed(self, contract: Contract, notice: Fulfilled, statement: Statement) -> None:
         found = self._duty(contract, notice.duty)
-        if found is None or who_says(contract, found.duty.action) != statement.issuer:
+        if found is None or self.who_says(contract, found.duty.id, found.duty.action) != statement.issuer:
             log.warning("%s says of duty %s what is not its to say", statement.issuer, notice.duty)
             return
         name, action = found.duty.id, found.duty.action
@@ -205,6 +231,16 @@ class Owing:
                 continue  # somebody else moved it on; it is judged again
             except HefuError as fault:
                 log.warning("duty %s of agreement %s cannot be judged: %s", owed.duty, owed.agreement, fault.code)
+
+    def who_says(self, contract: Contract, duty: str, action: str) -> str:
+        """The participant whose word counts for a duty; empty where the connectors see to it themselves.
+
+        That data is deleted the connectors prove; that something else is, as a remedy demands, its recipient says.
+        """
+        remedial = any(each.remedial and each.duty.id == duty for each in self.demands(contract))
+        if remedial and action == DELETE and DELIVER not in contract.agreement.computations:
+            return contract.agreement.consumer.participant
+        return who_says(contract, action)
 
     def demands(self, contract: Contract) -> list[Demand]:
         """As the function of this name; remembered, since an agreement never changes."""
@@ -261,7 +297,8 @@ class Owing:
         """Whether anything is ever entered under an agreement: most ask for the log alone, which needs no books."""
         if DELIVER in contract.agreement.computations:
             return True
-        return any(owing.word_of(each.duty.action) is not Word.JOURNAL for each in self.demands(contract))
+        words = ((each.remedial, owing.word_of(each.duty.action)) for each in self.demands(contract))
+        return any(remedial or word is not Word.JOURNAL for remedial, word in words)
 
     def _may_precede(self, contract: Contract, duty: str, subject: str) -> bool:
         """Whether a duty may be performed before it is owed: for a plan, or for the agreement as a whole."""
@@ -295,6 +332,12 @@ def who_says(contract: Contract, action: str) -> str:
         return ""
     party = contract.agreement.provider if word is Word.PROVIDER else contract.agreement.consumer
     return party.participant
+
+
+def _proven(owed: Owed) -> datetime:
+    """When a performance was stated; of what the connectors saw to themselves, when it was owed."""
+    said = Statement.parse(owed.proof) if owed.proof is not None else None
+    return said.time if said is not None else owed.since
 
 
 def _due(owed: Owed, contract: Contract) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
 from hefu.receipt import Receipt, Refusal
+from hefu_policies import odrl
 from hefu_policies.deciding import owing
 from hefu_policies.deciding.owing import Demand
 from hefu_policies.deciding.policy import CompiledDuty, Duty
@@ -20,7 +21,7 @@ from hefu_connector.afterwards import DutyState, Owed
 from hefu_connector.computing.answers import read_end
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.notices import Notices
-from hefu_connector.contracting.owing import Owing, subject_of, who_says
+from hefu_connector.contracting.owing import INFRINGED, Owing, subject_of, who_says
 from hefu_connector.desk.overview import YOU, Kind, Waiting, as_text
 from hefu_connector.ports import Contract
 from hefu_connector.shelves import OwnRequest
@@ -63,7 +64,7 @@ class DutySeen:
 
     Attributes:
         on: who must see to it; ``word``: whose signed word counts, empty where the connectors see to it themselves.
-        when: ``before``, ``at`` or ``after`` a use, or ``always``.
+        when: ``before``, ``at`` or ``after`` a use, ``always``, or ``infringed``: once what is forbidden was done.
     """
 
     agreement: str
@@ -125,8 +126,8 @@ class Aftermath:
             provides = contract.agreement.provider.participant == self._participant
             seen = list(self._kept(contract) if provides else self._gathered(contract))
             known = {each.id for each in seen}
-            found += seen
-            found += [_dormant(contract, each) for each in self._owing.demands(contract) if each.duty.id not in known]
+            seen += [_dormant(contract, each) for each in self._owing.demands(contract) if each.duty.id not in known]
+            found += [replace(each, word=self._owing.who_says(contract, each.id, each.action)) for each in seen]
         return found
 
     def waiting(self) -> list[Waiting]:
@@ -152,13 +153,36 @@ class Aftermath:
         """
         contract = self._agreements.load(agreement)
         demand, found = self._find(contract, duty)
-        if (word := who_says(contract, found.action)) != self._participant:
+        if (word := self._owing.who_says(contract, found.id, found.action)) != self._participant:
             raise Refused("duty.not_yours", duty=found.id, participant=word or "-")
         if demand.when is Phase.ADMISSION and found is demand.duty and subject.startswith("cmp-"):
             subject = self._subject(subject)
         self.notices.fulfilled(contract, found.id, subject, reference, user)
         seen = [each for each in self.duties(agreement) if (each.id, each.subject) == (found.id, subject)]
         return seen[0] if seen else _dormant(contract, demand)
+
+    def infringed(self, agreement: str, clause: str, subject: str, reason: str, user: str) -> Alarm:
+        """State, in the name of a person of this provider, that what a prohibition forbids was done by the consumer.
+
+        Both sides have it as an alarm, and what the prohibition demands then becomes due.
+
+        Args:
+            clause: the prohibition's id.
+            subject: a computation or delivery with whose result it was done; empty where that cannot be said.
+
+        Raises:
+            NotFound: no such agreement, or it has no such prohibition of this provider's.
+            Refused: this participant provides nothing under it.
+        """
+        contract = self._agreements.load(agreement)
+        if contract.agreement.provider.participant != self._participant:
+            raise Refused("agreement.provider_only", agreement=agreement)
+        policies = [odrl.load(each.policy) for each in contract.agreement.terms]
+        if clause not in {rule.id for policy in policies for rule in policy.prohibitions}:
+            raise NotFound("resource.not_found", what="prohibition", name=clause[:64])
+        about = contract.agreement.consumer.participant
+        said = self.notices.deviated(contract, INFRINGED, about, duty=clause, subject=subject, reason=reason, user=user)
+        return _deviation(said)
 
     # ------------------------------------------------------------ inside
 
@@ -200,6 +224,7 @@ class Aftermath:
             owed |= self._causes(contract, demand)
             for subject, cause in owed.items():
                 proof, alarm = fulfilled.get((demand.duty.id, subject)), deviated.get((demand.duty.id, subject))
+                proof = proof if proof is None or _counts(demand, proof, cause) else None
                 yield _gathered(contract, demand.compiled, demand, subject, cause, proof, alarm)
                 for each in demand.compiled.consequences if alarm is not None else ():
                     done_ = fulfilled.get((each.duty.id, subject))
@@ -209,6 +234,8 @@ class Aftermath:
     def _causes(self, contract: Contract, demand: Demand) -> dict[str, _Cause]:
         """For what a duty is owed, by this consumer's own computations: the subject, and what brought it about."""
         agreement = contract.agreement
+        if demand.remedial:
+            return self._infringements(contract, demand.clause)
         found = {"": _Cause(agreement.not_before)} if demand.standing else {}
         if demand.duty.action == DELETE or demand.standing:
             return found  # deliveries tell of their deletion themselves
@@ -221,6 +248,20 @@ class Aftermath:
             elif isinstance(end, Receipt) and _follows(demand, end):
                 found[own.id] = _Cause(own.updated, own.id)
         return found
+
+    def _infringements(self, contract: Contract, clause: str) -> dict[str, _Cause]:
+        """What its provider says of a prohibition: the newest infringement for each subject."""
+        found = {}
+        for said in self.notices.of(contract.agreement.id, DEVIATED):
+            told = Deviated.of(said)
+            if (told.code, told.duty, said.issuer) == (INFRINGED, clause, contract.agreement.provider.participant):
+                found[told.subject] = _Cause(said.time)
+        return found
+
+
+def _counts(demand: Demand, proof: Statement, cause: _Cause) -> bool:
+    """Whether a performance is of what is owed now: what was infringed again since is owed anew."""
+    return not demand.remedial or proof.time >= cause.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +311,8 @@ def _dormant(contract: Contract, demand: Demand) -> DutySeen:
 
 
 def _when(demand: Demand) -> str:
+    if demand.remedial:
+        return "infringed"
     return "always" if demand.standing else _DUES[demand.when]
 
 

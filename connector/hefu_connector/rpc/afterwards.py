@@ -56,6 +56,15 @@ class AfterwardsCalls:
             self._aftermath.fulfil(agreement, request.duty, request.subject, request.reference, self._user)
         )
 
+    def StateInfringement(  # noqa: N802 - the name in the protocol
+        self, request: control_pb2.StateInfringementRequest, context: grpc.ServicerContext
+    ) -> control_pb2.Alarm:
+        """State that what is forbidden was done."""
+        agreement = _agreement(request.name)
+        return views.alarm(
+            self._aftermath.infringed(agreement, request.clause, request.subject, request.reason, self._user)
+        )
+
     def ListAlarms(  # noqa: N802 - the name in the protocol
         self, request: control_pb2.ListAlarmsRequest, context: grpc.ServicerContext
     ) -> control_pb2.ListAlarmsResponse:

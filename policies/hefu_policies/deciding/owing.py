@@ -43,16 +43,18 @@ class Demand:
     """A duty of a policy, and when it is due.
 
     Attributes:
-        clause: the permission it belongs to; empty for an obligation.
+        clause: the permission it belongs to, or of a remedy the prohibition; empty for an obligation.
         compiled: the duty itself, with its gates and how it is performed.
         when: before a use (ADMISSION), at it (RELEASE), after it (POST).
         standing: it is owed from the agreement's beginning, whether or not anything is used.
+        remedial: it is owed once the prohibition was infringed.
     """
 
     compiled: CompiledDuty
     clause: str
     when: Phase
     standing: bool = False
+    remedial: bool = False
 
     @property
     def duty(self) -> Duty:
@@ -65,8 +67,10 @@ class Demand:
 
 
 def demands(policy: Compiled) -> list[Demand]:
-    """Every duty of permissions, and every obligation; consequences stand with theirs."""
+    """Every duty of permissions, every remedy, and every obligation; consequences stand with theirs."""
     found = [Demand(each, rule.rule.id, each.due) for rule in policy.permissions for each in rule.duties]
+    for rule in policy.prohibitions:
+        found += [Demand(each, rule.rule.id, each.due, remedial=True) for each in rule.duties]
     return [*found, *(Demand(each, "", _obliged(each), _stands(each)) for each in policy.obligations)]
 
 

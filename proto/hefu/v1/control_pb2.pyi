@@ -1725,7 +1725,7 @@ class Duty(_message.Message):
     computation: _builtins.str
     """The computation that asked for it, where one did."""
     due: _builtins.str
-    """When it is due: "before", "at" or "after" a use, or "always"."""
+    """When it is due: "before", "at" or "after" a use, "always", or once a prohibition was "infringed"."""
     follows: _builtins.str
     """Of a consequence, the id of the duty that it follows."""
     @_builtins.property
@@ -1788,6 +1788,38 @@ class FulfilDutyRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FulfilDutyRequest: _TypeAlias = FulfilDutyRequest  # noqa: Y015
+
+@_typing.final
+class StateInfringementRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CLAUSE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"agreements/{id}"."""
+    clause: _builtins.str
+    """Id of the prohibition in the agreement's policy."""
+    subject: _builtins.str
+    """Id of the computation with whose result it was done; empty where that cannot be said."""
+    reason: _builtins.str
+    """For people; no data value in it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        clause: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clause", b"clause", "name", b"name", "reason", b"reason", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateInfringementRequest: _TypeAlias = StateInfringementRequest  # noqa: Y015
 
 @_typing.final
 class ListAlarmsRequest(_message.Message):

@@ -183,6 +183,11 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.FulfilDutyRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.Duty.FromString,
                 _registered_method=True)
+        self.StateInfringement = channel.unary_unary(
+                '/hefu.v1.ControlService/StateInfringement',
+                request_serializer=hefu_dot_v1_dot_control__pb2.StateInfringementRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.Alarm.FromString,
+                _registered_method=True)
         self.ListAlarms = channel.unary_unary(
                 '/hefu.v1.ControlService/ListAlarms',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListAlarmsRequest.SerializeToString,
@@ -464,6 +469,13 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StateInfringement(self, request, context):
+        """States that what a prohibition forbids was done; signed, logged, and told to the other party. For a provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAlarms(self, request, context):
         """Deviations, suspensions, and ends before their time, newest first.
         """
@@ -709,6 +721,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.FulfilDuty,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.FulfilDutyRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.Duty.SerializeToString,
+            ),
+            'StateInfringement': grpc.unary_unary_rpc_method_handler(
+                    servicer.StateInfringement,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.StateInfringementRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.Alarm.SerializeToString,
             ),
             'ListAlarms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAlarms,
@@ -1566,6 +1583,33 @@ class ControlService(object):
             '/hefu.v1.ControlService/FulfilDuty',
             hefu_dot_v1_dot_control__pb2.FulfilDutyRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.Duty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StateInfringement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/StateInfringement',
+            hefu_dot_v1_dot_control__pb2.StateInfringementRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.Alarm.FromString,
             options,
             channel_credentials,
             insecure,

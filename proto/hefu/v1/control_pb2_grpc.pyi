@@ -97,6 +97,8 @@ class ControlServiceStub:
     """What is owed under agreements: by whom, for what, until when, and where it stands."""
     FulfilDuty: _grpc.UnaryUnaryMultiCallable[_control_pb2.FulfilDutyRequest, _control_pb2.Duty]
     """States that a duty was performed; signed, logged, and told to the other party."""
+    StateInfringement: _grpc.UnaryUnaryMultiCallable[_control_pb2.StateInfringementRequest, _control_pb2.Alarm]
+    """States that what a prohibition forbids was done; signed, logged, and told to the other party. For a provider."""
     ListAlarms: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListAlarmsRequest, _control_pb2.ListAlarmsResponse]
     """Deviations, suspensions, and ends before their time, newest first."""
     EstimateComputation: _grpc.UnaryUnaryMultiCallable[_control_pb2.ControlServiceEstimateComputationRequest, _computation_pb2.Estimate]
@@ -193,6 +195,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """What is owed under agreements: by whom, for what, until when, and where it stands."""
     FulfilDuty: _aio.UnaryUnaryMultiCallable[_control_pb2.FulfilDutyRequest, _control_pb2.Duty]  # type: ignore[assignment]
     """States that a duty was performed; signed, logged, and told to the other party."""
+    StateInfringement: _aio.UnaryUnaryMultiCallable[_control_pb2.StateInfringementRequest, _control_pb2.Alarm]  # type: ignore[assignment]
+    """States that what a prohibition forbids was done; signed, logged, and told to the other party. For a provider."""
     ListAlarms: _aio.UnaryUnaryMultiCallable[_control_pb2.ListAlarmsRequest, _control_pb2.ListAlarmsResponse]  # type: ignore[assignment]
     """Deviations, suspensions, and ends before their time, newest first."""
     EstimateComputation: _aio.UnaryUnaryMultiCallable[_control_pb2.ControlServiceEstimateComputationRequest, _computation_pb2.Estimate]  # type: ignore[assignment]
@@ -460,6 +464,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Duty, _abc.Awaitable[_control_pb2.Duty]]:
         """States that a duty was performed; signed, logged, and told to the other party."""
+
+    @_abc_1.abstractmethod
+    def StateInfringement(
+        self,
+        request: _control_pb2.StateInfringementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Alarm, _abc.Awaitable[_control_pb2.Alarm]]:
+        """States that what a prohibition forbids was done; signed, logged, and told to the other party. For a provider."""
 
     @_abc_1.abstractmethod
     def ListAlarms(
