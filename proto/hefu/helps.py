@@ -1,7 +1,8 @@
 """What the commands' help says in Chinese: one table by the English text, applied to a parser that is built already.
 
 A parser knows its language before it reads its words (`hefu.commands.language`), so it is turned as a whole. What has
-no line here stays English; a test holds the groups that people of a participant use against the table.
+no line here stays English; a test holds every command against the table. What operators use stands in
+`hefu.helps_operating`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
+from hefu.helps_operating import OPERATING
+
 _LIMITS: Final = "，例如 epsilon=0.8、valid_days=90、column=age,region 或 budget=4；可多次给出"
 _EXAMPLES: Final = ", such as epsilon=0.8, valid_days=90, column=age,region or budget=4; may be given many times"
 
 HELPS: Final[Mapping[str, str]] = {
+    **OPERATING,
     # every command
     "show this help message and exit": "显示本帮助并退出",
     "answer with one JSON document, for machines": "以一个 JSON 文档作答，供程序使用",

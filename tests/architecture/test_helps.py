@@ -1,45 +1,77 @@
-"""The help of what people of a participant use stands in both languages."""
+"""The help of every command stands in both languages."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 
 import pytest
-from hefu.__main__ import main
-from hefu.helps import HELPS
-from hefu_connector import commands
+from hefu.__main__ import main, parser
+from hefu.helps import HELPS, in_chinese
 
-GROUPS = [
-    commands.BUDGET, commands.CATALOG, commands.COMPUTE, commands.CONTRACT, commands.DELIVERY, commands.POLICY,
-    commands.PRODUCT, commands.RELEASE,
-]  # fmt: skip
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
-def texts(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:
+def commands(one: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and all below it."""
+    yield one
+    for action in one._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from commands(below)
+
+
+def texts(one: argparse.ArgumentParser) -> Iterator[str]:
+    """Every help in one parser, those of its subcommands among them."""
+    for action in one._actions:
         if action.help and action.help != argparse.SUPPRESS:
             yield action.help
         if isinstance(action, argparse._SubParsersAction):
             yield from (each.help for each in action._choices_actions if each.help)
-            for below in action.choices.values():
-                yield from texts(below)
 
 
-def test_every_help_has_its_chinese() -> None:
-    found = set()
-    for group in GROUPS:
-        parser = argparse.ArgumentParser()
-        group.add(parser)
-        found |= {group.help, *texts(parser)}
-    assert not found - {*HELPS}, "give these their Chinese in proto/hefu/helps.py"
+@pytest.fixture(scope="module")
+def english() -> dict[str, argparse.ArgumentParser]:
+    return {each.prog: each for each in commands(parser([]))}
 
 
-@pytest.mark.parametrize(("words", "told"), [((), "options"), (("--lang", "zh"), "冲突的条款")])
+def test_every_help_of_every_command_has_its_chinese(english: dict[str, argparse.ArgumentParser]) -> None:
+    assert len(english) > 90
+    found = {text for each in english.values() for text in texts(each)}
+    assert not found - {*HELPS}, "give these their Chinese in proto/hefu/helps.py or helps_operating.py"
+
+
+def test_the_help_of_every_command_differs_by_language_and_leaves_no_option_in_english(
+    english: dict[str, argparse.ArgumentParser],
+) -> None:
+    before = {name: each.format_help() for name, each in english.items()}
+    chinese = {each.prog: each for each in commands(in_chinese(parser([])))}
+    assert chinese.keys() == before.keys()
+    for name, each in chinese.items():
+        assert each.format_help() != before[name], name
+        assert [text for text in texts(each) if not _CHINESE.search(text)] == [], name
+        assert each.description is None or _CHINESE.search(each.description), name
+
+
+def test_no_line_of_the_table_is_left_over(english: dict[str, argparse.ArgumentParser]) -> None:
+    """What no command says any more would keep a change of its English from being noticed."""
+    said = {text for each in english.values() for text in (*texts(each), each.description or "")}
+    assert sorted({*HELPS} - said) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "told"),
+    [
+        ("policy check", (), "options"),
+        ("policy check", ("--lang", "zh"), "冲突的条款"),
+        ("broker serve", ("--lang=zh",), "服务所有空间"),
+    ],
+)
 def test_the_help_speaks_the_language_that_is_asked_for(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, words: tuple[str, ...], told: str
 ) -> None:
     monkeypatch.setenv("HEFU_LANG", "en")
     with pytest.raises(SystemExit):
-        main(["policy", "check", *words, "--help"])
+        main([*command.split(), *words, "--help"])
     assert told in capsys.readouterr().out
