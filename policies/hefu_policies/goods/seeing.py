@@ -77,7 +77,8 @@ class Sight:
             Phase.CATALOG in each.operand.phases and each.operand.source in _ABOUT_SOMEBODY
             for each in made.constraints()
         )
-        return cls(*(tuple(map(_for_good, each)) for each in (compiled.permissions, compiled.prohibitions)), selective)
+        permissions, prohibitions = map(_for_good, compiled.permissions), map(_for_good, compiled.prohibitions)
+        return cls(tuple(permissions), tuple(prohibitions), selective)
 
     def allows(self, facts: Facts) -> bool:
         """Whether it is shown to a participant of whom this is `known`."""
