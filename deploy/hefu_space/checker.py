@@ -229,7 +229,7 @@ def _parties_disagree(events: Sequence[Event]) -> Iterator[str]:
     for agreement, held in states.items():
         if out & parties[agreement]:
             continue
-        if len(held) < 2 or len(set(held.values())) > 1:
+        if len(held) < max(2, len(parties[agreement])) or len(set(held.values())) > 1:
             yield f"{agreement} is {held}"
 
 

@@ -105,7 +105,7 @@ class Centre:
         proof = self.log.proof_of(final) if final is not None and talk.index is not None else None
         return Progress(
             talk.id, talk.state, talk.consumer, talk.provider, talk.messages, talk.agreement, final, proof,
-            talk.termination, talk.revision,
+            talk.termination, talk.revision, endorsers=talk.endorsers,
         )  # fmt: skip
 
     def member(self, name: str) -> Member:

@@ -26,6 +26,7 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
+from hefu_connector.contracting.endorser import Endorser
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.provider import Provider
@@ -111,6 +112,9 @@ class Member:
         self.consumer = Consumer(
             self.author, self.trust, catalog, negotiations, pen, self.agreements, self.marks, origin, self.trust.charter
         )
+        self.endorser = Endorser(
+            self.author, self.trust, products, shelf, negotiations, pen, self.agreements, origin, self.trust.charter
+        )
         self.asking = Asking(
             self.author, self.trust, self.agreements, Peers(self), self.requests, self.requests, person.sealing,
             self._provider_of,
@@ -163,6 +167,8 @@ class Member:
             self.provider.react(progress)
         elif progress.consumer == self.person.name:
             self.consumer.react(progress)
+        else:
+            self.endorser.react(progress)
 
     def _world(self, clock: Clock) -> World:
         around, name = self._around, self.person.name

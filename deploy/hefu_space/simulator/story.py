@@ -20,7 +20,10 @@ from hefu.errors import Conflict, HefuError, Unauthenticated, Unavailable, Untru
 from hefu_broker.latest import Latest
 from hefu_broker.sequencer import Sequencer
 from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.contracting.acceptances import EVERY
+from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.continuity import HighWater
+from hefu_policies.bargaining.acceptance import Acceptable
 from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.goods.product import Description, Offer
 from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
@@ -215,9 +218,7 @@ class Simulation:
         chance = self.chance
         for number, name in enumerate(PROVIDERS):
             self._deed(chance.uniform(0.5, 1.5), name, partial(_publish, number))
-        for _ in range(chance.randint(3, 6)):
-            who, what = chance.choice(CONSUMERS), chance.randrange(len(PROVIDERS))
-            self._deed(chance.uniform(2, 12), who, partial(_request, what, chance.choice(_TERMS)))
+        self._plan_negotiations()
         for _ in range(chance.randint(15, 40)):
             self._deed(chance.uniform(8, STORM + 2), chance.choice(CONSUMERS), self._ask)
         for _ in range(chance.randint(0, 3)):
@@ -226,6 +227,20 @@ class Simulation:
             self._deed(chance.uniform(15, STORM), chance.choice((*PROVIDERS, *CONSUMERS)), self._terminate)
         if chance.random() < 0.25:
             self._revoke(chance.uniform(20, STORM), chance.choice(CONSUMERS))
+
+    def _plan_negotiations(self) -> None:
+        """Requests of one provider and of both, offers that nobody asked for, and a consumer that accepts by itself."""
+        chance = self.chance
+        for _ in range(chance.randint(3, 6)):
+            who, what = chance.choice(CONSUMERS), chance.randrange(len(PROVIDERS))
+            self._deed(chance.uniform(2, 12), who, partial(_request, what, chance.choice(_TERMS)))
+        for _ in range(chance.randint(0, 2)):
+            self._deed(chance.uniform(3, 20), chance.choice(CONSUMERS), _request_of_both)
+        for _ in range(chance.randint(0, 3)):
+            what, whom = chance.randrange(len(PROVIDERS)), chance.choice(CONSUMERS)
+            self._deed(chance.uniform(3, 25), PROVIDERS[what], partial(_propose, what, whom, chance.choice(_TERMS)))
+        if chance.random() < 0.5:
+            self._deed(chance.uniform(1, 10), chance.choice(CONSUMERS), _accept_by_itself)
 
     def _deed(self, at: float, name: str, work: Callable[[Member], object], tries: int = 8) -> None:
         """Let somebody's people do something; where it is Unavailable, they try again."""
@@ -248,7 +263,7 @@ class Simulation:
         contract = self.chance.choice(held)
         loss = self.chance.choice(("0.1", "0.25", "0.5", "0.6"))
         plan = Plan(
-            contract.agreement.product,
+            self.chance.choice([each.product for each in contract.agreement.contributions]),
             (Aggregate("count", "n"), Aggregate("mean", "mean", "age")),
             PrivacyLoss.of_text(loss),
             group_by=("region",),
@@ -256,13 +271,13 @@ class Simulation:
         member.asking.ask(plan.body(), contract.agreement.id, PURPOSE, "li")
 
     def _answer(self, member: Member) -> None:
-        """Answer a counter-offer: mostly yes, at times other terms, seldom no."""
+        """Answer an offer: mostly yes, at times other terms, seldom no."""
         for each in member.consumer.offers()[:1]:
-            word = self.chance.random()
+            word, purpose = self.chance.random(), "" if each.request.is_answered else PURPOSE
             if word < 0.6:
-                member.consumer.accept(each.id, "li")
+                member.consumer.accept(each.id, "li", purpose)
             elif word < 0.9:
-                member.consumer.counter(each.id, {"epsilon": self.chance.choice(("0.54", "0.9"))}, "li")
+                member.consumer.counter(each.id, {"epsilon": self.chance.choice(("0.54", "0.9"))}, "li", purpose)
             else:
                 member.consumer.withdraw(each.id, "not on these terms", "li")
 
@@ -395,6 +410,20 @@ def _publish(number: int, member: Member) -> None:
 
 def _request(number: int, terms: Mapping[str, str], member: Member) -> None:
     member.consumer.request(f"prd-{number}", "off-research", PURPOSE, "li", terms)
+
+
+def _request_of_both(member: Member) -> None:
+    """An agreement of both providers with the consumer: each enforces its own terms and budget."""
+    member.consumer.request("prd-0", "off-research", PURPOSE, "li", {}, [("prd-1", "off-research")])
+
+
+def _propose(number: int, consumer: str, terms: Mapping[str, str], member: Member) -> None:
+    member.provider.propose(f"prd-{number}", "off-research", consumer, terms, "for you", "wang")
+
+
+def _accept_by_itself(member: Member) -> None:
+    limits = Acceptable(2, computations=(Statistics.action,), providers=PROVIDERS, purpose=PURPOSE)
+    member.consumer.acceptances.set(EVERY, limits)
 
 
 def _description(number: int) -> Description:
