@@ -193,6 +193,10 @@ OPERATING: Final[Mapping[str, str]] = {
     "call the source's COLUMN by NAME in products; may be repeated":
         "在产品中以 NAME 称呼数据源的 COLUMN 列；可多次给出",
     "the source's name": "数据源名称",
+    "a PostgreSQL database counts itself: nothing is copied for a question; all columns need their types":
+        "由 PostgreSQL 数据库自行计数：查询时不复制数据；各列须有明确类型",
+    "PostgreSQL or Spark counts by itself: nothing is copied for a question; all columns need their types":
+        "由 PostgreSQL 或 Spark 自行计数：查询时不复制数据；各列须有明确类型",
     "forget what is laid out: questions read the source as it is then": "放弃已重排的快照：查询读取当时的数据源",
     # space
     "start a whole space for tests, or what of it does not run": "启动供测试的完整空间，或其中未运行的部分",
