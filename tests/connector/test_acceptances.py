@@ -81,6 +81,13 @@ def test_an_offer_that_was_not_asked_for_is_accepted_only_from_whom_and_for_what
     assert pair.state(third).state is State.OFFERED
 
 
+def test_a_fine_that_only_follows_an_infringement_is_a_price_too(pair: Pair) -> None:
+    accepts(pair, providers=("hospital-a",), purpose=PURPOSE, prices={"CNY": Decimal(499)})
+    assert lacking(pair, propose(pair, {}, "off-fined")) == [("price", "500 CNY")]
+    accepts(pair, providers=("hospital-a",), purpose=PURPOSE, prices={"CNY": Decimal(500)})
+    assert pair.contract(propose(pair, {}, "off-fined"))
+
+
 def test_limits_for_one_product_come_before_those_for_all(pair: Pair) -> None:
     accepts(pair, providers=("hospital-a",), purpose=PURPOSE)
     accepts(pair, pair.product, computations=("hefu:psi",), providers=("hospital-a",), purpose=PURPOSE)

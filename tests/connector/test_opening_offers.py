@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hefu.__main__ import main
@@ -26,11 +27,22 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     try:
         provider = space.member("hospital-a", "provider", quantum_ms=20)
         space.member("pharma-b", "consumer")
-        made = provide(provider, folder, offers=(offer(), offer(id="off-manual", approval="manual")))
+        offers = (offer(), offer(id="off-manual", approval="manual"), offer(id="off-fined", policy=fined()))
+        made = provide(provider, folder, offers=offers)
         eventually(lambda: provider.desk.author and "consumer" in provider.provider._trust.roles("pharma-b"))
         yield Pair(space, made.product, made.resources[0].id)
     finally:
         space.close()
+
+
+def fined() -> Object:
+    """The policy of an offer, which forbids to hand anything on, and fines whoever does."""
+    money: Object = {
+        "leftOperand": "odrl:payAmount", "operator": "eq", "unit": "urn:iso:std:iso:4217:CNY",
+        "rightOperand": {"@value": "500", "@type": "xsd:decimal"},
+    }  # fmt: skip
+    remedy: Object = {"@id": "urn:d:fine", "action": "odrl:compensate", "constraint": [money]}
+    return {**offer().policy, "prohibition": [{"@id": "urn:no:resale", "action": "odrl:sell", "remedy": [remedy]}]}
 
 
 def propose(pair: Pair, terms: dict[str, str], offer_id: str = "off-research", to: str = "pharma-b") -> str:
@@ -125,6 +137,37 @@ def test_the_whole_of_it_by_commands(pair: Pair, capsys: pytest.CaptureFixture[s
     assert "--purpose" in queue
     done = data("pharma-b", "contract", "accept", id_, "--purpose", PURPOSE)
     assert (done["state"], done["purpose"]) == ("active", PURPOSE)
+
+
+def test_what_a_provider_says_was_infringed_is_owed_and_shown_by_commands(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(name: str, *words: str, code: int = 0) -> Any:
+        assert main(["contract", *words, "--dir", str(pair.space.folder / name), "--json"]) == code
+        told = capsys.readouterr()
+        return json.loads(told.out or told.err)
+
+    made = propose(pair, {}, "off-fined")
+    heard(pair, made)
+    pair.consumer.consumer.accept(made, "rui", PURPOSE)
+    held = pair.contract(made).agreement.id
+    (rests,) = [each for each in run("pharma-b", "duties", held)["duties"] if each["duty"] == "urn:d:fine"]
+    assert (rests["state"], rests["when"]) == ("dormant", "infringed")
+    why = ("--reason", "seen on a market of addresses")
+    assert run("pharma-b", "infringed", held, "urn:no:resale", *why, code=1)["error"] == "agreement.provider_only"
+    said = run("hospital-a", "infringed", held, "urn:no:resale", *why)
+    assert (said["code"], said["about"], said["duty"]) == ("prohibition.infringed", "pharma-b", "urn:no:resale")
+
+    def owed() -> bool:
+        found = [each for each in run("pharma-b", "duties", held)["duties"] if each["duty"] == "urn:d:fine"]
+        return [each["state"] for each in found] == ["owed"]
+
+    assert eventually(owed)
+    assert [each["code"] for each in run("pharma-b", "alarms", held)["alarms"]] == ["prohibition.infringed"]
+    assert main(["contract", "show", held, "--lang", "zh", "--dir", str(pair.space.folder / "pharma-b")]) == 0
+    shown = capsys.readouterr().out
+    assert "违反禁止条款" in shown
+    assert "urn:d:fine" in shown
 
 
 # ---------------------------------------------------------------- the broker is not, or a key was stolen
