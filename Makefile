@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-deep test-attacks test-hosts test-chaos check docs proto bench sbom clean
+.PHONY: demo test test-deep test-attacks test-hosts test-chaos test-spark check docs proto bench sbom clean
 
 demo: .venv/demo.stamp  ## a whole data space on this machine, in about two minutes
 	$(BIN)/hefu demo
 
 test: .venv/dev.stamp  ## everything but the minutes-long attacks
-	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not slow and not spark" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-deep: .venv/dev.stamp  ## random policies, facts and orders of events by the hundred thousand
 	HEFU_DEEP=1 $(BIN)/pytest -m deep -n $(JOBS)
@@ -19,6 +19,9 @@ test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 
 test-hosts: .venv/dev.stamp  ## the demo's story on two hosts, one behind a firewall (namespaces: needs root)
 	$(BIN)/pytest tests/journeys/test_two_hosts.py
+
+test-spark: .venv/dev.stamp .venv/spark.stamp  ## the same whole numbers on a real Spark Connect server (needs Java 17)
+	$(BIN)/pytest tests/connector/test_spark.py
 
 SEEDS ?= 500
 test-chaos: .venv/dev.stamp  ## a bad day: simulated spaces by seed (SEEDS=500), then real processes that are killed
@@ -66,6 +69,11 @@ clean:  ## everything that a recipe made
 
 .venv/demo.stamp: .venv/pip.stamp pyproject.toml
 	test -e .venv/dev.stamp || $(BIN)/pip install --quiet -c constraints.txt -e '.[demo]'
+	touch $@
+
+.venv/spark.stamp: .venv/pip.stamp tests/spark-server.txt
+	$(PYTHON) -m venv .venv/spark-server
+	.venv/spark-server/bin/pip install --quiet -r tests/spark-server.txt
 	touch $@
 
 .venv/dev.stamp: .venv/pip.stamp pyproject.toml

@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             metavar="KEY=VALUE",
             help="how to read it, such as delimiter=; or encoding=gb18030; may be repeated",
         )
-        counted = "a PostgreSQL database counts itself: nothing is copied for a question; all columns need their types"
+        counted = "PostgreSQL or Spark counts by itself: nothing is copied for a question; all columns need their types"
         one.add_argument("--in-place", action="store_true", help=counted)
         renamed = "call the source's COLUMN by NAME in products; may be repeated"
         one.add_argument("--column", action="append", default=[], metavar="NAME=COLUMN", help=renamed)

@@ -13,20 +13,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hefu.canonical import Json, Object
 
+from hefu_connector.sources import rows
 from hefu_connector.workers import confinement, frames
 
 CATALOG = "catalog"  # of an Iceberg table that is found by name
 _MEMORY = 4 << 30  # bytes of address space
 _SECONDS = 600  # of processor time
-_GROUP = 122_880  # rows of a row group, at least
-_ROW = "row"  # no column of a schema may be called so
 _UNWANTED = ("numpy", "pandas", "polars", "duckdb")  # imported where they are found, and not needed
 _DELTA = {  # one partition, so that the same version has the same order of rows
     "datafusion.execution.target_partitions": "1",
@@ -100,21 +99,13 @@ def send(version: Version, columns: Sequence[str], named: Sequence[str], sink: i
         How many rows.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
+    file = pa.PythonFile(sink, mode="w")
     if not columns:  # rows are still to be counted
-        rows = version.rows()
-        parquet.write_table(pa.table({_ROW: pa.nulls(rows, pa.int8())}), pa.PythonFile(sink, mode="w"))
-        return rows
-    reader, rows = version.read([*columns]), 0
-    fields = [reader.schema.field(each) for each in columns]
-    schema = pa.schema([(name, _plain(each.type)) for name, each in zip(named, fields, strict=True)])
-    with parquet.ParquetWriter(pa.PythonFile(sink, mode="w"), schema) as writer:
-        for batches in _gathered(reader):
-            table = pa.Table.from_batches(batches).select([*columns]).rename_columns([*named])
-            writer.write_table(table.cast(schema))
-            rows += table.num_rows
-    return rows
+        table = pa.table({rows.ROW: pa.nulls(version.rows(), pa.int8())})
+        return rows.write(table.schema, table.to_batches(), [rows.ROW], [rows.ROW], file)
+    reader = version.read([*columns])
+    return rows.write(reader.schema, reader, columns, named, file)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -148,28 +139,9 @@ def _answer(request: Object, answers: int) -> Object:
         names: list[Json] = [*opened.names]
         return {"names": names}
     sink = frames.Sink(answers)
-    rows = send(opened, [str(each) for each in columns], [str(each) for each in named], sink)
+    sent = send(opened, [str(each) for each in columns], [str(each) for each in named], sink)
     sink.end()
-    return {"rows": rows}
-
-
-def _gathered(batches: Iterable[Any]) -> Iterator[list[Any]]:
-    """Batches until they have the rows of a group."""
-    held: list[Any] = []
-    for batch in batches:
-        held.append(batch)
-        if sum(each.num_rows for each in held) >= _GROUP:
-            yield held
-            held = []
-    if held:
-        yield held
-
-
-def _plain(kind: Any) -> Any:
-    """The type that Parquet knows for an Arrow type."""
-    import pyarrow as pa
-
-    return pa.large_string() if pa.types.is_string_view(kind) else kind
+    return {"rows": sent}
 
 
 def _quote(name: str) -> str:

@@ -21,11 +21,12 @@ from hefu_policies.goods.resource import TYPES, Resource
 
 from hefu_connector.ports import Workers
 from hefu_connector.shelves import IN_PLACE, SourceRecord
-from hefu_connector.sources import database, lake, postgres
+from hefu_connector.sources import database, lake, postgres, spark
 from hefu_connector.sources.database import DatabaseSource
 from hefu_connector.sources.files import FileSource
 from hefu_connector.sources.lake import LakeSource
 from hefu_connector.sources.postgres import PostgresSource
+from hefu_connector.sources.spark import SparkSource
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _ENDINGS = {
@@ -111,10 +112,9 @@ class SourceLook:
         """
         names = _names(source.options.get("names", {}))
         scheme = urlsplit(source.uri).scheme if "://" in source.uri else "file"
-        if scheme == lake.CATALOG:
-            return _spell_catalog(source, names)
         if scheme != "file":
-            return _spell_database(source, names)
+            others = {lake.CATALOG: _spell_catalog, spark.SCHEME: _spell_spark}
+            return others.get(scheme, _spell_database)(source, names)
         path = _path(source.uri)
         form = source.form or _ENDINGS.get(path.suffix.lower(), "") or lake.find_form(path)
         if form not in _OPTIONS:
@@ -130,11 +130,14 @@ class SourceLook:
             options.setdefault("delimiter", "\t")
         return replace(source, uri=path.as_uri(), form=form, options=options)
 
-    def source(self, record: SourceRecord) -> FileSource | DatabaseSource | LakeSource | PostgresSource:
+    def source(self, record: SourceRecord) -> FileSource | DatabaseSource | LakeSource | PostgresSource | SparkSource:
         """The source of a record that `spell` made."""
         names = _names(record.options.get("names", {}))
         if record.form in lake.FORMS:
             return _lake(record, self._spool, names)
+        if record.form == spark.KIND:
+            server, table = spark.server_of(record.uri, str(record.options.get("tls", "")))
+            return SparkSource(server, table, self._spool, names, record.in_place, self._deadline)
         if not record.uri.startswith("file:"):
             url, _, table = record.uri.rpartition("#")
             copied = DatabaseSource(url, unquote(table), self._spool, names)
@@ -162,7 +165,7 @@ class SourceLook:
         """The columns' types by name, of a source that is counted in place as its database has them; raises as
         `inspect`."""
         found = self.source(source)
-        if isinstance(found, PostgresSource):
+        if isinstance(found, PostgresSource | SparkSource):
             return found.types()
         return {each.name: each.type for each in self.inspect(source).columns}
 
@@ -174,7 +177,7 @@ class SourceLook:
             Unavailable: it cannot be read.
         """
         found = self.source(source)
-        if isinstance(found, PostgresSource):
+        if isinstance(found, PostgresSource | SparkSource):
             for each in resources:
                 found.check(each)
 
@@ -192,6 +195,22 @@ def _spell_database(source: SourceRecord, names: Mapping[str, str]) -> SourceRec
             _refuse(IN_PLACE, "yes, for a PostgreSQL database, or nothing")
         options[IN_PLACE] = "yes"
     return replace(source, uri=f"{url}#{table}", form=kind, options=options)
+
+
+def _spell_spark(source: SourceRecord, names: Mapping[str, str]) -> SourceRecord:
+    address, _, fragment = source.uri.partition("#")
+    _known(source.options, {"names", "table", "tls", IN_PLACE})
+    table, tls = source.options.get("table", unquote(fragment)), source.options.get("tls", "")
+    if source.form not in ("", spark.KIND) or tls not in ("", "on", "off"):
+        _refuse("tls", "on or off, and no form")
+    options: Object = {"names": dict(names)} if names else {}
+    if tls:
+        options["tls"] = tls
+    if IN_PLACE in source.options:
+        if source.options[IN_PLACE] != "yes":
+            _refuse(IN_PLACE, "yes, or nothing")
+        options[IN_PLACE] = "yes"
+    return replace(source, uri=spark.spell(address, str(table)), form=spark.KIND, options=options)
 
 
 def _spell_lake(source: SourceRecord, path: Path, form: str, names: Mapping[str, str]) -> SourceRecord:
