@@ -127,6 +127,21 @@ class Disclosing:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Groups that are found in the data, and what the guard holds them to.
+
+    Attributes:
+        types: of each key: of its column, where its groups are found; empty where they are public.
+        widest: of each key, the bytes that its value takes as JSON at most.
+        least: the noised count of privacy units that every group that is told has.
+    """
+
+    types: tuple[str, ...]
+    widest: tuple[int, ...]
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan that was validated against a provider's schema: everything is known before any data is touched.
 
@@ -137,11 +152,12 @@ class Prepared:
         reads: every column that the worker reads: those, and the privacy unit.
         functions: the aggregate functions used, for example ``count``.
         kind: the output kind, for example ``NoisyAggregate`` or ``Histogram``.
-        cells: how many rows the answer has, of a delivery at most; public.
+        cells: how many rows the answer has, of a delivery or where groups are found at most; public.
         headings: the answer's columns in order; the first `keys` of them are public group keys.
         minimum_group: cells whose noised count is lower are marked suppressed; None where no rule asks for it.
         delivery: set where rows or a file are delivered. Then the worker gets a secret of the agreement, too.
         disclosing: set where figures are exact. Then the worker gets all that was told of the asset before, too.
+        finding: set where the data says which groups there are.
         joins: columns that tables are joined on.
         protocol: of privacy or cryptography, in the words of policies; empty where there is none.
         channel: by which the output goes to its recipient, in the words of policies.
@@ -161,6 +177,7 @@ class Prepared:
     minimum_group: int | None = None
     delivery: Delivering | None = None
     disclosing: Disclosing | None = None
+    finding: Finding | None = None
     joins: frozenset[str] = frozenset()
     protocol: str = ""
     channel: str = "InterfaceChannel"
@@ -171,7 +188,8 @@ class Values:
     """What an engine returns: noised values, or what is delivered.
 
     Attributes:
-        rows: as many as `Prepared.cells`, each as long as `Prepared.headings`; texts, or None where suppressed.
+        rows: as many as `Prepared.cells` (where groups are found, at most), each as long as `Prepared.headings`; texts,
+            or None where suppressed.
         half_widths: of the 95 % interval, same shape as `rows`; None for keys and where suppressed; empty for a
             delivery.
         group_counts: of each row where a minimum group is asked, the noised count, or for a delivery the number of

@@ -1101,9 +1101,30 @@ _ENGINE: dict[str, Message] = {
         "列 {column} 没有可用于求和的取值界限。请改用 COUNT，或请提供方声明界限。",
     ),
     "plan.no_categories": _m(
-        "Column {column} has no declared categories to group by. Group by one that has, or use HISTOGRAM({column}, 10) "
-        "where it has bounds.",
-        "列 {column} 没有已声明的类别，不能分组。请按有类别的列分组；若该列有界限，可用 HISTOGRAM({column}, 10)。",
+        "Column {column} has no declared categories to group by. Group by one that has, use HISTOGRAM({column}, 10) "
+        "where it has bounds, or offer a delta beside the epsilon, so that its groups can be found.",
+        "列 {column} 没有已声明的类别，不能分组。请按有类别的列分组；若该列有界限，可用 HISTOGRAM({column}, 10)；"
+        "或在 epsilon 之外给出 delta，以便在数据中找出分组。",
+    ),
+    "plan.no_delta": _m(
+        "Groups that nobody declared can only be told at the price of a delta. Offer one beside the epsilon or rho, "
+        "for example 1e-6, or group by columns with declared categories.",
+        "未声明的分组只有付出 delta 才能给出。请在 epsilon 或 rho 之外给出 delta，例如 1e-6；或按有已声明类别的列分组。",
+    ),
+    "plan.no_unknown": _m(
+        "The groups of column {column} cannot be found in the data: it has declared categories, or is no text, integer "
+        "or date. Group by its name, by BIN or by CASE.",
+        "不能在数据中找出列 {column} 的分组：它有已声明的类别，或不是文本、整数或日期。请直接按列名、BIN 或 CASE 分组。",
+    ),
+    "plan.unknown_sets": _m(
+        "The groups of column {column} are found in the data, and that is not done for several groupings at once. "
+        "Ask for each of them in a query of its own.",
+        "列 {column} 的分组需在数据中找出，不能同时用于多组分组。请对每组分组分别查询。",
+    ),
+    "plan.unit_key": _m(
+        "Column {column} names the privacy unit: each of its groups is one unit, and none would be told. "
+        "Group by another column.",
+        "列 {column} 标识隐私单元：每组只含一个单元，不会给出任何分组。请按其他列分组。",
     ),
     "plan.type_mismatch": _m(
         "Column {column} is of type {type} and is compared with a {found}. Write a constant of type {type}.",

@@ -143,9 +143,9 @@ class Space:
 
     def __init__(
         self, folder: Path, *, budget: str = "1", releases: int = 100, lifetime: str = "10", count: int = 200,
-        policy: Object | None = None,
+        policy: Object | None = None, delta: str = "0",
     ) -> None:  # fmt: skip
-        self.count = count
+        self.count, self.delta = count, delta
         self.policy = policy
         self.clock = SetClock()
         self.owing: Obligations = NothingOwed()
@@ -177,7 +177,7 @@ class Space:
         return Enforcement(world)
 
     def agree(self, budget: str, releases: int, lifetime: str, agreement: str = "agr-one") -> Contract:
-        description = _description(budget, releases, lifetime, self.count, self.policy)
+        description = _description(budget, releases, lifetime, self.count, self.policy, self.delta)
         described = self._sign(draft(PUBLISHED, description.body(), space=SPACE, issuer=PROVIDER, at=START), PROVIDER)
         asked = ContractRequest(
             negotiation="neg-one", provider=PROVIDER, consumer=CONSUMER, connector="pharma-b-main",
@@ -232,7 +232,9 @@ def _public(signer: FileSigner) -> PublicKey:
     return PublicKey(signer.key, signer.participant, signer.public)
 
 
-def _description(budget: str, releases: int, lifetime: str, count: int, policy: Object | None = None) -> Description:
+def _description(
+    budget: str, releases: int, lifetime: str, count: int, policy: Object | None = None, delta: str = "0"
+) -> Description:  # fmt: skip
     policy = policy or template(
         "research-statistics",
         {
@@ -252,12 +254,12 @@ def _description(budget: str, releases: int, lifetime: str, count: int, policy: 
         Column("region", "text", categories=("north", "south"), sensitivity="public"),
         Column("weight", "integer", bounds=Bounds(Decimal(0), Decimal(300), Decimal(1))),
     )
-    privacy = Privacy("patient", 1, Budget.of_text(lifetime, releases=10_000))
+    privacy = Privacy("patient", 1, Budget.of_text(lifetime, delta, releases=10_000))
     return Description(
         product="prd-admissions", version=1, title={"en": "Admissions"},
         resources=(Resource("res-admissions", schema, privacy),),
         offers=(
-            Offer("off-research", policy, Budget.of_text(budget, releases=releases), offline_window_seconds=3600,
+            Offer("off-research", policy, Budget.of_text(budget, delta, releases=releases), offline_window_seconds=3600,
                   offline_share_percent=50),
         ),
         security_grade=3, personal_data=True,

@@ -134,7 +134,8 @@ class Plan:
         loss: what the consumer offers to spend; the charge is never more.
         filter: which rows count; None for all.
         group_by: columns whose declared categories are the groups, or keys that are worked out; every group is
-            answered. A histogram is a key behind them, and whatever stands beside it is told by bin.
+            answered, unless a key is unknown (`groups.Unknown`). A histogram is a key behind them, and whatever stands
+            beside it is told by bin.
         sets: grouping sets, as places among the keys: rows are grouped by each of them for itself, and what an answer
             has of one has no label under the other keys. Empty where rows are grouped by all keys at once.
         resource: which of the product's resources; empty where it has one.
@@ -179,6 +180,11 @@ class Plan:
             yield from each.number.columns() if each.number is not None else ()
         if self.filter is not None:
             yield from columns(self.filter)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the data says which groups there are, and so how many rows the answer has."""
+        return any(isinstance(each, groups.Unknown) for each in self.group_by)
 
     @property
     def version(self) -> int:

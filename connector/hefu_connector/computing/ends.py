@@ -68,6 +68,8 @@ def receipt_of(
     """The receipt of a release, but for the facts of its decision, its commitments and its place in the journal."""
     prepared, charge = admitted.prepared, admitted.prepared.charge
     ticks = tick(scribe, run) - run.created
+    # How many groups were found is the recipient's alone to know: everybody reads a receipt.
+    rows = prepared.cells if prepared.finding else len(passed.values.rows)
     return receipt.Receipt(
         computation=run.id,
         request=run.request,
@@ -84,9 +86,9 @@ def receipt_of(
             receipt.Noise(each.column, each.mechanism, each.scale, each.epsilon_nano, each.rho_nano)
             for each in prepared.mechanisms
         ),
-        output=receipt.Released(prepared.kind, len(passed.values.rows), passed.suppressed),
+        output=receipt.Released(prepared.kind, rows, passed.suppressed),
         parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
-        meters=receipt.Meters(1, len(passed.values.rows), sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
+        meters=receipt.Meters(1, rows, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
         admitted=run.created,
     )
 

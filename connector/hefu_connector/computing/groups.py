@@ -1,11 +1,13 @@
-"""Group keys that are worked out from a row: bins, values and cases. Their groups are public, whatever the data says.
+"""Group keys: bins, values and cases that are worked out from a row, and columns whose values nobody declared.
 
-A column with declared categories needs none of these: a plan names it, and its categories are the groups.
+Groups that are worked out are public, whatever the data says. A column with declared categories needs none of these: a
+plan names it, and its categories are the groups. Of an unknown key those groups are told that hold enough privacy units
+by a noised count, which costs a δ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -109,8 +111,31 @@ class Labels:
             yield from predicates.columns(condition)
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The values of a column without declared categories, as far as enough privacy units have them."""
+
+    column: str
+
+    def __post_init__(self) -> None:
+        read_name(Place(self.column, "key.column"))
+
+    @property
+    def alias(self) -> str:
+        """Its heading."""
+        return self.column
+
+    def body(self) -> Object:
+        """As JSON."""
+        return {"unknown": {"column": self.column}}
+
+    def columns(self) -> Iterator[str]:
+        """Every column that it looks at."""
+        yield self.column
+
+
 Derived = Bins | Values | Labels
-GroupKey = str | Derived
+GroupKey = str | Derived | Unknown
 
 
 def heading(key: GroupKey) -> str:
@@ -158,11 +183,15 @@ def read_key(place: Place) -> GroupKey:
     """Read what `write_key` wrote; raises Malformed."""
     if isinstance(place.value, str):
         return read_name(place)
-    found = place.members((), ("bins", "values", "labels"))
+    found = place.members((), tuple(_READ))
     if len(found) != 1:
-        wrong(place.where, "bins, values or labels")
+        wrong(place.where, ", ".join(_READ))
     ((word, inner),) = found.items()
-    return {"bins": _bins, "values": _values, "labels": _labels}[word](inner)
+    return _READ[word](inner)
+
+
+def _unknown(place: Place) -> GroupKey:
+    return Unknown(read_name(place.members(("column",))["column"]))
 
 
 def _bins(place: Place) -> Derived:
@@ -187,3 +216,11 @@ def _labels(place: Place) -> Derived:
     otherwise = found["otherwise"]
     rest = None if otherwise.value is None else otherwise.text(LONGEST_LABEL)
     return Labels(read_name(found["alias"]), tuple(whens), rest)
+
+
+_READ: Mapping[str, Callable[[Place], GroupKey]] = {
+    "bins": _bins,
+    "values": _values,
+    "labels": _labels,
+    "unknown": _unknown,
+}

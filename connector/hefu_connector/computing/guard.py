@@ -20,8 +20,8 @@ from hefu.errors import Untrusted
 from hefu.identity import write_bytes
 from hefu_policies.reading import Place
 
-from hefu_connector.computing import padding, rows
-from hefu_connector.ports import Answer, Disclosing, Mechanism, Prepared, Values
+from hefu_connector.computing import finding, padding, rows
+from hefu_connector.ports import Answer, Disclosing, Finding, Mechanism, Prepared, Values
 
 PART_BYTES = 3 << 20
 LARGEST_RELEASE = 64 << 20
@@ -107,10 +107,11 @@ def payload(computation: str, passed: Passed, prepared: Prepared, openings: Obje
         }
         for each in prepared.mechanisms
     ]
+    found = prepared.finding
     blank: Object = {
         "computation": computation,
         "headings": [*prepared.headings],
-        "rows": [[*row[: prepared.keys]] for row in passed.values.rows],
+        "rows": [] if found else [[*row[: prepared.keys]] for row in passed.values.rows],
         "half_widths": [],
         "mechanisms": mechanisms,
         "openings": openings,
@@ -120,8 +121,9 @@ def payload(computation: str, passed: Passed, prepared: Prepared, openings: Obje
         "rows": [[*row] for row in passed.values.rows],
         "half_widths": [[*row] for row in passed.values.half_widths],
     }
-    cells = len(passed.values.rows) * len(prepared.headings)
-    return fitting(padding.padded(document, cells, blank))
+    cells = (prepared.cells if found else len(passed.values.rows)) * len(prepared.headings)
+    names = prepared.cells * padding.names(found.widest) if found else 0
+    return fitting(padding.padded(document, cells, blank, names))
 
 
 def fitting(data: bytes) -> bytes:
@@ -175,15 +177,36 @@ def read(data: bytes, computation: str) -> tuple[Answer, Object]:
 
 
 def _check_shape(values: Values, prepared: Prepared) -> None:
-    width = len(prepared.headings)
-    counts = values.group_counts
+    width, rows_ = len(prepared.headings), len(values.rows)
+    counts, judged = values.group_counts, prepared.minimum_group is not None or prepared.finding is not None
     right = (
-        len(values.rows) == len(values.half_widths) == prepared.cells
+        (rows_ <= prepared.cells if prepared.finding else rows_ == prepared.cells)
+        and len(values.half_widths) == rows_
         and all(len(row) == width for row in (*values.rows, *values.half_widths))
-        and (prepared.minimum_group is None or (counts is not None and len(counts) == prepared.cells))
+        and (not judged or (counts is not None and len(counts) == rows_))
     )
     if not right:
         raise Untrusted("guard.shape", detail="rows or columns differ from what was announced")
+    if prepared.finding is not None:
+        _check_found(values, prepared.finding)
+
+
+def _check_found(values: Values, found: Finding) -> None:
+    """Names of groups that the data gave: enough units, each once and in order, short, printable, of their type."""
+    keys_ = [row[: len(found.types)] for row in values.rows]
+    texts = [tuple(each or "" for each in key) for key in keys_]
+    right = (
+        all(count >= found.least for count in values.group_counts or ())
+        and texts == [*map(tuple, keys_)]
+        and len(set(texts)) == len(texts)
+        and all(
+            (not kind or finding.fits(text, kind)) and len(canonical.encode(text)) <= widest
+            for key in texts
+            for text, kind, widest in zip(key, found.types, found.widest, strict=True)
+        )
+    )
+    if not right:
+        raise Untrusted("guard.shape", detail="a found group is not as was announced")
 
 
 def _check_rounding(values: Values, prepared: Prepared, disclosing: Disclosing) -> None:

@@ -6,6 +6,8 @@ may take any text up to `CELL` bytes here without moving it; a withheld one take
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hefu import canonical
 from hefu.canonical import Object
 from hefu_policies.reading import Place, wrong
@@ -15,19 +17,29 @@ RUNG = 1024  # sizes are whole multiples
 MEMBER = "padding"
 
 
-def padded(document: Object, cells: int, blank: Object) -> bytes:
+def padded(document: Object, cells: int, blank: Object, names: int = 0) -> bytes:
     """Canonical JSON of a document, filled up to its public size.
 
     Args:
         cells: how many values it has, and as many half widths.
         blank: the same document without any value and half width.
+        names: bytes of keys that `blank` leaves out, at most.
     """
-    public = len(canonical.encode({**blank, MEMBER: ""})) + 2 * cells * (CELL + len('"",'))
+    public = len(canonical.encode({**blank, MEMBER: ""})) + 2 * cells * (CELL + len('"",')) + names
     data = canonical.encode({**document, MEMBER: ""})
     size = RUNG * -(-public // RUNG)
     while size < len(data):  # longer texts than any engine of ours writes: the next of few sizes
         size *= 2
     return canonical.encode({**document, MEMBER: "0" * (size - len(data))})
+
+
+def names(widest: Sequence[int]) -> int:
+    """The bytes of the names of one found group at most, and of the brackets around it.
+
+    Args:
+        widest: bytes of each key as JSON at most.
+    """
+    return sum(widest) + len("[],") * 2
 
 
 def check(place: Place | None) -> None:

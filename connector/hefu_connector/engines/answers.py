@@ -16,7 +16,7 @@ from hefu.canonical import Json, Object
 from hefu.errors import Untrusted
 from hefu_policies.reading import Place, write_decimal
 
-from hefu_connector.engines import moments, quantiles
+from hefu_connector.engines import moments, partitions, quantiles
 from hefu_connector.engines.noise import CONFIDENCE, Noise
 from hefu_connector.engines.noised import ABSENT, EXACT, Cell, Part, lowered, step_of, write
 from hefu_connector.engines.shape import SUM, Shape
@@ -37,28 +37,39 @@ def read(output: Object, prepared: Prepared) -> Values:
     Raises:
         Untrusted: the output has another shape than was prepared.
     """
-    if set(output) != {"noised", "rows_read"}:
+    finding = prepared.finding
+    if set(output) != {"noised", "rows_read", *(["groups"] if finding else [])}:
         _refuse()
     rows_read = output["rows_read"]
     if not isinstance(rows_read, int) or isinstance(rows_read, bool) or rows_read < 0:
         _refuse()
     shape = Shape.of(prepared.parameters["shape"])
-    parts = _parts(output["noised"], shape, prepared)
-    minimum = prepared.parameters["minimum"]
-    counts = parts[minimum].values if isinstance(minimum, int) else None
-    least = prepared.minimum_group or 0
-    shown = [counts is None or counts[cell] >= least for cell in range(prepared.cells)]
+    groups = partitions.read(output["groups"], shape, prepared) if finding else [*shape.groups()]
+    parts = _parts(output["noised"], shape, prepared, len(groups))
+    counts = _counts(parts, prepared)
+    least = finding.least if finding else prepared.minimum_group or 0
+    shown = [counts is None or counts[cell] >= least for cell in range(len(groups))]
+    if finding and not all(shown):
+        _refuse()
     answer = Place(prepared.parameters["answer"], "answer").items()
-    columns = [_column(each.object(), parts, prepared.cells) for each in answer]
+    columns = [_column(each.object(), parts, len(groups)) for each in answer]
     rows, widths = [], []
-    for cell, labels in enumerate(shape.groups()):
+    for cell, labels in enumerate(groups):
         found = [column[cell] if shown[cell] else ABSENT for column in columns]
         rows.append((*labels, *(value for value, _ in found)))
         widths.append((*(None for _ in labels), *(width for _, width in found)))
     return Values(tuple(rows), tuple(widths), counts, rows_read)
 
 
-def _parts(noised: Json, shape: Shape, prepared: Prepared) -> list[Part]:
+def _counts(parts: Sequence[Part], prepared: Prepared) -> tuple[int, ...] | None:
+    """The noised counts of units on which it hangs what is told of a group; None where nothing does."""
+    place = prepared.parameters["minimum"]
+    if prepared.finding is not None:
+        place = Place(prepared.parameters["found"], "found").object()["deciding"]
+    return parts[place].values if isinstance(place, int) else None
+
+
+def _parts(noised: Json, shape: Shape, prepared: Prepared, groups: int) -> list[Part]:
     found = noised if isinstance(noised, list) else []
     if len(found) != len(shape.measures):
         _refuse()
@@ -66,7 +77,7 @@ def _parts(noised: Json, shape: Shape, prepared: Prepared) -> list[Part]:
     places = Place(prepared.parameters["noise"], "noise").items()
     for values, measure, place in zip(found, shape.measures, places, strict=True):
         its = Noise.of(place, measure.sensitivity)
-        numbers = _integers(values, prepared.cells * measure.width)
+        numbers = _integers(values, groups * measure.width)
         parts.append(Part(numbers, its, measure, lowered(measure, shape.grids)))
     return parts
 

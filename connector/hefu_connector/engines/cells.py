@@ -30,11 +30,16 @@ def add_up(shape: Shape, parts: Iterable[Iterable[Sequence[Any]]]) -> list[list[
     exact = [[0] * (shape.cells * each.width) for each in shape.measures]
     for rows in parts:
         for cell, *found in rows:
-            for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
-                many = measure.kind == STEPS_HISTOGRAM
-                for place, count in enumerate(counts(value, measure.width) if many else [int(value)]):
-                    numbers[int(cell) * measure.width + place] += count
+            add(exact, shape, int(cell), found)
     return exact
+
+
+def add(exact: list[list[int]], shape: Shape, cell: int, found: Sequence[Any]) -> None:
+    """Add what was found of each measure in one cell, in place."""
+    for numbers, measure, value in zip(exact, shape.measures, found, strict=True):
+        many = measure.kind == STEPS_HISTOGRAM
+        for place, count in enumerate(counts(value, measure.width) if many else [int(value)]):
+            numbers[cell * measure.width + place] += count
 
 
 def write(exact: Sequence[Sequence[int]], file: BinaryIO) -> None:

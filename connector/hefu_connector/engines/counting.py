@@ -20,7 +20,7 @@ import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
 
-from hefu_connector.engines import cells, noise
+from hefu_connector.engines import cells, noise, partitions
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import duckdb as words
@@ -43,6 +43,7 @@ _SMALLEST_MEMORY = 256 << 20
 THREADS = 2
 _SHARED = 100_000  # units, from which on threads share them
 Part = tuple[int, int] | None
+Rows = Sequence[Sequence[Any]]  # of each group that the table has: its cell, values of unknown keys, its numbers
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
@@ -53,17 +54,23 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         path, form, layout: the table (`hefu_connector.ports.Table`).
 
     Returns:
-        ``noised``: one list a measure, one whole number as text a cell; ``rows_read``: for the provider's meter.
+        ``noised``: one list a measure, one whole number as text a cell; ``rows_read``: for the provider's meter; where
+        groups are found, ``groups``: those that are told.
 
     Raises:
         Moved: the file is not the table that was described.
     """
     shape = Shape.of(parameters["shape"])
+    places = Place(parameters["noise"], "noise").items()
+    noises = [noise.Noise.of(place, measure.sensitivity) for measure, place in zip(shape.measures, places, strict=True)]
+    if shape.unknown:
+        counted, rows = _counted(shape, path, form, layout)
+        said = Place(parameters["found"], "found")
+        return {**partitions.release(partitions.gather(shape, counted), shape, noises, said), "rows_read": rows}
     exact, rows = _exact_of(shape, path, form, layout)
     noised: list[Json] = []
-    places = Place(parameters["noise"], "noise").items()
-    for values, measure, place in zip(exact, shape.measures, places, strict=True):
-        noised.append([str(value) for value in noise.draw(values, noise.Noise.of(place, measure.sensitivity))])
+    for values, its in zip(exact, noises, strict=True):
+        noised.append([str(value) for value in noise.draw(values, its)])
     return {"noised": noised, "rows_read": rows}
 
 
@@ -106,10 +113,18 @@ def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list
     if form == cells.FORM:
         exact = cells.read(shape, path)
         return exact, len(exact[0])
+    counted, rows = _counted(shape, path, form, layout)
+    return cells.add_up(shape, [counted]), rows
+
+
+def _counted(shape: Shape, path: Path, form: str, layout: Object) -> tuple[Rows, int]:
+    """What the statement returns, and how many rows were read."""
     if form == FORM:
         laid, units = Laid.of(layout["laid"]), Place(layout["units"], "units").integer()
-        return _count(shape, open_table(path, "parquet", {}), laid, _parts(units if shape.unit is not None else 0))
-    return read_or_mend(lambda mend: _count(shape, open_table(path, form, layout, mend=mend)))
+        # Which groups only one unit is in can be seen where all units are counted together.
+        shared = units if shape.unit is not None and not shape.unknown else 0
+        return _read(shape, open_table(path, "parquet", {}), laid, _parts(shared))
+    return read_or_mend(lambda mend: _read(shape, open_table(path, form, layout, mend=mend)))
 
 
 def _parts(units: int) -> Sequence[Part]:
@@ -123,6 +138,14 @@ def _parts(units: int) -> Sequence[Part]:
 def _count(
     shape: Shape, opened: Opened, laid: Laid | None = None, parts: Sequence[Part] = (None,)
 ) -> tuple[list[list[int]], int]:
+    """The exact numbers of public groups, and how many rows were read."""
+    counted, rows = _read(shape, opened, laid, parts)
+    return cells.add_up(shape, [counted]), rows
+
+
+def _read(
+    shape: Shape, opened: Opened, laid: Laid | None = None, parts: Sequence[Part] = (None,)
+) -> tuple[Rows, int]:  # fmt: skip
     connection = connect(opened.native, ordered=laid is not None)
     try:
         if laid is None:
@@ -130,24 +153,22 @@ def _count(
         salt = secrets.randbits(62)
         with ThreadPoolExecutor(len(parts)) as threads:
             found = threads.map(lambda part: _cells(connection, shape, opened, laid, salt, part), parts)
-            exact = cells.add_up(shape, found)
-        return exact, opened.rows()
+            counted = [row for rows in found for row in rows]
+        return counted, opened.rows()
     finally:
         connection.close()
         opened.close()
 
 
-def _cells(
-    connection: Any, shape: Shape, opened: Opened, laid: Laid | None, salt: int, part: Part
-) -> Sequence[Sequence[Any]]:
+def _cells(connection: Any, shape: Shape, opened: Opened, laid: Laid | None, salt: int, part: Part) -> Rows:
     """What the statement of a shape returns for one part."""
     with connection.cursor() as cursor:
         attach(cursor, opened, shape.columns if laid is None else opened.fields, SOURCE)
         for index, key in enumerate(shape.keys):
-            if key.column and not (laid and laid.position(key.column, key.labels)):
+            if key.labels and key.column and not (laid and laid.position(key.column, key.labels)):
                 declare(cursor, words.table_of(index), key.labels, shape.columns[key.column])
         statement, values = aggregate(shape, salt, words.WORDS, laid, part)
-        found: Sequence[Sequence[Any]] = cursor.execute(statement, values).fetchall()
+        found: Rows = cursor.execute(statement, values).fetchall()
         return found
 
 

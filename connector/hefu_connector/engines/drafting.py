@@ -14,8 +14,9 @@ from hefu_policies.goods.resource import NUMERIC, ROW, Column, Resource
 from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing import expressions as e
+from hefu_connector.computing import finding
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.groups import Bins, Derived, Labels, Sets
+from hefu_connector.computing.groups import Bins, Derived, Labels, Sets, Unknown
 from hefu_connector.computing.predicates import Compare, In, IsNull, Predicate, Relation, Term, literals, terms
 from hefu_connector.computing.steps import Grid, Lowered, decimal, lower
 from hefu_connector.engines import noise, sensitivities
@@ -34,8 +35,10 @@ from hefu_connector.engines.shape import (
 )
 
 MOST_CELLS = 10_000
+MOST_FOUND = 1_000  # rows of an answer whose groups are found in the data
 MOST_VALUES = 50_000  # cells times headings: what one answer holds
 MINIMUM_GROUP = "minimum_group"  # the name of the added count among the mechanisms
+GROUPS = "groups"  # the name of the count that decides which unknown groups are told
 MOST_CANDIDATES = 100  # values among which a quantile or a mode is sought
 _COUNTS = Fraction(1)  # how much the square of an error counts, beside the square of what one unit moves
 # The count of a mean: its error moves the mean by its distance from the centre; a third of the range's on the average.
@@ -81,8 +84,13 @@ class Draft:
 
     @property
     def cells(self) -> int:
-        """How many groups the answer has."""
+        """How many groups the declared keys make."""
         return sum(sizes(self.keys, self._sets()))
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the data says which groups there are."""
+        return any(each.unknown for each in self.keys)
 
     def use(self, name: str) -> Column:
         """A column of the schema, which the worker will read."""
@@ -99,6 +107,8 @@ class Draft:
         for key in asked.group_by:
             if isinstance(key, str):
                 self.add_categories(key)
+            elif isinstance(key, Unknown):
+                self.add_unknown(key)
             else:
                 self.add_derived(key)
         for aggregate in asked.aggregates:
@@ -130,6 +140,17 @@ class Draft:
     def add_categories(self, name: str) -> None:
         """A key of a column's declared categories."""
         self._add(Key(categories(self.use(name)), name))
+
+    def add_unknown(self, key: Unknown) -> None:
+        """A key of a column's values, whatever they are."""
+        column = self.use(key.column)
+        if column.categories is not None or column.type not in finding.TYPES:
+            raise Malformed("plan.no_unknown", column=key.column)
+        if self.sets:
+            raise Malformed("plan.unknown_sets", column=key.column)
+        if key.column == self.unit:
+            raise Malformed("plan.unit_key", column=key.column)
+        self._add(Key((), key.column, unknown=True))
 
     def add_derived(self, key: Derived) -> None:
         """A key that is worked out from a row."""
@@ -164,8 +185,7 @@ class Draft:
         """A count of distinct privacy units; of rows where these are the units."""
         if self.contribution == 1:
             return self.rows(alias, counts)
-        sets = [sensitivities.units(self.contribution, cells) for cells in sizes(self.keys, self.sets)]
-        sensitivity = sensitivities.together(sets)
+        sensitivity = sensitivities.together([sensitivities.units(self.contribution, each) for each in self._reach()])
         return self._measure(Measure(UNITS, sensitivity), alias, counts=counts)
 
     def present(self, alias: str, number: e.Expression, part: str = "") -> int:
@@ -208,6 +228,10 @@ class Draft:
     def add_minimum(self) -> None:
         """A count of units in each group, so that small groups can be withheld; paid for like any other."""
         self.minimum = self.units(MINIMUM_GROUP, _COUNT_OF_MINIMUM)
+
+    def add_groups(self) -> int:
+        """A count of units in each group, which decides whether an unknown one is told."""
+        return self.units(GROUPS)
 
     def asked(self) -> Iterator[noise.Asked]:
         """What is to be priced: each measure, by how much its error counts beside what one unit can move."""
@@ -258,8 +282,15 @@ class Draft:
 
     def _moved(self, most: int = 1, bins: int = 1) -> Sensitivity:
         """Of a sum over rows of whole numbers of at most this magnitude."""
-        cells = sizes(self.keys, self.sets)
-        return sensitivities.together([sensitivities.rows(self.contribution, each * bins, most) for each in cells])
+        rows = (sensitivities.rows(self.contribution, each * bins, most) for each in self._reach())
+        return sensitivities.together([*rows])
+
+    def _reach(self) -> list[int]:
+        """Groups of each grouping set among which one unit's rows may lie, as far as it matters.
+
+        Where groups are found there may be any number, and each row of a unit in one of its own.
+        """
+        return [self.contribution] if self.unknown else sizes(self.keys, self.sets)
 
     def _sets(self) -> Sets:
         """The grouping sets of the keys that are added already."""

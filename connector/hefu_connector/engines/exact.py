@@ -29,6 +29,7 @@ from hefu_policies.words.terms import AGGREGATE_QUERY
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import WITHOUT_PRIVACY, ExactPlan
 from hefu_connector.computing.expressions import Column, Expression
+from hefu_connector.computing.groups import Unknown
 from hefu_connector.engines import exact_answers
 from hefu_connector.engines.drafting import Draft
 from hefu_connector.engines.exact_questions import ROWS, SUM, Question, made, name_of
@@ -64,6 +65,9 @@ class Exact:
         asked = ExactPlan.of(plan)
         if minimum_group is None:
             raise Refused("exact.no_group")
+        for each in asked.plan.group_by:
+            if isinstance(each, Unknown):  # without noise, that a group is there would be somebody's secret
+                raise Malformed("plan.no_categories", column=each.column)
         draft = _Figures(Draft(resource), rounding)
         draft.draft.add_plan(asked.plan)
         for aggregate in asked.plan.aggregates:

@@ -19,6 +19,7 @@ from hefu_policies.goods.product import Description
 from hefu_policies.goods.resource import ROW
 from sqlglot import exp
 
+from hefu_connector.computing import finding
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.groups import GroupKey, Sets
 from hefu_connector.engines.dialect import keys
@@ -47,7 +48,8 @@ def parse(text: str, description: Description, loss: PrivacyLoss) -> Plan:
     only(select, "SELECT", "expressions", "from_", "where", "group")
     resource = _resource(select.args.get("from_"), description)
     selected = [_aliased(each) for each in select.expressions]
-    group_by, sets, taken = _group_by(select.args.get("group"), selected)
+    unknown = _unknown(description, resource) if loss.delta_femto else frozenset()
+    group_by, sets, taken = _group_by(select.args.get("group"), selected, unknown)
     aggregates = _aggregates(selected, taken, _unit(description, resource))
     where = select.args.get("where")
     if where is not None:
@@ -124,7 +126,9 @@ def _aliased(item: Any) -> tuple[Any, str]:
     return bare(item.this), str(item.alias)
 
 
-def _group_by(group: Any, selected: list[tuple[Any, str]]) -> tuple[tuple[GroupKey, ...], Sets, set[int]]:
+def _group_by(
+    group: Any, selected: list[tuple[Any, str]], unknown: frozenset[str]
+) -> tuple[tuple[GroupKey, ...], Sets, set[int]]:
     """The group keys, the sets of them by which rows are grouped, and which of what is selected they are."""
     if group is None:
         return (), (), set()
@@ -138,7 +142,7 @@ def _group_by(group: Any, selected: list[tuple[Any, str]]) -> tuple[tuple[GroupK
             item, alias = selected[chosen[0]]
             found.append(keys.key(item, alias, place))
         else:
-            found.append(keys.key(node, "", place))
+            found.append(keys.key(node, "", place, unknown))
     return tuple(found), sets, taken
 
 
@@ -159,6 +163,12 @@ def _aggregates(selected: list[tuple[Any, str]], taken: set[int], unit: str) -> 
     if not found:
         refuse("SELECT", ROWS)
     return tuple(found)
+
+
+def _unknown(description: Description, resource: str) -> frozenset[str]:
+    """Columns whose groups nobody declared: with a δ they can be found."""
+    columns = [column for each in description.resources if resource in ("", each.id) for column in each.schema]
+    return frozenset(each.name for each in columns if each.categories is None and each.type in finding.TYPES)
 
 
 def _unit(description: Description, resource: str) -> str:

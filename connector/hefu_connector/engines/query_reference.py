@@ -4,7 +4,7 @@ and a test asks each example."""
 from __future__ import annotations
 
 from hefu_connector.computing import expressions as e
-from hefu_connector.computing import groups, predicates
+from hefu_connector.computing import finding, groups, predicates
 from hefu_connector.computing.computation import LARGEST_PLAN, MOST_AGGREGATES
 from hefu_connector.engines import drafting, language
 from hefu_connector.engines.dialect.words import REFUSALS
@@ -75,6 +75,8 @@ LIMITS: tuple[tuple[str, object], ...] = (
     ("group keys together", groups.MOST_TOGETHER),
     ("grouping sets; keys in all of them", f"{groups.MOST_SETS}; {groups.MOST_KEYS}"),
     ("groups of an answer", drafting.MOST_CELLS),
+    ("unknown groups of an answer", drafting.MOST_FOUND),
+    ("bytes of an unknown group's name", finding.LONGEST),
     ("labels of a CASE", groups.MOST_LABELS),
     ("comparisons in a condition", predicates.MOST_TERMS),
     ("parts of an expression", e.MOST_NODES),
@@ -107,9 +109,28 @@ schema's; nothing in a query can widen them. What one unit can move, with the pr
   computed from them absent. A divisor of 0 gives absent. A condition with an absent value is unknown, and not true.
 - Numbers are whole numbers of steps throughout, bounded on any data before it is read, so that nothing overflows, and
   are the same on every engine. What could leave 2^53 steps is refused: round it coarser, or clamp it.
-- Which groups an answer has follows from schema and query, never from data; absent ones are answered with noise.
+- Which groups an answer has follows from schema and query, never from data; absent ones are answered with noise. The
+  one exception are unknown groups, below, which cost a δ.
 - An answer's ± is its 95 % interval. Those of means, variances, standard deviations, quantiles and modes are
   conservative: all their parts are off by their worst at once.
+"""
+
+_UNKNOWN = """## Unknown groups
+
+`GROUP BY city` where nobody declared the cities: offer a δ beside the loss (`--epsilon 0.5 --delta 1e-6`), and the
+groups are found in the data. Text, integer and date columns without declared categories; beside declared keys, not in
+grouping sets, and not by the column of the privacy unit.
+
+- A group is told if its noised number of privacy units reaches a threshold, which the answer names beside its
+  mechanism. A group of one unit is never told. Groups that a minimum group would withhold are not told either.
+- The threshold follows from δ, K and the noise: at ε = 1, δ = 10⁻⁶ and K = 1 it is 16 units for one count. A smaller K,
+  a larger ε and fewer aggregates find smaller groups.
+- Rows without a value fall into no group. Values that are empty, longer than the limit below, or not printable are left
+  out. Of more groups than an answer holds, those with the most units by their noised counts are told.
+- The size of a release and its receipt say how many groups there may be, never how many there are.
+- The interval of the count that decides holds over all groups: of a group near the threshold it is known that its noise
+  was not low. All other answers have noise of their own, drawn afterwards.
+- Answers of several providers are not put together by unknown groups, and no `--target-error` is searched for.
 """
 
 
@@ -129,7 +150,7 @@ def page() -> str:
     lines += [
         "A key is named by its alias, or written out in GROUP BY once more. With several groupings a row of the answer"
     ]
-    lines += ["has no label under a key that is not of its grouping.", ""]
+    lines += ["has no label under a key that is not of its grouping.", "", _UNKNOWN]
     lines += ["## Refused, and what to write", "", "| word | reason |", "|---|---|"]
     lines += [f"| `{name}` | {why} |" for name, why in REFUSALS.items()]
     lines.append("| `JOIN`, subqueries, `HAVING`, `ORDER BY`, `LIMIT`, `UNION` | a query reads one data product once |")

@@ -27,6 +27,7 @@ from hefu_connector.computing.steps import Grid, Lowered, lower
 ROWS, UNITS, PRESENT, SUM = "rows", "units", "present", "sum"
 SQUARES = "squares"
 STEPS_HISTOGRAM = "steps-histogram"
+LEFT_OUT = 1  # units of an unknown group that are not counted (`engines.partitions`)
 KINDS = (ROWS, UNITS, PRESENT, SUM, SQUARES, STEPS_HISTOGRAM)
 
 
@@ -68,7 +69,8 @@ class Key:
     * `column`: a column with declared categories, which are its labels;
     * `number` and `edges`: bins of an expression, in steps; each holds its lower edge, the last its upper edge too;
     * `number` alone: each step of the expression, from its least to its most;
-    * `conditions`: the place of the first condition that is true; behind them, where there is one label more, of none.
+    * `conditions`: the place of the first condition that is true; behind them, where there is one label more, of none;
+    * `column`, where `unknown`: its own value, and there are no labels. A row without a value falls into no group.
 
     Attributes:
         labels: one for each group, in the order of the answer.
@@ -79,11 +81,12 @@ class Key:
     number: Expression | None = None
     edges: tuple[int, ...] = ()
     conditions: tuple[Predicate, ...] = ()
+    unknown: bool = False
 
     @property
     def size(self) -> int:
-        """How many groups."""
-        return len(self.labels)
+        """How many groups; where they are unknown 1, which all of them share."""
+        return 1 if self.unknown else len(self.labels)
 
     def body(self) -> Object:
         """As JSON."""
@@ -93,18 +96,21 @@ class Key:
             "number": _written(self.number),
             "edges": [str(each) for each in self.edges],
             "conditions": [each.body() for each in self.conditions],
+            "unknown": self.unknown,
         }
 
     @classmethod
     def of(cls, place: Place) -> Key:
         """Read what `body` wrote."""
-        found = place.members(("labels", "column", "number", "edges", "conditions"))
+        found = place.members(("labels", "column", "number", "edges", "conditions", "unknown"))
+        unknown = found["unknown"].flag()
         return cls(
-            labels=tuple(each.text(empty=True) for each in found["labels"].items(1)),
+            labels=tuple(each.text(empty=True) for each in found["labels"].items(0 if unknown else 1)),
             column=found["column"].text(empty=True),
             number=_number(found["number"]),
             edges=tuple(int(each.text()) for each in found["edges"].items()),
             conditions=tuple(read_condition(each.value, each.where) for each in found["conditions"].items()),
+            unknown=unknown,
         )
 
 
@@ -183,8 +189,13 @@ class Shape:
 
     @property
     def cells(self) -> int:
-        """How many groups the answer has."""
+        """How many groups the declared keys make."""
         return sum(sizes(self.keys, self.sets))
+
+    @property
+    def unknown(self) -> tuple[Key, ...]:
+        """The keys whose groups are found in the data, in order."""
+        return tuple(each for each in self.keys if each.unknown)
 
     def groups(self) -> Iterator[tuple[str | None, ...]]:
         """The labels of each group, in the order of the answer; None under a key that its grouping set has not."""

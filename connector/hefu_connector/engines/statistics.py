@@ -8,7 +8,8 @@ two the better for (ε, δ), in which case the guarantee is (ε, δ) or ρ (`hef
 * every release reads at most `max_contribution` rows of a unit; what these can move is worked out, with the proofs, in
   `hefu_connector.engines.sensitivities`;
 * groups are the provider's declared categories, or follow from declared bounds and the plan; undeclared ones are
-  dropped, absent ones are answered with noise;
+  dropped, absent ones are answered with noise. Those of an unknown key are told by a threshold, which costs a δ
+  (`hefu_connector.engines.partitions`);
 * the loss is split over the noised measures, in whole 10⁻⁹, so that the error of what was asked is least, where an
   error counts beside what one unit can move; a mean takes two (centred sum and count), a variance three.
 
@@ -19,6 +20,7 @@ not present; a row without a unit is left out; values beyond their bounds are mo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from hefu.canonical import Object
@@ -27,11 +29,12 @@ from hefu_policies.budget import Charge
 from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import write_decimal
 
-from hefu_connector.computing import expressions
+from hefu_connector.computing import expressions, finding
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.engines import answers, noise, sensitivities
-from hefu_connector.engines.drafting import MOST_CELLS, MOST_VALUES, Draft
-from hefu_connector.ports import Mechanism, Prepared, Values
+from hefu_connector.engines import answers, noise, partitions, sensitivities
+from hefu_connector.engines.drafting import MOST_CELLS, MOST_FOUND, MOST_VALUES, Draft
+from hefu_connector.engines.shape import LEFT_OUT
+from hefu_connector.ports import Finding, Mechanism, Prepared, Values
 
 _PROTOCOL = {noise.DISCRETE_LAPLACE: "DiscreteLaplace", noise.DISCRETE_GAUSSIAN: "DiscreteGaussian"}
 
@@ -148,16 +151,17 @@ def _number(aggregate: Aggregate) -> expressions.Expression:
 
 def _finish(draft: Draft, plan: Plan, minimum_group: int | None) -> Prepared:
     headings = plan.headings()
-    wide = len(headings) + sum(each.width - 1 for each in draft.measures)
-    if draft.cells > MOST_CELLS or draft.cells * wide > MOST_VALUES:
-        raise Refused("plan.too_many_groups", limit=min(MOST_CELLS, MOST_VALUES // wide))
-    bill = noise.price([*draft.asked()], plan.loss)
+    deciding = draft.add_groups() if draft.unknown else None
+    cells = _cells(draft, len(headings) + sum(each.width - 1 for each in draft.measures))
+    bill = noise.price([*draft.asked()], plan.loss, deciding)
+    found = _found(bill, deciding, minimum_group, cells)
     histogram = any(each.function == "histogram" for each in plan.aggregates)
     parameters: Object = {
         "shape": draft.shape(plan).body(),
         "noise": [each.body() for each in bill.noises],
         "answer": [*draft.answer],
         "minimum": draft.minimum,
+        "found": found,
     }
     return Prepared(
         parameters=parameters,
@@ -166,26 +170,61 @@ def _finish(draft: Draft, plan: Plan, minimum_group: int | None) -> Prepared:
         reads=frozenset(draft.columns),
         functions=frozenset(each.function for each in plan.aggregates),
         kind="Histogram" if histogram else "NoisyAggregate",
-        cells=draft.cells,
+        cells=cells,
         headings=headings,
-        mechanisms=tuple(_mechanisms(draft, bill.noises)),
+        mechanisms=tuple(_mechanisms(draft, bill.noises, found)),
         max_contribution=draft.contribution,
         keys=len(draft.keys),
         minimum_group=minimum_group,
         protocol=_PROTOCOL[bill.noises[0].mechanism],
+        finding=_finding(draft, found),
     )
 
 
-def _mechanisms(draft: Draft, noises: Sequence[noise.Noise]) -> Iterator[Mechanism]:
-    for measure, told, its in zip(draft.measures, draft.told, noises, strict=True):
+def _cells(draft: Draft, wide: int) -> int:
+    """How many rows the answer has; where groups are found, at most."""
+    if draft.unknown:
+        return min(MOST_FOUND, MOST_VALUES // wide)
+    if draft.cells > MOST_CELLS or draft.cells * wide > MOST_VALUES:
+        raise Refused("plan.too_many_groups", limit=min(MOST_CELLS, MOST_VALUES // wide))
+    return draft.cells
+
+
+def _found(bill: noise.Bill, deciding: int | None, minimum_group: int | None, most: int) -> Object | None:
+    """What the worker needs to know of found groups: which count decides, what it must reach, how many are told."""
+    if bill.threshold is None or deciding is None:
+        return None
+    # A group that the minimum group would withhold is not told at all: its name is told by nothing but its count.
+    least = max(bill.threshold.least, (minimum_group or 0) - LEFT_OUT)
+    return {"deciding": deciding, "threshold": replace(bill.threshold, least=least).body(), "most": most}
+
+
+def _finding(draft: Draft, found: Object | None) -> Finding | None:
+    if found is None:
+        return None
+    types = tuple(draft.columns[each.column] if each.unknown else "" for each in draft.keys)
+    widths = (finding.widest(kind, each.labels) for kind, each in zip(types, draft.keys, strict=True))
+    return Finding(types, tuple(widths), partitions.least_told(found))
+
+
+def _mechanisms(draft: Draft, noises: Sequence[noise.Noise], found: Object | None) -> Iterator[Mechanism]:
+    for index, (measure, told, its) in enumerate(zip(draft.measures, draft.told, noises, strict=True)):
         step = answers.step_of(measure, draft.grids)
         laplace = its.mechanism == noise.DISCRETE_LAPLACE
         plain = not told.part and measure.width == 1
         yield Mechanism(
             column=told.alias,
-            mechanism=f"{its.mechanism}:{told.part}" if told.part else its.mechanism,
+            mechanism=":".join([its.mechanism, *_parts(index, told.part, found)]),
             scale=answers.scaled(its.scale, step),
             half_width=write_decimal(Decimal(its.half_width() * step)) if plain else "",
             epsilon_nano=its.share_nano if laplace else 0,
             rho_nano=0 if laplace else its.share_nano,
         )
+
+
+def _parts(index: int, part: str, found: Object | None) -> Iterator[str]:
+    """What stands behind the name of a mechanism: the part of its answer, or what a group must reach to be told."""
+    if part:
+        yield part
+    if found is not None and found["deciding"] == index:
+        yield f"threshold-{partitions.least_told(found)}"

@@ -73,7 +73,7 @@ class PostgresSource:
     def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """What is asked, counted by the database; a copy for what is not counted. See `Source.open`."""
         shape = counted(asked)
-        if shape is None:
+        if shape is None or shape.unknown:  # groups that nobody declared may be as many as rows
             with self.copied.open(columns, asked) as table:
                 yield table
             return

@@ -171,6 +171,9 @@ def prepare(asked: Sequence[Asked], sql: str, offered: questions.Offered) -> Sev
     plans = [questions.plan(sql, each.description, *offered) for each in asked]
     for each, plan in zip(asked[1:], plans[1:], strict=True):
         _check_same(asked[0].description, plans[0], each.description, plan)
+    if plans[0].unknown:
+        why = "each provider tells other groups of a column without declared categories"
+        raise Malformed("question.differ", word="GROUP BY", why=why)
     aggregates, summands = _taken_apart(plans[0], asked[0].description)
     parts = tuple(replace(plan, aggregates=aggregates) for plan in plans)
     keys = plans[0].headings()[: -len(plans[0].aggregates)]

@@ -68,6 +68,8 @@ def least(plan: Plan, resource: Resource, target: Target, minimum_group: int | N
     Raises:
         Refused: more would be needed than may be offered, or the error of an answer cannot be told beforehand.
     """
+    if plan.unknown:
+        raise Refused("plan.target_column", column=plan.headings()[0])
     of = _rho if most.currency == ZCDP else _epsilon
     limit = most.rho_nano if most.currency == ZCDP else most.epsilon_nano
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlglot import exp
 
-from hefu_connector.computing.groups import Bins, GroupKey, Labels, Values
+from hefu_connector.computing.groups import Bins, GroupKey, Labels, Unknown, Values
 from hefu_connector.computing.predicates import Predicate
 from hefu_connector.engines.dialect.numbers import condition, number
 from hefu_connector.engines.dialect.words import bare, column, decimal, refuse
@@ -14,12 +15,13 @@ from hefu_connector.engines.dialect.words import bare, column, decimal, refuse
 BIN = "BIN"
 
 
-def key(node: Any, alias: str, place: int) -> GroupKey:
+def key(node: Any, alias: str, place: int, unknown: Collection[str] = ()) -> GroupKey:
     """One group key.
 
     Args:
         alias: its heading; empty for one of its own.
         place: among the keys, from 1.
+        unknown: columns whose groups are found in the data.
 
     Raises:
         Malformed: a word that is not of the dialect.
@@ -27,7 +29,8 @@ def key(node: Any, alias: str, place: int) -> GroupKey:
     node = bare(node)
     alias = alias or f"group_{place}"
     if type(node) is exp.Column:
-        return column(node)
+        name = column(node)
+        return Unknown(name) if name in unknown else name
     if type(node) is exp.Literal:
         refuse(node.name, "the name of a column, its alias or an expression stands in GROUP BY, no place")
     if _is_bin(node):

@@ -5,7 +5,7 @@ is imported there and draws from the operating system's randomness; no number of
 and OpenDP's own map must say that it costs no more than its share before anything is drawn.
 """
 
-from hefu_connector.engines.noise.drawing import add_noise, draw
+from hefu_connector.engines.noise.drawing import add_noise, draw, draw_found
 from hefu_connector.engines.noise.laplace import LARGEST_SCALE, scale_of
 from hefu_connector.engines.noise.mechanisms import (
     CONFIDENCE,
@@ -18,6 +18,7 @@ from hefu_connector.engines.noise.mechanisms import (
     worst_square,
 )
 from hefu_connector.engines.noise.pricing import Asked, Bill, price
+from hefu_connector.engines.noise.threshold import Threshold
 
 NAME = DISCRETE_LAPLACE
 
@@ -32,8 +33,10 @@ __all__ = [
     "Bill",
     "Moves",
     "Noise",
+    "Threshold",
     "add_noise",
     "draw",
+    "draw_found",
     "half_width",
     "price",
     "scale_of",

@@ -4,13 +4,17 @@
 * ρ: discrete Gaussian, by L2. Laplace at the same ρ would have at least twice the variance;
 * (ε, δ): whichever has the smaller error asked for. Gaussian noise turns (ε, δ) into the most ρ within it, once for the
   whole query; Laplace noise leaves δ unspent, and uncharged.
+
+Where groups are found in the data, one measure decides which are told, and that costs a δ as well: all that is offered
+with Laplace noise or a ρ; with Gaussian noise at (ε, δ) half of it, and noise has the other half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from hefu.errors import Refused
 from hefu_policies.budget import ZCDP, PrivacyLoss
@@ -18,6 +22,7 @@ from hefu_policies.conversion import rho_of
 
 from hefu_connector.engines.noise.mechanisms import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, Moves, Noise, worst_square
 from hefu_connector.engines.noise.splitting import split
+from hefu_connector.engines.noise.threshold import Threshold, threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,51 +40,70 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a query costs, and each measure's noise, in the order asked."""
+    """What a query costs, each measure's noise, in the order asked, and what found groups must reach."""
 
     loss: PrivacyLoss
     noises: tuple[Noise, ...]
+    threshold: Threshold | None = None
 
     def error(self, asked: Sequence[Asked]) -> float:
         """The weighted sum of variances."""
         return sum(float(each.weight) * noise.variance for each, noise in zip(asked, self.noises, strict=True))
 
 
-def price(asked: Sequence[Asked], offered: PrivacyLoss) -> Bill:
+def price(asked: Sequence[Asked], offered: PrivacyLoss, deciding: int | None = None) -> Bill:
     """The noise of each measure for at most the loss offered. Pure.
 
+    Args:
+        deciding: the place of the measure that decides which found groups are told: a count of units, which one unit
+            moves by 1 in each of at most `l0` groups. None where all groups are public.
+
     Raises:
-        Refused: nothing is offered, or too little for noise that 64-bit integers can hold.
+        Refused: nothing is offered, or too little for noise that 64-bit integers can hold; or no δ where groups are
+            found.
     """
+    if deciding is not None and (not offered.delta_femto or asked[deciding].moves.linf != 1):
+        raise Refused("plan.no_delta")
+    found = offered.delta_femto if deciding is not None else 0
     if offered.currency == ZCDP:
         if offered.epsilon_nano:
             raise Refused("plan.two_currencies")
-        return _gaussian(asked, offered.rho_nano, PrivacyLoss(0, 0, offered.rho_nano))
+        bill = _gaussian(asked, offered.rho_nano, PrivacyLoss(0, found, offered.rho_nano))
+        return _deciding(bill, asked, deciding, found)
     if offered.epsilon_nano < 1:
         raise Refused("plan.no_loss")
+    laplace = partial(_laplace, asked, PrivacyLoss(offered.epsilon_nano, found))
     if not offered.delta_femto:
-        return _laplace(asked, offered.epsilon_nano)
-    return _better(asked, offered)
+        return laplace()
+    return _better(asked, offered, lambda: _deciding(laplace(), asked, deciding, found), deciding)
 
 
-def _better(asked: Sequence[Asked], offered: PrivacyLoss) -> Bill:
+def _better(asked: Sequence[Asked], offered: PrivacyLoss, laplace: Callable[[], Bill], deciding: int | None) -> Bill:
     """The bill with the smaller error; where only one of the two mechanisms has enough to spend, that one's."""
-    rho_nano = rho_of(offered.epsilon_nano, offered.delta_femto)
+    found = offered.delta_femto // 2 if deciding is not None else 0
     try:
+        rho_nano = rho_of(offered.epsilon_nano, offered.delta_femto - found)
         gaussian = _gaussian(asked, rho_nano, PrivacyLoss(offered.epsilon_nano, offered.delta_femto))
+        gaussian = _deciding(gaussian, asked, deciding, found)
     except Refused:
-        return _laplace(asked, offered.epsilon_nano)
+        return laplace()
     try:
-        laplace = _laplace(asked, offered.epsilon_nano)
+        return min(laplace(), gaussian, key=lambda each: each.error(asked))
     except Refused:
         return gaussian
-    return min(laplace, gaussian, key=lambda each: each.error(asked))
 
 
-def _laplace(asked: Sequence[Asked], epsilon_nano: int) -> Bill:
-    shares = split(epsilon_nano, [each.weight * each.moves.l1**2 for each in asked], 3)
+def _deciding(bill: Bill, asked: Sequence[Asked], deciding: int | None, delta_femto: int) -> Bill:
+    """The bill with what found groups must reach; raises Refused where there is no δ for it."""
+    if deciding is None:
+        return bill
+    return replace(bill, threshold=threshold(bill.noises[deciding], asked[deciding].moves.l0, delta_femto))
+
+
+def _laplace(asked: Sequence[Asked], loss: PrivacyLoss) -> Bill:
+    shares = split(loss.epsilon_nano, [each.weight * each.moves.l1**2 for each in asked], 3)
     noises = [Noise(DISCRETE_LAPLACE, each.moves.l1, share) for each, share in zip(asked, shares, strict=True)]
-    return _checked(Bill(PrivacyLoss(epsilon_nano), tuple(noises)))
+    return _checked(Bill(loss, tuple(noises)))
 
 
 def _gaussian(asked: Sequence[Asked], rho_nano: int, loss: PrivacyLoss) -> Bill:

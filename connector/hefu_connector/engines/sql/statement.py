@@ -10,7 +10,18 @@ from itertools import accumulate, pairwise
 from typing import Protocol
 
 from hefu_connector.computing.steps import Grid
-from hefu_connector.engines.shape import PRESENT, ROWS, SQUARES, STEPS_HISTOGRAM, UNITS, Key, Measure, Shape, sizes
+from hefu_connector.engines.shape import (
+    LEFT_OUT,
+    PRESENT,
+    ROWS,
+    SQUARES,
+    STEPS_HISTOGRAM,
+    UNITS,
+    Key,
+    Measure,
+    Shape,
+    sizes,
+)
 from hefu_connector.engines.sql.words import Value, Words
 from hefu_connector.engines.sql.writer import Writer
 
@@ -48,6 +59,8 @@ def aggregate(
 ) -> tuple[str, dict[str, Value]]:
     """The one statement of a shape, and its parameters. It returns (cell, measures…) of the cells that have rows.
 
+    Where keys are unknown, (cell, their values as text…, measures…) of the groups in which more than one unit has rows.
+
     A steps-histogram is what `words.counts` reads; every other measure is a whole number.
 
     Args:
@@ -67,14 +80,14 @@ def aggregate(
     kept = _kept(shape, writer, ready)
     # A join keeps no order: DuckDB may walk through the declared values, and a unit's rows would lie apart.
     together = ready is not None and all(
-        not each.column or ready.position(each.column, each.labels) for each in shape.keys
+        not each.column or each.unknown or ready.position(each.column, each.labels) for each in shape.keys
     )
     bounded = _laid_bound(shape) if together else _bound(shape, salt, writer)
     found = ", ".join(_measure(each, index, words) for index, each in enumerate(shape.measures))
     statement = (
         f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {source}{_within(ready, part)}), "  # noqa: S608
         f"stepped AS (SELECT *{stored} FROM typed), {writer.stages()}kept AS ({kept}), "
-        f"bounded AS ({bounded}) {_told(shape, found)}"
+        f"bounded AS ({bounded}) {_told(shape, found, part is None)}"
     )
     return statement, writer.binder.values
 
@@ -124,6 +137,13 @@ def _within(ready: Ready | None, part: tuple[int, int] | None) -> str:
     return "" if ready is None or part is None else f" WHERE {ready.unit} >= {part[0]:d} AND {ready.unit} < {part[1]:d}"
 
 
+def _several(shape: Shape) -> str:
+    """Of unknown groups, those of one unit are not told whatever the noise, and there may be as many as rows."""
+    if not shape.unknown:
+        return ""
+    return f" HAVING count({'*' if shape.unit is None else 'DISTINCT unit'}) > {LEFT_OUT}"
+
+
 def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:
     places, joins, tests = _places(shape, writer, ready)
     if shape.unit is not None and ready is None:
@@ -137,6 +157,8 @@ def _kept(shape: Shape, writer: Writer, ready: Ready | None) -> str:
     fields = [f"{cell} AS {name}" for name, cell in cells]
     if shape.unit is not None:
         fields.append(f"{writer.column(shape.unit) if ready is None else 'unit_number'} AS unit")
+    for index, each in enumerate(shape.unknown):
+        fields.append(f"CAST({writer.column(each.column)} AS {writer.words.types['text']}) AS u{index}")
     fields += [f"{_value(each, shape, writer)} AS v{index}" for index, each in _looking(shape)]
     where = f" WHERE {' AND '.join(tests)}" if tests else ""
     return f"SELECT {', '.join(fields)} FROM {writer.last}{joins}{where}"  # noqa: S608
@@ -146,6 +168,11 @@ def _places(shape: Shape, writer: Writer, ready: Ready | None) -> tuple[list[str
     """A row's position in each key, the joins that find it, and the tests that it is there."""
     places, joins, tests = [], "", []
     for index, key in enumerate(shape.keys):
+        if key.unknown:
+            # All its values are in one place of the declared keys; they stand beside the cell.
+            tests.append(f"{writer.column(key.column)} IS NOT NULL")
+            places.append("0")
+            continue
         if key.column and ready is not None and ready.position(key.column, key.labels):
             place, position = f"place{index}", f"CAST(place{index} AS BIGINT)"
         elif key.column:
@@ -177,10 +204,15 @@ def _cell(shape: Shape, set_: tuple[int, ...], places: list[str]) -> str:
     return " + ".join(terms) or "0"
 
 
-def _told(shape: Shape, found: str) -> str:
-    """The last step: measures by cell. Cells of one grouping set stand behind those of the sets before it."""
+def _told(shape: Shape, found: str, whole: bool) -> str:
+    """The last step: measures by cell. Cells of one grouping set stand behind those of the sets before it.
+
+    Args:
+        whole: all units are counted here, so that groups of one unit can be left out.
+    """
     if not shape.sets:
-        return f"SELECT cell, {found} FROM bounded GROUP BY cell"  # noqa: S608
+        by = "".join(f", u{index}" for index, _ in enumerate(shape.unknown))
+        return f"SELECT cell{by}, {found} FROM bounded GROUP BY cell{by}{_several(shape) if whole else ''}"  # noqa: S608
     names = [name for name, _ in _cells(shape)]
     before = accumulate(sizes(shape.keys, shape.sets), initial=0)
     # In each set all fields but its own are NULL.
@@ -210,7 +242,8 @@ def _bound(shape: Shape, salt: int, writer: Writer) -> str:
     if shape.unit is None:
         return "SELECT * FROM kept"
     # Rows that tie are equal in all that is aggregated, so it does not matter which of them is taken.
-    values = [*(name for name, _ in _cells(shape)), *(f"v{index}" for index, _ in _looking(shape))]
+    unknown = [f"u{index}" for index, _ in enumerate(shape.unknown)]
+    values = [*(name for name, _ in _cells(shape)), *unknown, *(f"v{index}" for index, _ in _looking(shape))]
     order = ", ".join([writer.words.order(values, writer.binder.bind(salt, "integer")), *values])
     number = f"row_number() OVER (PARTITION BY unit ORDER BY {order})"
     most = writer.binder.bind(shape.max_contribution, "integer")
