@@ -84,7 +84,7 @@ class Standing:
         many = found["rows"].integer()
         rows = pa.Array.from_buffers(pa.int32(), many, [None, pa.py_buffer(data[end:])]) if many else None
         if rows is not None and len(data) - end != 4 * many:
-            raise Malformed("internal")
+            raise Malformed("internal", reference="standing")
         dependent = found["dependent"].object()
         return cls(
             found["answers"].integer(), [_mark(each) for each in found["marks"].items()],
