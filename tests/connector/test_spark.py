@@ -37,10 +37,12 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800), pytest.mark.skipif(w
 SECRET = "alice-4711"
 ALL, ROWWISE = resource(contribution=1000), resource("row")
 MORE = [
+    "SELECT region, active, COUNT(*) AS n, SUM(income) AS s FROM data GROUP BY ROLLUP (region, active)",
+    "SELECT region, grade, COUNT(DISTINCT person) AS n, AVG(age) AS a FROM data GROUP BY CUBE (region, grade)",
     "SELECT region, active, grade, COUNT(*) AS n, SUM(income) AS s FROM data GROUP BY region, active, grade",
     "SELECT SUM(YEAR(day)) AS a, SUM(HOUR(seen)) AS b, SUM(ISODOW(seen)) AS c, SUM(QUARTER(day)) AS d FROM data",
     "SELECT COUNT(*) FROM data WHERE seen < TIMESTAMP '2024-05-01T00:00:00Z' OR day >= DATE '2024-09-01'",
-    "SELECT COUNT(*) FROM data WHERE region > 'north' AND NOT active AND age BETWEEN 10 AND 80",
+    "SELECT COUNT(*) FROM data WHERE region > 'north' AND NOT active = TRUE AND age BETWEEN 10 AND 80",
 ]
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hefu.errors import Malformed, Unavailable
-from hefu_connector.sources.spark import SparkSource, server_of, spell
+from hefu_connector.engines.shape import Shape
+from hefu_connector.sources.spark import SparkSource, _is_whole, server_of, spell
 from hefu_connector.sources.spark_connect import Server
+
+from tests.connector.engine_world import plan, prepare
 
 TABLE = "spark_catalog.clinic.visits"
 
@@ -59,3 +64,10 @@ def test_a_server_that_is_not_there_is_told_as_moved() -> None:
     with pytest.raises(Unavailable) as caught:
         source.types()
     assert caught.value.code == "source.moved"
+
+
+def test_what_needs_another_table_or_has_undeclared_groups_is_copied_and_not_counted() -> None:
+    shape = Shape.of(prepare(plan(by=("region",))).parameters["shape"])
+    assert _is_whole(shape, ["region", "person", "age"])
+    assert not _is_whole(shape, ["person"])
+    assert not _is_whole(replace(shape, keys=(replace(shape.keys[0], labels=()),)), ["region", "person"])

@@ -65,7 +65,7 @@ class SparkSource:
     def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """What is asked, counted by Spark; a copy for what is not counted. See `Source.open`."""
         shape = counted(asked) if self.in_place else None
-        if shape is None:
+        if shape is None or not _is_whole(shape, columns):
             with self._copy(list(columns)) as table:
                 yield table
             return
@@ -197,6 +197,11 @@ def server_of(uri: str, tls: str) -> tuple[Server, str]:
     found = urlsplit(address)
     host = found.hostname or ""
     return Server(host, found.port or _PORT, tls == "on" if tls else not is_near(host)), unquote(table)
+
+
+def _is_whole(shape: Shape, columns: Sequence[str]) -> bool:
+    """Whether all that is asked lies in this table, and its groups are declared: else there may be as many as rows."""
+    return shape.columns.keys() <= set(columns) and all(each.labels for each in shape.keys)
 
 
 def _rows(spark: Session, query: str, values: Mapping[str, Value]) -> Iterator[Sequence[Any]]:
