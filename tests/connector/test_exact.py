@@ -54,7 +54,7 @@ class Town:
         parameters = {**prepared.parameters, "history": [*self.history], "standing": self.standing}
         found = exact_counting.run(parameters, self.path, self.form, self.layout)
         self.standing = found.pop("standing")
-        return found
+        return self.run(prepared) if found == {"behind": True} else found
 
     def ask(self, asked: Object, group: int = 5, rounding: str = "0") -> list[tuple[str | None, ...]]:
         prepared = self.prepare(asked, group, rounding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hefu.canonical import Object
 from hefu.errors import Malformed, Refused
@@ -14,6 +15,8 @@ from hefu_connector.computing.expressions import Column as Named
 from hefu_connector.computing.expressions import Number
 from hefu_connector.computing.groups import Bins, Labels, Values
 from hefu_connector.computing.predicates import Compare, Literal, Relation
+from hefu_connector.engines import exact_counting
+from hefu_connector.engines.exact_standing import Mark, Standing
 from hefu_connector.engines.laid import FORM, Laid
 
 from tests.connector import engine_world as small
@@ -93,6 +96,26 @@ def test_what_was_found_out_before_changes_no_answer_and_is_found_out_again_wher
     other = Town(tmp_path, groups[::-1])
     other.history, other.standing = towns[0].history, towns[0].standing
     assert other.ask(asked[0]) == towns[0].ask(asked[0])
+
+
+def test_what_was_found_out_about_thousands_of_sets_is_read_as_it_was_written() -> None:
+    marks = [Mark(5, ("income",)), Mark(20, (), "income")] * 2_000
+    rows = pa.array([1, 2, 0], pa.int32())
+    standing = Standing(900, marks, [0, 1 << 3_999 | 1, 7], "3/9", rows, {"5/": 1 << 3_990})
+    read = Standing.of(standing.write())
+    assert (read.rows.to_pylist(), read.atoms, read.dependent) == ([1, 2, 0], standing.atoms, standing.dependent)
+    assert (read.answers, read.marks, read.order) == (900, marks, "3/9")
+
+
+def test_a_long_history_is_found_out_by_several_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = people(north_yes=30, north_no=30, south_yes=40, south_no=50, east_yes=60, east_no=70)
+    one, two = Town(tmp_path, rows), Town(tmp_path, rows)
+    for asked in (plan(by=["region"]), plan(by=["active"]), plan(where=NORTH), plan(by=["region", "active"])):
+        one.ask(asked)
+    two.history = [*one.history]
+    monkeypatch.setattr(exact_counting, "AT_ONCE", 1)
+    assert two.ask(plan(TOTAL, by=["active"])) == one.ask(plan(TOTAL, by=["active"]))
+    assert Standing.of(two.standing).answers == 4
 
 
 def test_a_laid_out_snapshot_is_told_of_as_its_source_is(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from hefu.errors import Conflict, Refused
 from hefu_connector.ports import Disclosed, Disclosing, Disclosures, Table, Values
 
 OVERTAKEN = "exact.overtaken"
+MOST_WORKERS = 20  # that find out about a history, one after the other, for one answer
 ATTEMPTS = 5  # how often an answer is computed anew because another one of the same asset was faster
 MOST_ANSWERS = 2_000  # of one snapshot that are held against each other; a repeated one is not counted again
 STANDING = "standing"  # the member of a worker's parameters and output that is for the next worker
+_BEHIND = "behind"  # the member of an output that is no answer yet: the next worker goes on
 _MOST_KEPT = 128 << 20  # characters of all that is kept for workers
 
 
@@ -116,6 +118,11 @@ class History:
             )
         except Conflict:
             raise Conflict(OVERTAKEN) from None
+
+
+def is_behind(output: Object) -> bool:
+    """Whether a worker had too much to find out for one, and the next one has to go on."""
+    return output == {_BEHIND: True}
 
 
 def is_overtaken(error: Exception) -> bool:

@@ -432,20 +432,30 @@ class Enforcement:
                 self._look(admitted)
 
     def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table, History | None]:
-        world, job = self._world, admitted.request.computation
-        prepared = admitted.prepared
+        world, prepared = self._world, admitted.prepared
         asked = prepared.parameters if prepared.delivery is None else None
         with world.sources(admitted.resource.id).open(sorted(prepared.reads), asked) as table:
             admission.check_snapshot(admitted.contract, table)
             history = self._history(admitted, table)
-            if job in self._stopped:
-                raise Unavailable("cancelled")
-            output = world.workers.run(
-                admitted.engine.name, self._parameters(admitted, history), table,
-                job=job, deadline=admitted.seconds, spare=spare,
-            )  # fmt: skip
+            output = self._run(admitted, table, history, spare)
         faults.point("worker.returned")
-        return output if history is None else history.taken(output), table, history
+        return output, table, history
+
+    def _run(self, admitted: Admitted, table: Table, history: History | None, spare: int) -> Object:
+        """What a worker returns; of an exact answer, once the workers have found out about all that was told."""
+        for _ in range(disclosure.MOST_WORKERS):
+            if admitted.request.computation in self._stopped:
+                raise Unavailable("cancelled")
+            output = self._world.workers.run(
+                admitted.engine.name, self._parameters(admitted, history), table,
+                job=admitted.request.computation, deadline=admitted.seconds, spare=spare,
+            )  # fmt: skip
+            if history is None:
+                return output
+            output = history.taken(output)
+            if not disclosure.is_behind(output):
+                return output
+        raise Unavailable("worker.deadline")
 
     def _history(self, admitted: Admitted, table: Table) -> History | None:
         """Of exact aggregates, what was told of the asset before."""

@@ -27,6 +27,7 @@ from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.tables import open_table, read_or_mend
 
 MOST_CELLS = 20_000  # told before
+AT_ONCE = 150  # answers that one worker finds out about; the next one goes on from there
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
@@ -38,8 +39,9 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
 
     Returns:
         ``figures``: by measure and cell a rounded whole number as text or None; ``units`` of each told cell, 0 of
-        others; ``told`` and ``dominated`` cells, for the history; ``rows_read``. Or ``refused``: why. With either,
-        ``standing``: for the next answer, and for nobody else.
+        others; ``told`` and ``dominated`` cells, for the history; ``rows_read``. Or ``refused``: why. Or ``behind``,
+        where so much was told that another worker has to go on. With each, ``standing``: for the next worker, and for
+        nobody else.
 
     Raises:
         Moved: the file is not the table that was described.
@@ -62,7 +64,12 @@ def _answer(
     newest = Question.of(Place(parameters["question"], "question").object())
     least = Place(parameters["group"], "group").integer(1)
     with Table(lambda: open_table(path, form, layout, mend=mend), _unit(parameters), laid) as table:
-        standing = table.caught_up(_standing(parameters), past)
+        standing = _standing(parameters)
+        soon = standing.answers + AT_ONCE
+        standing = table.caught_up(standing, past[:soon])
+        if len(past) > soon and (text := standing.write()):
+            return {"behind": True, "standing": text}
+        standing = table.caught_up(standing, past)
         reading = table.read([newest], newest=True)
         keys, groups = _groups(table, reading, newest, standing, least)
         figures = _figures(table, reading, newest)
@@ -73,7 +80,7 @@ def _answer(
     able = {
         cell: min(found.units) for cell, found in figures.items() if min(found.units) >= least and cell not in heavy
     }
-    same = (each for each in past if each.object()["question"] == parameters["question"])
+    same = (each for each in past if _member(each, "question") == parameters["question"])
     before = frozenset(cell.integer() for each in same for cell in _told(each))
     told = choose(standing, groups, Asked(least, able, before, dominated, shared))
     state: Object = {"standing": standing.write()}
@@ -92,7 +99,12 @@ class _Figures:
 
 
 def _told(past: Place) -> Sequence[Place]:
-    return Place(past.object()["told"], "told").items()
+    return Place(_member(past, "told"), "told").items()
+
+
+def _member(past: Place, name: str) -> Json:
+    """A member of a kept answer, which is not read as a whole where an earlier worker did so."""
+    return past.value.get(name) if isinstance(past.value, dict) else None
 
 
 def _standing(parameters: Object) -> Standing:

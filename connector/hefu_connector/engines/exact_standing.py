@@ -88,7 +88,7 @@ class Standing:
         dependent = found["dependent"].object()
         return cls(
             found["answers"].integer(), [_mark(each) for each in found["marks"].items()],
-            [int(each.text(), 16) for each in found["atoms"].items(1)], found["order"].text(empty=True), rows,
+            [int(str(each.value), 16) for each in found["atoms"].items(1)], found["order"].text(empty=True), rows,
             {name: int(str(each), 16) for name, each in dependent.items()},
         )  # fmt: skip
 
