@@ -65,11 +65,14 @@ class MemoryMarks:
         self.kept.pop(name, None)
 
 
+@dataclass
 class _Later:
     """A clock by which what was written just now was written a while ago."""
 
+    ahead: float = 10.0
+
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=10)
+        return datetime.now(UTC) + timedelta(seconds=self.ahead)
 
 
 LATER = _Later()
@@ -327,7 +330,8 @@ def test_a_published_file_lays_itself_out_and_follows_what_becomes_of_it(workers
     for unwanted in (book(layouts, None), book(layouts, 1 << 30), book(layouts, 1, SystemClock())):
         unwanted.follow(record, [of])
         assert form(unwanted) == "parquet"  # not at all, too small, written to just now
-    laid = book(layouts)
+    clock = _Later()
+    laid = book(layouts, clock=clock)
     laid.follow(record, [of])
     first = layouts.find("res-people")
     assert form(laid) == FORM
@@ -335,6 +339,9 @@ def test_a_published_file_lays_itself_out_and_follows_what_becomes_of_it(workers
     assert layouts.find("res-people") == first
     people.write_bytes(people.read_bytes())  # the same bytes are another state: nobody reads them to find out
     assert form(laid) == "parquet"
+    laid.follow(record, [of])
+    assert form(laid) == "parquet", "it rests, in proportion to what it took"
+    clock.ahead = 3600
     laid.follow(record, [of])
     assert form(laid) == FORM
     assert layouts.find("res-people") != first

@@ -24,6 +24,7 @@ from hefu_connector.sources.look import SourceLook
 
 _WISH = "laying/"
 _STAYS, _LIVE = "stays", "live"  # laid out by command; released by command
+_REST = 9.0  # times as long as it took, so that a file that often changes is laid out a tenth of the time at most
 _QUIET = 2.0  # seconds without a change, so that the next one has another time on every file system
 
 
@@ -64,6 +65,7 @@ class LaidSources:
         self._marks = marks
         self._clock = clock
         self._least = least
+        self._rested: dict[str, float] = {}
 
     def source(self, record: SourceRecord) -> Source:
         """The source of a record, for the enforcement point."""
@@ -106,8 +108,11 @@ class LaidSources:
             return
         if made is not None and made.follows not in ("", found.mark):
             self._layouts.drop(resource)  # nobody reads it any more
-        if found.size >= self._least and self._clock.now().timestamp() - found.changed >= _QUIET:
+        now = self._clock.now().timestamp()
+        if found.size >= self._least and now - found.changed >= _QUIET and now >= self._rested.get(resource, 0.0):
             self._layouts.make(resource, live, laid, found.mark)
+            done = self._clock.now().timestamp()
+            self._rested[resource] = done + _REST * (done - now)
 
     def _wish(self, resource: str, text: str) -> None:
         self._marks.advance(Mark(_WISH + resource, 0, text))

@@ -124,6 +124,7 @@ class Layouts:
         self._taking = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._held: dict[str, _Held] = {}
+        self._altered: dict[str, int] = {}  # the mark of what was read and is not what was laid out
 
     def make(self, resource: str, source: Source, laid: Laid, follows: str = "") -> Made:
         """Lay a source out as it is now, in the place of what was laid out before.
@@ -244,12 +245,18 @@ class Layouts:
 
     def _take_up(self, resource: str, mark: Mark, kept: SealedFolder) -> _Held:
         """What another process laid out, or this one before its start."""
+        if self._altered.get(resource) == mark.number:
+            raise Untrusted("source.layout")  # not read again for every question
         made = Made.of(canonical.decode_object(mark.text.encode()))
         with spool.place(self._spool) as path:
-            kept.fetch(made.file, path)
-            # INVARIANT: a receipt names the bytes that were read.
-            if spool.measure(path) != (made.snapshot, made.size):
-                raise Untrusted("source.layout")
+            try:
+                kept.fetch(made.file, path)
+                # INVARIANT: a receipt names the bytes that were read.
+                if spool.measure(path) != (made.snapshot, made.size):
+                    raise Untrusted("source.layout")
+            except Untrusted:
+                self._altered[resource] = mark.number
+                raise
             held = _Held(made, os.open(path, os.O_RDONLY | os.O_CLOEXEC), mark.number)
         self._hold(resource, held)
         return held
