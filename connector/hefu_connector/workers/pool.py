@@ -43,6 +43,7 @@ _ENVIRONMENT = {
 }
 _START_SECONDS = 60.0
 _SECONDS_A_MEGABYTE = 4  # of processor time, more than ten times what laying out takes
+_NICE = 10
 _MOST_PATIENCE = 30.0  # seconds between attempts to start a worker, after failures
 
 
@@ -252,6 +253,8 @@ class Pool:
         worker = self._start(self._limits.seconds + (size >> 20) * _SECONDS_A_MEGABYTE)
         if worker is None:
             _fail("worker.failed")
+        with suppress(OSError):  # it is in nobody's way
+            os.setpriority(os.PRIO_PROCESS, worker.process.pid, _NICE)
         with self._change:
             record.worker = worker
             if record.ended:
