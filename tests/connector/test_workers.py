@@ -161,7 +161,7 @@ def test_who_makes_a_file_has_processor_time_for_its_size_and_ends_as_others_do(
     small, large = (Table(pool._folders[0] / "table", "parquet", "sha256:", size) for size in (0, 2000 << 20))
     took = [pool.make("made", {}, table, bytes, job="lay", deadline=30) for table in (small, large)]
     assert [each["seconds"] for each in took] == [600, 600 + 8000]
-    assert all(each["nice"] >= os.nice(0) + 5 for each in took)  # questions go before
+    assert all(each["nice"] >= 10 for each in took)  # questions go before
     assert all(isinstance(each["pid"], int) and is_gone(each["pid"]) for each in took)
     for engine, deadline, code in (("killed", 30.0, "worker.failed"), ("hang", 3.0, "worker.deadline")):
         with pytest.raises(Unavailable) as caught:
