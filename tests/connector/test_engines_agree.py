@@ -22,6 +22,7 @@ from tests.connector.backends import Backend, DuckDB, InPlace
 from tests.connector.engine_world import HUGE, Row, description, plan, prepare, resource
 from tests.connector.test_dialect import EXPRESSIONS, GROUPED, MANY, SUMMED, VALUES, _asked
 from tests.connector.test_dialect_fuzz import ASKED
+from tests.connector.test_grouping_sets import QUESTION
 from tests.deep import DEEP, examples
 from tests.postgresql import PostgreSQL
 
@@ -89,7 +90,8 @@ def test_every_form_of_the_language_gives_the_same_numbers(duckdb: DuckDB, other
     assert_same([], ASKED[:12], duckdb, other)
     groups = [f"SELECT {key} AS k, COUNT(*) AS n FROM data GROUP BY k" for key, _, _ in GROUPED]
     sums = [f"SELECT region, SUM({text}) AS s, COUNT({text}) AS n FROM data GROUP BY region" for text in SUMMED]
-    assert assert_same(MANY, [*groups, *sums], duckdb, other) > 30
+    sets = [QUESTION, QUESTION.replace("(region, grade)", "(region, BIN(age, 20))")]
+    assert assert_same(MANY, [*groups, *sums, *sets], duckdb, other) > 32
 
 
 @pytest.mark.deep
