@@ -31,6 +31,20 @@ def asked(product: str) -> combining.Asked:
     return combining.Asked(UNKNOWN, replace(description(PEOPLE), product=product))
 
 
+def without_least_group(each: combining.Asked) -> combining.Asked:
+    def kept(body: Any) -> Any:
+        if isinstance(body, list):
+            return [kept(item) for item in body if "minGroup" not in str(item) or not is_constraint(item)]
+        return {name: kept(value) for name, value in body.items()} if isinstance(body, dict) else body
+
+    offers = tuple(replace(offer, policy=kept(offer.policy)) for offer in each.description.offers)
+    return replace(each, description=replace(each.description, offers=offers))
+
+
+def is_constraint(item: Any) -> bool:
+    return isinstance(item, dict) and "leftOperand" in item
+
+
 def rows(hospital: int) -> list[Row]:
     return [
         {"person": f"{hospital}-{index}", "region": "north" if index % 3 else "south",
@@ -87,8 +101,29 @@ def test_what_one_provider_withholds_is_withheld(tmp_path: Path) -> None:
     assert whole.rows[0][1] == "53"
 
 
-def test_quantiles_cannot_be_put_together() -> None:
+def test_quantiles_of_all_providers_are_those_of_all_rows(tmp_path: Path) -> None:
+    sql = "SELECT region, MEDIAN(age) AS m, QUANTILE(age, 0.9) AS q FROM data WHERE age < 90 GROUP BY region"
+    several = combining.prepare([without_least_group(asked(each)) for each in HOSPITALS], sql, ("1", "0", ""))
+    tables = [write(tmp_path / f"{place}.parquet", rows(place)) for place in range(3)]
+    whole = several.combine([answered(plan, table) for plan, table in zip(several.plans, tables, strict=True)])
+    everybody = write(tmp_path / "all.parquet", [row for place in range(3) for row in rows(place)])
+    alone = answered(language.parse(sql, description(PEOPLE), HUGE), everybody)
+    assert whole.headings == alone.headings
+    for here, there in zip(whole.rows, alone.rows, strict=True):
+        assert here[0] == there[0]
+        # One provider's candidates are 100 of the 101 ages, here each age is one.
+        assert all((a is None) == (b is None) for a, b in zip(here, there, strict=True))
+        assert all(abs(int(a) - int(b)) <= 1 for a, b in zip(here[1:], there[1:], strict=True) if a and b)
+
+
+@pytest.mark.parametrize("sql", ["MEDIAN(age), COUNT(*)", "MEDIAN(age), MEDIAN(income)", "MODE(ROUND(age, -1))"])
+def test_what_cannot_be_put_together_is_refused(sql: str) -> None:
     with pytest.raises(Malformed):
+        combining.prepare([asked(each) for each in HOSPITALS[:2]], f"SELECT {sql} FROM data", ("1", "0", ""))
+
+
+def test_a_least_group_would_withhold_the_bins_of_a_quantile() -> None:
+    with pytest.raises(Malformed, match="small groups"):
         combining.prepare([asked(each) for each in HOSPITALS[:2]], "SELECT MEDIAN(age) FROM data", ("1", "0", ""))
 
 

@@ -39,6 +39,11 @@ class Figures(Protocol):
         """What it is about, in whole numbers; only where it is about a number."""
         ...
 
+    @property
+    def noises(self) -> tuple[tuple[str, float], ...]:
+        """Mechanism and scale of each noise in a number."""
+        ...
+
     def off(self, confidence: float) -> int:
         """How far noise moves one number at most, with this probability."""
         ...
@@ -62,6 +67,11 @@ class Part:
     def off(self, confidence: float) -> int:
         """How far noise moves one number at most, with this probability."""
         return self.noise.half_width(confidence)
+
+    @property
+    def noises(self) -> tuple[tuple[str, float], ...]:
+        """Mechanism and scale of its noise."""
+        return ((self.noise.mechanism, self.noise.scale),)
 
     @property
     def about(self) -> Lowered:

@@ -11,13 +11,13 @@ from functools import lru_cache
 from itertools import accumulate
 from math import expm1, inf, log, sqrt
 
-from hefu_connector.engines.noise import CONFIDENCE, DISCRETE_GAUSSIAN, Noise
-from hefu_connector.engines.noised import ABSENT, Cell, Part, cell
+from hefu_connector.engines.noise import CONFIDENCE, DISCRETE_GAUSSIAN
+from hefu_connector.engines.noised import ABSENT, Cell, Figures, cell
 
 _TRIED = 60  # parameters at which the bound is looked at; each gives a bound that holds
 
 
-def quantile(part: Part, which: Fraction, index: int) -> Cell:
+def quantile(part: Figures, which: Fraction, index: int) -> Cell:
     """The least candidate up to which there is at least this share of the values, and how far off it may be.
 
     With D(i) = count up to bin i - which · count, the true quantile is the first bin i* with D(i*) >= 0. The noised
@@ -29,7 +29,7 @@ def quantile(part: Part, which: Fraction, index: int) -> Cell:
     if total < 1:
         return ABSENT
     below = list(accumulate(counts))
-    off = [_bound(part.noise, place + 1, len(counts), which) for place in range(len(counts))]
+    off = [_bound(part.noises, place + 1, len(counts), which) for place in range(len(counts))]
     found = [Fraction(each) - which * total for each in below]
     chosen = next(place for place, each in enumerate(found) if each >= 0)
     first = next((place for place, each in enumerate(found) if each >= -off[place]), 0)
@@ -37,7 +37,7 @@ def quantile(part: Part, which: Fraction, index: int) -> Cell:
     return _between(part, (min(first, chosen), chosen, max(chosen, min(last, len(counts) - 1))))
 
 
-def mode(part: Part, index: int) -> Cell:
+def mode(part: Figures, index: int) -> Cell:
     """The candidate with the most values by their noised counts, and how far from it another could be that has more."""
     counts = _counts(part, index)
     if max(counts) < 1:
@@ -49,12 +49,12 @@ def mode(part: Part, index: int) -> Cell:
     return _between(part, (near[0], chosen, near[-1]))
 
 
-def _counts(part: Part, index: int) -> tuple[int, ...]:
+def _counts(part: Figures, index: int) -> tuple[int, ...]:
     width = part.measure.width
     return part.values[index * width : (index + 1) * width]
 
 
-def _between(part: Part, places: tuple[int, int, int]) -> Cell:
+def _between(part: Figures, places: tuple[int, int, int]) -> Cell:
     """The middle of one bin, with an interval from the first value of another to the last of a third."""
     edges, step = part.measure.edges, part.about.step
     first, chosen, last = places
@@ -63,23 +63,29 @@ def _between(part: Part, places: tuple[int, int, int]) -> Cell:
 
 
 @lru_cache(maxsize=4096)
-def _bound(noise: Noise, below: int, bins: int, which: Fraction) -> float:
+def _bound(noises: tuple[tuple[str, float], ...], below: int, bins: int, which: Fraction) -> float:
     """B, so that the noise of D at a bin is beyond ±B with a probability of at most 5 %.
 
     D's noise is a sum of independent ones with weights 1 - which (bins up to it) and -which (bins behind it). For
     every t > 0, P(sum > B) <= exp(log M(t) - t · B), so that
     B = (log M(t) + log(1 / 2.5 %)) / t holds for each t that is tried.
+
+    Args:
+        noises: mechanism and scale of each noise that a count has.
     """
-    weights = ((below, float(1 - which)), (bins - below, float(which)))
-    miss, scale = log(2 / (1 - CONFIDENCE)), noise.scale
-    if noise.mechanism == DISCRETE_GAUSSIAN:
-        # log M(t) <= t²σ²/2 (Canonne, Kamath, Steinke 2020, corollary 17), of which the best t is known.
-        return scale * sqrt(2 * miss * sum(count * weight**2 for count, weight in weights))
-    best = inf
+    weights = [each for each in ((below, float(1 - which)), (bins - below, float(which))) if each[0]]
+    miss = log(2 / (1 - CONFIDENCE))
+    laplace = [scale for mechanism, scale in noises if mechanism != DISCRETE_GAUSSIAN]
+    # Gaussian: log M(t) <= t²σ²/2 (Canonne, Kamath, Steinke 2020, corollary 17), of which the best t is known.
+    variance = sum(scale**2 for mechanism, scale in noises if mechanism == DISCRETE_GAUSSIAN)
+    squares = variance * sum(count * weight**2 for count, weight in weights)
+    if not laplace:
+        return sqrt(2 * miss * squares)
+    best, widest = inf, max(laplace) * max(weight for _, weight in weights)
     for tried in range(1, _TRIED):
-        t = tried / _TRIED / (scale * max(weight for count, weight in weights if count))
-        moment = sum(count * _log_moment(scale, t * weight) for count, weight in weights if count)
-        best = min(best, (moment + miss) / t)
+        t = tried / _TRIED / widest
+        moment = sum(count * _log_moment(scale, t * weight) for scale in laplace for count, weight in weights)
+        best = min(best, (moment + t * t * squares / 2 + miss) / t)
     return best
 
 

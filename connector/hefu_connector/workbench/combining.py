@@ -3,7 +3,8 @@
 Counts and sums are whole numbers of steps: they are added, and so is their noise, whose exact distribution gives the
 interval. A mean is asked as a sum and a count at every provider and divided only here: a mean of means would weigh
 small providers as large ones. A variance is asked as sums, sums of squares and counts, and so takes in how far the
-providers lie apart. A cell that one provider withholds is withheld, for a total without it is another number.
+providers lie apart. Quantiles are asked as counts by bins. A cell that one provider withholds is withheld, for a total
+without it is another number.
 
 `totals` is all that looks at single answers; a secure sum, which lets nobody see them, can take its place.
 """
@@ -22,13 +23,14 @@ from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.groups import Bins
 from hefu_connector.computing.steps import Lowered, decimal
-from hefu_connector.engines import sensitivities
-from hefu_connector.engines.drafting import Draft
+from hefu_connector.engines import quantiles, sensitivities
+from hefu_connector.engines.drafting import MOST_CANDIDATES, Draft
 from hefu_connector.engines.moments import RATIOS
 from hefu_connector.engines.noised import ABSENT, Cell
-from hefu_connector.engines.shape import ROWS, SQUARES, SUM, Measure, Sensitivity
-from hefu_connector.workbench import noises, questions
+from hefu_connector.engines.shape import ROWS, SQUARES, STEPS_HISTOGRAM, SUM, Measure, Sensitivity
+from hefu_connector.workbench import noises, questions, targeting
 from hefu_connector.workbench.answer import Answer, same_questions
 from hefu_connector.workbench.frames import CONFIDENCE, Noise
 
@@ -77,6 +79,7 @@ class Summand:
     heading: str
     terms: tuple[Term, ...]
     function: str = ""
+    quantile: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,11 @@ class _Whole:
     def about(self) -> Lowered:
         assert self.term.number is not None  # noqa: S101 - terms of numbers are read with them
         return self.term.number
+
+    @property
+    def noises(self) -> tuple[tuple[str, float], ...]:
+        step = Fraction(self.term.step)
+        return tuple((each.mechanism, float(Fraction(Decimal(each.scale)) / step)) for each in self.noise)
 
     def off(self, confidence: float) -> int:
         return _width(self.noise, self.term.step, confidence)
@@ -131,7 +139,8 @@ class Several:
         if not same_questions(answers):
             raise Malformed("question.differ", word="the groups", why="the providers declare different ones")
         columns = [self._column(each, answers) for each in self.summands]
-        groups = [row[: len(self.keys)] for row in answers[0].rows]
+        # Of quantiles the last key of each provider's answer are the bins, which are one cell here.
+        groups = [row[: len(self.keys)] for row in answers[0].rows[:: self.summands[0].terms[0].measure.width]]
         cells = list(zip(*columns, strict=True))
         return Answer(
             headings=(*self.keys, *(each.heading for each in self.summands)),
@@ -154,6 +163,10 @@ class Several:
             _Whole(tuple(each or 0 for each in values), term, its)
             for values, term, its in zip(whole, summand.terms, noise, strict=True)
         ]
+        if summand.quantile is not None:
+            (part,) = parts
+            cells = range(len(part.values) // part.measure.width)
+            return [quantiles.quantile(part, summand.quantile, cell) for cell in cells]
         told = [None not in cells for cells in zip(*whole, strict=True)]
         return [RATIOS[summand.function](parts, index) if each else ABSENT for index, each in enumerate(told)]
 
@@ -174,9 +187,15 @@ def prepare(asked: Sequence[Asked], sql: str, offered: questions.Offered) -> Sev
     if plans[0].unknown:
         why = "each provider tells other groups of a column without declared categories"
         raise Malformed("question.differ", word="GROUP BY", why=why)
+    keys = plans[0].headings()[: -len(plans[0].aggregates)]
+    if any(each.function == "quantile" for each in plans[0].aggregates):
+        for each in asked:
+            _check_minimum(each.description)
+        counts, summands = _counted(plans[0], asked[0].description)
+        parts = tuple(replace(plan, aggregates=counts[0], group_by=(*plan.group_by, counts[1])) for plan in plans)
+        return Several(tuple(asked), parts, keys, summands)
     aggregates, summands = _taken_apart(plans[0], asked[0].description)
     parts = tuple(replace(plan, aggregates=aggregates) for plan in plans)
-    keys = plans[0].headings()[: -len(plans[0].aggregates)]
     return Several(tuple(asked), parts, keys, summands)
 
 
@@ -240,6 +259,38 @@ def _taken_apart(plan: Plan, description: Description) -> tuple[tuple[Aggregate,
     return tuple(parts.asked.values()), summands
 
 
+def _counted(plan: Plan, description: Description) -> tuple[tuple[tuple[Aggregate], Bins], tuple[Summand, ...]]:
+    """What every provider is asked for quantiles of one number: how many rows are in each of at most 101 bins of it."""
+    first = plan.aggregates[0]
+    if plan.sets or any(each.function != "quantile" or _number(each) != _number(first) for each in plan.aggregates):
+        why = "quantiles of one number are put together, and nothing beside them; ask the other in another query"
+        raise Malformed("question.differ", word="QUANTILE", why=why)
+    draft = Draft(_resource(description, plan))
+    number = draft.lowered(_number(first))
+    width = -(-(number.most - number.least + 1) // MOST_CANDIDATES)
+    names = {*plan.headings()}
+    bins = Bins(_unused("bin", names), _number(first), decimal(width * number.step))
+    draft.add_derived(bins)
+    measure = Measure(STEPS_HISTOGRAM, _ANY, _number(first), edges=draft.keys[-1].edges)
+    count = Aggregate("count", _unused("rows_in_bin", names))
+    term = Term(count.alias, Decimal(1), measure, number)
+    summands = (Summand(each.alias, (term,), each.function, Fraction(each.quantile or 0)) for each in plan.aggregates)
+    return ((count,), bins), tuple(summands)
+
+
+def _check_minimum(description: Description) -> None:
+    """A least group would be judged bin by bin, and withhold most of them."""
+    if targeting.offered(description)[1] is not None:
+        why = f"{description.product} withholds small groups, and would withhold most of its bins"
+        raise Malformed("question.differ", word="QUANTILE", why=why)
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
 @dataclass(slots=True)
 class _Parts:
     resource: Resource
@@ -254,7 +305,7 @@ class _Parts:
         if function == "sum":
             return Summand(heading, (Term(self.ask(aggregate), self.lowered(aggregate).grid.granularity),))
         if function not in RATIOS:
-            why = "only counts, sums, means and variances can be added up; a unit may be at several providers"
+            why = "it cannot be worked out from what providers answer by themselves; a unit may be at several of them"
             raise Malformed("question.differ", word=function.upper(), why=why)
         # A sum of distances from the middle of the bounds has half the sensitivity or less, and so half the noise.
         number = self.lowered(aggregate)
