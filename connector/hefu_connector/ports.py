@@ -158,6 +158,7 @@ class Prepared:
         delivery: set where rows or a file are delivered. Then the worker gets a secret of the agreement, too.
         disclosing: set where figures are exact. Then the worker gets all that was told of the asset before, too.
         finding: set where the data says which groups there are.
+        words: of headings whose values are no numbers, all that they may be.
         joins: columns that tables are joined on.
         protocol: of privacy or cryptography, in the words of policies; empty where there is none.
         channel: by which the output goes to its recipient, in the words of policies.
@@ -178,6 +179,7 @@ class Prepared:
     delivery: Delivering | None = None
     disclosing: Disclosing | None = None
     finding: Finding | None = None
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     joins: frozenset[str] = frozenset()
     protocol: str = ""
     channel: str = "InterfaceChannel"

@@ -54,10 +54,13 @@ def check(values: Values, prepared: Prepared) -> Passed:
         rows.check(values, prepared, prepared.delivery)
         return Passed(replace(values, group_counts=None, units=None, told=None), 0)
     _check_shape(values, prepared)
+    words = [prepared.words.get(each, ()) for each in prepared.headings[prepared.keys :]]
     for row, widths in zip(values.rows, values.half_widths, strict=True):
-        for cell in (*row[prepared.keys :], *widths[prepared.keys :]):
-            if cell is not None and not _NUMBER.match(cell):
-                raise Untrusted("guard.shape", detail="a cell is not a decimal number")
+        for cell, allowed in zip(
+            (*row, *widths[prepared.keys :])[prepared.keys :], (*words, *[()] * len(words)), strict=True
+        ):
+            if cell is not None and (cell not in allowed if allowed else not _NUMBER.match(cell)):
+                raise Untrusted("guard.shape", detail="a cell is not a decimal number, nor a label that was announced")
     if prepared.disclosing is not None:
         _check_rounding(values, prepared, prepared.disclosing)
     return _suppress(values, prepared)
@@ -121,9 +124,9 @@ def payload(computation: str, passed: Passed, prepared: Prepared, openings: Obje
         "rows": [[*row] for row in passed.values.rows],
         "half_widths": [[*row] for row in passed.values.half_widths],
     }
-    cells = (prepared.cells if found else len(passed.values.rows)) * len(prepared.headings)
-    names = prepared.cells * padding.names(found.widest) if found else 0
-    return fitting(padding.padded(document, cells, blank, names))
+    rows_ = prepared.cells if found else len(passed.values.rows)
+    more = rows_ * (padding.labels(prepared.words.values()) + (padding.names(found.widest) if found else 0))
+    return fitting(padding.padded(document, rows_ * len(prepared.headings), blank, more))
 
 
 def fitting(data: bytes) -> bytes:

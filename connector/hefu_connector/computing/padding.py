@@ -6,7 +6,7 @@ may take any text up to `CELL` bytes here without moving it; a withheld one take
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hefu import canonical
 from hefu.canonical import Object
@@ -23,7 +23,7 @@ def padded(document: Object, cells: int, blank: Object, names: int = 0) -> bytes
     Args:
         cells: how many values it has, and as many half widths.
         blank: the same document without any value and half width.
-        names: bytes of keys that `blank` leaves out, at most.
+        names: bytes of keys that `blank` leaves out, and of labels beyond `CELL`, at most.
     """
     public = len(canonical.encode({**blank, MEMBER: ""})) + 2 * cells * (CELL + len('"",')) + names
     data = canonical.encode({**document, MEMBER: ""})
@@ -40,6 +40,15 @@ def names(widest: Sequence[int]) -> int:
         widest: bytes of each key as JSON at most.
     """
     return sum(widest) + len("[],") * 2
+
+
+def labels(words: Iterable[Sequence[str]]) -> int:
+    """What the labels of one row may take beyond what every cell has.
+
+    Args:
+        words: of each heading that has labels, all of them.
+    """
+    return sum(max(0, max(len(canonical.encode(each)) for each in some) - CELL) for some in words)
 
 
 def check(place: Place | None) -> None:

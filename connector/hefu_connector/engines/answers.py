@@ -77,7 +77,9 @@ def _parts(noised: Json, shape: Shape, prepared: Prepared, groups: int) -> list[
     places = Place(prepared.parameters["noise"], "noise").items()
     for values, measure, place in zip(found, shape.measures, places, strict=True):
         its = Noise.of(place, measure.sensitivity)
-        numbers = _integers(values, groups * measure.width)
+        numbers = _integers(values, groups * measure.told)
+        if measure.chosen and not all(0 <= each < measure.width for each in numbers):
+            _refuse()
         parts.append(Part(numbers, its, measure, lowered(measure, shape.grids)))
     return parts
 
@@ -92,6 +94,9 @@ def _column(words: Object, parts: Sequence[Part], cells: int) -> list[Cell]:
     if function == "quantile":
         which = Fraction(str(words["quantile"]))
         return [quantiles.quantile(part, which, cell) for cell in range(cells)]
+    if part.measure.chosen:
+        labels = _list(words["labels"])
+        return [(str(labels[place]), None) for place in part.values]
     if function == "mode":
         return [quantiles.mode(part, cell) for cell in range(cells)]
     step = part.about.step if part.measure.kind == SUM else Fraction(1)

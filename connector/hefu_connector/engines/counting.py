@@ -70,8 +70,9 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         return {**partitions.release(partitions.gather(shape, counted), shape, noises, said), "rows_read": rows}
     exact, rows = _exact_of(shape, path, form, layout)
     noised: list[Json] = []
-    for values, its in zip(exact, noises, strict=True):
-        noised.append([str(value) for value in noise.draw(values, its)])
+    for values, measure, its in zip(exact, shape.measures, noises, strict=True):
+        drawn = noise.choose(values, measure.width, its) if measure.chosen else noise.draw(values, its)
+        noised.append([str(value) for value in drawn])
     return {"noised": noised, "rows_read": rows}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ from hefu_connector.computing import expressions as e
 from hefu_connector.computing import finding
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.groups import Bins, Derived, Labels, Sets, Unknown
-from hefu_connector.computing.predicates import Compare, In, IsNull, Predicate, Relation, Term, literals, terms
+from hefu_connector.computing.predicates import Compare, In, IsNull, Literal, Predicate, Relation, Term, literals, terms
 from hefu_connector.computing.steps import Grid, Lowered, decimal, lower
 from hefu_connector.engines import noise, sensitivities
 from hefu_connector.engines.shape import (
@@ -225,6 +226,18 @@ class Draft:
         made = Measure(STEPS_HISTOGRAM, self._moved(bins=bins), number, edges=edges)
         return self._measure(made, alias)
 
+    def choice(self, alias: str, column: Column) -> int:
+        """The most frequent of a column's categories, and nothing else."""
+        if len(categories(column)) > e.MOST_WHENS:
+            raise Malformed("plan.too_many_values", limit=e.MOST_WHENS)
+        whens = tuple(
+            e.When(Compare(column.name, "=", Literal(column.type, label)), e.Number(Decimal(place)))
+            for place, label in enumerate(categories(column))
+        )
+        edges = tuple(range(len(whens) + 1))
+        moved = self._moved(bins=len(whens))
+        return self._measure(Measure(STEPS_HISTOGRAM, moved, e.Case(whens), edges=edges, chosen=True), alias)
+
     def add_minimum(self) -> None:
         """A count of units in each group, so that small groups can be withheld; paid for like any other."""
         self.minimum = self.units(MINIMUM_GROUP, _COUNT_OF_MINIMUM)
@@ -236,7 +249,8 @@ class Draft:
     def asked(self) -> Iterator[noise.Asked]:
         """What is to be priced: each measure, by how much its error counts beside what one unit can move."""
         for measure, told in zip(self.measures, self.told, strict=True):
-            yield noise.Asked(measure.sensitivity, told.counts / measure.sensitivity.l1**2)
+            weight = told.counts / measure.sensitivity.l1**2
+            yield noise.Asked(measure.sensitivity, weight, measure.chosen)
 
     def shape(self, plan: Plan) -> Shape:
         """What was drafted."""

@@ -26,7 +26,7 @@ from hefu_policies.reading import Place
 
 from hefu_connector.computing import finding
 from hefu_connector.engines import cells, noise
-from hefu_connector.engines.shape import LEFT_OUT, Shape
+from hefu_connector.engines.shape import LEFT_OUT, Measure, Shape
 from hefu_connector.ports import Prepared
 
 Group = tuple[
@@ -88,8 +88,14 @@ def release(counted: Found, shape: Shape, noises: Sequence[noise.Noise], paramet
             continue
         starts = [places[name] * measure.width for name in told]
         exact = [value for start in starts for value in values[start : start + measure.width]]
-        noised.append([str(value) for value in noise.draw(exact, its)] if exact else [])
+        noised.append([str(value) for value in _drawn(exact, measure, its)])
     return {"groups": [_body(counted.groups[places[name]]) for name in told], "noised": noised}
+
+
+def _drawn(exact: Sequence[int], measure: Measure, its: noise.Noise) -> list[int]:
+    if not exact:
+        return []
+    return noise.choose(exact, measure.width, its) if measure.chosen else noise.draw(exact, its)
 
 
 def read(output: Json, shape: Shape, prepared: Prepared) -> list[tuple[str | None, ...]]:

@@ -24,6 +24,8 @@ AGGREGATES: tuple[Row, ...] = (
     ("QUANTILE(age, 0.9)", "the least of at most 100 even steps with that share of the values up to it", "K"),
     ("MEDIAN(age)", "QUANTILE(age, 0.5)", "K"),
     ("MODE(ROUND(age, -1))", "the most frequent value of a number with at most 100", "K"),
+    ("MODE(region)", "the most frequent of the declared categories, at most 50, of a column without bounds: chosen by "
+     "report noisy max, without an interval, and also where there are no rows", "K"),
     ("HISTOGRAM(age, 10)", "counts by bin: even bins, given edges, or without either the declared categories; "
      "aggregates beside it are told by bin", "K"),
     ("SUM(income) FILTER (WHERE age > 17)", "of the rows where the condition is true; with every aggregate but "

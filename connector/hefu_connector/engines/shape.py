@@ -127,6 +127,7 @@ class Measure:
         less: of squares, in steps².
         edges: of a steps-histogram, in steps, rising; bin i holds ``edges[i] <= number < edges[i + 1]``, the last its
             upper edge too. A number beyond them is moved to the nearest bin.
+        chosen: of a steps-histogram, only which bin has the largest count is told, and not the counts.
     """
 
     kind: str
@@ -135,6 +136,12 @@ class Measure:
     centre: int = 0
     less: int = 0
     edges: tuple[int, ...] = ()
+    chosen: bool = False
+
+    @property
+    def told(self) -> int:
+        """How many numbers a group has once noise is added."""
+        return 1 if self.chosen else self.width
 
     @property
     def width(self) -> int:
@@ -150,12 +157,13 @@ class Measure:
             "centre": str(self.centre),
             "less": str(self.less),
             "edges": [str(each) for each in self.edges],
+            "chosen": self.chosen,
         }
 
     @classmethod
     def of(cls, place: Place) -> Measure:
         """Read what `body` wrote."""
-        found = place.members(("kind", "sensitivity", "number", "centre", "less", "edges"))
+        found = place.members(("kind", "sensitivity", "number", "centre", "less", "edges", "chosen"))
         return cls(
             kind=found["kind"].choice(*KINDS),
             sensitivity=Sensitivity.of(found["sensitivity"]),
@@ -163,6 +171,7 @@ class Measure:
             centre=int(found["centre"].text()),
             less=int(found["less"].text()),
             edges=tuple(int(each.text()) for each in found["edges"].items()),
+            chosen=found["chosen"].flag(),
         )
 
 

@@ -19,7 +19,7 @@ not present; a row without a unit is left out; values beyond their bounds are mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -36,7 +36,7 @@ from hefu_connector.engines.drafting import MOST_CELLS, MOST_FOUND, MOST_VALUES,
 from hefu_connector.engines.shape import LEFT_OUT
 from hefu_connector.ports import Finding, Mechanism, Prepared, Values
 
-_PROTOCOL = {noise.DISCRETE_LAPLACE: "DiscreteLaplace", noise.DISCRETE_GAUSSIAN: "DiscreteGaussian"}
+_IN_EPSILON, _IN_RHO = "DiscreteLaplace", "DiscreteGaussian"  # in the words of policies, by what its loss is counted in
 
 
 class Statistics:
@@ -84,6 +84,8 @@ def _answer(draft: Draft, aggregate: Aggregate) -> Object:
     answer: Object = {"function": aggregate.function, "alias": aggregate.alias, "measures": [*found]}
     if aggregate.quantile is not None:
         answer["quantile"] = write_decimal(aggregate.quantile)
+    if labels := _labels(draft, aggregate):
+        answer["labels"] = [*labels]
     return answer
 
 
@@ -125,7 +127,17 @@ def _quantile(draft: Draft, aggregate: Aggregate) -> list[int]:
 
 
 def _mode(draft: Draft, aggregate: Aggregate) -> list[int]:
+    if _labels(draft, aggregate):
+        return [draft.choice(aggregate.alias, draft.use(aggregate.column or ""))]
     return [draft.candidates(aggregate.alias, _number(aggregate), every=True)]
+
+
+def _labels(draft: Draft, aggregate: Aggregate) -> tuple[str, ...]:
+    """The categories of which a mode is one, where its column has no bounds; empty where it is a number."""
+    if aggregate.function != "mode" or aggregate.column is None:
+        return ()
+    column = draft.use(aggregate.column)
+    return () if column.bounds is not None else column.categories or ()
 
 
 def _histogram(draft: Draft, aggregate: Aggregate) -> list[int]:
@@ -176,9 +188,16 @@ def _finish(draft: Draft, plan: Plan, minimum_group: int | None) -> Prepared:
         max_contribution=draft.contribution,
         keys=len(draft.keys),
         minimum_group=minimum_group,
-        protocol=_PROTOCOL[bill.noises[0].mechanism],
+        protocol=_IN_EPSILON if bill.noises[0].mechanism in noise.IN_EPSILON else _IN_RHO,
         finding=_finding(draft, found),
+        words=_words(draft, asked=plan),
     )
+
+
+def _words(draft: Draft, asked: Plan) -> Mapping[str, tuple[str, ...]]:
+    """The labels of which an answer is one, by its heading."""
+    labels = ((each.alias, _labels(draft, each)) for each in asked.aggregates)
+    return {alias: found for alias, found in labels if found}
 
 
 def _cells(draft: Draft, wide: int) -> int:
@@ -210,15 +229,15 @@ def _finding(draft: Draft, found: Object | None) -> Finding | None:
 def _mechanisms(draft: Draft, noises: Sequence[noise.Noise], found: Object | None) -> Iterator[Mechanism]:
     for index, (measure, told, its) in enumerate(zip(draft.measures, draft.told, noises, strict=True)):
         step = answers.step_of(measure, draft.grids)
-        laplace = its.mechanism == noise.DISCRETE_LAPLACE
-        plain = not told.part and measure.width == 1
+        in_epsilon = its.mechanism in noise.IN_EPSILON
+        plain = not told.part and measure.width == 1 and not measure.chosen
         yield Mechanism(
             column=told.alias,
             mechanism=":".join([its.mechanism, *_parts(index, told.part, found)]),
             scale=answers.scaled(its.scale, step),
             half_width=write_decimal(Decimal(its.half_width() * step)) if plain else "",
-            epsilon_nano=its.share_nano if laplace else 0,
-            rho_nano=0 if laplace else its.share_nano,
+            epsilon_nano=its.share_nano if in_epsilon else 0,
+            rho_nano=0 if in_epsilon else its.share_nano,
         )
 
 

@@ -102,7 +102,8 @@ class Answer:
     def values(self, heading: str) -> tuple[Decimal | str | None, ...]:
         """One column: texts of a key, exact decimals of anything else; raises KeyError."""
         at = self._place(heading)
-        return tuple(_cell(row[at], key=at < self.keys) for row in self.rows)
+        text = at < self.keys or frames.is_label(self, heading)
+        return tuple(_cell(row[at], key=text) for row in self.rows)
 
     def intervals(self, heading: str) -> tuple[tuple[Decimal, Decimal] | None, ...]:
         """The 95 % interval of each cell of a column; None where nothing is told."""

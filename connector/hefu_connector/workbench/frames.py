@@ -29,6 +29,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _EXACT = Context(prec=100)
 _LARGEST = 2**63
+_CHOSEN = "report-noisy-max"  # how the mechanisms begin by which a label is chosen
 _DIGITS = 38  # of a decimal of 128 bits; one of 256 has 76, and a released cell at most 60
 
 
@@ -96,6 +97,11 @@ def interval(value: str | None, half_width: str | None) -> tuple[Decimal, Decima
         return None
     middle, off = Decimal(value), Decimal(half_width)
     return _EXACT.subtract(middle, off), _EXACT.add(middle, off)
+
+
+def is_label(answer: Told, heading: str) -> bool:
+    """Whether a column tells labels that were chosen, and no numbers."""
+    return any(each.column == heading and each.mechanism.startswith(_CHOSEN) for each in answer.noise)
 
 
 def columns(answer: Told) -> list[Column]:
@@ -201,6 +207,9 @@ def _measure(answer: Told, at: int, heading: str, cells: list[str | None], taken
     if noise:
         told["hefu.mechanism"] = " ".join(each.mechanism for each in noise)
         told["hefu.scale"] = " ".join(each.scale for each in noise)
+    if is_label(answer, heading):
+        yield Column(heading, "text", cells, told)
+        return
     yield _numbers(heading, [None if each is None else Decimal(each) for each in cells], told)
     widths = [row[at] for row in answer.half_widths]
     if not noise and not any(widths):

@@ -5,12 +5,14 @@ is imported there and draws from the operating system's randomness; no number of
 and OpenDP's own map must say that it costs no more than its share before anything is drawn.
 """
 
-from hefu_connector.engines.noise.drawing import add_noise, draw, draw_found
+from hefu_connector.engines.noise.drawing import add_noise, choose, draw, draw_found
 from hefu_connector.engines.noise.laplace import LARGEST_SCALE, scale_of
 from hefu_connector.engines.noise.mechanisms import (
+    CHOOSING,
     CONFIDENCE,
     DISCRETE_GAUSSIAN,
     DISCRETE_LAPLACE,
+    IN_EPSILON,
     LARGEST_EXACT,
     Moves,
     Noise,
@@ -23,9 +25,11 @@ from hefu_connector.engines.noise.threshold import Threshold
 NAME = DISCRETE_LAPLACE
 
 __all__ = [
+    "CHOOSING",
     "CONFIDENCE",
     "DISCRETE_GAUSSIAN",
     "DISCRETE_LAPLACE",
+    "IN_EPSILON",
     "LARGEST_EXACT",
     "LARGEST_SCALE",
     "NAME",
@@ -35,6 +39,7 @@ __all__ = [
     "Noise",
     "Threshold",
     "add_noise",
+    "choose",
     "draw",
     "draw_found",
     "half_width",

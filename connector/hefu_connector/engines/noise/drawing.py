@@ -12,7 +12,14 @@ from typing import Any
 
 from hefu.errors import Defect
 
-from hefu_connector.engines.noise.mechanisms import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, LARGEST_EXACT, Noise
+from hefu_connector.engines.noise.mechanisms import (
+    CHOOSING,
+    DISCRETE_GAUSSIAN,
+    DISCRETE_LAPLACE,
+    LARGEST_EXACT,
+    NOISY_MAX,
+    Noise,
+)
 from hefu_connector.engines.noise.threshold import Threshold
 
 _NANO, _FEMTO = 10**9, 10**15
@@ -33,6 +40,17 @@ def draw(exact: Sequence[int], noise: Noise) -> list[int]:
     values, _ = certified(noise)
     clamped = [max(-LARGEST_EXACT, min(LARGEST_EXACT, value)) for value in exact]
     return list(values(clamped))
+
+
+def choose(exact: Sequence[int], width: int, noise: Noise) -> list[int]:
+    """For each run of so many counts, the place of one of the largest. Worker only; raises as `draw`.
+
+    Args:
+        exact: counts, of which a unit that is added makes none smaller and all together larger by at most
+            `noise.sensitivity`.
+    """
+    choice, _ = certified(noise)
+    return [int(choice([*exact[start : start + width]])) for start in range(0, len(exact), width)]
 
 
 def draw_found(counts: Mapping[str, int], noise: Noise, threshold: Threshold) -> dict[str, int]:
@@ -70,7 +88,7 @@ def certified_threshold(noise: Noise, threshold: Threshold) -> Any:
 
 def certified(noise: Noise) -> tuple[Any, float]:
     """An OpenDP measurement of integers that costs at most the share, and its scale; raises as `draw`. Worker only."""
-    make, distance = _OF[noise.mechanism](noise)
+    make, distance = (_choice if noise.mechanism in CHOOSING else _OF[noise.mechanism])(noise)
     allowed, scale = Fraction(noise.share_nano, _NANO), noise.scale
     for _ in range(_MOST_STEPS):
         measurement = make(scale)
@@ -105,6 +123,13 @@ def _gaussian(noise: Noise) -> tuple[Callable[[float], Any], float]:
     dp = opendp()
     domain, metric = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l2_distance(T=dp.f64)
     return lambda scale: dp.m.make_gaussian(domain, metric, scale=scale), root_above(noise.sensitivity)
+
+
+def _choice(noise: Noise) -> tuple[Callable[[float], Any], int]:
+    dp = opendp()
+    domain, metric = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.linf_distance(T=dp.i64, monotonic=True)
+    measure = dp.max_divergence() if noise.mechanism == NOISY_MAX else dp.zero_concentrated_divergence()
+    return lambda scale: dp.m.make_noisy_max(domain, metric, measure, scale=scale), noise.sensitivity
 
 
 def root_above(square: int) -> float:

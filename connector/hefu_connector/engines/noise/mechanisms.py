@@ -11,10 +11,14 @@ from hefu.canonical import Object
 from hefu.errors import Defect
 from hefu_policies.reading import Place
 
-from hefu_connector.engines.noise import gaussian, laplace
+from hefu_connector.engines.noise import choosing, gaussian, laplace
 
 DISCRETE_LAPLACE = "discrete-laplace"
 DISCRETE_GAUSSIAN = "discrete-gaussian"
+NOISY_MAX = "report-noisy-max"  # exponential noise, counted in ε
+NOISY_MAX_RHO = "report-noisy-max-gumbel"  # Gumbel noise, counted in ρ
+CHOOSING = (NOISY_MAX, NOISY_MAX_RHO)
+IN_EPSILON = (DISCRETE_LAPLACE, NOISY_MAX)
 CONFIDENCE = 0.95
 LARGEST_EXACT = 2**62  # exact aggregates are clamped to ± this, which no bounded table reaches
 
@@ -49,7 +53,7 @@ def worst_square(moves: Moves) -> int:
 
 def least(mechanism: str, moves: Moves) -> int:
     """The sensitivity that noise of this mechanism must be for."""
-    return moves.l1 if mechanism == DISCRETE_LAPLACE else worst_square(moves)
+    return worst_square(moves) if mechanism == DISCRETE_GAUSSIAN else moves.l1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ _MECHANISMS = MappingProxyType(
     {
         DISCRETE_LAPLACE: _Mechanism(laplace.scale_of, laplace.half_width, laplace.variance),
         DISCRETE_GAUSSIAN: _Mechanism(gaussian.scale_of, gaussian.half_width, gaussian.variance),
+        NOISY_MAX: _Mechanism(choosing.scale_of_epsilon, choosing.short_by, choosing.variance_of_epsilon),
+        NOISY_MAX_RHO: _Mechanism(choosing.scale_of_rho, choosing.short_by, choosing.variance_of_rho),
     }
 )
 
@@ -72,10 +78,10 @@ class Noise:
     """How one measure is made private: all that a worker needs, and all that its error depends on.
 
     Attributes:
-        mechanism: `DISCRETE_LAPLACE` or `DISCRETE_GAUSSIAN`.
-        sensitivity: what one privacy unit moves over all cells together, in whole steps: the L1 distance for Laplace,
-            the *square* of the L2 distance for Gaussian.
-        share_nano: what it may cost: ε for Laplace, ρ for Gaussian, in 10⁻⁹.
+        mechanism: `DISCRETE_LAPLACE`, `DISCRETE_GAUSSIAN`, or where one of the numbers is chosen one of `CHOOSING`.
+        sensitivity: what one privacy unit moves over all cells together, in whole steps: the *square* of the
+            L2 distance for Gaussian, else the L1 distance.
+        share_nano: what it may cost in 10⁻⁹: ε for `IN_EPSILON`, else ρ.
     """
 
     mechanism: str

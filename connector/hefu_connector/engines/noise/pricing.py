@@ -11,7 +11,7 @@ with Laplace noise or a ρ; with Gaussian noise at (ε, δ) half of it, and nois
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -20,7 +20,15 @@ from hefu.errors import Refused
 from hefu_policies.budget import ZCDP, PrivacyLoss
 from hefu_policies.conversion import rho_of
 
-from hefu_connector.engines.noise.mechanisms import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, Moves, Noise, worst_square
+from hefu_connector.engines.noise.mechanisms import (
+    DISCRETE_GAUSSIAN,
+    DISCRETE_LAPLACE,
+    NOISY_MAX,
+    NOISY_MAX_RHO,
+    Moves,
+    Noise,
+    least,
+)
 from hefu_connector.engines.noise.splitting import split
 from hefu_connector.engines.noise.threshold import Threshold, threshold
 
@@ -32,10 +40,12 @@ class Asked:
     Attributes:
         moves: its sensitivity.
         weight: how much the square of one step's error counts beside the other measures'; above 0.
+        chosen: only which of its numbers in a group is the largest is told.
     """
 
     moves: Moves
     weight: Fraction = Fraction(1)
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +112,20 @@ def _deciding(bill: Bill, asked: Sequence[Asked], deciding: int | None, delta_fe
 
 def _laplace(asked: Sequence[Asked], loss: PrivacyLoss) -> Bill:
     shares = split(loss.epsilon_nano, [each.weight * each.moves.l1**2 for each in asked], 3)
-    noises = [Noise(DISCRETE_LAPLACE, each.moves.l1, share) for each, share in zip(asked, shares, strict=True)]
-    return _checked(Bill(loss, tuple(noises)))
+    names = (NOISY_MAX if each.chosen else DISCRETE_LAPLACE for each in asked)
+    return _checked(Bill(loss, _noises(asked, names, shares)))
 
 
 def _gaussian(asked: Sequence[Asked], rho_nano: int, loss: PrivacyLoss) -> Bill:
-    squares = [worst_square(each.moves) for each in asked]
-    costs = [each.weight * square for each, square in zip(asked, squares, strict=True)]
-    shares = split(rho_nano, costs, 2)
-    noises = [Noise(DISCRETE_GAUSSIAN, square, share) for square, share in zip(squares, shares, strict=True)]
-    return _checked(Bill(loss, tuple(noises)))
+    names = [NOISY_MAX_RHO if each.chosen else DISCRETE_GAUSSIAN for each in asked]
+    squares = [each.moves.l1**2 if each.chosen else least(DISCRETE_GAUSSIAN, each.moves) for each in asked]
+    shares = split(rho_nano, [each.weight * square for each, square in zip(asked, squares, strict=True)], 2)
+    return _checked(Bill(loss, _noises(asked, names, shares)))
+
+
+def _noises(asked: Sequence[Asked], names: Iterable[str], shares: Sequence[int]) -> tuple[Noise, ...]:
+    found = zip(asked, names, shares, strict=True)
+    return tuple(Noise(name, least(name, each.moves), share) for each, name, share in found)
 
 
 def _checked(bill: Bill) -> Bill:
