@@ -43,6 +43,7 @@ class Table:
         layout: how to read it: ``delimiter`` and ``encoding`` of a CSV; ``names``, schema name to the file's name; of a
             laid-out snapshot what is laid out.
         origin: of a laid-out snapshot, ``sha256:`` of the bytes that it was made of.
+        beside: tables that are read with it, where a question joins them. A worker is told of them in the layout.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Table:
     size: int
     layout: Object = field(default_factory=dict)
     origin: str = ""
+    beside: tuple[Table, ...] = ()
 
 
 class Source(Protocol):
@@ -62,8 +64,9 @@ class Source(Protocol):
         May be called from any thread, several times at once. Nothing is parsed in this process.
 
         Args:
-            asked: what the worker will be asked, where it counts (`engines.shape`): then a snapshot that was laid out
-                for such questions may be handed, or counts that were made where the data lives.
+            asked: what the worker will be asked, where it counts (``shape``, of `engines.shape`): then a snapshot that
+                was laid out for such questions may be handed, or counts that were made where the data lives. Where a
+                question joins tables, ``reads`` with the ``columns`` and the ``unit`` of this one: then rows are read.
 
         Raises:
             Unavailable: the source moved, changed its columns or cannot be read; no data value in the message.
@@ -219,11 +222,17 @@ class Engine(Protocol):
     encryption: str  # of what is computed on: both in the words of policies
 
     def prepare(
-        self, plan: Object, resource: Resource, minimum_group: int | None, rounding: Decimal | None = None
+        self,
+        plan: Object,
+        resource: Resource,
+        minimum_group: int | None,
+        rounding: Decimal | None = None,
+        beside: Resource | None = None,
     ) -> Prepared:
         """Validate a plan anew against the provider's signed schema and price it.
 
         Args:
+            beside: the resource that the plan joins; only for a plan that joins one.
             minimum_group: the smallest group that the contract lets an output cell stand for.
             rounding: the least step that it wants exact figures rounded to.
 

@@ -151,6 +151,26 @@ class Contract(Shown, Protocol):
         """Ask under this contract, and wait."""
 
 
+class Joined(Protocol):
+    """Two products of one provider, asked as one; in SQL both are ``data``."""
+
+    def estimate(self, sql: str, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Estimate:
+        """Cost and expected error of a question; charges nothing."""
+
+    def query(
+        self,
+        sql: str,
+        *,
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        contract: str = "",
+        joined: str = "",
+        purpose: str = "",
+    ) -> Answer:
+        """Ask, and wait for the answer; each contract is charged in full."""
+
+
 class Product(Shown, Protocol):
     """A data product of the catalog."""
 
@@ -211,6 +231,9 @@ class Product(Shown, Protocol):
 
     def try_query(self, sql: str, sample: Any, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Answer:
         """The answer that a `Sample` gives, with noise as the real one would have. Nothing is asked or charged."""
+
+    def join(self, other: Any) -> Joined:
+        """The same with another product of its provider beside it, or the id of one, on the privacy unit of both."""
 
     def request(self, *, purpose: str, offer: str = "", wait: int = 60) -> Contract:
         """Ask the provider for a contract, and wait for it to be in force."""

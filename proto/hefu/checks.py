@@ -197,11 +197,12 @@ def _release_faults(
     signed = {each.agreement: each.digest for each in receipt.agreements}
     if signed[contract.id] != contract.digest:
         yield f"names another digest than that of agreement {contract.id}"
-    if (receipt.product, receipt.description) != (contract.product, contract.description):
+    read = receipt.under(contract.id)
+    if (read.product, read.description) != (contract.product, contract.description):
         yield f"another product or description than agreement {contract.id} has"
-    if receipt.resource not in contract.resources:
+    if read.resource not in contract.resources:
         yield f"a resource that agreement {contract.id} does not name"
-    published = facts.descriptions.get(receipt.description)
+    published = facts.descriptions.get(read.description)
     if published is None:
         facts.missing(findings, f"entry {logged.index}: its product description was never published in this log")
     elif published[0].index > logged.index or published[0].statement.issuer != contract.provider:
@@ -254,7 +255,8 @@ def _assets(facts: Facts, provider: str, end: Ended) -> dict[tuple[str, str], Sp
     charged: dict[tuple[str, str], Spent | None] = {}
     for id_ in under(end):
         contract = facts.under(id_, provider)
-        resources = (end.resource,) if end.resource else contract.resources if contract else ()
+        named = end.under(id_).resource if isinstance(end, Receipt) else end.asset(id_)
+        resources = (named,) if named else contract.resources if contract else ()
         described = facts.descriptions.get(contract.description) if contract else None
         for resource in resources:
             charged[provider, resource] = described[1].get(resource) if described else None

@@ -135,6 +135,7 @@ HELPS: Final[Mapping[str, str]] = {
         "不加噪声、无差分隐私（须合约许可）；扣减一次精确发布",
     "δ to spend (default: 0)": "所用 δ（默认 0）",
     "the agreement, such as agr-…": "合约，例如 agr-…",
+    "the agreement on the product that the query joins, such as agr-…": "查询所连接产品的合约，如 agr-…",
     "the agreement, such as agr-…; given several times, each provider is asked and the answers are combined":
         "合约，例如 agr-…；可多次给出，将分别询问各提供方并合并答案",
     "write its table too, with intervals and metadata": "另写出其表格，含区间与元数据",

@@ -1199,6 +1199,61 @@ _ENGINE: dict[str, Message] = {
         "A query offers an epsilon (with a delta) or a rho, not both. Offer what its contract counts in.",
         "查询只能提供 epsilon（可带 delta）或 rho 之一。请按合约的计量方式提供。",
     ),
+    "plan.join_key": _m(
+        "{column} is not the privacy unit of both products, which is {unit} in one of them. Products are joined on the "
+        "unit and on nothing else: USING (its name), where both call it the same.",
+        "{column} 并非两个产品共同的隐私单元（其中之一为 {unit}）。产品只能以隐私单元连接：USING (单元列名)，且两者列名须相同。",
+    ),
+    "plan.join_type": _m(
+        "The privacy unit {column} is of type {first} in one product and of type {second} in the other. They can be joined "
+        "only once their provider declares one type.",
+        "隐私单元 {column} 在两个产品中的类型分别为 {first} 与 {second}。须由提供方声明为同一类型后方可连接。",
+    ),
+    "plan.join_self": _m(
+        "{product} is over the same asset as the first product. A join reads two assets; ask one of them alone.",
+        "{product} 与第一个产品源自同一资源。连接须涉及两项资源；请只查询其一。",
+    ),
+    "plan.join_column": _m(
+        "Both products have a column {column}, and a question cannot say which is meant. Leave it out of this question.",
+        "两个产品都有 {column} 列，查询无法指明是哪一个。请在此查询中去掉该列。",
+    ),
+    "plan.join_bounds": _m(
+        "One unit could have more than {limit} pairs of rows, by what the provider declares of both products. "
+        "Ask each product alone.",
+        "按提供方对两个产品的声明，一个单元可能产生超过 {limit} 对行。请分别查询各产品。",
+    ),
+    "plan.join_currency": _m(
+        "One product counts privacy loss in epsilon and the other in rho, so no loss fits both. Ask each product alone.",
+        "两个产品分别以 epsilon 与 rho 计量隐私损失，无法共用一次扣减。请分别查询各产品。",
+    ),
+    "plan.target_join": _m(
+        "How near the answer of a join will be is not picked by itself. Offer an epsilon; hefu compute estimate tells the "
+        "error that it gives.",
+        "连接查询不支持按目标误差自动选取。请给出 epsilon；hefu compute estimate 可查看相应误差。",
+    ),
+    "plan.join_provider": _m(
+        "{first} and {second} are of two providers, and a join reads the tables of one. Ask each of them.",
+        "{first} 与 {second} 属于不同的提供方，连接只能读取同一提供方的数据。请分别查询。",
+    ),
+    "plan.join_unknown": _m(
+        "Groups that nobody declared are not found in a join. Group by columns with declared categories, or ask one "
+        "product alone.",
+        "连接查询不支持未声明的分组。请按已声明类别的列分组，或只查询一个产品。",
+    ),
+    "plan.join_exact": _m(
+        "Exact aggregates and deliveries read one product; only private statistics are joined. Ask with --epsilon.",
+        "精确统计与交付只读取一个产品；只有差分隐私统计可以连接。请改用 --epsilon 查询。",
+    ),
+    "contract.join": _m(
+        "Clause {clause} of agreement {agreement} does not say on what its product may be joined, so it may not be. "
+        "Agree on an offer whose policy names the key (hefu:joinKey).",
+        "合约 {agreement} 的条款 {clause} 未写明可用于连接的列，因此不得连接。请就策略中写有连接键（hefu:joinKey）的报价签约。",
+    ),
+    "contract.joined": _m(
+        "A query that joins names two agreements of one provider, the first on {first}, the second on {second}. "
+        "Name both: --contract for the first, --joined for the second.",
+        "连接查询须指明同一提供方的两份合约，先 {first}，后 {second}。请用 --contract 与 --joined 分别指明。",
+    ),
     "plan.too_little_loss": _m(
         "The epsilon is too small for its number of aggregates: noise would drown any answer. "
         "Offer more, or ask fewer aggregates.",

@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from hefu import canonical
 from hefu.canonical import Json, Object
@@ -26,6 +27,7 @@ from hefu.times import read_time, write_time
 
 SEALED, REFUSED, FAILED = "computation.sealed", "computation.refused", "computation.failed"
 SALT_SIZE = 32  # bytes
+_Item = TypeVar("_Item")
 _COMMITMENT = re.compile(r"hmac-sha256:[0-9a-f]{64}\Z")
 
 
@@ -119,6 +121,7 @@ class Spent:
 
 NOTHING = Spent(0, 0, 0)
 RHO = frozenset({"rho_nano"})
+_JOINED = frozenset({"joined"})
 
 
 def rho_of(body: Object) -> int:
@@ -251,6 +254,42 @@ class Meters:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """What a computation that joins products read under its second agreement: as the receipt says of its first."""
+
+    agreement: str
+    product: str
+    description: str
+    resource: str
+    snapshot: str
+    facts: Object = field(default_factory=dict)
+
+    def body(self) -> Object:
+        """``{agreement, product, description, resource, snapshot, facts}``."""
+        return {
+            "agreement": self.agreement,
+            "product": self.product,
+            "description": self.description,
+            "resource": self.resource,
+            "snapshot": self.snapshot,
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def of(cls, value: Json) -> Joined:
+        """Read what `body` wrote; raises as `Link.of`."""
+        body = exactly(value, *cls.__slots__)
+        return cls(
+            agreement=text(body["agreement"]),
+            product=text(body["product"]),
+            description=digest(body["description"]),
+            resource=text(body["resource"]),
+            snapshot=_snapshot(body["snapshot"]),
+            facts=mapping(body["facts"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """The body of `computation.sealed`.
 
@@ -262,6 +301,8 @@ class Receipt:
         facts: what the decision knew, by short name; integers and texts.
         commitments: by name, as `commit` writes them.
         admitted: when the request was admitted; the statement's own time is that of sealing.
+        joined: what was read under each agreement behind the first, which then are as many; left out where none is,
+            as before there were joins. The charge is that of each agreement and each asset in full.
     """
 
     computation: str
@@ -282,11 +323,15 @@ class Receipt:
     admitted: datetime
     facts: Object = field(default_factory=dict)
     commitments: Mapping[str, str] = field(default_factory=dict)
+    joined: tuple[Joined, ...] = ()
     journal: Link = Link(0, "", "")
 
     def __post_init__(self) -> None:
         if not self.agreements:
             raise Malformed("receipt.malformed", why="a computation stands under at least one agreement")
+        named = [each.agreement for each in self.agreements]
+        if self.joined and (len({*named}) < len(named) or [each.agreement for each in self.joined] != named[1:]):
+            raise Malformed("receipt.malformed", why="what was joined stands under the agreements behind the first")
         if not all(map(_COMMITMENT.match, self.commitments.values())):
             raise Malformed("receipt.malformed", why="a commitment is hmac-sha256: and 64 hex digits")
 
@@ -315,7 +360,14 @@ class Receipt:
             "commitments": dict(self.commitments),
             "admitted": write_time(self.admitted),
             "journal": self.journal.body(),
+            **({"joined": listed(each.body() for each in self.joined)} if self.joined else {}),
         }
+
+    def under(self, agreement: str) -> Joined:
+        """What was read under an agreement, and what its decision knew: of any but a joined one, the receipt's own."""
+        found = (each for each in self.joined if each.agreement == agreement)
+        own = Joined(agreement, self.product, self.description, self.resource, self.snapshot, self.facts)
+        return next(found, own)
 
     @classmethod
     def of(cls, statement: Statement) -> Receipt:
@@ -326,7 +378,7 @@ class Receipt:
         """
         body = statement.expect(SEALED).body
         with reading(SEALED):
-            names = {*cls.__slots__} - {"engine_version"}
+            names = {*cls.__slots__} - {"engine_version"} - (_JOINED - body.keys())
             engine = exactly(exactly(body, *names)["engine"], "name", "version")
             return cls(
                 computation=text(body["computation"]),
@@ -347,6 +399,7 @@ class Receipt:
                 admitted=read_time(text(body["admitted"])),
                 facts=mapping(body["facts"]),
                 commitments={name: text(each) for name, each in mapping(body["commitments"]).items()},
+                joined=_some(many(body["joined"], Joined.of)) if "joined" in body else (),
                 journal=Link.of(body["journal"]),
             )
 
@@ -407,6 +460,7 @@ class Failure:
     Attributes:
         agreements: ids, as the request named them.
         resource: the asset that stays charged; empty if the agreement has but one.
+        joined: the assets that stay charged under the agreements behind the first; left out where none is.
     """
 
     computation: str
@@ -416,6 +470,7 @@ class Failure:
     code: str
     charge: Spent
     resource: str = ""
+    joined: tuple[str, ...] = ()
     journal: Link = Link(0, "", "")
 
     def linked(self, journal: Link) -> Failure:
@@ -433,6 +488,7 @@ class Failure:
             "charge": self.charge.body(),
             "resource": self.resource,
             "journal": self.journal.body(),
+            **({"joined": listed(self.joined)} if self.joined else {}),
         }
 
     @classmethod
@@ -440,7 +496,7 @@ class Failure:
         """Read a `computation.failed` statement; raises as `Receipt.of`."""
         body = statement.expect(FAILED).body
         with reading(FAILED):
-            exactly(body, *cls.__slots__)
+            exactly(body, *({*cls.__slots__} - (_JOINED - body.keys())))
             return cls(
                 computation=text(body["computation"]),
                 request=digest(body["request"]),
@@ -449,8 +505,21 @@ class Failure:
                 code=text(body["code"]),
                 charge=Spent.of(body["charge"]),
                 resource=text(body["resource"]),
+                joined=_some(many(body["joined"], text)) if "joined" in body else (),
                 journal=Link.of(body["journal"]),
             )
+
+    def asset(self, agreement: str) -> str:
+        """The asset that stays charged under an agreement; empty where it is not named."""
+        at = self.agreements.index(agreement)
+        return self.joined[at - 1] if 0 < at <= len(self.joined) else self.resource
+
+
+def _some(found: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    """What is written only where there is some. Raises ValueError where there is none."""
+    if not found:
+        raise ValueError
+    return found
 
 
 def commit(name: str, value: Json, salt: bytes) -> str:

@@ -126,7 +126,9 @@ class InlineWorkers:
             raise Unavailable("worker.failed")
         if job in self.cancelled:
             raise Unavailable("cancelled")
-        found = ENGINES[engine].run(parameters, table.path, table.form, table.layout)
+        beside = [{"path": str(each.path), "form": each.form, "layout": each.layout} for each in table.beside]
+        layout = {**table.layout, **({"beside": beside} if beside else {})}
+        found = ENGINES[engine].run(parameters, table.path, table.form, layout)
         assert isinstance(found, dict)
         return found
 
@@ -160,24 +162,32 @@ class Space:
         self.trust, self.workers = DirectoryTrust(self.directory, self.clock), InlineWorkers()
         self.file = folder / "admissions.csv"
         self.file.write_text(ROWS)
+        self.files = {"res-admissions": self.file}
         self.spool = folder / "spool"
         self.spool.mkdir(mode=0o700)
         self.contract = self.agree(budget, releases, lifetime)
         self.enforcement = self.build()
 
     def build(self) -> Enforcement:
-        source = FileSource(self.file, "csv", self.spool)
+        sources = {name: FileSource(path, "csv", self.spool) for name, path in self.files.items()}
         world = World(
             PROVIDER, "hospital-a-main", SPACE, self.signers[PROVIDER], self.clock, self.trust, self.contracts,
-            self.ledger, self.journal, self.journal, lambda _: source,
+            self.ledger, self.journal, self.journal, sources.__getitem__,
             {Statistics.action: Statistics(), Delivery.action: Delivery(), Exact.action: Exact()}, self.workers,
             Rules(quantum_seconds=0, deadline_seconds=20, jobs=2), secret=lambda agreement: agreement.encode() * 4,
             owing=self.owing, disclosures=self.disclosures,
         )  # fmt: skip
         return Enforcement(world)
 
-    def agree(self, budget: str, releases: int, lifetime: str, agreement: str = "agr-one") -> Contract:
-        description = _description(budget, releases, lifetime, self.count, self.policy, self.delta)
+    def agree(
+        self,
+        budget: str,
+        releases: int,
+        lifetime: str,
+        agreement: str = "agr-one",
+        description: Description | None = None,
+    ) -> Contract:
+        description = description or _description(budget, releases, lifetime, self.count, self.policy, self.delta)
         described = self._sign(draft(PUBLISHED, description.body(), space=SPACE, issuer=PROVIDER, at=START), PROVIDER)
         asked = ContractRequest(
             negotiation="neg-one", provider=PROVIDER, consumer=CONSUMER, connector="pharma-b-main",
@@ -198,9 +208,11 @@ class Space:
     def request(
         self, epsilon: str = "0.5", *, plan: Object | None = None, purpose: str = "dpv:ScientificResearch",
         signer: str = CONSUMER, issuer: str = CONSUMER, computation: str = "", agreement: str = "agr-one",
+        joined: tuple[str, ...] = (),
     ) -> Statement:  # fmt: skip
         asked = ComputationRequest(
-            computation or new_id("cmp"), (agreement,), plan or self.plan(epsilon), purpose, issuer, new_id("non"),
+            computation or new_id("cmp"), (agreement, *joined), plan or self.plan(epsilon), purpose, issuer,
+            new_id("non"),
         )  # fmt: skip
         actor: Object = {"kind": "person", "user": "li"}
         made = draft(REQUESTED, asked.body(), space=SPACE, issuer=issuer, at=self.clock.now(), actor=actor)

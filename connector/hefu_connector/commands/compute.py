@@ -36,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--try", dest="tried", type=Path, metavar="SAMPLE",
         help="try it on a synthetic sample of hefu compute sample; nothing is asked or charged",
     )  # fmt: skip
+    one.add_argument("--joined", default="", help="the agreement on the product that the query joins, such as agr-…")
     of_several(one)
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
@@ -85,12 +86,15 @@ def _query(arguments: argparse.Namespace) -> int:
     if arguments.exact and (arguments.epsilon or arguments.rho or len(arguments.contract) > 1):
         raise Malformed("exact.options")
     if len(arguments.contract) > 1:
+        if arguments.joined:
+            raise Malformed("contract.joined", first="--contract", second="--joined")
         return several.query(arguments)
     output = Output.of(arguments)
     with control(arguments) as stub:
         contract = questions.contract(stub, arguments.contract[0])
         plan = _plan(arguments, questions.described(contract, arguments.product))
-        made = questions.send(stub, contract.agreement_name, plan, arguments.purpose)
+        joined = questions.contract(stub, arguments.joined).agreement_name if arguments.joined else ""
+        made = questions.send(stub, contract.agreement_name, plan, arguments.purpose, joined)
         if arguments.no_wait:
             return _sent(output, made)
         output.progress(

@@ -6,14 +6,14 @@ Functions of verified values; nothing is charged or computed here. The decision 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
 from hefu import canonical, receipt
-from hefu.canonical import Object
+from hefu.canonical import Json, Object
 from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused
@@ -24,6 +24,7 @@ from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.deciding.decision import Decision, Effect, Request
 from hefu_policies.deciding.decision import decide as ask
 from hefu_policies.deciding.policy import Compiled, Policy, Rule, compile_policy
+from hefu_policies.deciding.rules import lets_join
 from hefu_policies.goods.resource import Resource
 from hefu_policies.proving import replay
 from hefu_policies.telling.explanation import check_permitted
@@ -87,6 +88,8 @@ class Admitted:
         known: what the facts are taken from.
         course: every decision on it.
         performed: duties that were performed before the admission.
+        joined: the same request as the agreements behind the first permit it, where products are joined. Each has its
+            own product's columns, facts and charge; what is computed and told is that of the first.
     """
 
     statement: Statement
@@ -103,6 +106,33 @@ class Admitted:
     known: Known
     course: Course
     performed: frozenset[str] = frozenset()
+    joined: tuple[Admitted, ...] = ()
+
+    @property
+    def sides(self) -> tuple[Admitted, ...]:
+        """Itself and what is joined: one a contract."""
+        return (self, *self.joined)
+
+    def asked(self) -> Object | None:
+        """What its source is asked, as `Source.open` wants it."""
+        if not self.prepared.joins:
+            return self.prepared.parameters if self.prepared.delivery is None else None
+        columns: Object = {each.name: each.type for each in self.resource.schema if each.name in self.prepared.reads}
+        return {"reads": {"columns": columns, "unit": self.resource.privacy.unit}}
+
+
+Bound = tuple[Contract, Performed]  # a contract, and what is performed for a request and violated under it
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A contract as this connector enforces it: what it gives to a request."""
+
+    contract: Contract
+    resource: Resource
+    strategies: list[Strategy]
+    policies: list[Policy]
+    offline: bool
 
 
 def decide(
@@ -116,43 +146,71 @@ def decide(
     connection: Connection,
     now: datetime,
     duties: Performed = NOTHING_PERFORMED,
+    joined: Sequence[Bound] = (),
 ) -> Admitted:
     """Prepare the plan under a contract in force and ask the decision point.
 
     Args:
         course: every decision is noted there, also where it is a refusal.
         duties: what is performed for this request, and what is violated under its contract.
+        joined: the contracts behind the first, as `choose` found them; each decides as if it stood alone.
 
     Raises:
         Malformed: the plan does not fit the schema, or asks for something else than the contract's product.
         Refused: a rule says no; reasons name the clauses.
     """
-    agreement, ledger = contract.agreement, means.ledger
-    offline = check_offline(contract, standing)
-    if request.plan.get("product") != agreement.product:
-        raise Malformed("request.malformed", why=f"the plan must ask the agreement's product, {agreement.product}")
-    engine = _engine(contract, means.engines, operation(request.plan))
-    resource = _resource(contract, request.plan)
-    strategies = [each for each in agreement.terms if each.enforced_by == means.connector]
+    bound = ((contract, duties), *joined)
+    if request.plan.get("product") != contract.agreement.product:
+        raise Malformed(
+            "request.malformed", why=f"the plan must ask the agreement's product, {contract.agreement.product}"
+        )
+    plans = (request.plan, *(_object(request.plan.get("join")) for _ in joined))
+    engines = [_engine(each, means.engines, operation(request.plan)) for each, _ in bound]
+    sides = [_side(each, plan, means, standing) for (each, _), plan in zip(bound, plans, strict=True)]
+    limits = output_limits([policy for each in sides for policy in each.policies], engines[0].action)
+    beside = next((each.resource for each in sides[1:]), None)
+    prepared = engines[0].prepare(request.plan, sides[0].resource, *limits, beside=beside)
+    found = []
+    for side, (one, performed) in zip(sides, bound, strict=True):
+        names = frozenset(each.name for each in side.resource.schema)
+        mine = replace(prepared, columns=prepared.columns & names, reads=prepared.reads & names) if joined else prepared
+        own = course if one is contract else course.join(one.agreement.id)
+        known = Known(
+            request, one, side.resource, engines[0], mine, means.ledger.balance(_agreement_account(one)).charged,
+            means.trust, connection, means.region, now,
+        )  # fmt: skip
+        found.append(_admit(side, known, statement, means, own, performed))
+    return replace(found[0], joined=tuple(found[1:]), seconds=min(each.seconds for each in found))
+
+
+def _side(contract: Contract, named: Object, means: Means, standing: Standing) -> _Side:
+    strategies = [each for each in contract.agreement.terms if each.enforced_by == means.connector]
     policies = [compiled(each).policy for each in strategies]
-    prepared = engine.prepare(request.plan, resource, *output_limits(policies, engine.action))
-    charged = ledger.balance(_agreement_account(contract)).charged
-    known = Known(
-        request, contract, resource, engine, prepared, charged, means.trust, connection, means.region, now
-    )  # fmt: skip
-    used = Usage(agreement, policies, engine.action, contract.description.price, means.most, now)
-    facts = taken(known, asked_for(policies)) | used.facts(ledger)
-    asked = Request(engine.action, agreement.product, request.recipient, duties.performed, duties.violated)
-    strategy, decision = _permit(strategies, asked, facts, Phase.ADMISSION, course)
+    return _Side(contract, _resource(contract, named), strategies, policies, check_offline(contract, standing))
+
+
+def _admit(
+    side: _Side, known: Known, statement: Statement, means: Means, course: Course, duties: Performed
+) -> Admitted:  # fmt: skip
+    contract, prepared, now, ledger = side.contract, known.prepared, known.now, means.ledger
+    agreement, action = contract.agreement, known.engine.action
+    used = Usage(agreement, side.policies, action, contract.description.price, means.most, now)
+    facts = taken(known, asked_for(side.policies)) | used.facts(ledger)
+    asked = Request(action, agreement.product, known.request.recipient, duties.performed, duties.violated)
+    strategy, decision = _permit(side.strategies, asked, facts, Phase.ADMISSION, course)
+    if prepared.joins and not lets_join(_rule(decision)):
+        raise Refused("contract.join", clause=decision.clause, agreement=agreement.id)
     if prepared.delivery is not None and delete_by(contract, now) <= now:
         raise Refused("delivery.over", due=write_time(delete_by(contract, now)))
     under = receipt.Under(agreement.id, contract.statement.digest(), strategy.id, decision.clause)
-    held = [*accounts(contract, resource, ledger, offline=offline), *_clause_account(contract, decision)]
+    held = [
+        *accounts(contract, side.resource, ledger, offline=side.offline), *_clause_account(contract, decision)
+    ]  # fmt: skip
     seconds = used.seconds(ledger)
     takes = used.allowances(_rule(decision), seconds)
     return Admitted(
-        statement, request, contract, resource, engine, prepared, tuple(held), takes, seconds, under, facts, known,
-        course, duties.performed,
+        statement, known.request, contract, side.resource, known.engine, prepared, tuple(held), takes, seconds, under,
+        facts, known, course, duties.performed,
     )  # fmt: skip
 
 
@@ -293,14 +351,14 @@ def decide_use(
     return _permit([*contract.agreement.terms], asked, facts, Phase.RELEASE, Course())
 
 
-def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> Contract:
-    """The one agreement of the request under which this participant is the provider.
+def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> tuple[Contract, ...]:
+    """The agreement of the request under which this participant is the provider; of a join the two, in their order.
 
     A request may name agreements of several providers; each decides its own. The bytes are verified as they are loaded.
 
     Raises:
         NotFound: none of them is known here, or the caller is not its party.
-        Malformed: more than one is of this provider.
+        Malformed: more than one is of this provider; or, of a join, not one for each of its products and no other.
         Untrusted: what is stored does not verify.
     """
     mine = []
@@ -313,9 +371,20 @@ def choose(request: ComputationRequest, provider: str, contracts: Contracts) -> 
             mine.append(contract)
     if not mine or any(each.agreement.consumer.participant != request.recipient for each in mine):
         raise NotFound("resource.not_found", what="agreement", name=request.agreements[0])
-    if len(mine) > 1:
+    wanted = products(request.plan)
+    if len(wanted) > 1:
+        if len(request.agreements) != len(wanted) or tuple(each.agreement.product for each in mine) != wanted:
+            raise Malformed("contract.joined", first=wanted[0][:64], second=wanted[1][:64])
+    elif len(mine) > 1:
         raise Malformed("request.malformed", why="it names two agreements of one provider; name one")
-    return mine[0]
+    return tuple(mine)
+
+
+def products(plan: Object) -> tuple[str, ...]:
+    """The products that a plan reads: its own, and what it joins."""
+    join = plan.get("join")
+    named = [plan.get("product"), *([join.get("product")] if isinstance(join, dict) else [])]
+    return tuple(str(each) for each in named)
 
 
 def check_in_force(contract: Contract, consumer: str, now: datetime) -> None:
@@ -414,6 +483,10 @@ def _engine(contract: Contract, engines: Mapping[str, Engine], action: str) -> E
     if action in contract.agreement.computations and action in engines:
         return engines[action]
     raise Refused("contract.nothing", asked=action, permitted=", ".join(contract.agreement.computations))
+
+
+def _object(value: Json) -> Object:
+    return value if isinstance(value, dict) else {}
 
 
 def _resource(contract: Contract, plan: Object) -> Resource:

@@ -49,10 +49,18 @@ def read_end(statement: Statement) -> End:
     return Failure.of(statement)
 
 
-def check_end(end: Statement, state: ComputationState, request: Statement, contract: Contract, trust: Trust) -> End:
+def check_end(
+    end: Statement,
+    state: ComputationState,
+    request: Statement,
+    contract: Contract,
+    trust: Trust,
+    joined: Sequence[Contract] = (),
+) -> End:
     """A provider's last word on a computation, if it is the provider's, about this request, and inside the contract.
 
     Args:
+        joined: the contracts behind the first, where products are joined.
         end: `computation.sealed`, `computation.refused` or `computation.failed`.
         state: what the provider says the computation's state is.
         request: what this connector asked.
@@ -70,7 +78,7 @@ def check_end(end: Statement, state: ComputationState, request: Statement, contr
     _hold(asked, "request", body.request == request.digest())
     _hold(asked, "consumer", body.consumer == request.issuer)
     if isinstance(body, Receipt):
-        _check_receipt(body, asked, contract)
+        _check_receipt(body, asked, contract, joined)
     if isinstance(body, Receipt | Failure):
         loss = read_plan(asked.plan).loss
         limit = Spent(loss.epsilon_nano, loss.delta_femto, 1, loss.rho_nano)
@@ -146,14 +154,19 @@ def _check_openings(made: Receipt, openings: Object) -> dict[str, Json]:
     return values
 
 
-def _check_receipt(made: Receipt, asked: ComputationRequest, contract: Contract) -> None:
+def _check_receipt(made: Receipt, asked: ComputationRequest, contract: Contract, joined: Sequence[Contract]) -> None:
+    under = [(each.agreement, each.digest) for each in made.agreements]
+    _hold(asked, "agreements", under == [(each.agreement.id, each.statement.digest()) for each in (contract, *joined)])
+    _hold(asked, "joined", len(made.joined) == len(joined))
+    for agreement in (each.agreement for each in (contract, *joined)):
+        read = made.under(agreement.id)
+        _hold(
+            asked, "product", (read.product, read.description) == (agreement.product, agreement.description)
+        )  # fmt: skip
+        _hold(asked, "resource", read.resource in agreement.resources)
+        if agreement.snapshot_rule != "latest":
+            _hold(asked, "snapshot", agreement.snapshot_rule == f"pinned:{read.snapshot}")
     agreement = contract.agreement
-    under = {(each.agreement, each.digest) for each in made.agreements}
-    _hold(asked, "agreements", under == {(agreement.id, contract.statement.digest())})
-    _hold(asked, "product", made.product == agreement.product and made.description == agreement.description)
-    _hold(asked, "resource", made.resource in agreement.resources)
-    if agreement.snapshot_rule != "latest":
-        _hold(asked, "snapshot", agreement.snapshot_rule == f"pinned:{made.snapshot}")
     plan, told = read_plan(asked.plan), Delivered.of(made)
     _hold(asked, "kind", isinstance(plan, DeliveryPlan) is (told is not None))
     if isinstance(plan, DeliveryPlan) and told is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -23,6 +23,7 @@ from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 
 from hefu_connector.computing import answers
+from hefu_connector.computing.admission import products
 from hefu_connector.computing.delivery import DeliveryPlan, read_plan
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.contracting.agreements import Agreements
@@ -98,8 +99,11 @@ class Asking:
         read_plan(plan)
         return self._peers.estimate(self._provider_of(product), product, plan)
 
-    def ask(self, plan: Object, agreement: str, purpose: str, user: str) -> OwnRequest:
+    def ask(self, plan: Object, agreement: str, purpose: str, user: str, joined: str = "") -> OwnRequest:
         """Sign a request in a user's name, keep it and send it.
+
+        Args:
+            joined: the agreement on the product that the plan joins, if it joins one.
 
         Returns:
             The request; its state is None if the provider could not be reached. Then it waits, and is sent again by
@@ -110,15 +114,13 @@ class Asking:
             Malformed: the plan is not of the typed form, or of another product.
             HefuError: whatever the provider raised; the request is over then.
         """
-        contract = self._contract(agreement, plan)
-        if contract.suspension is not None and contract.termination is None:
-            raise Refused("contract.suspended", agreement=agreement, since=write_time(contract.suspension.time))
-        if contract.termination is not None:
-            since = write_time(contract.termination.time)
-            raise Refused("contract.ended", agreement=agreement, since=since)
+        agreements = (agreement, joined) if joined else (agreement,)
+        contract, *others = self._contracts(agreements, plan)
+        for each in (contract, *others):
+            _check_alive(each)
         asked = ComputationRequest(
             computation=new_id("cmp"),
-            agreements=(agreement,),
+            agreements=agreements,
             plan=plan,
             purpose=purpose,
             recipient=self._author.participant,
@@ -184,8 +186,8 @@ class Asking:
         if own.receipt is None or own.state is None:
             return Outcome(own, request)
         kept = Statement.parse(own.receipt)
-        contract = self._contract(own.agreements[0], request.plan)
-        end = answers.check_end(kept, own.state, statement, contract, self._trust)
+        contract, *joined = self._contracts(own.agreements, request.plan)
+        end = answers.check_end(kept, own.state, statement, contract, self._trust, joined)
         if not isinstance(end, Receipt) or own.held < len(end.parts):
             return Outcome(own, request, end, kept)
         plan = read_plan(request.plan)
@@ -268,9 +270,9 @@ class Asking:
         if computed.receipt is None:
             return self._requests.advance(own.id, computed.state, now)
         statement = Statement.parse(own.envelope)
-        contract = self._contract(own.agreements[0], ComputationRequest.of(statement).plan)
+        contract, *joined = self._contracts(own.agreements, ComputationRequest.of(statement).plan)
         try:
-            end = answers.check_end(computed.receipt, computed.state, statement, contract, self._trust)
+            end = answers.check_end(computed.receipt, computed.state, statement, contract, self._trust, joined)
         except (Malformed, Untrusted) as fault:
             self._tell_of(contract, own.id, computed.receipt, fault)
             raise
@@ -305,12 +307,38 @@ class Asking:
             raise NotFound("resource.not_found", what="computation", name=computation)
         return own
 
-    def _contract(self, agreement: str, plan: Object) -> Contract:
-        """An agreement of this consumer, with the provider in front whose product the plan asks."""
-        contract = self._agreements.load(agreement)
-        if contract.agreement.consumer.participant != self._author.participant:
-            raise NotFound("resource.not_found", what="agreement", name=agreement)
-        return contract.over(read_plan(plan).product)
+    def _contracts(self, agreements: Sequence[str], plan: Object) -> list[Contract]:
+        """Agreements of this consumer, one a product that the plan reads, each with that product's provider in front.
+
+        Raises:
+            Malformed: there are more or fewer agreements than products, or of another product.
+            NotFound: an agreement is not this consumer's.
+        """
+        read_plan(plan)
+        wanted = products(plan)
+        if len({*wanted}) < len(wanted):
+            raise Refused("plan.join_self", product=wanted[0])
+        held = [self._agreements.load(each) for each in agreements]
+        for contract in held:
+            if contract.agreement.consumer.participant != self._author.participant:
+                raise NotFound("resource.not_found", what="agreement", name=contract.agreement.id)
+        if len(wanted) != len(held):
+            if len(wanted) > 1:
+                raise Malformed("contract.joined", first=wanted[0], second=wanted[1])
+            raise Malformed("request.malformed", why="the plan joins nothing, and a second agreement is named")
+        found = [contract.over(product) for contract, product in zip(held, wanted, strict=True)]
+        if len({each.agreement.provider.participant for each in found}) > 1:
+            raise Refused("plan.join_provider", first=wanted[0], second=wanted[-1])
+        return found
+
+
+def _check_alive(contract: Contract) -> None:
+    """Raise Refused where the contract has ended or is suspended, as far as this side knows."""
+    agreement = contract.agreement.id
+    if contract.termination is not None:
+        raise Refused("contract.ended", agreement=agreement, since=write_time(contract.termination.time))
+    if contract.suspension is not None:
+        raise Refused("contract.suspended", agreement=agreement, since=write_time(contract.suspension.time))
 
 
 def new_nonce() -> str:

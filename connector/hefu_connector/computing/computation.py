@@ -126,6 +126,38 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """The other product of a join; its rows are those of the same privacy unit.
+
+    Attributes:
+        product: of the same provider, under an agreement of its own.
+        on: the column that is joined on, which must be the privacy unit of both.
+        resource: which of its resources; empty where it has one.
+    """
+
+    product: str
+    on: str
+    resource: str = ""
+
+    def __post_init__(self) -> None:
+        Place(self.product, "plan.join.product").text(64)
+        read_name(Place(self.on, "plan.join.on"))
+        Place(self.resource, "plan.join.resource").text(64, empty=True)
+
+    def body(self) -> Object:
+        """As JSON."""
+        body: Object = {"product": self.product, "on": self.on}
+        return body | {"resource": self.resource} if self.resource else body
+
+    @classmethod
+    def of(cls, place: Place) -> Join:
+        """Read what `body` wrote; raises Malformed."""
+        found = place.members(("product", "on"), ("resource",))
+        resource = found["resource"].text(64) if "resource" in found else ""
+        return cls(found["product"].text(64), read_name(found["on"]), resource)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A private query.
 
@@ -139,6 +171,7 @@ class Plan:
         sets: grouping sets, as places among the keys: rows are grouped by each of them for itself, and what an answer
             has of one has no label under the other keys. Empty where rows are grouped by all keys at once.
         resource: which of the product's resources; empty where it has one.
+        join: a second product, whose columns may be used beside those of the first.
     """
 
     product: str
@@ -148,6 +181,7 @@ class Plan:
     group_by: tuple[GroupKey, ...] = ()
     resource: str = ""
     sets: groups.Sets = ()
+    join: Join | None = None
 
     def __post_init__(self) -> None:
         Place(self.product, "plan.product").text(64)
@@ -191,6 +225,7 @@ class Plan:
         """The first in which it can be written."""
         histogram = any(each.function == "histogram" for each in self.aggregates)
         new = (
+            self.join is not None,
             *(each.version == SECOND for each in self.aggregates),
             *(not isinstance(each, str) for each in self.group_by),
             histogram and len(self.aggregates) > 1,
@@ -213,6 +248,8 @@ class Plan:
             body["resource"] = self.resource
         if self.sets:
             body["sets"] = [[*each] for each in self.sets]
+        if self.join is not None:
+            body["join"] = self.join.body()
         return body
 
     @classmethod
@@ -225,7 +262,7 @@ class Plan:
         if len(canonical.encode(body)) > LARGEST_PLAN:
             wrong("plan", f"at most {LARGEST_PLAN} bytes")
         needed = ("version", "product", "aggregates", "filter", "group_by", "loss")
-        found = Place(body, "plan").members(needed, ("resource", "sets"))
+        found = Place(body, "plan").members(needed, ("resource", "sets", "join"))
         version = found["version"].integer(FIRST, SECOND)
         tree = found["filter"]
         plan = cls(
@@ -236,6 +273,7 @@ class Plan:
             group_by=tuple(read_key(each) for each in found["group_by"].items()),
             resource=found["resource"].text(64) if "resource" in found else "",
             sets=groups.read_sets(found["sets"]) if "sets" in found else (),
+            join=Join.of(found["join"]) if "join" in found else None,
         )
         if plan.version != version:
             wrong("plan.version", f"{plan.version}: a plan is written in the first version that can say it")

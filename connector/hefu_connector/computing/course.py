@@ -25,12 +25,27 @@ VERSION = 1
 
 
 class Course:
-    """The decisions on one computation. Safe to use from many threads."""
+    """The decisions on one computation under one agreement. Safe to use from many threads.
 
-    def __init__(self) -> None:
+    Args:
+        agreement: the id, for one behind the first.
+
+    Attributes:
+        joined: the courses under the agreements behind the first, where products are joined.
+    """
+
+    def __init__(self, agreement: str = "") -> None:
+        self.joined: list[Course] = []
+        self._agreement = agreement
         self._lock = threading.Lock()
         self._last: dict[tuple[Phase, str], Decision] = {}
         self._looks: dict[Phase, int] = {}
+
+    def join(self, agreement: str) -> Course:
+        """The course under another agreement, which the owner's record holds too."""
+        made = Course(agreement)
+        self.joined.append(made)
+        return made
 
     def note(self, decision: Decision) -> None:
         """Add a decision."""
@@ -83,7 +98,11 @@ class Course:
             "looks": looks,
             "decisions": [replay.record(each) for each in found],
         }
-        return canonical.encode(body)
+        joined = [each._told() for each in self.joined if each.decisions]
+        return canonical.encode(body | {"joined": [*joined]} if joined else body)
+
+    def _told(self) -> Object:
+        return {"agreement": self._agreement, "decisions": [replay.record(each) for each in self.decisions]}
 
 
 def _permissions(decision: Decision) -> set[str]:

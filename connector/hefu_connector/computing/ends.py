@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hefu import canonical, receipt
+from hefu.canonical import Object
 from hefu.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Told, Used
 from hefu.envelope import Signer, Statement, draft, new_id
 from hefu.times import Clock
@@ -63,22 +65,34 @@ def first(request: ComputationRequest, statement: Statement, now: datetime, owne
 
 
 def receipt_of(
-    scribe: Scribe, admitted: Admitted, run: Run, passed: Passed, parts: tuple[bytes, ...], table: Table
-) -> receipt.Receipt:
-    """The receipt of a release, but for the facts of its decision, its commitments and its place in the journal."""
+    scribe: Scribe, admitted: Admitted, run: Run, passed: Passed, parts: tuple[bytes, ...], table: Table,
+    facts: Sequence[Object],
+) -> receipt.Receipt:  # fmt: skip
+    """The receipt of a release, but for its commitments and its place in the journal.
+
+    Args:
+        facts: what each contract's decision knew, in the order of `Admitted.sides`.
+    """
     prepared, charge = admitted.prepared, admitted.prepared.charge
     ticks = tick(scribe, run) - run.created
     # How many groups were found is the recipient's alone to know: everybody reads a receipt.
     rows = prepared.cells if prepared.finding else len(passed.values.rows)
+    first, *joined = [
+        receipt.Joined(
+            side.under.agreement, side.contract.agreement.product, side.contract.agreement.description,
+            side.resource.id, _snapshot(scribe, side, read), known,
+        )
+        for side, read, known in zip(admitted.sides, (table, *table.beside), facts, strict=True)
+    ]  # fmt: skip
     return receipt.Receipt(
         computation=run.id,
         request=run.request,
         consumer=run.consumer,
-        agreements=(admitted.under,),
-        product=admitted.contract.agreement.product,
-        description=admitted.contract.agreement.description,
-        resource=admitted.resource.id,
-        snapshot=_snapshot(scribe, admitted, table),
+        agreements=tuple(each.under for each in admitted.sides),
+        product=first.product,
+        description=first.description,
+        resource=first.resource,
+        snapshot=first.snapshot,
         engine=admitted.engine.name,
         engine_version=admitted.engine.version,
         charge=spent(charge),
@@ -90,6 +104,8 @@ def receipt_of(
         parts=tuple(receipt.SealedPart(canonical.digest(each), len(each)) for each in parts),
         meters=receipt.Meters(1, rows, sum(map(len, parts)), int(ticks.total_seconds() * 1000)),
         admitted=run.created,
+        facts=first.facts,
+        joined=tuple(joined),
     )
 
 
@@ -126,11 +142,14 @@ def _snapshot(scribe: Scribe, admitted: Admitted, table: Table) -> str:
     """What a receipt says of the data: the digest where it is agreed on, else a commitment to it.
 
     A digest of the bytes is a function of every row, without noise. The salt is this provider's signature of the
-    computation's id, which nobody else can make and Ed25519 makes the same again: so the provider can open it.
+    computation's id, which nobody else can make and Ed25519 makes the same again: so the provider can open it. What is
+    joined has a salt of its own, so that equal commitments do not tell of equal tables.
     """
     for digest in (table.snapshot, table.origin):  # what is laid out is the same data in another form
         if admitted.contract.agreement.snapshot_rule == f"pinned:{digest}":
             return digest
     name = admitted.request.computation
+    if admitted.under.agreement != admitted.request.agreements[0] and admitted.prepared.joins:
+        name = f"{name} {admitted.under.agreement}"
     salt = hashlib.sha256(scribe.signer.sign(f"hefu snapshot salt {name}".encode())).digest()
     return receipt.commit("snapshot", table.snapshot, salt)

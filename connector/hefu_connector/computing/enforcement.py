@@ -21,8 +21,9 @@ import math
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -272,7 +273,7 @@ class Enforcement:
 
     def _stop_under(self, agreement: str, code: str) -> None:
         for running in self._held():
-            if running.under.agreement == agreement:
+            if any(each.under.agreement == agreement for each in running.sides):
                 self._stop(running.request.computation, code)
 
     def watch(self) -> None:
@@ -345,24 +346,43 @@ class Enforcement:
     def _decide(self, request: ComputationRequest, statement: Statement, course: Course, over: Connection) -> Admitted:
         world = self._world
         standing = world.trust.check(statement.issuer)
-        contract = admission.choose(request, world.participant, world.contracts)
-        admission.check_in_force(contract, statement.issuer, world.clock.now())
+        contracts = admission.choose(request, world.participant, world.contracts)
+        for each in contracts:
+            admission.check_in_force(each, statement.issuer, world.clock.now())
         subject = subject_of(request.plan, request.purpose)
+        bound = [(each, world.owing.standing(each, subject)) for each in contracts]
         admitted = admission.decide(
-            contract, request, statement, self._means, course, standing=standing, connection=over,
-            now=world.clock.now(), duties=world.owing.standing(contract, subject),
+            contracts[0], request, statement, self._means, course, standing=standing, connection=over,
+            now=world.clock.now(), duties=bound[0][1], joined=bound[1:],
         )  # fmt: skip
-        world.owing.admit(contract, admitted.under.clause, admitted.performed, subject, request.computation)
+        self._use_duties(admitted, subject)
         return admitted
 
-    def _reserve(self, admitted: Admitted) -> None:
-        request = admitted.request
+    def _use_duties(self, admitted: Admitted, subject: str) -> None:
+        """Use up what was performed for this request, under each of its contracts or under none."""
+        done: list[Admitted] = []
         try:
-            charge, takes = admitted.prepared.charge, admitted.allowances
-            self._world.ledger.reserve(request.computation, admitted.accounts, charge, takes)
+            for side in admitted.sides:
+                self._world.owing.admit(
+                    side.contract, side.under.clause, side.performed, subject, side.request.computation
+                )
+                done.append(side)
         except HefuError:
-            subject = subject_of(request.plan, request.purpose)
-            self._world.owing.give_back(admitted.contract, admitted.under.clause, subject, request.computation)
+            self._give_back(done, subject)
+            raise
+
+    def _give_back(self, sides: Iterable[Admitted], subject: str) -> None:
+        for side in sides:
+            self._world.owing.give_back(side.contract, side.under.clause, subject, side.request.computation)
+
+    def _reserve(self, admitted: Admitted) -> None:
+        request, sides = admitted.request, admitted.sides
+        accounts = [account for each in sides for account in each.accounts]
+        takes = [allowance for each in sides for allowance in each.allowances]
+        try:
+            self._world.ledger.reserve(request.computation, accounts, admitted.prepared.charge, takes)
+        except HefuError:
+            self._give_back(sides, subject_of(request.plan, request.purpose))
             raise
 
     def _await_duties(self, request: ComputationRequest, error: HefuError, course: Course) -> None:
@@ -370,25 +390,28 @@ class Enforcement:
         if error.code != "contract.duties":
             return
         try:
-            contract = admission.choose(request, self._world.participant, self._world.contracts)
-            pending = course.parts(Phase.ADMISSION, Code.PENDING)
+            contracts = admission.choose(request, self._world.participant, self._world.contracts)
             subject = subject_of(request.plan, request.purpose)
-            self._world.owing.wait(contract, pending, subject, request.computation)
+            for contract, one in zip(contracts, (course, *course.joined), strict=False):
+                if pending := one.parts(Phase.ADMISSION, Code.PENDING):
+                    self._world.owing.wait(contract, pending, subject, request.computation)
         except HefuError as fault:  # it is refused all the same, and may be asked again
             log.warning("what computation %s waits for is not entered: %s", request.computation, fault.code)
 
     def _check_standing(self, admitted: Admitted) -> None:
         keys = (each.key for each in admitted.statement.signatures)
         standing = self._world.trust.check(admitted.statement.issuer, *keys)
-        contract = self._world.contracts.load(admitted.under.agreement)
         now = self._world.clock.now()
-        admission.check_in_force(contract, admitted.statement.issuer, now)
-        admission.check_offline(contract, standing)
+        for side in admitted.sides:
+            contract = self._world.contracts.load(side.under.agreement)
+            admission.check_in_force(contract, admitted.statement.issuer, now)
+            admission.check_offline(contract, standing)
 
     def _look(self, admitted: Admitted) -> None:
         """Check that a computation may go on; at each of its stages, and from time to time."""
         self._check_standing(admitted)
-        admission.decide_again(admitted, self._world.clock.now())
+        for side in admitted.sides:
+            admission.decide_again(side, self._world.clock.now())
 
     def _shed_overload(self, consumer: str) -> None:
         rules = self._world.rules
@@ -432,10 +455,7 @@ class Enforcement:
                 self._look(admitted)
 
     def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table, History | None]:
-        world, prepared = self._world, admitted.prepared
-        asked = prepared.parameters if prepared.delivery is None else None
-        with world.sources(admitted.resource.id).open(sorted(prepared.reads), asked) as table:
-            admission.check_snapshot(admitted.contract, table)
+        with self._opened(admitted) as table:
             history = self._history(admitted, table)
             output = self._run(admitted, table, history, spare)
         faults.point("worker.returned")
@@ -456,6 +476,18 @@ class Enforcement:
             if not disclosure.is_behind(output):
                 return output
         raise Unavailable("worker.deadline")
+
+    @contextmanager
+    def _opened(self, admitted: Admitted) -> Iterator[Table]:
+        """The tables of a computation, those that are joined beside the first."""
+        with ExitStack() as opened:
+            found = []
+            for side in admitted.sides:
+                source = self._world.sources(side.resource.id)
+                table = opened.enter_context(source.open(sorted(side.prepared.reads), side.asked()))
+                admission.check_snapshot(side.contract, table)
+                found.append(table)
+            yield replace(found[0], beside=tuple(found[1:]))
 
     def _history(self, admitted: Admitted, table: Table) -> History | None:
         """Of exact aggregates, what was told of the asset before."""
@@ -481,7 +513,7 @@ class Enforcement:
         values = admitted.engine.read(output, admitted.prepared)
         passed = guard.check(values, admitted.prepared)  # step 6
         self._look(admitted)
-        facts = admission.decide_release(admitted, passed, world.clock.now())
+        facts = [admission.decide_release(each, passed, world.clock.now()) for each in admitted.sides]
         faults.point("guard.passed")
         if history is not None:
             history.keep(values)
@@ -491,10 +523,12 @@ class Enforcement:
         data, commitments = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)
         recipient = world.trust.sealing(admitted.request.recipient)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
-        made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table)
-        made = replace(made, facts=facts, commitments=commitments)
-        active, due = admitted.course.parts(Phase.RELEASE, Code.ACTIVE), Delivered.of(made)
-        world.owing.release(admitted.contract, active, run.id, due.delete_by if due is not None else None)
+        made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table, facts)
+        made = replace(made, commitments=commitments)
+        due = Delivered.of(made)
+        for side in admitted.sides:
+            active = side.course.parts(Phase.RELEASE, Code.ACTIVE)
+            world.owing.release(side.contract, active, run.id, due.delete_by if due is not None else None)
         if run.id in self._stopped:
             raise Unavailable("cancelled")
         # step 8 follows when its time has come
@@ -502,7 +536,7 @@ class Enforcement:
 
     def _settle(self, admitted: Admitted, began: datetime) -> None:
         """Give back what was taken too much of the metered time; where that fails it stays taken."""
-        if not any(each.unit == MILLISECONDS for each in admitted.allowances):
+        if not any(each.unit == MILLISECONDS for side in admitted.sides for each in side.allowances):
             return
         used = self._world.clock.now() - began
         if used < timedelta(0):  # the clock was set back: nobody knows
@@ -524,11 +558,12 @@ class Enforcement:
 
     def _fail(self, run: Run, code: str, charge: Charge) -> None:
         running = self._running.get(run.id)
-        resource = running.resource.id if running is not None else ""
+        resource, *joined = [each.resource.id for each in running.sides] if running is not None else [""]
         decisions = running.course.document(running.request) if running is not None else b""
         made = receipt.Failure(
-            run.id, run.request, run.consumer, run.agreements, code, ends.spent(charge), resource=resource
-        )
+            run.id, run.request, run.consumer, run.agreements, code, ends.spent(charge), resource=resource,
+            joined=tuple(joined),
+        )  # fmt: skip
         state = ComputationState.CANCELLED if code == "cancelled" else ComputationState.FAILED
         try:
             self._end(run, state, made, (), decisions=decisions)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from hefu.canonical import Object
 from hefu.errors import NotFound
 from hefu_policies import odrl
-from hefu_policies.goods.product import Description
+from hefu_policies.goods.product import Description, Offer
 from hefu_policies.goods.resource import Resource
 
 from hefu_connector.computing.admission import output_limits
+from hefu_connector.computing.computation import Plan
 from hefu_connector.computing.delivery import operation, read_plan
 from hefu_connector.ports import Engine, Prepared
 from hefu_connector.shelves import Products, ProductState
@@ -34,16 +35,24 @@ class Estimates:
             NotFound: no such product, or none of its offers is for this caller.
             Malformed, Refused: the plan does not fit the schema, or asks for what is never answered.
         """
+        asked, action = read_plan(plan), operation(plan)
+        if asked.product != product:
+            raise NotFound("resource.not_found", what="product", name=product)
+        join = asked.join if isinstance(asked, Plan) else None
+        first, offers = self._shown(product, asked.resource, caller)
+        second, more = self._shown(join.product, join.resource, caller) if join is not None else (None, [])
+        limits = output_limits((odrl.load(each.policy) for each in (*offers, *more)), action)
+        return self._engines[action].prepare(plan, first, *limits, beside=second)
+
+    def _shown(self, product: str, resource: str, caller: str) -> tuple[Resource, list[Offer]]:
+        """A resource of a product that a caller may see, and the offers on it."""
         held = self._products.find(product)
         if held is None or held.state is not ProductState.PUBLISHED:
             raise NotFound("resource.not_found", what="product", name=product)
         offers = [each for each in held.description.offers if each.visibility.allows(caller)]
-        asked, action = read_plan(plan), operation(plan)
-        if not offers or asked.product != product:
+        if not offers:
             raise NotFound("resource.not_found", what="product", name=product)
-        resource = _resource(held.description, asked.resource)
-        limits = output_limits((odrl.load(each.policy) for each in offers), action)
-        return self._engines[action].prepare(plan, resource, *limits)
+        return _resource(held.description, resource), offers
 
 
 def _resource(description: Description, named: str) -> Resource:

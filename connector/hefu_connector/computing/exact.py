@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hefu.canonical import Json, Object
+from hefu.errors import Refused
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
 from hefu_policies.reading import Place, wrong
 from hefu_policies.words.terms import AGGREGATE_QUERY
@@ -33,6 +34,8 @@ class ExactPlan:
     def __post_init__(self) -> None:
         if self.plan.sets:
             wrong("plan.sets", "no grouping sets in an exact aggregate: disclosure control judges one table at a time")
+        if self.plan.join is not None:
+            raise Refused("plan.join_exact")
         Place(self.plan.body()["version"], "plan.version").integer(*_VERSIONS)
 
     @property
@@ -67,8 +70,10 @@ class ExactPlan:
             Malformed: a member is missing, unknown or of a wrong form.
         """
         needed = ("version", "operation", "product", "aggregates", "filter", "group_by")
-        found = Place(body, "plan").members(needed, ("resource",))
+        found = Place(body, "plan").members(needed, ("resource", "join"))
         found["operation"].choice(AGGREGATE_QUERY)
+        if "join" in found:
+            raise Refused("plan.join_exact")
         found["version"].integer(*_VERSIONS)
         asked = {name: each.value for name, each in found.items() if name != "operation"}
         return cls(Plan.of({**asked, "loss": NO_LOSS.body()}))

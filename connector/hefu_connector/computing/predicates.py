@@ -219,6 +219,20 @@ def columns(predicate: Predicate) -> Iterator[str]:
             yield term.column
 
 
+def alone(predicate: Predicate | None, known: frozenset[str]) -> Iterator[Predicate]:
+    """What a tree demands of some columns alone: conditions that all must hold, and that compare with constants only.
+
+    A row that fails one of them fails the tree.
+    """
+    if isinstance(predicate, All):
+        for each in predicate.items:
+            yield from alone(each, known)
+    elif predicate is not None and all(
+        not isinstance(each, Relation) and each.column in known for each in terms(predicate)
+    ):
+        yield predicate
+
+
 def literals(term: Term) -> tuple[Literal, ...]:
     """The constants of one comparison."""
     if isinstance(term, Compare):

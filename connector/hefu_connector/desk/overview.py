@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from hefu import canonical
 from hefu.canonical import Json
 from hefu.delivery import Delivered
 from hefu.envelope import Statement
@@ -251,9 +252,10 @@ class Overview:
         record = self._records.decisions(computation)
         if not record:
             raise NotFound("resource.not_found", what="record of decisions", name=computation)
+        joined = _joined(record)
         for held in self._agreements.all():
             digests = {policy_digest(each.policy).encode() for each in held.agreement.strategies}
-            if any(each in record for each in digests):
+            if held.agreement.id not in joined and any(each in record for each in digests):
                 return record, held.statement
         raise NotFound("resource.not_found", what="agreement of the computation", name=computation)
 
@@ -386,3 +388,11 @@ def _charge(end: End) -> Charge:
         return NOTHING
     spent = end.charge
     return Charge(PrivacyLoss(spent.epsilon_nano, spent.delta_femto, spent.rho_nano), spent.releases)
+
+
+def _joined(record: bytes) -> set[str]:
+    """The agreements behind the first in a record of decisions."""
+    found = canonical.decode_object(record, len(record)).get("joined")
+    return (
+        {str(each.get("agreement")) for each in found if isinstance(each, dict)} if isinstance(found, list) else set()
+    )

@@ -24,6 +24,7 @@ from hefu_connector.engines import cells, noise, partitions
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import duckdb as words
+from hefu_connector.engines.sql.sides import BESIDE
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.engines.tables import Opened, attach, open_table, read_or_mend, require
 
@@ -95,15 +96,16 @@ def warm() -> None:
     _waiting.append(_open())
 
 
-def connect(native: str, *, ordered: bool = False) -> Any:
-    """A DuckDB in memory that can reach no network, extension or setting, and no file but one at most.
+def connect(*native: str, ordered: bool = False) -> Any:
+    """A DuckDB in memory that can reach no network, extension or setting, and no file but those of its tables.
 
     Args:
+        native: their paths; empty where DuckDB reads none itself.
         ordered: rows stay in the order of their file wherever DuckDB promises it.
     """
     connection = _waiting.pop() if _waiting else _open()
-    if native:
-        connection.execute(f"SET allowed_paths=['{native}']")
+    if paths := ", ".join(f"'{each}'" for each in native if each):
+        connection.execute(f"SET allowed_paths=[{paths}]")
     connection.execute(f"SET preserve_insertion_order={str(ordered).lower()}")
     for setting in LOCKS:
         connection.execute(setting)
@@ -118,6 +120,8 @@ def _open() -> Any:
 
 
 def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[list[int]], int]:
+    if shape.joined is not None:
+        return _joined(shape, path, form, layout)
     if form == cells.FORM:
         exact = cells.read(shape, path)
         return exact, len(exact[0])
@@ -133,6 +137,43 @@ def _counted(shape: Shape, path: Path, form: str, layout: Object) -> tuple[Rows,
         shared = units if shape.unit is not None and not shape.unknown else 0
         return _read(shape, open_table(path, "parquet", {}), laid, _parts(shared))
     return read_or_mend(lambda mend: _read(shape, open_table(path, form, layout, mend=mend)))
+
+
+def _joined(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[list[int]], int]:
+    (beside,) = Place(layout["beside"], "beside").items(1)
+    other = beside.members(("path", "form", "layout"))
+    second = Path(other["path"].text(1000)), other["form"].text(), other["layout"].object()
+    sides = (path, form, layout), second
+    return read_or_mend(lambda mend: _count_joined(shape, *(_as_table(*each, mend=mend) for each in sides)))
+
+
+def _as_table(path: Path, form: str, layout: Object, *, mend: bool) -> Opened:
+    """A table of any form; a laid-out one as what it was made of, since each numbers its units for itself."""
+    if form != FORM:
+        return open_table(path, form, layout, mend=mend)
+    laid = Laid.of(layout["laid"])
+    names: Object = {each.name: laid.field(each.name) for each in laid.columns}
+    return open_table(path, "parquet", {"names": names}, mend=mend)
+
+
+def _count_joined(shape: Shape, first: Opened, second: Opened) -> tuple[list[list[int]], int]:
+    assert shape.joined is not None  # noqa: S101 - whoever calls saw it
+    theirs = {name: kind for name, kind in shape.columns.items() if name in shape.joined.columns}
+    ours = {name: kind for name, kind in shape.columns.items() if name not in theirs or name == shape.unit}
+    connection = connect(first.native, second.native)
+    try:
+        for opened, columns, view in ((first, ours, SOURCE), (second, theirs, BESIDE)):
+            require(opened, columns)
+            attach(connection, opened, columns, view)
+        for index, key in enumerate(shape.keys):
+            if key.column:
+                declare(connection, words.table_of(index), key.labels, shape.columns[key.column])
+        found = connection.execute(*aggregate(shape, secrets.randbits(62), words.WORDS)).fetchall()
+        return cells.add_up(shape, [found]), first.rows() + second.rows()
+    finally:
+        connection.close()
+        first.close()
+        second.close()
 
 
 def _parts(units: int) -> Sequence[Part]:

@@ -34,7 +34,12 @@ class Delivery:
     encryption = "PlainText"
 
     def prepare(
-        self, plan: Object, resource: Resource, minimum_group: int | None, rounding: Decimal | None = None
+        self,
+        plan: Object,
+        resource: Resource,
+        minimum_group: int | None,
+        rounding: Decimal | None = None,
+        beside: Resource | None = None,
     ) -> Prepared:
         """Validate a plan anew against the provider's schema. Pure.
 

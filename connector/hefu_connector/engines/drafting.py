@@ -4,7 +4,7 @@ sensitivity, and what the answer is read from. Pure, and before any data is touc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -28,6 +28,7 @@ from hefu_connector.engines.shape import (
     STEPS_HISTOGRAM,
     SUM,
     UNITS,
+    Joined,
     Key,
     Measure,
     Sensitivity,
@@ -72,6 +73,7 @@ class Draft:
     answer: list[Object] = field(default_factory=list)
     minimum: int | None = None
     sets: Sets = ()
+    joined: Joined | None = None
 
     @property
     def unit(self) -> str | None:
@@ -265,6 +267,7 @@ class Draft:
             keys=tuple(self.keys),
             measures=tuple(self.measures),
             sets=self.sets,
+            joined=self.joined and replace(self.joined, columns=self.joined.columns & self.columns.keys()),
         )
 
     def _look_up(self, number: e.Expression) -> None:

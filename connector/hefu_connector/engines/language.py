@@ -2,6 +2,7 @@
 
     SELECT region, BIN(age, 10) AS decade, COUNT(*) AS n, AVG(income / 12), MEDIAN(age)
     FROM data                                 -- or "prd-…", or "prd-…"."res-…" where a product has several
+    JOIN "prd-…" USING (person)               -- another product of its provider, on the privacy unit
     WHERE age >= 18 AND region IN ('north', 'south') AND NOT income IS NULL
     GROUP BY region, decade
 
@@ -22,7 +23,7 @@ from sqlglot import exp
 from hefu_connector.computing import finding
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.groups import GroupKey, Sets
-from hefu_connector.engines.dialect import keys
+from hefu_connector.engines.dialect import joins, keys
 from hefu_connector.engines.dialect.aggregates import aggregate
 from hefu_connector.engines.dialect.numbers import condition
 from hefu_connector.engines.dialect.sets import grouping
@@ -45,7 +46,7 @@ def parse(text: str, description: Description, loss: PrivacyLoss) -> Plan:
         Malformed: not SQL, or a word that is not of the dialect; the sentence names it and says why.
     """
     select = _statement(text)
-    only(select, "SELECT", "expressions", "from_", "where", "group")
+    only(select, "SELECT", "expressions", "from_", "joins", "where", "group")
     resource = _resource(select.args.get("from_"), description)
     selected = [_aliased(each) for each in select.expressions]
     unknown = _unknown(description, resource) if loss.delta_femto else frozenset()
@@ -62,6 +63,7 @@ def parse(text: str, description: Description, loss: PrivacyLoss) -> Plan:
         filter=None if where is None else condition(where.this),
         group_by=group_by,
         sets=sets,
+        join=joins.join(select.args.get("joins")),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hefu_connector.computing import expressions as e
 from hefu_connector.computing import finding, groups, predicates
 from hefu_connector.computing.computation import LARGEST_PLAN, MOST_AGGREGATES
-from hefu_connector.engines import drafting, language
+from hefu_connector.engines import drafting, joining, language
 from hefu_connector.engines.dialect.words import REFUSALS
 
 Row = tuple[str, str, str]  # form, meaning, bounds
@@ -84,6 +84,7 @@ LIMITS: tuple[tuple[str, object], ...] = (
     ("parts of an expression", e.MOST_NODES),
     ("levels of an expression", e.DEEPEST),
     ("steps of any number on the way", "less than 2^53"),
+    ("product of both K in a join", joining.MOST_PAIRS),
     ("candidates of a quantile or mode", drafting.MOST_CANDIDATES),
 )
 
@@ -134,6 +135,21 @@ grouping sets, and not by the column of the privacy unit.
   was not low. All other answers have noise of their own, drawn afterwards.
 - Answers of several providers are not put together by unknown groups, and no `--target-error` is searched for.
 """
+_JOINS = """## Joins
+
+    hefu compute query --contract AGR-A --joined AGR-B --epsilon 0.5 "SELECT region, ward, SUM(cost) AS cost
+      FROM data JOIN \"prd-b\" USING (person) GROUP BY region, ward"
+
+A second product of the same provider may be joined, on the privacy unit of both, where both call it by one name and
+type. Rows of units that one product lacks are left out. A column that both have under one name cannot be used, but for
+the unit. Each product stands under a contract of its own, whose permission must name the key (`hefu:joinKey`); each
+contract judges its own product's columns, and each contract and each asset is charged in full.
+
+Rows of a unit are bounded in each table by its own K, after the conditions that compare columns of this table alone
+with constants; their pairs, after the whole filter, by the larger of both. The product of both K is
+limited. Exact aggregates and deliveries are not joined, and unknown groups are not found in a join. Why so:
+`docs/decisions/2026-11-22-a-join-stands-under-two-contracts.md`.
+"""
 
 
 def page() -> str:
@@ -153,9 +169,12 @@ def page() -> str:
         "A key is named by its alias, or written out in GROUP BY once more. With several groupings a row of the answer"
     ]
     lines += ["has no label under a key that is not of its grouping.", "", _UNKNOWN]
+    lines += [*_JOINS.splitlines(), ""]
     lines += ["## Refused, and what to write", "", "| word | reason |", "|---|---|"]
     lines += [f"| `{name}` | {why} |" for name, why in REFUSALS.items()]
-    lines.append("| `JOIN`, subqueries, `HAVING`, `ORDER BY`, `LIMIT`, `UNION` | a query reads one data product once |")
+    lines.append(
+        "| subqueries, `HAVING`, `ORDER BY`, `LIMIT`, `UNION` | a query reads one data product once, or joins two |"
+    )
     lines += ["", "## Limits", "", "| what | at most |", "|---|---|"]
     lines += [f"| {name} | {most} |" for name, most in LIMITS]
     return "\n".join([*lines, ""])

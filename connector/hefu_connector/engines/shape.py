@@ -176,6 +176,30 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A second table, joined on the unit (`hefu_connector.engines.joining`).
+
+    Attributes:
+        columns: that it has; every other but the unit is the first table's.
+        first, second: rows of one unit that are kept of each table before they are joined.
+    """
+
+    columns: frozenset[str]
+    first: int
+    second: int
+
+    def body(self) -> Object:
+        """As JSON."""
+        return {"columns": [*sorted(self.columns)], "first": self.first, "second": self.second}
+
+    @classmethod
+    def of(cls, place: Place) -> Joined:
+        """Read what `body` wrote."""
+        found = place.members(("columns", "first", "second"))
+        return cls(frozenset(found["columns"].texts(least=1)), found["first"].integer(1), found["second"].integer(1))
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """What is asked, typed: all that an engine's statement is made from.
 
@@ -185,6 +209,7 @@ class Shape:
         max_contribution: rows of one unit that are kept, after the filter and the groups.
         grids: of each numeric column that is computed with.
         sets: grouping sets, as places among the keys, one behind the other in the answer; empty for one of all keys.
+        joined: a second table, where there is one.
     """
 
     columns: Mapping[str, str]
@@ -195,6 +220,7 @@ class Shape:
     keys: tuple[Key, ...]
     measures: tuple[Measure, ...]
     sets: Sets = ()
+    joined: Joined | None = None
 
     @property
     def cells(self) -> int:
@@ -219,7 +245,8 @@ class Shape:
 
     def body(self) -> Object:
         """As JSON."""
-        return {
+        joined: Object = {} if self.joined is None else {"joined": self.joined.body()}
+        return joined | {
             "columns": {name: self.columns[name] for name in sorted(self.columns)},
             "unit": self.unit,
             "max_contribution": self.max_contribution,
@@ -234,7 +261,7 @@ class Shape:
     def of(cls, body: Json) -> Shape:
         """Read what `body` wrote; raises Malformed."""
         found = Place(body, "shape").members(
-            ("columns", "unit", "max_contribution", "filter", "grids", "keys", "measures"), ("sets",)
+            ("columns", "unit", "max_contribution", "filter", "grids", "keys", "measures"), ("sets", "joined")
         )
         unit, filter_ = found["unit"], found["filter"]
         return cls(
@@ -246,6 +273,7 @@ class Shape:
             keys=tuple(Key.of(each) for each in found["keys"].items()),
             measures=tuple(Measure.of(each) for each in found["measures"].items(1)),
             sets=read_sets(found["sets"]) if "sets" in found else (),
+            joined=Joined.of(found["joined"]) if "joined" in found else None,
         )
 
 

@@ -24,14 +24,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 from hefu.canonical import Object
-from hefu.errors import Refused
+from hefu.errors import NotFound, Refused
 from hefu_policies.budget import Charge
 from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing import expressions, finding
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.engines import answers, noise, partitions, sensitivities
+from hefu_connector.engines import answers, joining, noise, partitions, sensitivities
 from hefu_connector.engines.drafting import MOST_CELLS, MOST_FOUND, MOST_VALUES, Draft
 from hefu_connector.engines.shape import LEFT_OUT
 from hefu_connector.ports import Finding, Mechanism, Prepared, Values
@@ -49,11 +49,17 @@ class Statistics:
     encryption = "PlainText"
 
     def prepare(
-        self, plan: Object, resource: Resource, minimum_group: int | None, rounding: Decimal | None = None
+        self,
+        plan: Object,
+        resource: Resource,
+        minimum_group: int | None,
+        rounding: Decimal | None = None,
+        beside: Resource | None = None,
     ) -> Prepared:
         """Validate a plan anew against the provider's schema and price it. Pure.
 
         Args:
+            beside: the resource that the plan joins, where it joins one.
             minimum_group: the least number of privacy units in a group that may be told; judged on a noised count,
                 which is added to what is charged unless the plan asks for one that serves.
 
@@ -62,8 +68,10 @@ class Statistics:
             Refused: it asks for what is never answered: no noise, too many groups, another mechanism.
         """
         asked = Plan.of(plan)
-        draft = Draft(resource, sets=asked.sets)
+        draft = _draft(asked, resource, beside)
         draft.add_plan(asked)
+        if asked.join is not None and draft.unknown:
+            raise Refused("plan.join_unknown")
         for aggregate in asked.aggregates:
             draft.answer.append(_answer(draft, aggregate))
         if minimum_group is not None:
@@ -77,6 +85,16 @@ class Statistics:
             Untrusted: the output has another shape than was prepared.
         """
         return answers.read(output, prepared)
+
+
+def _draft(asked: Plan, resource: Resource, beside: Resource | None) -> Draft:
+    if asked.join is None:
+        return Draft(resource, sets=asked.sets)
+    if beside is None:
+        raise NotFound("resource.not_found", what="product", name=asked.join.product)
+    both, joined = joining.joined(resource, beside, asked.join)
+    joining.check_columns(resource, beside, asked.join, asked.columns())
+    return Draft(both, sets=asked.sets, joined=joined)
 
 
 def _answer(draft: Draft, aggregate: Aggregate) -> Object:
@@ -191,6 +209,7 @@ def _finish(draft: Draft, plan: Plan, minimum_group: int | None) -> Prepared:
         protocol=_IN_EPSILON if bill.noises[0].mechanism in noise.IN_EPSILON else _IN_RHO,
         finding=_finding(draft, found),
         words=_words(draft, asked=plan),
+        joins=frozenset() if plan.join is None else frozenset({plan.join.on}),
     )
 
 

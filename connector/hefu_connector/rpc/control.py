@@ -317,7 +317,8 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
         agreement = id_in(request.agreement, "agreements")
         plan = canonical.decode_object(request.plan, LARGEST_PLAN)
         purpose = request.purpose or self._desk.overview.purpose(agreement)
-        own = self._desk.asking.ask(plan, agreement, purpose, self._user)
+        joined = id_in(request.joined, "agreements") if request.joined else ""
+        own = self._desk.asking.ask(plan, agreement, purpose, self._user, joined)
         return self._own(own)
 
     def ListComputations(

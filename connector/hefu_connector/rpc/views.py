@@ -272,6 +272,7 @@ def own_computation(own: OwnRequest) -> control_pb2.OwnComputation:
         create_time=write_time(own.created),
         reasons=[own.fault] if own.fault else [],
         plan=canonical.encode(statement.body.get("plan")),
+        joined=f"agreements/{own.agreements[1]}" if len(own.agreements) > 1 else "",
     )
 
 

@@ -6,9 +6,10 @@ SQL is read in the process of whoever asks and goes no further than it; only the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from hefu.errors import NotFound
+from hefu.errors import Malformed, NotFound, Refused
 
 from hefu_connector.workbench.link import PEER, call, contract_name, named, short
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hefu_connector.computing.computation import Plan
     from hefu_connector.computing.exact import ExactPlan
 
+Amount = str | float | Decimal
 Offered = tuple[str, str, str]  # ε, δ and ρ as people write them; empty where it is not that one
 _LONGEST_WAIT = 3600.0  # seconds
 _SENDING = 60.0  # seconds
@@ -86,6 +88,14 @@ def description(envelope: bytes) -> Description:
     return Description.of(Statement.parse(envelope).body)
 
 
+def offered(epsilon: Amount, delta: Amount, rho: Amount) -> Offered:
+    """A privacy loss as it is written; raises Malformed where it is neither an ε nor a ρ, or both."""
+    found = _text(epsilon), _text(delta), _text(rho)
+    if bool(found[0]) == bool(found[2]):
+        raise Malformed("command.epsilon")
+    return found
+
+
 def plan(sql: str, description: Description, epsilon: str, delta: str = "0", rho: str = "") -> Plan:
     """The typed plan of a query in Hefu's SQL.
 
@@ -130,6 +140,8 @@ def aimed(plan: Plan, description: Description, error: str) -> Plan:
 
     from hefu_connector.workbench import targeting
 
+    if plan.join is not None:  # the other product's schema and offers would have to be known as well
+        raise Refused("plan.target_join")
     most, group = targeting.offered(description)
     if plan.loss.epsilon_nano or plan.loss.rho_nano:
         most = plan.loss
@@ -138,11 +150,19 @@ def aimed(plan: Plan, description: Description, error: str) -> Plan:
     return replace(plan, loss=targeting.least(plan, resource, target, group, most))
 
 
-def send(stub: ControlServiceStub, agreement: str, plan: bytes, purpose: str = "") -> control_pb2.OwnComputation:
-    """Have a plan signed and sent; raises what refused it."""
+def send(
+    stub: ControlServiceStub, agreement: str, plan: bytes, purpose: str = "", joined: str = ""
+) -> control_pb2.OwnComputation:
+    """Have a plan signed and sent; raises what refused it.
+
+    Args:
+        joined: the agreement on the product that the plan joins, if it joins one.
+    """
     from hefu.v1 import control_pb2
 
-    request = control_pb2.ControlServiceCreateComputationRequest(agreement=agreement, plan=plan, purpose=purpose)
+    request = control_pb2.ControlServiceCreateComputationRequest(
+        agreement=agreement, plan=plan, purpose=purpose, joined=joined
+    )
     made: control_pb2.OwnComputation = call(stub.CreateComputation, request, _SENDING)
     return made
 
@@ -173,3 +193,8 @@ def estimate(stub: ControlServiceStub, product: str, plan: bytes) -> computation
     request = control_pb2.ControlServiceEstimateComputationRequest(product=named("products", product), plan=plan)
     found: computation_pb2.Estimate = call(stub.EstimateComputation, request)
     return found
+
+
+def _text(amount: Amount) -> str:
+    """A number as it is written, never as a float is stored."""
+    return amount if isinstance(amount, str) else format(Decimal(str(amount)), "f")

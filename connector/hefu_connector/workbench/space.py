@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 
 from hefu import canonical
 from hefu.commands import language, pick
-from hefu.errors import Conflict, Malformed, NotFound
+from hefu.errors import Conflict, NotFound
 
 from hefu_connector.workbench import combining, link, questions, sampling, tables, trying
 from hefu_connector.workbench.answer import Answer
 from hefu_connector.workbench.dictionary import Dictionary, dictionaries
 from hefu_connector.workbench.estimate import Estimate
+from hefu_connector.workbench.joined import Joined
 from hefu_connector.workbench.listing import Listing
 from hefu_connector.workbench.sample import Sample
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from hefu_policies.budget import PrivacyLoss
     from hefu_policies.goods.product import Description
 
-Amount = str | float | Decimal
+Amount = questions.Amount
 _WAIT = 60  # seconds
 
 
@@ -123,7 +124,7 @@ class Space:
         with self._stub() as stub:
             held = [questions.contract(stub, each) for each in contracts]
             asked = [combining.Asked(each, questions.described(each)) for each in held]
-            return combining.ask(stub, asked, sql, _offered(epsilon, delta, rho), purpose)
+            return combining.ask(stub, asked, sql, questions.offered(epsilon, delta, rho), purpose)
 
     def _stub(self) -> AbstractContextManager[ControlServiceStub]:
         return link.control(self.folder)
@@ -176,7 +177,7 @@ class Product:
 
     def estimate(self, sql: str, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Estimate:
         """Cost and expected error of a question; needs no contract, touches no data and charges nothing."""
-        plan = questions.plan(sql, self.description, *_offered(epsilon, delta, rho))
+        plan = questions.plan(sql, self.description, *questions.offered(epsilon, delta, rho))
         with self.space._stub() as stub:  # one participant's own words
             return Estimate.of(questions.estimate(stub, self.id, canonical.encode(plan.body())))
 
@@ -238,7 +239,7 @@ class Product:
         with self.space._stub() as stub:
             found = questions.contract(stub, held.id)
             description = questions.described(found, self.id)
-            return sampling.ask(stub, found, description, wish, _offered(epsilon, delta, rho), purpose)
+            return sampling.ask(stub, found, description, wish, questions.offered(epsilon, delta, rho), purpose)
 
     def try_query(
         self, sql: str, sample: Sample, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = ""
@@ -249,7 +250,7 @@ class Product:
             Malformed: a word of the query is not of the dialect, or the sample is of another product.
             Refused: it would be refused.
         """
-        plan = questions.plan(sql, self.description, *_offered(epsilon, delta, rho))
+        plan = questions.plan(sql, self.description, *questions.offered(epsilon, delta, rho))
         return trying.attempt(plan, self.description, sample)
 
     def request(self, *, purpose: str, offer: str = "", wait: int = _WAIT) -> Contract:
@@ -271,8 +272,12 @@ class Product:
             raise NotFound("command.not_in_force", contract=link.short(made.name))
         return Contract.of(self.space, found)
 
+    def join(self, other: Product | str) -> Joined:
+        """This product with another of its provider beside it, to be asked as one on their privacy unit."""
+        return Joined(self.space.folder, self, self.space.product(other) if isinstance(other, str) else other)
+
     def only_contract(self) -> Contract:
-        """The one contract in force on this product; raises NotFound and Conflict."""
+        """The only contract in force on the product; raises NotFound, Conflict where there is none or are several."""
         found = self.space.contracts(self.id)
         if not found:
             raise NotFound("question.no_contract", product=self.id)
@@ -349,7 +354,7 @@ class Contract:
             body = (
                 questions.exact(sql, description).body()
                 if exact
-                else questions.plan(sql, description, *_offered(epsilon, delta, rho)).body()
+                else questions.plan(sql, description, *questions.offered(epsilon, delta, rho)).body()
             )
             made = questions.send(stub, held.agreement_name, canonical.encode(body), purpose)
             *_, last = questions.follow(stub, made.computation.name)
@@ -372,19 +377,6 @@ def _left(balance: control_pb2.Balance) -> PrivacyLoss:
 
     names = ("epsilon_nano", "delta_femto", "rho_nano")
     return PrivacyLoss(*(max(0, getattr(balance.limit, each) - getattr(balance.charged, each)) for each in names))
-
-
-def _offered(epsilon: Amount, delta: Amount, rho: Amount) -> questions.Offered:
-    """A privacy loss as it is written; raises Malformed where it is neither an ε nor a ρ, or both."""
-    found = _text(epsilon), _text(delta), _text(rho)
-    if bool(found[0]) == bool(found[2]):
-        raise Malformed("command.epsilon")
-    return found
-
-
-def _text(amount: Amount) -> str:
-    """A number as it is written, never as a float is stored."""
-    return amount if isinstance(amount, str) else format(Decimal(str(amount)), "f")
 
 
 if TYPE_CHECKING:

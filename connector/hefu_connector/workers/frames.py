@@ -1,6 +1,6 @@
 """Messages between a connector and its worker: a length of four bytes, then canonical JSON; capped at both ends.
 
-After a request the connector hands over the table, as an open file. A worker that makes a file sends it in pieces
+After a request the connector hands over its tables, as open files. A worker that makes a file sends it in pieces
 before its answer, since it can write none itself.
 """
 
@@ -98,36 +98,38 @@ def pieces(descriptor: int) -> Iterator[bytes]:
         yield _exactly(descriptor, size)
 
 
-def hand(door: socket.socket, table: Path) -> None:
-    """Hand over a file, open for reading.
+def hand(door: socket.socket, *tables: Path) -> None:
+    """Hand over files, open for reading.
 
     Raises:
         Closed: the other end is gone, or there is no such file.
     """
+    files: list[int] = []
     try:
-        file = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            socket.send_fds(door, [b"\0"], [file])
-        finally:
-            os.close(file)
+        for table in tables:
+            files.append(os.open(table, os.O_RDONLY | os.O_CLOEXEC))
+        socket.send_fds(door, [b"\0"], files)
     except OSError:
         raise Closed from None
+    finally:
+        for file in files:
+            os.close(file)
 
 
-def take(descriptor: int) -> Path:
-    """The path, in this process only, of the file that was handed over.
+def take(descriptor: int, number: int = 1) -> tuple[Path, ...]:
+    """The paths, in this process only, of the files that were handed over.
 
     Raises:
-        Closed: the other end is gone, or handed over none.
+        Closed: the other end is gone, or handed over another number of them.
     """
     try:
         with socket.socket(fileno=os.dup(descriptor)) as door:
-            _, files, _, _ = socket.recv_fds(door, 1, 1)
+            _, files, _, _ = socket.recv_fds(door, 1, number)
     except OSError:
         raise Closed from None
-    if len(files) != 1:
+    if len(files) != number:
         raise Closed
-    return Path(f"/proc/self/fd/{files[0]}")
+    return tuple(Path(f"/proc/self/fd/{each}") for each in files)
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

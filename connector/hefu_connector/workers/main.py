@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from hefu.canonical import Object
+from hefu.canonical import Json, Object
 
 from hefu_connector.engines import Moved
 from hefu_connector.workers import confinement, frames
@@ -80,10 +80,12 @@ def serve(engines: Mapping[str, Run], requests: int, answers: int, reached: Obje
     """
     frames.send(answers, {"hello": 1, "engines": [*sorted(engines)], **reached})
     request = frames.receive(requests)
-    path = frames.take(requests)
-    parameters, layout = request["parameters"], request["layout"]
-    if not isinstance(parameters, dict) or not isinstance(layout, dict):
+    parameters, layout, beside = request["parameters"], request["layout"], request.get("beside", [])
+    if not isinstance(parameters, dict) or not isinstance(layout, dict) or not isinstance(beside, list):
         os._exit(1)
+    path, *paths = frames.take(requests, 1 + len(beside))
+    if beside:
+        layout = {**layout, "beside": [_beside(each, at) for each, at in zip(beside, paths, strict=True)]}
     try:
         values = engines[str(request["engine"])](parameters, path, str(request["form"]), layout)
     except Moved:
@@ -91,6 +93,13 @@ def serve(engines: Mapping[str, Run], requests: int, answers: int, reached: Obje
         os._exit(0)
     frames.send(answers, {"values": values})
     os._exit(0)
+
+
+def _beside(table: Json, path: Path) -> Object:
+    """A table that is read with the first, as an engine finds it in the first one's layout."""
+    if not isinstance(table, dict):
+        os._exit(1)
+    return {**table, "path": str(path)}
 
 
 def _making(module: str, answers: int) -> Run:

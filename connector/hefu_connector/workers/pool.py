@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hefu import telemetry
-from hefu.canonical import Object
+from hefu.canonical import Json, Object
 from hefu.errors import Unavailable
 
 from hefu_connector.ports import Table
@@ -174,7 +174,7 @@ class Pool:
                 spare = min(spare, self._limits.ready - 1)
                 worker = self._take(record, ends, spare) if take is None else self._hire(record, table.size)
             with telemetry.step("worker.run", engine=engine):
-                return self._exchange(worker, record, _request(engine, parameters, table), table.path, take)
+                return self._exchange(worker, record, _request(engine, parameters, table), table, take)
         finally:
             timer.cancel()
             with self._change:
@@ -266,10 +266,10 @@ class Pool:
                 _fail(record.ended or "worker.failed")
         return worker
 
-    def _exchange(self, worker: _Worker, record: _Job, request: Object, table: Path, take: Take | None) -> Object:
+    def _exchange(self, worker: _Worker, record: _Job, request: Object, table: Table, take: Take | None) -> Object:
         try:
             frames.send(worker.door.fileno(), request)
-            frames.hand(worker.door, table)
+            frames.hand(worker.door, table.path, *(each.path for each in table.beside))
             if take is not None:
                 for piece in frames.pieces(worker.answers):
                     take(piece)
@@ -364,11 +364,13 @@ class Pool:
 
 
 def _request(engine: str, parameters: Object, table: Table) -> Object:
+    beside: list[Json] = [{"form": each.form, "layout": each.layout} for each in table.beside]
     return {
         "engine": engine,
         "parameters": parameters,
         "form": table.form,
         "layout": table.layout,
+        **({"beside": beside} if beside else {}),
     }
 
 

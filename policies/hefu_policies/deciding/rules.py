@@ -17,6 +17,7 @@ from hefu_policies.budget import Budget, PrivacyLoss
 from hefu_policies.words import terms
 from hefu_policies.words.terms import Combine, Operand, Operator
 
+JOIN_KEY = "joinKey"  # the operand of what tables are joined on
 TIMED = frozenset({"retention", "delayPeriod", "deadline"})  # what says by when a duty must be performed
 Value = Decimal | int | datetime | timedelta | str  # a bool is an int
 
@@ -103,6 +104,11 @@ def leaves(within: Rule | Duty | Condition) -> Iterator[Constraint]:
 def demanded(within: Rule | Duty) -> tuple[Constraint, ...]:
     """The constraints that must all hold: those directly there, or below ``and`` and ``andSequence`` only."""
     return tuple(_demanded(within.constraints))
+
+
+def lets_join(rule: Rule) -> bool:
+    """Whether a permission says on what its product may be joined with another; one that does not permits no join."""
+    return any(each.operand.name == JOIN_KEY for each in demanded(rule))
 
 
 @dataclass(frozen=True, slots=True)

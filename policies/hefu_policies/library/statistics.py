@@ -27,6 +27,12 @@ from hefu_policies.library.showing import shown
 from hefu_policies.words import purposes
 from hefu_policies.words.terms import COMPUTE, DP_QUERY, LOG, PARTICIPANT_PREFIX, Kind
 
+
+def _keys(value: Json) -> Json:
+    """Names of columns, or none."""
+    return [] if value == [] else names(value)
+
+
 PURPOSE = Parameter(
     "purpose", purpose, "a purpose such as dpv:ScientificResearch", "what for", "用途", "dpv:ScientificResearch"
 )
@@ -69,7 +75,12 @@ RECIPIENTS = Parameter(
     "recipients", participants, "a list of participants, such as [health-commission]", "who may ask", "可使用的监管方",
     example=["health-commission"],
 )  # fmt: skip
-_PARAMETERS = (PURPOSE, RHO, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT, RECIPIENTS)
+JOIN_KEYS = Parameter(
+    "join_keys", _keys, "a list of column names, such as [patient]", "privacy units that queries may join it on",
+    "查询可据以连接本产品的隐私单元列",
+    default=[],
+)  # fmt: skip
+_PARAMETERS = (PURPOSE, RHO, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT, RECIPIENTS, JOIN_KEYS)
 _OUTPUT = ("hefu:NoisyAggregate", "hefu:Histogram")
 _REGULATORY = ("dpv:LegalCompliance", "dpv:ProvideOfficialStatistics", "dpv:PublicPolicyMaking")
 
@@ -84,6 +95,7 @@ def _limits(values: Values) -> list[Json]:
         constraint("columns", "hefu:column", "isPartOf", values["columns"]),
         constraint("output", "hefu:outputKind", "isAnyOf", concepts(_OUTPUT)),
         constraint("until", "odrl:dateTime", "lt", typed(values["until"], Kind.TIME)),
+        *([constraint("join", "hefu:joinKey", "isPartOf", values["join_keys"])] if values["join_keys"] else []),
     ]
 
 
@@ -129,6 +141,10 @@ _LIMITS_ZH = (
     "可使用的列为 {columns}，截止 {until}。单次发布的 {counted} 不超过 {most}，累计 {counted} 不超过 {budget}。"
     "少于 {min_group} 的分组不予发布。每次发布均记入日志。"
 )
+_JOINS = (
+    " A query may join the product with another of its provider on {join_keys}, under both contracts.",
+    "查询可依两份合约，以 {join_keys} 将本产品与同一提供方的另一产品连接。",
+)
 
 
 def _research_text(values: Values, language: Language) -> str:
@@ -164,12 +180,13 @@ def _fill(head: str, values: Values, language: Language) -> str:
     words = shown((each for each in _PARAMETERS if each.name in values), values, language)
     counted = ("ρ", words["rho"]) if "rho" in words else ("ε", words["epsilon"])
     limits = _LIMITS_ZH if language == "zh" else _LIMITS_EN
-    return (head + limits).format(**words, counted=counted[0], most=counted[1])
+    joins = _JOINS[language == "zh"] if values["join_keys"] else ""
+    return (head + limits + joins).format(**words, counted=counted[0], most=counted[1])
 
 
 RESEARCH = Template(
     "research-statistics",
-    (PURPOSE, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT),
+    (PURPOSE, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, COUNT, JOIN_KEYS),
     _research,
     _research_text,
     "Private statistics for one purpose, not commercial, a limited number of times",
@@ -177,7 +194,7 @@ RESEARCH = Template(
 )
 OPEN = Template(
     "open-statistics",
-    (EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL),
+    (EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, JOIN_KEYS),
     _open,
     _open_text,
     "Private statistics for any purpose",
@@ -185,7 +202,7 @@ OPEN = Template(
 )
 COUNTED_IN_RHO = Template(
     "rho-statistics",
-    (RHO, RHO_BUDGET, MIN_GROUP, COLUMNS, UNTIL),
+    (RHO, RHO_BUDGET, MIN_GROUP, COLUMNS, UNTIL, JOIN_KEYS),
     _open,
     _open_text,
     "Private statistics for any purpose, counted in ρ of zero-concentrated privacy",
@@ -193,7 +210,7 @@ COUNTED_IN_RHO = Template(
 )
 REGULATOR = Template(
     "regulator-statistics",
-    (RECIPIENTS, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL),
+    (RECIPIENTS, EPSILON, BUDGET, MIN_GROUP, COLUMNS, UNTIL, JOIN_KEYS),
     _regulator,
     _regulator_text,
     "Private statistics for named regulators in their duties",

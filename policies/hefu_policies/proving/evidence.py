@@ -23,6 +23,7 @@ from hefu.record import Logged
 
 from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.deciding.decision import Effect
+from hefu_policies.deciding.rules import JOIN_KEY
 from hefu_policies.proving.receipts import Terms
 from hefu_policies.proving.replay import read_facts
 
@@ -94,8 +95,10 @@ def _note(findings: Findings, logged: Logged, faults: Iterator[str]) -> None:
 def _receipt_faults(
     asked: Mapping[str, Json], terms: Terms, logged: Logged, made: Receipt, under: Under
 ) -> Iterator[str]:
-    known = read_facts(made.facts)
+    known = read_facts(made.under(under.agreement).facts)
     yield from _own_words(asked, logged, made, known)
+    if made.joined and not (known.get(JOIN_KEY) and terms.lets_join(under.strategy, under.clause)):
+        yield f"joins products, which agreement {under.agreement} does not permit by the clause it names"
     action = known.get("operation")
     if not isinstance(action, str):
         yield "does not say what was done"

@@ -20,6 +20,7 @@ from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.agreeing.contract import AGREEMENT
 from hefu_policies.deciding.decision import Decision, Effect, Facts, Request, decide
 from hefu_policies.deciding.policy import Compiled, Policy, compile_policy
+from hefu_policies.deciding.rules import lets_join
 from hefu_policies.proving.replay import policy_digest, read_facts, replay
 from hefu_policies.reading import Place
 from hefu_policies.words.terms import LOG, Phase
@@ -48,6 +49,11 @@ class Terms:
             for name, each in self.policies.items()
         }
 
+    def lets_join(self, strategy: str, clause: str) -> bool:
+        """Whether a clause says on what its product may be joined."""
+        found = self.policies[strategy].policy.permissions if strategy in self.policies else ()
+        return any(each.id == clause and lets_join(each) for each in found)
+
     def delete_by(self, since: datetime) -> datetime:
         """When what is delivered then must be deleted."""
         end = self.agreement.not_after
@@ -70,7 +76,8 @@ def again(receipt: Receipt, agreement: Statement) -> tuple[Decision, ...]:
         Untrusted: the receipt names another agreement or strategy, or the facts do not permit what left.
         Malformed: the agreement or a fact is of a wrong form.
     """
-    signed = Agreement.of(agreement.expect(AGREEMENT).body).over(receipt.product)
+    named = Agreement.of(agreement.expect(AGREEMENT).body)
+    signed = named.over(receipt.under(named.id).product)
     found = [each for each in receipt.agreements if signed is not None and each.agreement == signed.id]
     if signed is None or not found or any(each.digest != agreement.digest() for each in found):
         raise Untrusted("policy.replay", what="agreement")
@@ -82,14 +89,23 @@ def records(document: Json, agreement: Statement) -> Iterator[Decision]:
     """Make every decision of an owner's record again, phase by phase; raises as `replay.replay`."""
     signed = Agreement.of(agreement.expect(AGREEMENT).body)
     by_digest = {policy_digest(each.policy): each for each in signed.strategies}
-    if not isinstance(document, dict) or not isinstance(document.get("decisions"), list):
-        raise Malformed("contract.missing", where="record", member="decisions")
-    for each in Place(document["decisions"], "record.decisions").items(1):
+    for each in Place(_decisions(document, signed.id), "record.decisions").items(1):
         recorded = each.object()
         strategy = by_digest.get(str(recorded.get("policy")))
         if strategy is None:
             raise Untrusted("policy.replay", what="policy")
         yield replay(strategy.policy, recorded)
+
+
+def _decisions(document: Json, agreement: str) -> Json:
+    """What was decided under an agreement: of one behind the first, where products were joined, it stands apart."""
+    if not isinstance(document, dict) or not isinstance(document.get("decisions"), list):
+        raise Malformed("contract.missing", where="record", member="decisions")
+    joined = document.get("joined")
+    for each in joined if isinstance(joined, list) else []:
+        if isinstance(each, dict) and each.get("agreement") == agreement:
+            return each.get("decisions")
+    return document["decisions"]
 
 
 def _again(receipt: Receipt, terms: Terms, under: Under) -> Decision:
@@ -99,7 +115,7 @@ def _again(receipt: Receipt, terms: Terms, under: Under) -> Decision:
     rule = next((each for each in found.policy.permissions if each.id == under.clause), None)
     if rule is None:
         raise Untrusted("policy.replay", what="clause")
-    facts = read_facts(receipt.facts)
+    facts = read_facts(receipt.under(under.agreement).facts)
     decisions = terms.decide(_action(facts, rule.action), under.clause, receipt.consumer, facts)
     decision = decisions[under.strategy]
     if not decision.permits:

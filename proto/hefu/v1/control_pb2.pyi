@@ -1942,22 +1942,26 @@ class ControlServiceCreateComputationRequest(_message.Message):
     AGREEMENT_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     agreement: _builtins.str
     """"agreements/{id}"."""
     plan: _builtins.bytes
     """Canonical JSON of the typed plan."""
     purpose: _builtins.str
     """IRI of the purpose; the agreement's where empty."""
+    joined: _builtins.str
+    """"agreements/{id}" on the product that the plan joins, where it joins one."""
     def __init__(
         self,
         *,
         agreement: _builtins.str = ...,
         plan: _builtins.bytes = ...,
         purpose: _builtins.str = ...,
+        joined: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "plan", b"plan", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "joined", b"joined", "plan", b"plan", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2016,6 +2020,7 @@ class OwnComputation(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     RECEIPT_PATH_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     agreement: _builtins.str
     """"agreements/{id}"."""
     provider: _builtins.str
@@ -2036,6 +2041,8 @@ class OwnComputation(_message.Message):
 
     plan: _builtins.bytes
     """Canonical JSON of the typed plan, as it was signed."""
+    joined: _builtins.str
+    """"agreements/{id}" on the product that was joined, where one was."""
     @_builtins.property
     def computation(self) -> _computation_pb2.Computation: ...
     @_builtins.property
@@ -2069,10 +2076,11 @@ class OwnComputation(_message.Message):
         waiting: Global___Waiting | None = ...,
         receipt_path: _builtins.str = ...,
         plan: _builtins.bytes = ...,
+        joined: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "balance", b"balance", "computation", b"computation", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "answer", b"answer", "balance", b"balance", "computation", b"computation", "create_time", b"create_time", "plan", b"plan", "provider", b"provider", "purpose", b"purpose", "reasons", b"reasons", "receipt_path", b"receipt_path", "user", b"user", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "answer", b"answer", "balance", b"balance", "computation", b"computation", "create_time", b"create_time", "joined", b"joined", "plan", b"plan", "provider", b"provider", "purpose", b"purpose", "reasons", b"reasons", "receipt_path", b"receipt_path", "user", b"user", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,6 +22,7 @@ from hefu_connector.engines.shape import (
     Shape,
     sizes,
 )
+from hefu_connector.engines.sql import sides
 from hefu_connector.engines.sql.words import Value, Words
 from hefu_connector.engines.sql.writer import Writer
 
@@ -72,7 +73,11 @@ def aggregate(
             Numbers of parts that have no unit in common add up to those of the whole, each row bounded alike.
     """
     writer = Writer(shape, words)
-    columns = ", ".join(_columns(shape, writer, ready))
+    if shape.joined is None:
+        columns = ", ".join(_columns(shape, writer, ready)) or "1 AS nothing"
+        typed = f"typed AS (SELECT {columns} FROM {source}{_within(ready, part)})"  # noqa: S608
+    else:
+        typed = sides.joined(shape, shape.joined, writer, salt, source)
     done = [name for name, grid in shape.grids.items() if ready is not None and ready.steps(name, grid)]
     stored = "".join(
         f", {writer.stored(name)} AS {writer.column(name)}_steps" for name in shape.grids if name not in done
@@ -85,7 +90,7 @@ def aggregate(
     bounded = _laid_bound(shape) if together else _bound(shape, salt, writer)
     found = ", ".join(_measure(each, index, words) for index, each in enumerate(shape.measures))
     statement = (
-        f"WITH typed AS (SELECT {columns or '1 AS nothing'} FROM {source}{_within(ready, part)}), "  # noqa: S608
+        f"WITH {typed}, "  # noqa: S608
         f"stepped AS (SELECT *{stored} FROM typed), {writer.stages()}kept AS ({kept}), "
         f"bounded AS ({bounded}) {_told(shape, found, part is None)}"
     )
@@ -94,14 +99,12 @@ def aggregate(
 
 def _columns(shape: Shape, writer: Writer, ready: Ready | None) -> Iterator[str]:
     """The fields of a row: every column as its declared type, and what a laid-out table has ready."""
-    for name, kind in shape.columns.items():
-        if ready is None:
-            read = writer.words.unit if name == shape.unit else writer.words.typed
-            yield f"{read(name, kind)} AS {writer.column(name)}"
-        else:
-            yield f"{ready.field(name)} AS {writer.column(name)}"
-    if ready is not None:
-        yield from _done(shape, writer, ready)
+    if ready is None:
+        yield from sides.typed_columns(shape, writer)
+        return
+    for name in shape.columns:
+        yield f"{ready.field(name)} AS {writer.column(name)}"
+    yield from _done(shape, writer, ready)
 
 
 def _done(shape: Shape, writer: Writer, ready: Ready) -> Iterator[str]:
@@ -241,15 +244,11 @@ def place_of(key: Key, shape: Shape, writer: Writer) -> str:
 def _bound(shape: Shape, salt: int, writer: Writer) -> str:
     if shape.unit is None:
         return "SELECT * FROM kept"
-    # Rows that tie are equal in all that is aggregated, so it does not matter which of them is taken.
     unknown = [f"u{index}" for index, _ in enumerate(shape.unknown)]
     values = [*(name for name, _ in _cells(shape)), *unknown, *(f"v{index}" for index, _ in _looking(shape))]
-    order = ", ".join([writer.words.order(values, writer.binder.bind(salt, "integer")), *values])
-    number = f"row_number() OVER (PARTITION BY unit ORDER BY {order})"
+    order = [writer.words.order(values, writer.binder.bind(salt, "integer")), *values]
     most = writer.binder.bind(shape.max_contribution, "integer")
-    if writer.words.qualifies:
-        return f"SELECT * FROM kept QUALIFY {number} <= {most}"  # noqa: S608
-    return f"SELECT * FROM (SELECT *, {number} AS place FROM kept) AS numbered WHERE place <= {most}"  # noqa: S608
+    return sides.first("SELECT * FROM kept", "unit", order, most, writer)
 
 
 def _looking(shape: Shape) -> list[tuple[int, Measure]]:
