@@ -15,7 +15,7 @@ from hefu.canonical import Object
 from hefu.errors import HefuError, Malformed, Unavailable
 from hefu_connector.computing.computation import Aggregate
 from hefu_connector.computing.predicates import Compare, Literal
-from hefu_connector.engines import cells, counting
+from hefu_connector.engines import Moved, cells, counting
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.shelves import SourceRecord
@@ -127,10 +127,10 @@ def test_cells_of_another_question_are_refused(tmp_path: Path) -> None:
         path = tmp_path / "cells"
         with path.open("wb") as file:
             cells.write(numbers, file)
-        with pytest.raises(counting.Moved):
+        with pytest.raises(Moved):
             cells.read(shape, path)
     path.write_bytes(b"ARROW1 and nothing else")
-    with pytest.raises(counting.Moved):
+    with pytest.raises(Moved):
         cells.read(shape, path)
 
 
