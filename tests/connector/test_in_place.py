@@ -60,6 +60,9 @@ def record(look: SourceLook, database: InPlace, table: str, **options: str) -> S
     ("type_", "values"),
     [
         ("numeric", ["1.5", "NaN", "2.25", "1e-120", "1e120", "-7.1", None]),
+        ("numeric(12, 3)", ["1.5", "NaN", "-7.125", "0.125", "123456789.987", None]),
+        ("numeric(5, -200)", ["1e200", "0", "NaN"]),
+        ("numeric(5, 400)", ["1e-400", "0"]),
         ("numeric(120, 110)", ["0", "1.5", "1e-105"]),
         ("real", ["0.1", "NaN", "Infinity", "-3.3", "1e-45", "0.125"]),
         ("double precision", ["0.1", "4.9e-324", "-1e308", "0.375"]),

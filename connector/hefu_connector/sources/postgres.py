@@ -41,6 +41,7 @@ _HOLDERS = {
 }  # fmt: skip
 _DECLARED = {
     words.WHOLE: "integer", words.SINGLE: "decimal", words.DOUBLE: "decimal", words.NUMERIC: "decimal",
+    words.FIXED: "decimal",
     words.TEXT: "text", words.ENUM: "text", words.BOOLEAN: "boolean", words.DATE: "date",
     words.TIMESTAMP: "timestamp", words.ZONED: "timestamp",
 }  # fmt: skip
@@ -179,7 +180,9 @@ def counted(asked: Object | None) -> Shape | None:
     """The shape of what is asked, where whole numbers of it can be made in place and noise is added to them."""
     if asked is None or "noise" not in asked or not isinstance(asked.get("shape"), dict):
         return None
-    return Shape.of(asked["shape"])
+    shape = Shape.of(asked["shape"])
+    # Of a join each side lies elsewhere, and groups that nobody declared are no whole numbers by cell.
+    return None if shape.joined is not None or shape.unknown else shape
 
 
 def _connect(url: str, seconds: float) -> psycopg.Connection[Any]:
@@ -206,7 +209,9 @@ def _held(cursor: psycopg.Cursor[Any], table: Name, columns: Sequence[str] | Non
     if columns is not None:
         fields = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("1")
     cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(fields, sql.Identifier(*table)))
-    told = [(each.name, each.type_code) for each in cursor.description or ()]
+    told = [(each.name, each.type_code, (each.precision, each.scale)) for each in cursor.description or ()]
     cursor.execute("SELECT oid FROM pg_type WHERE typtype = 'e'")
     enums = {oid for (oid,) in cursor.fetchall()}
-    return {name: _HOLDERS.get(code, words.ENUM if code in enums else "unknown") for name, code in told}
+    found = {name: _HOLDERS.get(code, words.ENUM if code in enums else "unknown") for name, code, _ in told}
+    few = {name for name, _, (digits, scale) in told if 0 <= (scale or 0) <= (digits or -1) <= words.MOST_DIGITS}
+    return {name: words.FIXED if held == words.NUMERIC and name in few else held for name, held in found.items()}

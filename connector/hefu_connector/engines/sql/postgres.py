@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from hefu_connector.computing.steps import Grid
 from hefu_connector.engines.shape import Key
 from hefu_connector.engines.sql.words import Binder, Value, Words
 
@@ -21,16 +22,19 @@ PHYSICAL = {
     "timestamp": "TIMESTAMP",
 }
 WHOLE, SINGLE, DOUBLE, NUMERIC = "whole", "single", "double", "numeric"
+FIXED = "fixed"  # a numeric of few digits
+MOST_DIGITS = 90
 TEXT, ENUM, BOOLEAN, DATE, TIMESTAMP, ZONED = "text", "enum", "boolean", "date", "timestamp", "zoned"
 # What a declared type may lie in, so that no value of it can be another one, or none.
 HOLDERS: Mapping[str, frozenset[str]] = {
     "integer": frozenset({WHOLE}),
-    "decimal": frozenset({WHOLE, SINGLE, DOUBLE, NUMERIC}),
+    "decimal": frozenset({WHOLE, SINGLE, DOUBLE, NUMERIC, FIXED}),
     "text": frozenset({TEXT, ENUM}),
     "boolean": frozenset({BOOLEAN}),
     "date": frozenset({DATE}),
     "timestamp": frozenset({TIMESTAMP, ZONED, DATE}),
 }
+_HALF = "0.49999999999999994"
 _TINY, _SMALL, _LARGE = "1e-290", "1e-99", "1e100"
 _DAYS = "DATE '0001-01-01' AND DATE '9999-12-31'"
 _MOMENTS = "TIMESTAMP '0001-01-01 00:00:00' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
@@ -61,7 +65,7 @@ def words(found: Mapping[str, str]) -> Words:
         quote=quote,
         typed=typed,
         unit=unit,
-        rounded=_ROUNDED,
+        rounded=_rounded,
         divided="{left} / {right}",
         part="CAST(date_part('{part}', {column}) AS BIGINT)",
         flag="CASE WHEN {condition} THEN 1 ELSE 0 END",
@@ -71,17 +75,25 @@ def words(found: Mapping[str, str]) -> Words:
         order=_order,
         qualifies=False,
         fence=" OFFSET 0",  # else a stage is written into each place that uses it
+        once=" OFFSET 0" if {SINGLE, NUMERIC, FIXED} & {*found.values()} else "",  # they take long; others, in parallel
     )
 
 
-# A quotient that is too small for a double is an error in PostgreSQL; it would be rounded to 0.
-# Its round() takes halves to the even side; what is within 2^53 is told apart from its whole part exactly.
-_QUOTIENT = "({value} / {step})"
-_ROUNDED = (
-    f"CASE WHEN abs({{value}}) < CAST('{_TINY}' AS DOUBLE PRECISION) THEN 0 "
-    f"WHEN abs({_QUOTIENT} - round({_QUOTIENT})) = 0.5 THEN trunc({_QUOTIENT}) + sign({_QUOTIENT}) "
-    f"ELSE round({_QUOTIENT}) END"
-)
+def _rounded(value: str, step: str, grid: Grid) -> str:
+    """The whole part of a quotient to which the last double below a half was added, away from zero.
+
+    PostgreSQL's own round() takes halves to the even side. The sum is below the next whole number exactly where the
+    quotient is below the half: what they differ by is lost in the sum only where it must be.
+    Source: LLVM 20, LegalizeDAG, the expansion of FROUND by FTRUNC.
+    """
+    half = f"CAST('{_HALF}' AS DOUBLE PRECISION)"
+    if grid.lower < 0:
+        half = f"CASE WHEN {value} < 0 THEN -{half} ELSE {half} END"
+    found = f"trunc({value} / {step} + {half})"
+    if grid.granularity <= 1:
+        return found
+    # A quotient that is too small for a double is an error in PostgreSQL.
+    return f"CASE WHEN abs({value}) < CAST('{_TINY}' AS DOUBLE PRECISION) THEN 0 ELSE {found} END"
 
 
 def _finite(double: str) -> str:
@@ -92,8 +104,20 @@ def _finite(double: str) -> str:
 
 def _numeric(name: str) -> str:
     # What is beyond these is an error as a double; the same ones count as absent where a table is copied.
-    inside = f"abs({name}) >= CAST('{_SMALL}' AS NUMERIC) AND abs({name}) < CAST('{_LARGE}' AS NUMERIC)"
-    return f"CASE WHEN {name} = 0 OR {inside} THEN CAST({name} AS DOUBLE PRECISION) END"
+    small, large, double = f"CAST('{_SMALL}' AS NUMERIC)", f"CAST('{_LARGE}' AS NUMERIC)", _double(name)
+    return (
+        f"CASE WHEN {name} >= {small} AND {name} < {large} THEN {double} "
+        f"WHEN {name} <= -{small} AND {name} > -{large} THEN {double} WHEN {name} = 0 THEN 0 END"
+    )
+
+
+def _fixed(name: str) -> str:
+    # NaN is above everything else, and nothing else is beyond.
+    return f"CASE WHEN {name} < CAST('{_LARGE}' AS NUMERIC) THEN {_double(name)} END"
+
+
+def _double(name: str) -> str:
+    return f"CAST({name} AS DOUBLE PRECISION)"
 
 
 def _single(name: str) -> str:
@@ -112,7 +136,8 @@ def _zoned(name: str) -> str:
 
 _READ: Mapping[tuple[str, str], Callable[[str], str]] = {
     ("integer", WHOLE): "CAST({0} AS BIGINT)".format,
-    ("decimal", WHOLE): "CAST({0} AS DOUBLE PRECISION)".format,
+    ("decimal", WHOLE): _double,
+    ("decimal", FIXED): _fixed,
     ("decimal", SINGLE): _single,
     ("decimal", DOUBLE): _finite,
     ("decimal", NUMERIC): _numeric,

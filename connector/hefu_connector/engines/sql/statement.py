@@ -75,7 +75,7 @@ def aggregate(
     writer = Writer(shape, words)
     if shape.joined is None:
         columns = ", ".join(_columns(shape, writer, ready)) or "1 AS nothing"
-        typed = f"typed AS (SELECT {columns} FROM {source}{_within(ready, part)})"  # noqa: S608
+        typed = f"typed AS (SELECT {columns} FROM {source}{_within(ready, part)}{words.once})"  # noqa: S608
     else:
         typed = sides.joined(shape, shape.joined, writer, salt, source)
     done = [name for name, grid in shape.grids.items() if ready is not None and ready.steps(name, grid)]

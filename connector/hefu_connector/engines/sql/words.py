@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hefu_connector.computing.steps import Grid
 from hefu_connector.engines.shape import Key
 
 Value = str | int | float | list[str] | list[int]
@@ -24,7 +25,7 @@ class Words:
         typed: a column, by its name, as a value of its declared type; NULL where it is none, or not finite.
         unit: the same of the column of the privacy unit; NULL where two units could be taken for one.
         rounded: the quotient of two numbers of the type ``decimal``, within ±2^53, to the nearest whole one, halves
-            away from zero; ``{value}``, which may be NULL, and ``{step}``, which is above 0.
+            away from zero; of a number within the bounds of a grid, which may be NULL, the grid's step, and the grid.
         divided: the quotient of two whole numbers, towards zero; ``{left}``, ``{right}``.
         part: a part of a date or timestamp as a whole number; ``{part}`` of `date_part` in PostgreSQL, ``{column}``.
         flag: 1 where a condition is true, else 0, as a whole number; ``{condition}``, which is never unknown.
@@ -36,6 +37,7 @@ class Words:
         order: what rows are sorted by so that their order is as good as random and hangs on their values and the salt.
         qualifies: there is QUALIFY.
         fence: what a stage ends with, so that what it names is worked out once; empty where that needs nothing.
+        once: the same for the stage that types columns.
     """
 
     types: Mapping[str, str]
@@ -43,7 +45,7 @@ class Words:
     quote: Callable[[str], str]
     typed: Callable[[str, str], str]
     unit: Callable[[str, str], str]
-    rounded: str
+    rounded: Callable[[str, str, Grid], str]
     divided: str
     part: str
     flag: str
@@ -53,6 +55,7 @@ class Words:
     order: Callable[[Sequence[str], str], str]
     qualifies: bool = True
     fence: str = ""
+    once: str = ""
 
 
 @dataclass(slots=True)

@@ -46,11 +46,13 @@ class Writer:
         """A column's steps on its grid."""
         # greatest() and least() skip NULL, so NULL is kept apart; the outer clamp holds whatever rounding did.
         column, grid, bind = self._columns[name], self._shape.grids[name], self.binder.bind
+        least, most = bind(grid.least, "integer"), bind(grid.most, "integer")
+        if self._shape.columns[name] == "integer" and grid.granularity == 1:  # no double: the bounds are within 2^53
+            return f"CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, {least}), {most}) END"
         low, high, step = (bind(float(each), "decimal") for each in (grid.lower, grid.upper, grid.granularity))
         double, whole = self.words.types["decimal"], self.words.types["integer"]
         inside = f"least(greatest(CAST({column} AS {double}), {low}), {high})"
-        ratio = self.words.rounded.format(value=inside, step=step)
-        least, most = bind(grid.least, "integer"), bind(grid.most, "integer")
+        ratio = self.words.rounded(inside, step, grid)
         return f"CASE WHEN {column} IS NOT NULL THEN least(greatest(CAST({ratio} AS {whole}), {least}), {most}) END"
 
     def name(self, sql: str) -> str:
