@@ -226,3 +226,27 @@ def test_a_plan_with_a_join_is_read_as_it_was_written_and_others_are_written_as_
     assert Plan.of(plan.body()) == plan
     assert "join" not in asked("SELECT COUNT(*) AS n FROM data").body()
     assert "joined" not in Shape.of(world.prepare(world.plan()).parameters["shape"]).body()
+
+
+def test_groups_that_nobody_declared_are_not_found_in_a_join() -> None:
+    text = 'SELECT day, COUNT(*) AS n FROM data JOIN "prd-wards" USING (person) GROUP BY day'
+    plan = asked(text, PrivacyLoss(10**9, 10**9)).body()
+    with pytest.raises(Refused) as caught:
+        Statistics().prepare(plan, resource(), None, beside=wards())
+    assert caught.value.code == "plan.join_unknown"
+
+
+def test_quantiles_modes_and_several_groupings_are_asked_of_a_join_as_of_one_table(tmp_path: Path) -> None:
+    people, visits = tables(tmp_path, PEOPLE, VISITS)
+    frame = pd.DataFrame(PEOPLE).dropna(subset="person").merge(pd.DataFrame(VISITS), on="person")
+
+    def rows(text: str) -> tuple[tuple[str | None, ...], ...]:
+        prepared = prepare(1, 3, text)
+        return Statistics().read(counting.run(prepared.parameters, people, "parquet", beside(visits)), prepared).rows
+
+    ((median,),) = rows('SELECT MEDIAN(cost) AS m FROM data JOIN "prd-wards" USING (person)')
+    assert abs(int(str(median)) - frame.cost.median()) <= 1
+    sets = 'SELECT region, ward, COUNT(*) AS n FROM data JOIN "prd-wards" USING (person) '
+    found = {row[:2]: row[2] for row in rows(sets + "GROUP BY GROUPING SETS ((region), (ward))")}
+    assert found["north", None] == str(len(frame[frame.region == "north"]))
+    assert found[None, "x"] == str(len(frame[frame.ward == "x"]))
