@@ -70,4 +70,5 @@ def test_what_needs_another_table_or_has_undeclared_groups_is_copied_and_not_cou
     shape = Shape.of(prepare(plan(by=("region",))).parameters["shape"])
     assert _is_whole(shape, ["region", "person", "age"])
     assert not _is_whole(shape, ["person"])
+    assert not _is_whole(replace(shape, sets=((0,), ())), ["region", "person"])
     assert not _is_whole(replace(shape, keys=(replace(shape.keys[0], labels=()),)), ["region", "person"])

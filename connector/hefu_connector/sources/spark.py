@@ -200,8 +200,11 @@ def server_of(uri: str, tls: str) -> tuple[Server, str]:
 
 
 def _is_whole(shape: Shape, columns: Sequence[str]) -> bool:
-    """Whether all that is asked lies in this table, and its groups are declared: else there may be as many as rows."""
-    return shape.columns.keys() <= set(columns) and all(each.labels for each in shape.keys)
+    """Whether all that is asked lies in this table, and its groups are declared: else there may be as many as rows.
+
+    LIMIT: several groupings at once are copied, since Spark knows no field of them in HAVING.
+    """
+    return shape.columns.keys() <= set(columns) and all(each.labels for each in shape.keys) and not shape.sets
 
 
 def _rows(spark: Session, query: str, values: Mapping[str, Value]) -> Iterator[Sequence[Any]]:
