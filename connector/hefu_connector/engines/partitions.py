@@ -25,7 +25,7 @@ from hefu.errors import Untrusted
 from hefu_policies.reading import Place
 
 from hefu_connector.computing import finding
-from hefu_connector.engines import cells, noise
+from hefu_connector.engines import noise
 from hefu_connector.engines.shape import LEFT_OUT, Measure, Shape
 from hefu_connector.ports import Prepared
 
@@ -48,6 +48,8 @@ def gather(shape: Shape, rows: Sequence[Sequence[Any]]) -> Found:
     Args:
         rows: of each group once: its place, the values of the unknown keys as text, its measures.
     """
+    from hefu_connector.engines import cells  # Arrow: in a worker only
+
     keys, groups = len(shape.unknown), []
     exact = [[0] * (len(rows) * each.width) for each in shape.measures]
     for index, (place, *values) in enumerate(rows):
