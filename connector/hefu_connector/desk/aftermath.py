@@ -113,9 +113,8 @@ class Aftermath:
             NotFound: no such agreement.
         """
         held = [self._agreements.load(agreement)] if agreement else self._agreements.all()
-        found = [_deviation(each) for each in self.notices.of(agreement, DEVIATED)]
-        for each in held:
-            found += _interruptions(each)
+        found = [one for each in held for one in _interruptions(each)]
+        found += [_deviation(each) for each in self.notices.of(agreement, DEVIATED)]
         return sorted(found, key=lambda each: each.time)[::-1]  # times are whole seconds: the later said comes first
 
     def duties(self, agreement: str = "") -> list[DutySeen]:
