@@ -350,7 +350,7 @@ def _roles(ground: _Ground) -> _Roles:
 
     shelf = Shelf(trust, broker.catalog, products, marks)
     agreements = Agreements(
-        author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, shelf.find
+        author, trust, ground.pins, ground.contracts, broker.negotiations, broker.log, marks, shelf.find, trust.bindings
     )
     notices = Notices(
         author, trust, ground.pins, ground.contracts, broker.notices, broker.negotiations, broker.log, marks,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from hefu.changes import Changes
 from hefu.envelope import Statement
@@ -43,6 +44,7 @@ class Agreements:
 
     Args:
         described: a description version by its digest, as this participant keeps it; None where it does not.
+        meet: learn where a participant's connector is, from whoever knows; raises where nobody does.
         ended: called with an agreement's id when it ends, so that what runs under it stops.
     """
 
@@ -56,6 +58,7 @@ class Agreements:
         log_: Log,
         marks: Marks,
         described: Callable[[str], Statement | None],
+        meet: Callable[[str], object],
     ) -> None:
         self._author = author
         self._trust = trust
@@ -66,6 +69,7 @@ class Agreements:
         self._history = LogHistory(log_, marks, pins.log)
         self._marks = marks
         self._described = described
+        self._meet = meet
         self._lock = threading.Lock()
         self._ended: list[Callable[[str], None]] = []
         self._unsent: list[Callable[[], None]] = []
@@ -205,9 +209,17 @@ class Agreements:
             raise NotFound("resource.not_found", what="agreement", name=contract.agreement.id)
         self._check_own_half(contract)
         self._history.check(proof.checkpoint)
+        self._meet_providers(contract)
         self._contracts.keep(contract)
         log.info("agreement %s is in force", contract.agreement.id)
         return contract
+
+    def _meet_providers(self, contract: Contract) -> None:
+        """Learn now whom requests will go to: the broker may be away when the first is made."""
+        for each in contract.agreement.contributions:
+            if each.provider != self._author.participant:
+                with suppress(HefuError):  # who is not there yet is looked for when it is asked
+                    self._meet(each.provider)
 
     def _description(self, digest: str) -> Statement:
         found = self._described(digest)

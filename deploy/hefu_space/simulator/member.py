@@ -101,7 +101,15 @@ class Member:
 
         shelf = Shelf(self.trust, catalog, products, self.marks)
         self.agreements = Agreements(
-            self.author, self.trust, pins, self.contracts, negotiations, log, self.marks, shelf.find
+            self.author,
+            self.trust,
+            pins,
+            self.contracts,
+            negotiations,
+            log,
+            self.marks,
+            shelf.find,
+            self.trust.bindings,
         )
         pen, origin = Pen(self.author, negotiations, self.marks), space.log_origin
         self.provider = Provider(
