@@ -203,7 +203,9 @@ def must(words: Sequence[str], environment: Mapping[str, str] | None = None, hos
 def failed(answer: Answer) -> Unavailable:
     """What to raise where a command did not do what it was asked: its own error is in the reasons."""
     reasons = [str(answer.error.get("message", "")), *answer.error.get("reasons", ())]
-    return Unavailable("space.command_failed", reasons=reasons, command=" ".join(("hefu", *answer.words[:3])))
+    fault = Unavailable("space.command_failed", reasons=reasons, command=" ".join(("hefu", *answer.words[:3])))
+    fault.add_note("\n".join(reasons))  # so that a traceback says it, too
+    return fault
 
 
 def until(holds: Callable[[], bool], seconds: float) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOCAL = "127.0.0.1"
 SPACE = "demo"
 _AT_ONCE = 4
-_ENROL_SECONDS = 30.0
+_ENROL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
