@@ -1,5 +1,6 @@
 """The meet of policies: an algebra, narrower than each, and by the table of operands."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -29,6 +30,18 @@ def is_inside(narrow: Policy, wide: Policy) -> bool:
 @given(policies_about_all, policies_about_all)
 def test_the_order_of_policies_does_not_matter(one: Policy, other: Policy) -> None:
     assert meet(one, other) == meet(other, one)
+
+
+def test_neither_the_order_of_values_nor_of_parts_is_seen_in_a_meet() -> None:
+    one, other = ("10.1.2.3", "10.0.0.0/8"), ("10.0.0.0/8", "10.1.2.3")
+    lists = [leaf("networkAddress", Operator.IS_ANY_OF, *each) for each in (one, other)]
+    either = [Logical("urn:c:either", Combine.OR, (leaf("column", Operator.IS_NONE_OF, "age"), each)) for each in lists]
+    turned = [replace(each, parts=each.parts[::-1]) for each in either]
+    asked = [
+        Policy("urn:p", "Offer", (Rule("urn:r", "hefu:dpQuery", (each, both)),))
+        for each, both in zip(lists, (either[0], turned[1]), strict=True)
+    ]
+    assert meet(*asked) == meet(*asked[::-1])
 
 
 @slowly(25)

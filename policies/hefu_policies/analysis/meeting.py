@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from hefu_policies.analysis.normal import duty_key, implied, key, merged, rule_key
+from hefu_policies.analysis.normal import duty_key, implied, in_order, key, merged, rule_key
 from hefu_policies.deciding.policy import Condition, Constraint, Duty, Logical, Policy, Rule
 from hefu_policies.words.terms import HEFU, Vocabulary
 
@@ -105,7 +105,7 @@ def _permission(
 def _prohibition(rule: Rule, vocabulary: Vocabulary) -> Rule:
     found = merged(rule.constraints, vocabulary)
     if found is None:
-        found = tuple(sorted(rule.constraints, key=lambda each: repr(key(each))))
+        found = tuple(sorted(map(in_order, rule.constraints), key=lambda each: repr(key(each))))
     return Rule("", rule.action, found, (), _united(rule.remedies), named=False)
 
 

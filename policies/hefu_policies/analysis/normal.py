@@ -41,7 +41,7 @@ def merged(conditions: Iterable[Condition], vocabulary: Vocabulary = HEFU) -> tu
     """The conditions, all of which must hold, in their one form and order; None if they contradict each other."""
     by_fact: dict[str, list[Constraint]] = {}
     logic: dict[Key, Condition] = {}
-    for each in _flat(conditions):
+    for each in sorted(map(in_order, _flat(conditions)), key=_spelling, reverse=True):
         if isinstance(each, Constraint):
             by_fact.setdefault(each.fact, []).append(each)
         else:
@@ -61,6 +61,25 @@ def key(condition: Condition) -> Key:
     parts = [key(each) for each in condition.parts]
     ordered = parts if condition.combine is Combine.AND_SEQUENCE else sorted(parts, key=_order)
     return condition.combine.value, "", "", tuple(ordered), ""
+
+
+def in_order(condition: Condition) -> Condition:
+    """The same condition with its values, and its parts where their order says nothing, in one order."""
+    if isinstance(condition, Constraint):
+        pairs = zip(condition.values, condition.written, strict=True)
+        ordered = sorted(pairs, key=lambda each: (_text(each[0]), each[1]))
+        return replace(condition, values=tuple(v for v, _ in ordered), written=tuple(text for _, text in ordered))
+    parts = [in_order(each) for each in condition.parts]
+    if condition.combine is not Combine.AND_SEQUENCE:
+        parts.sort(key=lambda each: (_order(key(each)), _spelling(each)))
+    return replace(condition, parts=tuple(parts))
+
+
+def _spelling(condition: Condition) -> str:
+    """How a condition's values are written: of two that say the same, one is taken, whichever came first."""
+    if isinstance(condition, Constraint):
+        return repr(condition.written)
+    return repr([_spelling(each) for each in condition.parts])
 
 
 def duty_key(duty: Duty) -> Key:
