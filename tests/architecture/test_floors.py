@@ -93,3 +93,14 @@ def _ports(room: Room) -> set[str]:
     if room.path.endswith("hefu_connector/ports.py"):
         used |= {node.name for node in ast.walk(room.tree) if isinstance(node, ast.ClassDef)}
     return used
+
+
+def test_a_worker_that_counts_loads_no_library_it_does_not_use() -> None:
+    script = (
+        "import sys\n"
+        "from hefu_connector.engines import counting\n"
+        "counting.warm()\n"
+        "print([name for name in ('sklearn', 'scipy', 'polars', 'mbi', 'ibis') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import opendp.prelude  # noqa: F401 - so that it is there before anybody waits
 import pyarrow as pa
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place

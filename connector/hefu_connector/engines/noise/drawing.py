@@ -105,10 +105,10 @@ def add_noise(exact: Sequence[int], sensitivity: int, epsilon_nano: int) -> tupl
 
 
 def opendp() -> Any:
-    """OpenDP with its features; imported late, since it takes a second."""
-    import opendp.prelude
+    """OpenDP with its features; imported late, by workers only."""
+    from hefu_connector.engines.noise import library
 
-    dp: Any = opendp.prelude
+    dp: Any = library
     dp.enable_features("contrib")
     return dp
 
