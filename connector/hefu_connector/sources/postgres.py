@@ -18,7 +18,7 @@ import psycopg
 import sqlalchemy
 from hefu import canonical
 from hefu.canonical import Object
-from hefu.errors import Malformed, Unavailable
+from hefu.errors import Unavailable
 from hefu_policies.goods.resource import Resource
 from psycopg import sql
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,7 +27,7 @@ from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import postgres as words
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.ports import Table
-from hefu_connector.sources import spool
+from hefu_connector.sources import in_place
 from hefu_connector.sources.database import DatabaseSource
 
 log = logging.getLogger("hefu.sources")
@@ -73,19 +73,13 @@ class PostgresSource:
     @contextmanager
     def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """What is asked, counted by the database; a copy for what is not counted. See `Source.open`."""
-        shape = counted(asked)
-        if shape is None or shape.unknown:  # groups that nobody declared may be as many as rows
+        shape = in_place.counted(asked)
+        if shape is None:
             with self.copied.open(columns, asked) as table:
                 yield table
             return
-        exact, snapshot = self._count(shape)
-        from hefu_connector.engines import cells  # which not every start of a connector should wait for
-
-        with spool.place(None) as path:  # true numbers, and few: they reach no disk
-            with open(spool.create(path), "wb") as file:
-                cells.write(exact, file)
-            _, size = spool.measure(path)
-            yield Table(path, cells.FORM, snapshot, size)
+        with in_place.handed(*self._count(shape)) as table:
+            yield table
 
     def names(self) -> list[str]:
         """The columns there are; see `DatabaseSource.names`."""
@@ -111,11 +105,7 @@ class PostgresSource:
         """
         with self._reading() as cursor:
             found = _held(cursor, self._table(cursor), None)
-        for column in resource.schema:
-            held = found.get(self.copied.named.get(column.name, column.name), "")
-            if held not in words.HOLDERS[column.type]:
-                kind = _DECLARED.get(held, "none that is known" if held else "absent")
-                raise Malformed("source.in_place", column=column.name, type=column.type, found=kind)
+        in_place.check(resource, found, self.copied.named, words.HOLDERS, lambda held: _DECLARED.get(held, ""))
 
     def _count(self, shape: Shape) -> tuple[list[list[int]], str]:
         """The exact numbers, and what names the moment that they are of."""
@@ -174,15 +164,6 @@ class PostgresSource:
         except (psycopg.Error, SQLAlchemyError, OSError) as fault:
             # No word of the database's: it may hold a value.
             raise Unavailable("source.moved", detail=type(fault).__name__) from None
-
-
-def counted(asked: Object | None) -> Shape | None:
-    """The shape of what is asked, where whole numbers of it can be made in place and noise is added to them."""
-    if asked is None or "noise" not in asked or not isinstance(asked.get("shape"), dict):
-        return None
-    shape = Shape.of(asked["shape"])
-    # Of a join each side lies elsewhere, and groups that nobody declared are no whole numbers by cell.
-    return None if shape.joined is not None or shape.unknown else shape
 
 
 def _connect(url: str, seconds: float) -> psycopg.Connection[Any]:

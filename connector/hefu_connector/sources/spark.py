@@ -27,8 +27,7 @@ from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import spark as words
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.ports import Table
-from hefu_connector.sources import rows, spool
-from hefu_connector.sources.postgres import counted
+from hefu_connector.sources import in_place, rows, spool
 from hefu_connector.sources.spark_connect import Server, Session, Value, is_near, session
 
 log = logging.getLogger("hefu.sources")
@@ -64,19 +63,13 @@ class SparkSource:
     @contextmanager
     def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """What is asked, counted by Spark; a copy for what is not counted. See `Source.open`."""
-        shape = counted(asked) if self.in_place else None
+        shape = in_place.counted(asked) if self.in_place else None
         if shape is None or not _is_whole(shape, columns):
             with self._copy(list(columns)) as table:
                 yield table
             return
-        exact, snapshot = self._count(shape)
-        from hefu_connector.engines import cells  # which not every start of a connector should wait for
-
-        with spool.place(None) as path:  # true numbers, and few: they reach no disk
-            with open(spool.create(path), "wb") as file:
-                cells.write(exact, file)
-            _, size = spool.measure(path)
-            yield Table(path, cells.FORM, snapshot, size)
+        with in_place.handed(*self._count(shape)) as table:
+            yield table
 
     def names(self) -> list[str]:
         """The columns there are, by their schema names. Raises as `types`."""
@@ -104,11 +97,7 @@ class SparkSource:
             return
         with session(self.server, self.seconds) as spark:
             found = self._held(spark)
-        for column in resource.schema:
-            held = found.get(self.named.get(column.name, column.name), "")
-            if held not in words.HOLDS[column.type]:
-                kind = words.declared_type(held) or ("none that is known" if held else "absent")
-                raise Malformed("source.in_place", column=column.name, type=column.type, found=kind)
+        in_place.check(resource, found, self.named, words.HOLDS, words.declared_type)
 
     def _count(self, shape: Shape) -> tuple[list[list[int]], str]:
         """The exact numbers, and what names the moment that they are of."""
