@@ -8,12 +8,11 @@ Source: C2SP tlog-checkpoint v1.0.0. Hefu writes no extension lines and refuses 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 
 from hefu.errors import Malformed, Untrusted
-from hefu.tlog.note import Note, Sign, VerifierKey
+from hefu.tlog.note import Note, Sign, VerifierKey, decode
 from hefu.tlog.tree import EMPTY_ROOT, HASH_SIZE
 
 LARGEST_SIZE = 2**63 - 1
@@ -53,11 +52,8 @@ class Checkpoint:
         if len(lines) != 4 or lines[3]:
             raise Malformed("log.malformed", what="checkpoint", why="origin, size and root are needed, a line each")
         origin, size, encoded = lines[:3]
-        try:
-            root = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            root = b""
-        if not _SIZE.fullmatch(size) or base64.b64encode(root).decode() != encoded:
+        root = decode(encoded)
+        if not _SIZE.fullmatch(size) or root is None:
             raise Malformed("log.malformed", what="checkpoint", why="the size or the root is not written as it must be")
         return cls(origin, int(size), root)
 

@@ -180,12 +180,18 @@ def _is_name(text: str) -> bool:
     return bool(text) and "+" not in text and not any(each.isspace() or each < " " for each in text)
 
 
-def _decode(text: str, what: str) -> bytes:
+def decode(text: str) -> bytes | None:
+    """What stands in base64, in its one spelling; None where it is another, or none."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        data = b""
-    if base64.b64encode(data).decode() != text:
+        return None
+    return data if base64.b64encode(data).decode() == text else None
+
+
+def _decode(text: str, what: str) -> bytes:
+    data = decode(text)
+    if data is None:
         raise Malformed("log.malformed", what=what, why="not base64")
     return data
 

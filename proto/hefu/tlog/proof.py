@@ -6,7 +6,6 @@ Source: C2SP tlog-proof v1 (draft). Its ``extra`` line is not authenticated and 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import NoReturn
@@ -14,7 +13,7 @@ from typing import NoReturn
 from hefu.errors import Malformed
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
-from hefu.tlog.note import VerifierKey
+from hefu.tlog.note import VerifierKey, decode
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
@@ -79,11 +78,8 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("a line that is not base64")
-    if _encode(data) != text:
+    data = decode(text)
+    if data is None:
         _refuse("a line that is not base64")
     return data
 

@@ -9,7 +9,6 @@ Source: C2SP tlog-witness.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import NoReturn, Protocol
 from hefu.errors import HefuError, Malformed, Refused, Untrusted
 from hefu.tlog import cosignature, tree
 from hefu.tlog.checkpoint import Checkpoint
-from hefu.tlog.note import Note, Sign, VerifierKey
+from hefu.tlog.note import Note, Sign, VerifierKey, decode
 
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 _LONGEST_PROOF = 63
@@ -191,10 +190,7 @@ def _refuse(head: Checkpoint) -> NoReturn:
 
 
 def _hash(line: str) -> bytes:
-    try:
-        data = base64.b64decode(line, validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-    if len(data) != tree.HASH_SIZE or base64.b64encode(data).decode() != line:
+    data = decode(line)
+    if data is None or len(data) != tree.HASH_SIZE:
         raise NotCosigned(Refusal.MALFORMED)
     return data
