@@ -11,6 +11,7 @@ A copy put back later would forget charges; `hefu_connector.membership.continuit
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -172,7 +173,7 @@ def configuration(connection: Connection) -> Config:
     """Alembic's configuration for a connection."""
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=io.StringIO())  # it reports by exceptions; nothing may mix with a command's answer
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
