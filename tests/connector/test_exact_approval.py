@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hefu import receipt
@@ -18,25 +16,20 @@ from hefu_connector.ports import FINAL, ComputationState, Run
 from hefu_policies.budget import NO_LOSS
 from hefu_policies.library import template
 
-from tests.connector.test_owing import APPROVAL, Books
+from tests.connector.test_owing import Books
 from tests.connector.world import CONSUMER, PROVIDER
 
 PURPOSE = "dpv:ProvideOfficialStatistics"
 
 
 def terms() -> Object:
-    made: Any = copy.deepcopy(
-        template(
-            "official-statistics",
-            {
-                "recipients": [CONSUMER], "min_group": 10, "rounding": "5", "columns": ["age", "region"], "count": 50,
-                "until": "2027-11-21T00:00:00Z",
-            },
-        )
+    return template(
+        "official-statistics",
+        {
+            "recipients": [CONSUMER], "min_group": 10, "rounding": "5", "columns": ["age", "region"], "count": 50,
+            "until": "2027-11-21T00:00:00Z", "approved": "true",
+        },
     )  # fmt: skip
-    made["permission"][0].setdefault("duty", []).append(APPROVAL)
-    found: Object = made
-    return found
 
 
 @pytest.fixture
@@ -74,11 +67,11 @@ def test_an_exact_answer_waits_for_a_person_who_approves_that_question_and_no_ot
 
 def test_an_approval_serves_one_answer_and_overrules_no_differencing(books: Books) -> None:
     for asked in (plan(), plan("region")):
-        books.says(books.provider, "urn:d:approve", subject_of(asked, PURPOSE))
+        books.says(books.provider, "urn:d:approval", subject_of(asked, PURPOSE))
         assert ask(books, asked).state is ComputationState.RELEASED
         assert ask(books, asked).state is ComputationState.REFUSED
     books.space.file.write_text(books.space.file.read_text() + "one-more,30,south\n")
-    books.says(books.provider, "urn:d:approve", subject_of(plan(), PURPOSE))
+    books.says(books.provider, "urn:d:approval", subject_of(plan(), PURPOSE))
     moved = ask(books, plan())
     assert moved.receipt is not None
     assert receipt.Failure.of(Statement.parse(moved.receipt)).code == "exact.edition"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hefu.canonical import Object
 
-from hefu_policies.deciding.policy import Condition
+from hefu_policies.deciding.policy import Condition, Duty
 from hefu_policies.library import parameters as check
 from hefu_policies.library.common import (
     ROUNDING,
+    Words,
     columns,
     count,
     made,
@@ -17,7 +18,16 @@ from hefu_policies.library.common import (
 from hefu_policies.library.parameters import Parameter, Values
 from hefu_policies.library.rules import duty, either, need, never, permission, several, together, written
 from hefu_policies.library.statistics import BUDGET, COLUMNS, COUNT, EPSILON, MIN_GROUP, RECIPIENTS, UNTIL
-from hefu_policies.words.terms import AGGREGATE_QUERY, COMPUTE, DELETE, DELIVER, DP_QUERY, INFORM, USAGE
+from hefu_policies.words.terms import (
+    AGGREGATE_QUERY,
+    COMPUTE,
+    DELETE,
+    DELIVER,
+    DP_QUERY,
+    INFORM,
+    OBTAIN_APPROVAL,
+    USAGE,
+)
 
 _REGIONS = Parameter(
     "regions",
@@ -44,6 +54,10 @@ _AUTHORITY = Parameter(
     "authority", check.participant, "a participant such as health-commission", "who is told of each use",
     "告知对象", example="data-authority",
 )  # fmt: skip
+_APPROVED = Parameter(
+    "approved", check.flag, "true or false, such as true", "a person of the provider approves each question first",
+    "每个问题须先由提供方人员批准", default=False,
+)  # fmt: skip
 _FUNCTIONS = ("count", "sum", "mean")
 
 
@@ -63,9 +77,22 @@ def _exact(values: Values) -> list[Condition]:
     ]
 
 
+def _approval(values: Values) -> list[Duty]:
+    return [duty("approval", OBTAIN_APPROVAL)] if values[_APPROVED.name] else []
+
+
+def _told_of_approval(values: Values) -> Words:
+    if not values[_APPROVED.name]:
+        return "", ""
+    return (
+        " A person of the provider approves each question before anything is read.",
+        "每个问题须先经提供方人员批准，方可读取数据。",
+    )
+
+
 def _official(values: Values) -> Object:
     purpose = need("purpose", "odrl:purpose", "isAnyOf", "dpv:ProvideOfficialStatistics", "dpv:PublicPolicyMaking")
-    may = permission("aggregates", AGGREGATE_QUERY, [_asked_by(values), purpose, *_exact(values)])
+    may = permission("aggregates", AGGREGATE_QUERY, [_asked_by(values), purpose, *_exact(values)], *_approval(values))
     return written([may], [never("deliver", DELIVER)])
 
 
@@ -74,7 +101,7 @@ def _carbon(values: Values) -> Object:
     compliance = need("compliance", "odrl:purpose", "isA", "dpv:LegalCompliance")
     checked = together("verified", compliance, _asked_by(values))
     why = either("why", climate, checked)
-    may = permission("account", AGGREGATE_QUERY, [why, *_exact(values)])
+    may = permission("account", AGGREGATE_QUERY, [why, *_exact(values)], *_approval(values))
     return written([may], [never("deliver", DELIVER)])
 
 
@@ -110,7 +137,7 @@ def _emergency(values: Values) -> Object:
 PUBLIC = (
     made(
         "official-statistics",
-        (RECIPIENTS, MIN_GROUP, ROUNDING, COLUMNS, COUNT, UNTIL),
+        (RECIPIENTS, MIN_GROUP, ROUNDING, COLUMNS, COUNT, UNTIL, _APPROVED),
         _official,
         ("Exact, rounded figures for a statistical office or a city", "面向统计部门或城市管理的取整精确统计"),
         (
@@ -121,10 +148,11 @@ PUBLIC = (
             "{until}。"
             "数值按不小于 {rounding} 的步长取整，少于 {min_group} 的分组不予发布。任何情形下不交付数据行。",
         ),
+        _told_of_approval,
     ),
     made(
         "carbon-accounting",
-        (RECIPIENTS, MIN_GROUP, ROUNDING, COLUMNS, COUNT, UNTIL),
+        (RECIPIENTS, MIN_GROUP, ROUNDING, COLUMNS, COUNT, UNTIL, _APPROVED),
         _carbon,
         ("Sums for carbon accounts, and for those who verify them", "碳核算合计及其核查"),
         (
@@ -136,6 +164,7 @@ PUBLIC = (
             "或由 {recipients} 依法核查该核算。数值按不小于 {rounding} 的步长取整，每项至少代表 {min_group} 个单元。"
             "任何情形下不交付计量原始数据。",
         ),
+        _told_of_approval,
     ),
     made(
         "grid-load-statistics",
