@@ -1,0 +1,20 @@
+"""The commands of a regulator or auditor: ``hefu audit …``, one file a family."""
+
+from __future__ import annotations
+
+import argparse
+
+from hefu.commands import Group
+
+from hefu_audit.commands import joining, reading
+
+_FAMILIES = (joining, reading)
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_subparsers(metavar="COMMAND", required=True)
+    for family in _FAMILIES:
+        family.add(group)
+
+
+AUDIT = Group("audit", "read, verify and explain the audit log", _add)
