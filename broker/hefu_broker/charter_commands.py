@@ -13,6 +13,8 @@ from hefu.charter import Charter
 from hefu.commands import Output, common
 from hefu.envelope import Statement
 from hefu.errors import Malformed
+from hefu.tlog.explaining import explain
+from hefu.tlog.policy import WitnessPolicy
 
 from hefu_broker.space_commands import root_passphrase
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 def add(groups: Any) -> None:
     """Put ``charter show|set`` under the broker's commands."""
-    text = "show and set a space's charter: roles, policy templates, regulators"
+    text = "show and set a space's charter: roles, policy templates, regulators, witnesses"
     commands = groups.add_parser("charter", help=text, description=text).add_subparsers(
         title="commands", metavar="COMMAND", required=True
     )
@@ -39,6 +41,8 @@ def add(groups: Any) -> None:
     made.add_argument("--template", action="append", metavar="NAME", help="a policy template that offers may use")
     made.add_argument("--regulator", action="append", default=[], metavar="ID", help="a participant that regulates")
     made.add_argument("--name", action="append", default=[], metavar="LANG=TEXT", help="the space's name in a language")
+    text = "a file with the witness policy (C2SP tlog-policy); without it the policy in force stays"
+    made.add_argument("--witnesses", type=Path, metavar="FILE", help=text)
     way = made.add_mutually_exclusive_group(required=True)
     way.add_argument("--root", type=Path, help="the root's folder, where it is on this machine")
     way.add_argument("--request-out", type=Path, help="write the charter to be signed: hefu broker root-sign")
@@ -75,7 +79,11 @@ def _adopt(arguments: argparse.Namespace, rooms: Rooms) -> int:
     else:
         templates = tuple(arguments.template) if arguments.template else None
         drafted = rooms.charters.draft(
-            _names(arguments.name), frozenset(arguments.role or ()), templates, tuple(arguments.regulator)
+            _names(arguments.name),
+            frozenset(arguments.role or ()),
+            templates,
+            tuple(arguments.regulator),
+            _policy(arguments.witnesses, rooms.space.log_key) if arguments.witnesses else None,
         )
         if arguments.request_out:
             arguments.request_out.write_bytes(drafted.to_bytes())
@@ -109,6 +117,18 @@ def _names(given: list[str]) -> dict[str, str]:
     return found
 
 
+def _policy(path: Path, log_key: str) -> str:
+    """The text of a witness policy; the logs that it names are this space's, or it is another log's policy."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as fault:
+        raise Malformed("key.unreadable", path=str(path), why=type(fault).__name__) from None
+    logs = [str(each.key) for each in WitnessPolicy.parse(text).logs]
+    if logs and log_key not in logs:
+        raise Malformed("log.malformed", what="witness policy", why="its log lines name another log than this space's")
+    return text
+
+
 def _say(output: Output, charter: Charter) -> None:
     anything = "任意策略" if output.language == "zh" else "any policy"
     templates = anything if charter.templates is None else ", ".join(charter.templates)
@@ -118,4 +138,12 @@ def _say(output: Output, charter: Charter) -> None:
         f"章程第 {charter.version} 版\n  角色：{', '.join(sorted(charter.roles))}\n  策略模板：{templates}\n"
         f"  监管方：{', '.join(charter.regulators) or '-'}",
     )
+    if charter.witnesses:
+        output.say(*map(_indented, explain(WitnessPolicy.parse(charter.witnesses))))
+    else:
+        output.say("  witnesses: none", "  见证方：无")
     output.data({"charter": charter.body()})
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -47,19 +47,23 @@ class Charters:
         roles: frozenset[str],
         templates: tuple[str, ...] | None,
         regulators: tuple[str, ...],
+        witnesses: str | None = None,
     ) -> Statement:
         """The next version, to be signed by the root's holder.
 
         Args:
             roles: empty for all.
             templates: None for any policy.
+            witnesses: text of the witness policy; None keeps that of the charter in force, so that nobody drops it
+                unawares. Whoever wants none says ``quorum none``.
 
         Raises:
-            Malformed: a name, a role or a template is not known.
+            Malformed: a name, a role, a template or a word of the witness policy is not known.
         """
         for each in {*(templates or ())} - {*TEMPLATES}:
             raise Malformed("template.unknown", name=each[:60], known=", ".join(TEMPLATES))
-        made = Charter(self._next(), dict(names), templates=templates, regulators=regulators)
+        kept = self._held_policy() if witnesses is None else witnesses
+        made = Charter(self._next(), dict(names), templates=templates, regulators=regulators, witnesses=kept)
         made = replace(made, roles=roles) if roles else made
         space, now = self._directory.space, self._clock.now()
         return draft(CHARTERED, made.body(), space=space, issuer=identity.ROOT, at=now)
@@ -81,6 +85,10 @@ class Charters:
         self._store.keep(charter.version, Outgoing.of(statement, EVERYBODY))
         self._changed()
         return charter
+
+    def _held_policy(self) -> str:
+        held = self._store.newest()
+        return Charter.of(Statement.parse(held)).witnesses if held else ""
 
     def _next(self) -> int:
         held = self._store.newest()

@@ -13,10 +13,13 @@ from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.identity import ROLES, check_name
-from hefu.members import exactly, many, mapping, reading, text, whole
+from hefu.members import among, many, mapping, reading, text, whole
+from hefu.tlog.policy import NOBODY, WitnessPolicy
 
 CHARTERED = "space.chartered"
 OPERATOR, REGULATOR = "operator", "regulator"
+LONGEST_POLICY = 64 << 10  # characters: 20 witnesses with keys of ML-DSA-44, and their places
+_OPTIONAL = ("witnesses",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Charter:
         roles: that members may have; the operator's is not among them and always there.
         templates: names of the policy templates that offers may use; None where any policy is allowed.
         regulators: the only participants whose role of regulator counts.
+        witnesses: the witness policy, as its text (`hefu.tlog.policy`): which cosignatures make a checkpoint count.
+            Empty where the log's own signature is enough; the member is absent then.
     """
 
     version: int
@@ -36,8 +41,13 @@ class Charter:
     roles: frozenset[str] = frozenset(ROLES) - {OPERATOR}
     templates: tuple[str, ...] | None = None
     regulators: tuple[str, ...] = ()
+    witnesses: str = ""
 
     def __post_init__(self) -> None:
+        if len(self.witnesses) > LONGEST_POLICY:
+            raise Malformed("log.malformed", what="witness policy", why="it is too long for a charter")
+        if self.witnesses:
+            WitnessPolicy.parse(self.witnesses)
         for each in self.regulators:
             check_name(each, "A regulator in the charter")
         known = frozenset(ROLES) - {OPERATOR}
@@ -49,14 +59,22 @@ class Charter:
         counted = self.roles | {OPERATOR}
         return roles & (counted if participant in self.regulators else counted - {REGULATOR})
 
+    @property
+    def policy(self) -> WitnessPolicy | None:
+        """The witness policy that was read; None where there is none, or where it asks for nobody."""
+        found = WitnessPolicy.parse(self.witnesses) if self.witnesses else None
+        return None if found is None or found.quorum == NOBODY else found
+
     def body(self) -> Object:
         """The body of the `space.chartered` statement."""
+        witnesses: Object = {"witnesses": self.witnesses} if self.witnesses else {}
         return {
             "version": self.version,
             "names": dict(self.names),
             "roles": [*sorted(self.roles)],
             "templates": None if self.templates is None else [*self.templates],
             "regulators": [*self.regulators],
+            **witnesses,
         }
 
     @classmethod
@@ -68,11 +86,21 @@ class Charter:
         """
         body = statement.expect(CHARTERED).body
         with reading(CHARTERED):
-            exactly(body, "version", "names", "roles", "templates", "regulators")
+            among(body, _OPTIONAL, "version", "names", "roles", "templates", "regulators")
             return cls(
                 version=whole(body["version"]),
                 names={language: text(name) for language, name in mapping(body["names"]).items()},
                 roles=frozenset(many(body["roles"], text)),
                 templates=None if body["templates"] is None else many(body["templates"], text),
                 regulators=many(body["regulators"], text),
+                witnesses=_witnesses(body),
             )
+
+
+def _witnesses(body: Object) -> str:
+    if "witnesses" not in body:
+        return ""
+    found = text(body["witnesses"], LONGEST_POLICY)
+    if not found:  # absent has one spelling
+        raise ValueError
+    return found

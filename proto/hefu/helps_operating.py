@@ -49,8 +49,10 @@ OPERATING: Final[Mapping[str, str]] = {
     "found a space: the offline root, the broker's keys, the space file":
         "建立空间：离线根、平台密钥、空间文件",
     "add, list and show the spaces that this broker serves": "新增、列出与查看本平台所服务的空间",
-    "show and set a space's charter: roles, policy templates, regulators":
-        "查看与设定空间章程：角色、策略模板、监管方",
+    "show and set a space's charter: roles, policy templates, regulators, witnesses":
+        "查看与设定空间章程：角色、策略模板、监管方、见证方",
+    "a file with the witness policy (C2SP tlog-policy); without it the policy in force stays":
+        "见证策略文件（C2SP tlog-policy）；未给出则沿用现行策略",
     "copy the broker's folder while it serves; the secret is never in the copy":
         "在平台运行时复制其文件夹；副本中不含口令",
     "put a copy back into a new folder, which serves nobody before confirm":

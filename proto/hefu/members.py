@@ -38,6 +38,12 @@ def exactly(value: Json, *names: str) -> Object:
     return body
 
 
+def among(value: Json, optional: Iterable[str], *names: str) -> Object:
+    """An object with exactly these members, and those of the optional ones that it has."""
+    body = mapping(value)
+    return exactly(body, *names, *(body.keys() & {*optional}))
+
+
 def mapping(value: Json) -> Object:
     """An object of any members."""
     if not isinstance(value, dict):
@@ -45,9 +51,9 @@ def mapping(value: Json) -> Object:
     return value
 
 
-def text(value: Json) -> str:
+def text(value: Json, longest: int = _LONGEST_TEXT) -> str:
     """A text, perhaps empty."""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+    if not isinstance(value, str) or len(value) > longest:
         raise TypeError
     return value
 

@@ -12,6 +12,7 @@ from hefu.charter import Charter
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Untrusted
 from hefu.space import SpaceFile
+from hefu.tlog.note import COSIGNATURE, ED25519, VerifierKey
 from hefu_broker.founding import read_root, sign_as_root
 from hefu_policies.goods.product import FromTemplate
 from hefu_policies.library import template
@@ -120,6 +121,28 @@ def test_a_charter_by_commands_with_the_root_on_its_own_machine(
     charter = Charter(1, {"zh": "医疗空间"}, templates=(NAME,), regulators=("overseer",))
     assert run("charter", "show", *here) == {"charter": charter.body()}
     assert SpaceFile.read(world.folder / "space.json").charter == "1"
+
+
+def test_the_witnesses_of_a_charter_stay_until_another_policy_is_given(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, here = tmp_path / "policy.txt", ("--dir", str(world.folder))
+    key = VerifierKey("regulator-a.example", COSIGNATURE, bytes(32))
+
+    def put(*words: str) -> int:
+        return main(["broker", "charter", "set", *here, "--root", str(world.root), "--lang", "en", *words])
+
+    text = f"log {world.rooms.space.log_key}\nwitness regulator-a {key}\nquorum regulator-a\n"
+    policy.write_text(text)
+    assert put("--witnesses", str(policy)) == 0
+    assert "cosigned by regulator-a" in capsys.readouterr().out
+    assert put("--regulator", "overseer") == 0
+    assert Charter.of(world.rooms.charters.newest()).witnesses == text
+    policy.write_text(f"log {VerifierKey('other.example', ED25519, bytes(32))}\nquorum none\n")
+    assert put("--witnesses", str(policy)) == 2  # another log's policy
+    policy.write_text("quorum none\n")
+    assert put("--witnesses", str(policy)) == 0
+    assert Charter.of(world.rooms.charters.newest()).policy is None
 
 
 def _listed(*participants: str) -> object:

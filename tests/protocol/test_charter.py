@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hefu.bundle import BundleEntry
+from hefu.canonical import Object
 from hefu.charter import CHARTERED, Charter
 from hefu.directory import Directory
 from hefu.envelope import Statement, draft
@@ -11,10 +12,12 @@ from hefu.errors import Malformed, Untrusted
 from hefu.keys import FileSigner
 from hefu.record import Record
 from hefu.space import SpaceFile
+from hefu.tlog.note import COSIGNATURE, VerifierKey
 
 from tests.protocol.small_log import BROKER, START, public, signer
 
 ROOT = signer("root")
+WITNESS = VerifierKey("regulator-a.example", COSIGNATURE, signer("regulator-a").public)
 
 
 def said(charter: Charter, by: FileSigner = ROOT, space: str = "demo") -> Statement:
@@ -47,6 +50,24 @@ def test_a_charter_reads_as_it_was_written_and_nothing_else_does() -> None:
         body = whole.body() | changes
         with pytest.raises(Malformed):
             Charter.of(draft(CHARTERED, body, space="demo", issuer="root", at=START))
+
+
+def test_a_charter_pins_the_witnesses_as_a_strict_text() -> None:
+    plain = Charter(1)
+    assert "witnesses" not in plain.body()  # charters of before keep their bytes
+    assert plain.policy is None
+    assert Charter(1, witnesses="quorum none\n").policy is None
+    pinned = Charter(2, witnesses=f"witness regulator-a {WITNESS}\nquorum regulator-a\n")
+    assert Charter.of(said(pinned)) == pinned
+    assert pinned.policy is not None
+    assert pinned.policy.missing(()) == ["regulator-a"]
+    for bad in ("", "quorum nobody\n", f"witness a {WITNESS}\n", 3):
+        with pytest.raises(Malformed):
+            Charter.of(said_body(pinned.body() | {"witnesses": bad}))
+
+
+def said_body(body: Object) -> Statement:
+    return draft(CHARTERED, body, space="demo", issuer="root", at=START)
 
 
 def test_charters_in_a_log_grow_and_are_the_roots() -> None:
