@@ -18,6 +18,8 @@ from hefu.keys import FileSigner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.policies.counts import count
+
 AT = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 CLINIC = FileSigner("clinic-a", Ed25519PrivateKey.from_private_bytes(b"a" * 32))
 LAB = FileSigner("lab-b", Ed25519PrivateKey.from_private_bytes(b"b" * 32))
@@ -212,6 +214,7 @@ def test_an_actor_is_signed_along() -> None:
 
 
 def test_published_ed25519_vectors_are_judged_as_published_by_the_library(vectors: Callable[[str], Any]) -> None:
+    judged = 0
     for group in vectors("wycheproof/ed25519_test.json")["testGroups"]:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(group["publicKey"]["pk"]))
         for case in group["tests"]:
@@ -220,6 +223,8 @@ def test_published_ed25519_vectors_are_judged_as_published_by_the_library(vector
                 assert case["result"] == "valid", case["tcId"]
             except InvalidSignature:
                 assert case["result"] == "invalid", case["tcId"]
+            judged += 1
+    count("Wycheproof Ed25519", judged, 151)
 
 
 def test_ids_are_random_and_say_of_what() -> None:

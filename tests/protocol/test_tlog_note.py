@@ -17,6 +17,8 @@ from hefu.tlog.proof import LogProof
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.policies.counts import count
+
 Vectors = Callable[[str], Any]
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = VerifierKey("log.demo.hefu", ED25519, PRIVATE.public_key().public_bytes_raw())
@@ -61,7 +63,8 @@ def test_a_published_note_is_signed_to_the_same_bytes(vectors: Vectors) -> None:
 
 
 def test_every_published_note_is_judged_as_published(vectors: Vectors) -> None:
-    for case in vectors("signed-note/notes.json"):
+    cases = vectors("signed-note/notes.json")
+    for case in cases:
         keys = [VerifierKey.parse(each) for each in case["vkeys"]]
         if not case["ok"]:
             with pytest.raises((Malformed, Untrusted)):
@@ -72,6 +75,7 @@ def test_every_published_note_is_judged_as_published(vectors: Vectors) -> None:
         assert str(note) == case["note"]
         assert verified == case["verified"]
         assert [each.name for each in note.signatures if each.name not in verified] == case["unverified"]
+    count("signed notes", len(cases), 15)
 
 
 def test_a_bad_signature_of_a_known_key_spoils_a_note_with_a_good_one() -> None:
@@ -103,13 +107,15 @@ def test_no_flipped_bit_of_a_signed_checkpoint_goes_unnoticed(place: int, bit: i
 
 def test_published_checkpoints_are_judged_as_published_but_stricter(vectors: Vectors) -> None:
     # Upstream does not look at the root's length and accepts extension lines; a Hefu log writes neither.
-    for case in vectors("checkpoint/parse.json"):
+    cases = vectors("checkpoint/parse.json")
+    for case in cases:
         with pytest.raises(Malformed):
             Checkpoint.parse(case["text"])
         lines = case["text"].split("\n")
         if case["ok"]:
             lines[2] = str(HEAD).split("\n")[2]
             assert str(Checkpoint.parse("\n".join([*lines[:3], ""]))).startswith(lines[0])
+    count("checkpoints (or stricter)", len(cases), len(cases))
 
 
 def test_extension_lines_are_refused() -> None:
@@ -148,12 +154,14 @@ def test_an_empty_log_has_one_root() -> None:
 
 
 def test_published_cosignatures_hold_and_tell_their_time(vectors: Vectors) -> None:
-    for case in vectors("cosignature/ed25519-v1.json"):
+    cases = vectors("cosignature/ed25519-v1.json")
+    for case in cases:
         note, key = Note.parse(case["checkpoint"]), VerifierKey.parse(case["vkey"])
         assert cosignature.verify(note, key).time == datetime.fromtimestamp(case["timestamp"], tz=UTC)
         other = Note(note.text.replace("\n300\n", "\n301\n"), note.signatures)
         with pytest.raises(Untrusted):
             cosignature.verify(other, key)
+    count("Ed25519 cosignatures", len(cases), 3)
 
 
 def test_a_cosignature_binds_its_time_and_is_no_plain_signature() -> None:
@@ -182,6 +190,8 @@ def test_published_proof_texts_are_judged_as_published(vectors: Vectors) -> None
     for case in cases["invalid"]:
         with pytest.raises(Malformed):
             LogProof.parse(case["text"])
+    whole = len(cases["valid"]) + len(cases["invalid"])
+    count("offline proofs (tlog-proof)", whole, whole)
 
 
 def test_an_offline_proof_leads_from_a_leaf_to_the_signed_checkpoint() -> None:

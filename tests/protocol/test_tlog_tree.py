@@ -14,6 +14,8 @@ from hefu.tlog.tiles import Tile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.policies.counts import count
+
 Vectors = Callable[[str], Any]
 
 
@@ -78,10 +80,12 @@ def test_the_published_roots_of_certificate_transparency_come_out(vectors: Vecto
     assert tree.root([]).hex() == published["empty_root_hex"]
     assert tree.leaf_hash(b"L123456").hex() == published["leaf_L123456"]
     assert tree.node_hash(b"N123", b"N456").hex() == published["node_N123_N456"]
+    count("Certificate Transparency roots", len(published["roots_hex"]), len(published["roots_hex"]))
 
 
 def test_every_published_inclusion_proof_is_judged_as_published(vectors: Vectors) -> None:
-    for case in vectors("rfc6962-proofs/inclusion.json"):
+    cases = vectors("rfc6962-proofs/inclusion.json")
+    for case in cases:
         arguments = (
             _bytes(case["leafHash"]), case["leafIdx"], case["treeSize"], _all(case["proof"]), _bytes(case["root"])
         )  # fmt: skip
@@ -90,10 +94,12 @@ def test_every_published_inclusion_proof_is_judged_as_published(vectors: Vectors
                 tree.verify_inclusion(*arguments)
         else:
             tree.verify_inclusion(*arguments)
+    count("RFC 6962 inclusion proofs", len(cases), 98)
 
 
 def test_every_published_consistency_proof_is_judged_as_published(vectors: Vectors) -> None:
-    for case in vectors("rfc6962-proofs/consistency.json"):
+    cases = vectors("rfc6962-proofs/consistency.json")
+    for case in cases:
         arguments = (
             case["size1"], case["size2"], _root(case["root1"]), _root(case["root2"]), _all(case["proof"])
         )  # fmt: skip
@@ -102,6 +108,7 @@ def test_every_published_consistency_proof_is_judged_as_published(vectors: Vecto
                 tree.verify_consistency(*arguments)
         else:
             tree.verify_consistency(*arguments)
+    count("RFC 6962 consistency proofs", len(cases), 98)
 
 
 # ---------------------------------------------------------------- against the reference

@@ -20,6 +20,8 @@ from hefu.tlog.note import COSIGNATURE, ED25519, MLDSA_COSIGNATURE, Note, Verifi
 from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.witness import NotCosigned, Request, Witness
 
+from tests.policies.counts import count
+
 Vectors = Callable[[str], Any]
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -78,6 +80,7 @@ def refused(made: Witness, asked: Request) -> NotCosigned:
 
 
 def test_published_sequences_of_requests_are_answered_as_published(vectors: Vectors) -> None:
+    answered = 0
     for name in ("witness/add-checkpoint-sequence.json", "witness/sumdb-sequence.json"):
         case = vectors(name)
         if "log_vkey" in case:
@@ -101,6 +104,8 @@ def test_published_sequences_of_requests_are_answered_as_published(vectors: Vect
             assert status == (404 if unknown else step["status"])
             if status == 409:
                 assert step["asserts"] == [f'body == "{size}\\n"']
+            answered += 1
+    count("witness requests (one as today's text says)", answered, answered)
 
 
 def test_what_extends_is_cosigned_under_both_keys_and_a_fork_is_kept_as_evidence() -> None:
@@ -190,6 +195,7 @@ def test_published_ml_dsa_vectors_are_judged_as_published_by_the_library(vectors
             assert held == (case["result"] == "valid"), case["tcId"]
             judged += 1
     assert judged == 180
+    count("Wycheproof ML-DSA-44 verifying", judged, 180)
 
 
 # ---------------------------------------------------------------- policies
@@ -219,6 +225,7 @@ def test_published_policies_are_read_as_far_as_the_specification_still_has_them(
     for text in doubled:
         with pytest.raises(Malformed, match="another line"):
             WitnessPolicy.parse(_cosigning(text))
+    count("witness policies (or stricter)", 2 + len(doubled), 5)
 
 
 def _cosigning(text: str) -> str:

@@ -46,7 +46,7 @@ def reader(leaf_hashes: Sequence[bytes]) -> ReadHash:
 
 def root_of(size: int, read: ReadHash) -> bytes:
     """The root of the first ``size`` leaves."""
-    return _range_hash(0, size, read) if size else EMPTY_ROOT
+    return range_hash(0, size, read) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, size: int, read: ReadHash) -> list[bytes]:
@@ -56,16 +56,21 @@ def inclusion_proof(index: int, size: int, read: ReadHash) -> list[bytes]:
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size}")
-    path, start, end = [], 0, size
+    return path(index, 0, size, read)
+
+
+def path(index: int, start: int, end: int, read: ReadHash) -> list[bytes]:
+    """The hashes from a leaf to the root over the leaves of an aligned range, leaf first."""
+    found = []
     while end - start > 1:
-        split = start + _split(end - start)
-        if index < split:
-            path.append(_range_hash(split, end, read))
-            end = split
+        middle = start + split(end - start)
+        if index < middle:
+            found.append(range_hash(middle, end, read))
+            end = middle
         else:
-            path.append(_range_hash(start, split, read))
-            start = split
-    return path[::-1]
+            found.append(range_hash(start, middle, read))
+            start = middle
+    return found[::-1]
 
 
 def consistency_proof(old: int, new: int, read: ReadHash) -> list[bytes]:
@@ -75,18 +80,18 @@ def consistency_proof(old: int, new: int, read: ReadHash) -> list[bytes]:
     """
     if not 0 < old <= new:
         raise ValueError(f"no consistency proof from {old} to {new}")
-    path, start, end = [], 0, new
+    found, start, end = [], 0, new
     while old != end:
-        split = start + _split(end - start)
-        if old <= split:
-            path.append(_range_hash(split, end, read))
-            end = split
+        middle = start + split(end - start)
+        if old <= middle:
+            found.append(range_hash(middle, end, read))
+            end = middle
         else:
-            path.append(_range_hash(start, split, read))
-            start = split
+            found.append(range_hash(start, middle, read))
+            start = middle
     if start:
-        path.append(_range_hash(start, end, read))
-    return path[::-1]
+        found.append(range_hash(start, end, read))
+    return found[::-1]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> None:
@@ -96,7 +101,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         Untrusted: the proof does not lead to the root.
     """
     # RFC 9162 section 2.1.3.2; the steps are numbered as there.
-    _check_hashes("inclusion", leaf, expected_root, *proof)
+    check_hashes("inclusion", leaf, expected_root, *proof)
     if not 0 <= index < size:  # 1
         raise Untrusted("log.proof", kind="inclusion")
     fn, sn, computed = index, size - 1, leaf  # 2, 3
@@ -124,7 +129,7 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
         Untrusted: the proof does not connect the two roots.
     """
     # RFC 9162 section 2.1.4.2; the steps are numbered as there.
-    _check_hashes("consistency", old_root, new_root, *proof)
+    check_hashes("consistency", old_root, new_root, *proof)
     if old == new and old > 0:
         holds = not proof and old_root == new_root
     else:
@@ -134,12 +139,12 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
 
 
 def _connects(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)  # 2
+    steps = [old_root, *proof] if old & (old - 1) == 0 else list(proof)  # 2
     fn, sn = old - 1, new - 1  # 3
     while fn & 1:  # 4
         fn, sn = fn >> 1, sn >> 1
-    fr = sr = path[0]  # 5
-    for step in path[1:]:  # 6
+    fr = sr = steps[0]  # 5
+    for step in steps[1:]:  # 6
         if sn == 0:  # 6.1
             return False
         if fn & 1 or fn == sn:  # 6.2
@@ -152,12 +157,12 @@ def _connects(old: int, new: int, old_root: bytes, new_root: bytes, proof: Seque
     return fr == old_root and sr == new_root and sn == 0  # 7
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """The largest power of two below a size of at least two."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def _range_hash(start: int, end: int, read: ReadHash) -> bytes:
+def range_hash(start: int, end: int, read: ReadHash) -> bytes:
     """MTH(D[start:end]) of a range that the RFC's recursion can reach (its start is aligned to its width)."""
     hashes = [read(level, index) for level, index in _complete(start, end)]
     computed = hashes.pop()
@@ -173,6 +178,11 @@ def _complete(start: int, end: int) -> Iterator[tuple[int, int]]:
         start += 1 << level
 
 
-def _check_hashes(kind: str, *hashes: bytes) -> None:
+def check_hashes(kind: str, *hashes: bytes) -> None:
+    """Check that all have the length of a hash.
+
+    Raises:
+        Untrusted: one has not.
+    """
     if any(len(each) != HASH_SIZE for each in hashes):
         raise Untrusted("log.proof", kind=kind)
