@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hefu import keys
 from hefu.enrolment import KeyRing, Sent
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed
@@ -82,6 +84,20 @@ class Home:
         opened = self.lock().open()
         participant, connector = (check_name(str(document[name])) for name in ("participant", "connector"))
         return KeyRing(participant, connector, self.directory / "keys", opened.passphrase if opened else None)
+
+    def filing(self) -> X25519PrivateKey:
+        """The key to which contracts are filed for this auditor; made at the first call, and it serves nothing else.
+
+        Raises:
+            Malformed, Untrusted: as `ring`, or it cannot be read.
+        """
+        ring, path = self.ring(), self.directory / "keys" / "filing.key"
+        if not path.exists():
+            keys.write_key(path, X25519PrivateKey.generate(), ring.passphrase)
+        key = keys.read_key(path, ring.passphrase)
+        if not isinstance(key, X25519PrivateKey):
+            raise Malformed("key.unreadable", path=str(path), why="not an X25519 key")
+        return key
 
     def lock(self) -> Lock:
         """What opens the keys; those of version 0.1.0 lie in the clear. Raises Malformed where there is no auditor."""

@@ -13,6 +13,7 @@ from hefu.charter import Charter
 from hefu.commands import Output, common
 from hefu.envelope import Statement
 from hefu.errors import Malformed
+from hefu.filing import FilingKey
 from hefu.tlog.explaining import explain
 from hefu.tlog.policy import WitnessPolicy
 
@@ -40,6 +41,10 @@ def add(groups: Any) -> None:
     made.add_argument("--role", action="append", choices=identity.ROLES[:-1], help="a role that members may have")
     made.add_argument("--template", action="append", metavar="NAME", help="a policy template that offers may use")
     made.add_argument("--regulator", action="append", default=[], metavar="ID", help="a participant that regulates")
+    made.add_argument(
+        "--filing", action="append", default=[], metavar="ID=KEY",
+        help="a regulator's filing key, as hefu audit key prints it: contracts are opened to it on a mandate",
+    )  # fmt: skip
     made.add_argument("--name", action="append", default=[], metavar="LANG=TEXT", help="the space's name in a language")
     text = "a file with the witness policy (C2SP tlog-policy); without it the policy in force stays"
     made.add_argument("--witnesses", type=Path, metavar="FILE", help=text)
@@ -84,6 +89,7 @@ def _adopt(arguments: argparse.Namespace, rooms: Rooms) -> int:
             templates,
             tuple(arguments.regulator),
             _policy(arguments.witnesses, rooms.space.log_key) if arguments.witnesses else None,
+            _filing(arguments.filing) if arguments.filing else None,
         )
         if arguments.request_out:
             arguments.request_out.write_bytes(drafted.to_bytes())
@@ -129,14 +135,21 @@ def _policy(path: Path, log_key: str) -> str:
     return text
 
 
+def _filing(given: list[str]) -> dict[str, FilingKey]:
+    found = {name: key for name, _, key in (each.partition("=") for each in given)}
+    if len(found) < len(given):
+        raise Malformed("request.malformed", why="each regulator has one filing key")
+    return {name: FilingKey.parse(key) for name, key in found.items()}
+
+
 def _say(output: Output, charter: Charter) -> None:
     anything = "任意策略" if output.language == "zh" else "any policy"
     templates = anything if charter.templates is None else ", ".join(charter.templates)
     output.say(
         f"Charter {charter.version}\n  roles: {', '.join(sorted(charter.roles))}\n  templates: {templates}\n"
-        f"  regulators: {', '.join(charter.regulators) or '-'}",
+        f"  regulators: {', '.join(charter.regulators) or '-'}\n  filing: {', '.join(charter.filing) or '-'}",
         f"章程第 {charter.version} 版\n  角色：{', '.join(sorted(charter.roles))}\n  策略模板：{templates}\n"
-        f"  监管方：{', '.join(charter.regulators) or '-'}",
+        f"  监管方：{', '.join(charter.regulators) or '-'}\n  归档密钥：{', '.join(charter.filing) or '-'}",
     )
     if charter.witnesses:
         output.say(*map(_indented, explain(WitnessPolicy.parse(charter.witnesses))))

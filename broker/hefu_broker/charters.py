@@ -10,6 +10,7 @@ from hefu.charter import CHARTERED, Charter
 from hefu.directory import Directory
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound
+from hefu.filing import FilingKey
 from hefu.times import Clock
 from hefu_policies.library import TEMPLATES
 
@@ -48,6 +49,7 @@ class Charters:
         templates: tuple[str, ...] | None,
         regulators: tuple[str, ...],
         witnesses: str | None = None,
+        filing: Mapping[str, FilingKey] | None = None,
     ) -> Statement:
         """The next version, to be signed by the root's holder.
 
@@ -56,14 +58,21 @@ class Charters:
             templates: None for any policy.
             witnesses: text of the witness policy; None keeps that of the charter in force, so that nobody drops it
                 unawares. Whoever wants none says ``quorum none``.
+            filing: the regulators' filing keys, by participant; None keeps those of the regulators that stay.
 
         Raises:
-            Malformed: a name, a role, a template or a word of the witness policy is not known.
+            Malformed: a name, a role, a template or a word of the witness policy is not known, or a filing key serves
+                something else already.
         """
         for each in {*(templates or ())} - {*TEMPLATES}:
             raise Malformed("template.unknown", name=each[:60], known=", ".join(TEMPLATES))
-        kept = self._held_policy() if witnesses is None else witnesses
-        made = Charter(self._next(), dict(names), templates=templates, regulators=regulators, witnesses=kept)
+        held = self._held()
+        policy = witnesses if witnesses is not None else held.witnesses if held else ""
+        keys = filing if filing is not None else held.filing if held else {}
+        keys = {name: key for name, key in keys.items() if filing is not None or name in regulators}
+        self._check_own(keys)
+        made = Charter(self._next(), dict(names), templates=templates, regulators=regulators, witnesses=policy)
+        made = replace(made, filing=keys)
         made = replace(made, roles=roles) if roles else made
         space, now = self._directory.space, self._clock.now()
         return draft(CHARTERED, made.body(), space=space, issuer=identity.ROOT, at=now)
@@ -86,9 +95,16 @@ class Charters:
         self._changed()
         return charter
 
-    def _held_policy(self) -> str:
+    def _held(self) -> Charter | None:
         held = self._store.newest()
-        return Charter.of(Statement.parse(held)).witnesses if held else ""
+        return Charter.of(Statement.parse(held)) if held else None
+
+    def _check_own(self, filing: Mapping[str, FilingKey]) -> None:
+        members = self._directory.participants()
+        used = {one for each in members for one in (each.sealing, *(key.value for key in each.signing))}
+        for name, key in filing.items():
+            if key.value in used:
+                raise Malformed("request.malformed", why=f"the filing key of {name} serves another purpose already")
 
     def _next(self) -> int:
         held = self._store.newest()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Malformed
+from hefu.filing import FilingKey
 from hefu.identity import ROLES, check_name
 from hefu.members import among, many, mapping, reading, text, whole
 from hefu.tlog.policy import NOBODY, WitnessPolicy
@@ -19,7 +20,7 @@ from hefu.tlog.policy import NOBODY, WitnessPolicy
 CHARTERED = "space.chartered"
 OPERATOR, REGULATOR = "operator", "regulator"
 LONGEST_POLICY = 64 << 10  # characters: 20 witnesses with keys of ML-DSA-44, and their places
-_OPTIONAL = ("witnesses",)
+_OPTIONAL = ("witnesses", "filing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Charter:
         regulators: the only participants whose role of regulator counts.
         witnesses: the witness policy, as its text (`hefu.tlog.policy`): which cosignatures make a checkpoint count.
             Empty where the log's own signature is enough; the member is absent then.
+        filing: the keys of regulators to whom every contract's filing key is wrapped (`hefu.filing`), by participant;
+            left out where there is none, as before there was filing.
     """
 
     version: int
@@ -42,6 +45,7 @@ class Charter:
     templates: tuple[str, ...] | None = None
     regulators: tuple[str, ...] = ()
     witnesses: str = ""
+    filing: Mapping[str, FilingKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.witnesses) > LONGEST_POLICY:
@@ -53,6 +57,8 @@ class Charter:
         known = frozenset(ROLES) - {OPERATOR}
         if self.version < 1 or not self.roles or self.roles - known:
             raise Malformed("request.malformed", why=f"a charter's roles are some of {', '.join(sorted(known))}")
+        if {*self.filing} - {*self.regulators} or len({each.value for each in self.filing.values()}) < len(self.filing):
+            raise Malformed("request.malformed", why="filing names regulators of the charter, each with its own key")
 
     def honours(self, participant: str, roles: frozenset[str]) -> frozenset[str]:
         """Those of a participant's certified roles that count in this space."""
@@ -75,6 +81,7 @@ class Charter:
             "templates": None if self.templates is None else [*self.templates],
             "regulators": [*self.regulators],
             **witnesses,
+            **({"filing": {name: key.body() for name, key in self.filing.items()}} if self.filing else {}),
         }
 
     @classmethod
@@ -94,6 +101,7 @@ class Charter:
                 templates=None if body["templates"] is None else many(body["templates"], text),
                 regulators=many(body["regulators"], text),
                 witnesses=_witnesses(body),
+                filing=_filing(body),
             )
 
 
@@ -102,5 +110,12 @@ def _witnesses(body: Object) -> str:
         return ""
     found = text(body["witnesses"], LONGEST_POLICY)
     if not found:  # absent has one spelling
+        raise ValueError
+    return found
+
+
+def _filing(body: Object) -> dict[str, FilingKey]:
+    found = {name: FilingKey.of(each) for name, each in mapping(body.get("filing", {})).items()}
+    if not found and "filing" in body:
         raise ValueError
     return found

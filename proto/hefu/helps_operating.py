@@ -44,6 +44,7 @@ OPERATING: Final[Mapping[str, str]] = {
     "this auditor's own name, such as regulator-a": "本审计方自己的名称，例如 regulator-a",
     "name in the transport certificate (default: the participant)": "传输证书中的名称（默认为参与方）",
     _DRAWN + "the keys" + _BELOW: _FORMS + "：用以加密密钥" + _NEW_FILE,
+    "print the filing key that the charter names for this regulator": "显示章程为本监管方所列的归档密钥",
     "keep the keys under another secret from now on": "此后改用另一口令保管密钥",
     # broker
     "found a space: the offline root, the broker's keys, the space file":
@@ -85,6 +86,8 @@ OPERATING: Final[Mapping[str, str]] = {
     "a role that members may have": "成员可有的角色",
     "a policy template that offers may use": "报价可用的策略模板",
     "a participant that regulates": "担任监管的参与方",
+    "a regulator's filing key, as hefu audit key prints it: contracts are opened to it on a mandate":
+        "监管方的归档密钥，由 hefu audit key 给出：合约按授权向其开启",
     "the space's name in a language": "空间在某一语言中的名称",
     "the root's folder, where it is on this machine": "根密钥文件夹（若在本机）",
     "write the charter to be signed: hefu broker root-sign": "写出待签署的章程：hefu broker root-sign",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hefu.__main__ import main
+from hefu.filing import FilingKey, public
 from hefu_audit.home import Home
 
 from tests.protocol.small_log import AGREEMENT, SmallLog
@@ -28,6 +29,19 @@ def test_init_makes_a_directory_once(space: Path, tmp_path: Path, capsys: pytest
     assert "hefu audit enroll" in capsys.readouterr().out
     assert main(_init(space, tmp_path / "auditor")) == 1
     assert "audit.exists" in capsys.readouterr().err
+
+
+def test_a_filing_key_is_made_once_and_is_no_other_key(
+    space: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*_init(space, tmp_path / "auditor"), "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)["filing"]
+    assert main(["audit", "key", "--dir", str(tmp_path / "auditor"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"filing": line}
+    home = Home(tmp_path / "auditor")
+    sealing = home.ring().sealing().public_key().public_bytes_raw()
+    assert line == f"regulator-a={public(home.filing())}"
+    assert str(FilingKey(sealing)) not in line
 
 
 def test_what_cannot_work_yet_says_what_to_do(space: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

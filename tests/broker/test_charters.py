@@ -11,6 +11,7 @@ from hefu.__main__ import main
 from hefu.charter import Charter
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Untrusted
+from hefu.filing import FilingKey
 from hefu.space import SpaceFile
 from hefu.tlog.note import COSIGNATURE, ED25519, VerifierKey
 from hefu_broker.founding import read_root, sign_as_root
@@ -91,6 +92,12 @@ def test_roles_that_the_charter_does_not_allow_are_neither_given_nor_honoured(wo
         world.rooms.catalog.product(regulator.caller, "prd-diabetes")
 
 
+def test_a_key_that_serves_something_else_files_nothing(world: World, regulator: Person) -> None:
+    used = world.rooms.registry.directory.participant(regulator.id).sealing
+    with pytest.raises(Malformed):
+        set_charter(world, regulators=(regulator.id,), filing={regulator.id: FilingKey(used)})
+
+
 def test_the_charter_of_one_space_is_not_another_ones(world: World, tmp_path: Path) -> None:
     from hefu_broker.bootstrap import open_rooms
     from hefu_broker.founding import Addition, add
@@ -114,11 +121,12 @@ def test_a_charter_by_commands_with_the_root_on_its_own_machine(
         return found
 
     here, asked, signed = ("--dir", str(world.folder)), tmp_path / "asked.json", tmp_path / "signed.json"
+    key = FilingKey(b"k" * 32)
     run("charter", "set", *here, "--template", NAME, "--regulator", "overseer", "--name", "zh=医疗空间",
-        "--request-out", str(asked))  # fmt: skip
+        "--filing", f"overseer={key}", "--request-out", str(asked))  # fmt: skip
     run("root-sign", "--root", str(world.root), "--request", str(asked), "--statement-out", str(signed))
     run("charter", "set", *here, "--statement-in", str(signed))
-    charter = Charter(1, {"zh": "医疗空间"}, templates=(NAME,), regulators=("overseer",))
+    charter = Charter(1, {"zh": "医疗空间"}, templates=(NAME,), regulators=("overseer",), filing={"overseer": key})
     assert run("charter", "show", *here) == {"charter": charter.body()}
     assert SpaceFile.read(world.folder / "space.json").charter == "1"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hefu.bundle import BundleEntry
 from hefu.canonical import Object
@@ -9,6 +11,7 @@ from hefu.charter import CHARTERED, Charter
 from hefu.directory import Directory
 from hefu.envelope import Statement, draft
 from hefu.errors import Malformed, Untrusted
+from hefu.filing import FilingKey
 from hefu.keys import FileSigner
 from hefu.record import Record
 from hefu.space import SpaceFile
@@ -68,6 +71,21 @@ def test_a_charter_pins_the_witnesses_as_a_strict_text() -> None:
 
 def said_body(body: Object) -> Statement:
     return draft(CHARTERED, body, space="demo", issuer="root", at=START)
+
+
+def test_filing_keys_are_regulators_each_its_own_and_absent_where_there_are_none() -> None:
+    assert "filing" not in Charter(1).body()
+    key, other = (FilingKey(bytes([number]) * 32) for number in (1, 2))
+    whole = Charter(1, regulators=("overseer", "bureau"), filing={"overseer": key})
+    assert Charter.of(said(whole)).filing == {"overseer": FilingKey.parse(str(key))}
+    later = replace(whole, filing={"overseer": FilingKey(b"x" * 1216, "HPKE-MLKEM768-X25519")})
+    assert Charter.of(said(later)) == later  # a suite of tomorrow changes no format
+    for wrong in ({"hospital-a": key}, {"overseer": other, "bureau": other}):
+        with pytest.raises(Malformed):
+            replace(whole, filing=wrong)
+    for form in ({}, {"overseer": str(key)}, {"overseer": key.body() | {"value": "AA"}}):
+        with pytest.raises(Malformed):
+            Charter.of(draft(CHARTERED, whole.body() | {"filing": form}, space="demo", issuer="root", at=START))
 
 
 def test_charters_in_a_log_grow_and_are_the_roots() -> None:

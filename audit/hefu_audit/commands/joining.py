@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hefu import filing
 from hefu.commands import Output, common
 from hefu.errors import Malformed, Unavailable
 from hefu.identity import ROLES
@@ -52,10 +53,13 @@ def _init(arguments: argparse.Namespace) -> int:
     name = arguments.participant
     home = Home.make(directory(arguments), space, name, arguments.connector or name, arguments.secret)
     kept = home.lock().setting
-    output.data({"directory": str(home.directory), "participant": name, "secret": kept})
+    line = f"{name}={filing.public(home.filing())}"
+    output.data({"directory": str(home.directory), "participant": name, "secret": kept, "filing": line})
     output.say(
-        f"Made {home.directory} for {name}; it opens with the secret {kept}. Next: hefu audit enroll --token TOKEN",
-        f"已为 {name} 建立 {home.directory}，由口令 {kept} 保护。下一步：hefu audit enroll --token TOKEN",
+        f"Made {home.directory} for {name}; it opens with the secret {kept}. Next: hefu audit enroll --token TOKEN. "
+        f"For a mandate, the root's holder takes the filing key into the charter: --filing {line}",
+        f"已为 {name} 建立 {home.directory}，由口令 {kept} 保护。下一步：hefu audit enroll --token TOKEN。"
+        f"如需监管授权，由根密钥持有者将归档密钥写入章程：--filing {line}",
     )
     return 0
 
