@@ -43,6 +43,14 @@ def sync_milliseconds(folder: Path | None = None, count: int = 200) -> float:
     return statistics.median(found)
 
 
+def processor_seconds(pid: int) -> tuple[float, float]:
+    """What a process took of a processor so far, and its children that are over; seconds, as Linux counts them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    mine, theirs = (sum(map(int, fields[first : first + 2])) for first in (11, 13))
+    tick = os.sysconf("SC_CLK_TCK")
+    return mine / tick, theirs / tick
+
+
 def machine() -> str:
     """Cores, processor and Python."""
     model = platform.processor() or platform.machine()

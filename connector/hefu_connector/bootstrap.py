@@ -99,6 +99,8 @@ log = logging.getLogger("hefu.connector")
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
 WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, LAYING, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 5.0, 0.05
 DIFFERS = "receipt.differs"
+# Whoever asks much may watch as much: a watch holds a thread until the end, and a release is fetched by a stream too.
+_LIMITS = transport.Limits(calls=192, threads=160, streams_each=40)
 _RECENT = 200  # own computations that are looked through for duties
 
 
@@ -572,7 +574,7 @@ def _public(
             from hefu_connector.rpc import diagnostics
 
             services.append(diagnostics.add)
-        running = transport.serve(ground.settings.listen, services, credentials, ground.trust.authenticate)
+        running = transport.serve(ground.settings.listen, services, credentials, ground.trust.authenticate, _LIMITS)
         for each in inward:
             each.open(running.port)
         return running

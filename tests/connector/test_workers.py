@@ -19,7 +19,7 @@ from hefu.errors import Unavailable
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Table
 from hefu_connector.sources import spool as spools
-from hefu_connector.workers.main import ENGINES, MAKERS
+from hefu_connector.workers.main import ENGINES, MAKERS, SELDOM
 from hefu_connector.workers.pool import Limits, Pool
 
 from tests.connector.engine_world import plan, prepare, write
@@ -262,7 +262,7 @@ def test_a_real_worker_counts(spool: Path, tmp_path: Path) -> None:
     prepared = prepare(plan(by=("region",)))
     with Pool(spool, Limits(ready=1)) as pool:
         hello = pool.hello()
-        assert hello["engines"] == sorted({**ENGINES, **MAKERS})
+        assert hello["engines"] == sorted({**ENGINES, **SELDOM, **MAKERS})
         output = pool.run("statistics", prepared.parameters, Table(path, "parquet", "", 0), job="j", deadline=60)
         assert [row[1] for row in Statistics().read(output, prepared).rows] == ["40", "0", "0"]
         moved = Table(spool / "table", "parquet", "", 0)

@@ -87,12 +87,12 @@ def exact(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[lis
 
 def warm() -> None:
     """Do once what the first computation would have to wait for: load, link and prepare the libraries' own code."""
-    connection = connect("")
+    connection = _open()
     connection.register("nothing", pa.table({"key": ["a"], "value": pa.array([1], pa.int64())}))
     connection.execute("SELECT key, count(*), sum(value)::BIGINT FROM nothing GROUP BY key").fetchall()
-    connection.close()
+    connection.unregister("nothing")
     noise.add_noise([0], 1, 10**9)
-    _waiting.append(_open())
+    _waiting.append(connection)
 
 
 def connect(*native: str, ordered: bool = False) -> Any:
@@ -112,7 +112,7 @@ def connect(*native: str, ordered: bool = False) -> Any:
 
 
 def _open() -> Any:
-    """A DuckDB that is not locked yet, and that nothing was read with."""
+    """A DuckDB that is not locked yet, and that no table was read with."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     memory = max(_SMALLEST_MEMORY, limit // 2) if limit > 0 else 1 << 30
     return duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": f"{memory >> 20}MiB"})

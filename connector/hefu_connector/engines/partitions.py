@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hefu import canonical
 from hefu.canonical import Json, Object
@@ -27,7 +27,9 @@ from hefu_policies.reading import Place
 from hefu_connector.computing import finding
 from hefu_connector.engines import noise
 from hefu_connector.engines.shape import LEFT_OUT, Measure, Shape
-from hefu_connector.ports import Prepared
+
+if TYPE_CHECKING:  # a worker reads no contracts, and starts sooner without what they import
+    from hefu_connector.ports import Prepared
 
 Group = tuple[
     int, tuple[str, ...]

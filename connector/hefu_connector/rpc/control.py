@@ -41,7 +41,8 @@ from hefu_connector.rpc.deliveries import DeliveryCalls
 from hefu_connector.rpc.views import id_in
 from hefu_connector.shelves import OwnRequest
 
-_LIMITS = transport.Limits(calls=32, threads=24)
+# A thread for each call: who watches a computation holds one until its end, and nobody else may wait for that.
+_LIMITS = transport.Limits(calls=64, threads=64)
 _LONGEST_WAIT = 60  # seconds
 _PAGE, _LARGEST_PAGE = 50, 1000
 

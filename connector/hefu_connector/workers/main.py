@@ -1,14 +1,13 @@
 """A worker: one process, one computation, then gone.
 
-It gives up what it does not need, imports the engines, says hello, and waits. It is given parameters and a table as an
-open file; it answers values or one opaque word. Whatever else happens, it ends without a word, and the pool tells no
-more than that: texts of libraries may hold data.
+It gives up what it does not need, imports the engine that is asked most, says hello, and waits. It is given parameters
+and a table as an open file; it answers values or one opaque word. Whatever else happens, it ends without a word, and
+the pool tells no more than that: texts of libraries may hold data.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +23,19 @@ Run = Callable[[Object, Path, str, Object], Object]
 Make = Callable[[Object, Path, str, Object, frames.Sink], Object]
 ENGINES = {
     "statistics": "hefu_connector.engines.counting",
+    "inspect": "hefu_connector.engines.inspection",
+}
+# Imported when they are asked: what every worker imports, each answer pays for, since each has a worker of its own.
+SELDOM = {
     "delivery": "hefu_connector.engines.delivering",
     "exact": "hefu_connector.engines.exact_counting",
-    "inspect": "hefu_connector.engines.inspection",
 }
 MAKERS = {"laying": "hefu_connector.engines.laying"}  # of a file, which goes to the connector before the answer
 # Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.
 _UNWANTED = frozenset({"numpy", "pandas", "scipy", "sklearn", "polars", "matplotlib", "torch"})
 
 
-class _Unwanted(importlib.abc.MetaPathFinder):
+class _Unwanted:
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
         if name.partition(".")[0] in _UNWANTED:
             raise ModuleNotFoundError(name)
@@ -52,7 +54,9 @@ def main(arguments: Sequence[str]) -> None:
         if hasattr(module, "warm"):
             module.warm()
     runs: dict[str, Run] = {name: module.run for name, module in modules.items()}
-    serve({**runs, **{name: _making(module, answers) for name, module in MAKERS.items()}}, requests, answers, reached)
+    seldom = {name: _importing(module) for name, module in SELDOM.items()}
+    makers = {name: _making(module, answers) for name, module in MAKERS.items()}
+    serve({**runs, **seldom, **makers}, requests, answers, reached)
 
 
 def confine(arguments: Sequence[str]) -> tuple[int, int, Object]:
@@ -102,8 +106,18 @@ def _beside(table: Json, path: Path) -> Object:
     return {**table, "path": str(path)}
 
 
+def _importing(module: str) -> Run:
+    """Run an engine that is imported when it is needed, since it seldom is."""
+
+    def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
+        found: Run = importlib.import_module(module).run
+        return found(parameters, path, form, layout)
+
+    return run
+
+
 def _making(module: str, answers: int) -> Run:
-    """Make a file and send it; the module is imported when it is needed, since it seldom is."""
+    """Make a file and send it; imported as late."""
 
     def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         make: Make = importlib.import_module(module).make
