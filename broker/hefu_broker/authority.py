@@ -6,6 +6,7 @@ private one. Names come from the enrolment.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -56,12 +57,23 @@ class Authority:
         """The authority's own certificate."""
         return self.certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, public: ec.EllipticCurvePublicKey, participant: str, connector: str, at: datetime) -> Certificate:
-        """A certificate for a connector, valid for `lifetime` from now, with the name ``<connector>.hefu``."""
+    def issue(
+        self,
+        public: ec.EllipticCurvePublicKey,
+        participant: str,
+        connector: str,
+        at: datetime,
+        hosts: tuple[str, ...] = (),
+    ) -> Certificate:
+        """A certificate for a connector, valid for `lifetime` from now, with the name ``<connector>.hefu``.
+
+        Args:
+            hosts: names or addresses besides, under which browsers find its holder.
+        """
         end = (at + self.lifetime).replace(microsecond=0)
         builder = _builder(_name(connector), self.certificate.subject, public, at, end)
         builder = builder.add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(f"{connector}.hefu")]), critical=False
+            x509.SubjectAlternativeName([x509.DNSName(f"{connector}.hefu"), *map(_host, hosts)]), critical=False
         )
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage("digital_signature"), critical=True)
@@ -94,6 +106,13 @@ def requested_key(csr: bytes) -> ec.EllipticCurvePublicKey:
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _host(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def _builder(

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -58,9 +60,14 @@ from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
 from hefu_broker.storage.spaces import SqlSpaceStore
 from hefu_broker.storage.tidings import SqlTidings
+from hefu_broker.storage.visits import SqlVisitStore
 from hefu_broker.tidings import Tidings
 from hefu_broker.trust import Trust
+from hefu_broker.visits import Visits
 from hefu_broker.watching import Watching
+
+if TYPE_CHECKING:
+    from hefu_broker.web.listener import Listener
 
 log = logging.getLogger("hefu.broker")
 _LOOK_SECONDS = 2.0
@@ -177,11 +184,12 @@ class _Ground:
             watching=Watching(contracts, SqlTidings(database), changes),
             sequencer=sequencer,
             log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
+            visits=Visits(registry, SqlVisitStore(database), clock),
         )
 
 
 class Server:
-    """A running broker: two or three ports for all its spaces, their sequencers and status lists, and the bell.
+    """A running broker: two to four ports for all its spaces, their sequencers and status lists, and the bell.
 
     Args:
         folder: the broker's.
@@ -205,6 +213,7 @@ class Server:
         self._threads: list[threading.Thread] = []
         self._tidings: list[Tidings] = []
         self._health: health.Port | None = None
+        self._web: Listener | None = None
         self._http = self._ground.settings.http if http is None else http
 
     @property
@@ -217,7 +226,8 @@ class Server:
         """The ports of the services, of enrolment and, where there is one, of the relay."""
         main, enrolment = self._running
         relay = {"relay_port": self._relay.port} if self._relay else {}
-        return {"port": main.port, "enrolment_port": enrolment.port, **relay}
+        web = {"web_port": self._web.number} if self._web else {}
+        return {"port": main.port, "enrolment_port": enrolment.port, **relay, **web}
 
     @property
     def http(self) -> int:
@@ -235,6 +245,7 @@ class Server:
             self._open(rooms)
         self._repeat("status", self._ground.settings.status_seconds, self._refresh)
         self._serve()
+        self._serve_pages()
         self._keep_ports()
         self._look()  # a space may have been added since the first look, and was told of no port
         self._bell.start()
@@ -244,8 +255,9 @@ class Server:
     def stop(self, grace: float = 2.0) -> None:
         """Finish running calls within `grace` seconds, sequence what waits, close the database."""
         self._stopped.set()
-        if self._health:
-            self._health.stop()
+        for port in (self._health, self._web):
+            if port is not None:
+                port.stop()
         for rooms in self.spaces:
             rooms.changes.close()
             rooms.watching.stop()
@@ -254,6 +266,9 @@ class Server:
         for each in self._running:
             each.stop(grace)
         self._bell.stop()
+        self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
         for heard in self._tidings:
             heard.stop()
         for thread in self._threads:
@@ -285,6 +300,27 @@ class Server:
             )
         )
 
+    def _serve_pages(self) -> None:
+        settings = self._ground.settings
+        if not settings.web:
+            return
+        from hefu_broker.web import app
+        from hefu_broker.web.listener import Listener
+
+        load = None if settings.web_plain else _Identity(self.rooms, _hosts(settings))
+        self._web = Listener(settings.web, app.make(self.spaces), load)
+        for rooms in self.spaces:
+            self._tell_address(rooms)
+        self._web.start()
+
+    def _tell_address(self, rooms: Rooms) -> None:
+        """Where a browser finds a space's pages, for the links that are given."""
+        settings = self._ground.settings
+        if self._web is not None:
+            scheme, at = "http" if settings.web_plain else "https", _drawn(settings.web, self._web.number)
+            below = "" if rooms is self.rooms else f"/space/{rooms.space.space}"
+            rooms.visits.address = (settings.web_url or f"{scheme}://{at}") + below
+
     def _keep_ports(self) -> None:
         """A port that was drawn stays: participants pin the space file, and a restart must serve where it says."""
         settings, ports = self._ground.settings, self.ports
@@ -294,6 +330,7 @@ class Server:
             address=_drawn(settings.address, main),
             enrolment=_drawn(settings.enrolment, enrolment),
             relay=_drawn(settings.relay, relay),
+            web=_drawn(settings.web, ports.get("web_port", 0)),
         )
         if kept != settings:
             kept.write(self._ground.folder)
@@ -340,6 +377,7 @@ class Server:
             rooms.sequencer.stop()
             raise
         self._tell_ports(rooms.folder)
+        self._tell_address(rooms)
         self.spaces.add(rooms)
 
     def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:
@@ -404,8 +442,9 @@ class RelayServer:
 class _Identity:
     """The broker's own server certificate, issued by its authority and renewed at half its life."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, hosts: tuple[str, ...] = ()) -> None:
         self._rooms = rooms
+        self._hosts = hosts
         self._ring = ring_of(rooms.folder)
         self._lock = threading.Lock()
         self._held: Certificate | None = None
@@ -416,7 +455,7 @@ class _Identity:
             if self._held is None or self._held.not_after - now < life / 2:
                 public = self._ring.transport().public_key()
                 broker = self._rooms.settings.broker
-                self._held = self._rooms.authority.issue(public, broker, broker, now)
+                self._held = self._rooms.authority.issue(public, broker, broker, now, self._hosts)
             return self._ring.transport_pem(), transport.to_pem(self._held.der)
 
 
@@ -426,6 +465,12 @@ def _tolerant(what: str, work: Callable[[], object]) -> None:
         work()
     except HefuError:
         log.exception("%s failed and is tried again", what)
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    """The names that browsers dial, which the certificate must have for them."""
+    named = (settings.web.rpartition(":")[0], urlsplit(settings.web_url).hostname or "")
+    return tuple(sorted({each.strip("[]") for each in named} - {"", "0.0.0.0", "::"}))  # noqa: S104
 
 
 def _drawn(address: str, port: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hefu.canonical import Json
 from hefu.envelope import Statement
-from hefu.errors import Malformed, NotFound, Unavailable
+from hefu.errors import Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.identity import Binding
 from hefu.tlog import tiles, tree
 from hefu.tlog.proof import LogProof
@@ -109,6 +109,37 @@ class AuditLog:
         if not 0 < old <= new <= size:
             raise Malformed("log.sizes", size=size)
         return tree.consistency_proof(old, new, tiles.hashes(new, self._store.tile))
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """The first hashes of a tile: public, and never more than the newest published checkpoint covers.
+
+        Raises:
+            NotFound: not all of them are under it.
+        """
+        first = index * tiles.WIDTH
+        size, _ = self._published((first + width) << (tiles.HEIGHT * level) if level < 8 else 0)
+        if first + width > size >> (tiles.HEIGHT * level):
+            raise NotFound("log.beyond", size=size)
+        data = self._store.tile(level, index, width)[: width * tree.HASH_SIZE]
+        if len(data) != width * tree.HASH_SIZE:
+            raise Untrusted("log.tile", level=level, index=index)
+        return data
+
+    def bundle(self, caller: Binding, index: int, width: int) -> list[bytes]:
+        """The entries of a bundle, if the caller may read every one of them.
+
+        Raises:
+            NotFound: not all of them are under the newest published checkpoint.
+            Refused: one of them is not the caller's to read.
+        """
+        first = index * tiles.WIDTH
+        size, _ = self._published(first + width)
+        if first + width > size:
+            raise NotFound("log.beyond", size=size)
+        found, whole = self._entries.entries(first, width), self._trust.oversees(caller)
+        if not whole and not all(_may_read(each, caller.participant) for each in found):
+            raise Refused("log.private", first=first, last=first + width - 1)
+        return [each.outgoing.envelope for each in found]
 
     def entries(self, caller: Binding, first: int, most: int) -> tuple[list[Seen], int]:
         """Published entries from an index on, and the size of the tree.

@@ -34,6 +34,7 @@ from hefu_broker.records import (
     Search,
     Talk,
     Token,
+    Visit,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "SpaceStore",
     "TalkStore",
     "TidingsStore",
+    "VisitStore",
 ]
 
 
@@ -397,6 +399,26 @@ class EntryStore(Protocol):
 
     def newest_of(self, issuer: str, skip: int, most: int) -> list[bytes]:
         """Envelopes that a participant issued, queued ones too, the newest first but for so many."""
+        ...
+
+
+class VisitStore(Protocol):
+    """One-time links to pages, and the visits that they opened, by the digests of their secrets."""
+
+    def keep(self, digest: str, link: Visit, at: datetime) -> None:
+        """Keep a new link; what is over by then is forgotten."""
+        ...
+
+    def open(self, digest: str, visit: str, until: datetime, at: datetime) -> Visit | None:
+        """Use up a link for a visit until then. Of many calls at once with one link, one wins; None for the others.
+
+        Args:
+            visit: the digest of the visit's secret.
+        """
+        ...
+
+    def visit(self, digest: str, at: datetime) -> Visit | None:
+        """A visit that goes on at that time."""
         ...
 
 

@@ -103,6 +103,19 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """What a browser may read: one page, as whom, until when.
+
+    Attributes:
+        fingerprint: of the transport certificate of whoever asked for it.
+    """
+
+    fingerprint: str
+    page: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceRecord:
     """What a resource promised when it was first published; it holds for ever (promise Q-e)."""
 

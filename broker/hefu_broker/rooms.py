@@ -31,6 +31,7 @@ from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
 from hefu_broker.standing import Standings
 from hefu_broker.storage.database import Database
+from hefu_broker.visits import Visits
 from hefu_broker.watching import Watching
 
 LONGEST_TOKEN = 200  # characters
@@ -63,6 +64,7 @@ class Rooms:
     watching: Watching
     sequencer: Sequencer
     log: AuditLog
+    visits: Visits
 
 
 class Spaces:

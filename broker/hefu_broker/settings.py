@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from hefu.unlocking import Lock
 
 API_VERSION = "hefu/v1"
 FILE = "broker.json"
+_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ class Settings:
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
         logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
+        web: ``host:port`` of the pages and of the log's tiles, for browsers; port 0 draws one; empty for none.
+        web_url: where browsers find it, such as ``https://space.example``; empty where that is the address itself.
+        web_plain: served without TLS, on a loopback address only: for a proxy on this machine, or to try things out.
+        web_public: whether a stranger sees the offers that their providers made public; otherwise no product at all.
     """
 
     space: str
@@ -62,6 +69,10 @@ class Settings:
     test: bool = False
     http: str = ""
     logs: str = "text"
+    web: str = ""
+    web_url: str = ""
+    web_plain: bool = False
+    web_public: bool = True
 
     def __post_init__(self) -> None:
         secret.check(self.secret)
@@ -71,6 +82,10 @@ class Settings:
             raise Malformed("database.url")
         if not 1 <= self.certificate_hours <= 24 * 30 or not 1 <= self.status_seconds <= 60:
             raise Malformed("request.malformed", why="certificate_hours is 1 to 720, status_seconds 1 to 60")
+        if self.web_plain and self.web and not _is_loopback(self.web.rpartition(":")[0]):
+            raise Malformed("web.plain", address=self.web)
+        if self.web_url and not _URL.fullmatch(self.web_url):
+            raise Malformed("web.url")
 
     @property
     def certificate_life(self) -> timedelta:
@@ -128,3 +143,10 @@ class Settings:
             if type(found).__name__ != each.type:
                 raise ValueError(f"{each.name} must be of type {each.type}")
         return cls(**document)  # type: ignore[arg-type]  # names and types were checked one by one
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

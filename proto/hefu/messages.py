@@ -572,6 +572,38 @@ _BROKER: dict[str, Message] = {
         "The broker cannot suspend itself. Stop it instead, and found the space anew with the root.",
         "平台不能中止自身。请停止它，并用根密钥重建空间。",
     ),
+    "web.absent": _m(
+        "There is no such page here. Start at the first page.",
+        "此处没有该页面。请从首页开始。",
+    ),
+    "web.busy": _m(
+        "Too many requests at once. Try again in a moment.",
+        "同时请求过多。请稍后重试。",
+    ),
+    "web.method": _m(
+        "These pages can only be read: GET or HEAD.",
+        "这些页面只供阅读：仅支持 GET 或 HEAD。",
+    ),
+    "web.off": _m(
+        "This broker shows no pages. Its operator sets web in broker.json.",
+        "该平台未提供页面。请运营方在 broker.json 中设置 web。",
+    ),
+    "web.plain": _m(
+        "Without TLS pages are served on a loopback address only, not on {address}. Set web_plain to false.",
+        "未启用 TLS 时，页面只能在本机回环地址提供，而非 {address}。请将 web_plain 设为 false。",
+    ),
+    "web.url": _m(
+        "web_url must be https://HOST or https://HOST:PORT, without a path.",
+        "web_url 须为 https://HOST 或 https://HOST:PORT，不含路径。",
+    ),
+    "web.unopened": _m(
+        "This page is for those concerned. Open it by a one-time link: hefu contract page, hefu catalog page or hefu audit page.",
+        "该页面仅供相关方查看。请用一次性链接打开：hefu contract page、hefu catalog page 或 hefu audit page。",
+    ),
+    "web.used": _m(
+        "This link was used already, is too old, or was never given. Ask for a new one with the same command.",
+        "该链接已使用、已过期或从未签发。请用同一命令重新获取。",
+    ),
     "page.refused": _m(
         "The page token belongs to another question, or the broker was restarted. Ask for the first page again.",
         "该分页标记属于其他查询，或平台已重启。请从第一页重新查询。",
@@ -661,6 +693,14 @@ _BROKER: dict[str, Message] = {
     "log.absent": _m(
         "The statement is not under a published checkpoint, or not yet. Try again in a moment.",
         "该声明尚未进入已发布的检查点。请稍后重试。",
+    ),
+    "log.beyond": _m(
+        "That is not under the newest published checkpoint, which is of {size} entries. Read the checkpoint again.",
+        "该内容不在最新发布的检查点之下（该检查点含 {size} 个条目）。请重新读取检查点。",
+    ),
+    "log.private": _m(
+        "Of the entries {first} to {last} some are not yours to read. Ask for a narrower bundle, or read your own with hefu audit.",
+        "第 {first} 至 {last} 个条目中有您无权阅读的内容。请请求更窄的条目包，或使用 hefu audit 阅读自己的条目。",
     ),
     "log.sizes": _m(
         "Two sizes above 0 are needed, the first not above the second, at most {size}.",

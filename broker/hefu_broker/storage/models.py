@@ -394,6 +394,18 @@ class EntryRow(Table, table=True):
     envelope: bytes
 
 
+class VisitRow(Table, table=True):
+    """A one-time link to a page, or the visit that one opened; ``digest`` is of its secret, never the secret."""
+
+    __tablename__ = "page_visit"
+    digest: str = Field(primary_key=True)
+    space_id: str = Field(foreign_key="space.id")
+    kind: str
+    fingerprint: str
+    page: str
+    expires: str
+
+
 class TileRow(Table, table=True):
     """A tile of a log's tree."""
 
