@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
@@ -57,6 +58,7 @@ class Listener:
                 ssl_context_factory=None if load is None else lambda *_: following(load),
             )
         )
+        logging.getLogger("uvicorn.access").disabled = True  # for whoever gives that logger a handler nevertheless
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 
     @property
