@@ -12,6 +12,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,8 @@ def test_cookies_are_strict_and_no_secret_stands_in_a_log(
 def test_over_tls_the_certificate_is_the_brokers_and_follows_its_renewal(world: World, tmp_path: Path) -> None:
     from hefu_broker.bootstrap import _Identity
 
+    now = datetime.now(UTC)
+    world.clock.at = now - timedelta(hours=13)  # of a life of 24
     identity = _Identity(world.rooms, ("127.0.0.1", "space.example"))
     spaces = Spaces(world.rooms, SqlSpaceStore(world.rooms.database))
     world.sequenced()
@@ -324,7 +327,7 @@ def test_over_tls_the_certificate_is_the_brokers_and_follows_its_renewal(world: 
 
         first = serial()
         assert serial() == first
-        world.clock.move(hours=13)
+        world.clock.at = now
         assert serial() != first
     finally:
         listener.stop()
