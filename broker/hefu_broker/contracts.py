@@ -26,6 +26,7 @@ from hefu_broker.records import Outgoing, Talk
 from hefu_broker.trust import Trust, members, text
 
 ENDED = "agreement.terminated"
+MOST_UNANSWERED = 16  # offers of one provider that wait for one consumer: it is asked, and not flooded
 _BATCH = 64
 
 
@@ -72,8 +73,9 @@ class Contracts:
                 talk = self._notary.start(message, caller, held)
             else:
                 talk = self._notary.step(message, caller, move, held)
+            most = MOST_UNANSWERED if held is None and move is Move.OFFER else 0
             try:
-                kept = self._store.record(talk, held.revision if held else None, _outgoing(talk, message))
+                kept = self._store.record(talk, held.revision if held else None, _outgoing(talk, message), most)
             except Conflict:
                 held = self._held(talk.id)  # the same message may have been taken by another process
                 if held is None or not self._repeated(held, message):

@@ -226,17 +226,19 @@ class CatalogStore(Protocol):
 class TalkStore(Protocol):
     """Contract negotiations and their agreements."""
 
-    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing]) -> Talk:
+    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing], most: int = 0) -> Talk:
         """Keep a changed negotiation: state, messages, agreement and outbox together.
 
         Args:
             expected: the revision that the change was decided on; None for a new negotiation.
+            most: of a provider's offers may wait for one consumer's answer, if this is a new one; 0: any number.
 
         Returns:
             The negotiation with its new revision.
 
         Raises:
             Conflict: it changed meanwhile, or a new id or agreement id is taken.
+            Refused: as many offers wait already.
         """
         ...
 

@@ -641,6 +641,10 @@ _BROKER: dict[str, Message] = {
         "The id must begin with {prefix} and go on with letters and digits that nobody else would draw. Draw a new one.",
         "标识须以 {prefix} 开头，其后为他人不会重复的字母和数字。请生成新的标识。",
     ),
+    "negotiation.unanswered": _m(
+        "{most} of your offers wait for an answer of {consumer} already. Wait for it, or withdraw one: hefu contract terminate",
+        "已有 {most} 份报价等待 {consumer} 答复。请等待，或撤回其中一份：hefu contract terminate",
+    ),
     "negotiation.taken": _m(
         "This negotiation id is used already. Draw a new one.", "该协商标识已被使用。请生成新的标识。"
     ),

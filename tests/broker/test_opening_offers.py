@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from hefu.envelope import new_id
 from hefu.errors import Conflict, HefuError, NotFound, Refused
+from hefu_broker.contracts import MOST_UNANSWERED
 from hefu_policies.agreeing.contract import Visibility
 from hefu_policies.states.negotiation import State
 
@@ -100,3 +103,16 @@ def test_only_a_provider_offers_and_only_to_a_consumer_that_the_offer_is_for(dea
     deal.product = publish(world, deal.provider, hidden)
     with pytest.raises(NotFound):
         deal.send(deal.provider, deal.opening({}))
+
+
+def test_a_consumer_is_asked_and_not_flooded(deal: Deal) -> None:
+    others = [replace(deal, id=new_id("neg"), messages=[]) for _ in range(MOST_UNANSWERED)]
+    for each in others:
+        each.send(deal.provider, each.opening({"epsilon": "0.4"}))
+    opening = deal.opening({"epsilon": "0.4"})
+    with pytest.raises(Refused) as refused:
+        deal.send(deal.provider, opening)
+    assert refused.value.code == "negotiation.unanswered"
+    others[0].send(deal.consumer, taken(others[0]))  # one is answered, and there is room for one
+    assert deal.send(deal.provider, opening).state is State.OFFERED
+    assert deal.send(deal.provider, opening).state is State.OFFERED

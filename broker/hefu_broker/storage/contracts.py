@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hefu.envelope import Statement
-from hefu.errors import Conflict, NotFound
+from hefu.errors import Conflict, NotFound, Refused
 from hefu.times import read_time, write_time
 from hefu_policies.agreeing.contract import Agreement, ContractRequest
 from hefu_policies.states.lifecycle import AgreementState
@@ -40,7 +40,7 @@ class SqlTalkStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing]) -> Talk:
+    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing], most: int = 0) -> Talk:
         """See the port."""
         space = self._database.space
         with self._database.writing() as session:
@@ -52,6 +52,9 @@ class SqlTalkStore:
             if row.agreement_id is None:
                 _claim_agreement(session, talk, space)
             row.revision = next_of(session, space, REVISION)
+            # After this one process writes negotiations at a time, and what is counted cannot grow meanwhile.
+            if new and most and _unanswered(session, talk, space) >= most:
+                raise Refused("negotiation.unanswered", consumer=talk.consumer, most=most)
             _fill(row, talk)
             session.add(row)
             session.flush()
@@ -113,6 +116,17 @@ class SqlTalkStore:
                 row.proof_index, row.revision = index, next_of(session, space, REVISION)
                 session.flush()
             return len(found)
+
+
+def _unanswered(session: Session, talk: Talk, space: str) -> int:
+    """How many offers of its provider wait for its consumer's answer."""
+    wanted = select(func.count()).where(
+        NegotiationRow.space_id == space,
+        NegotiationRow.provider == talk.provider,
+        NegotiationRow.consumer == talk.consumer,
+        NegotiationRow.state == State.OFFERED.value,
+    )
+    return session.exec(wanted).one()
 
 
 class SqlNoticeStore:

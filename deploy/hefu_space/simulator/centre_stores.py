@@ -26,6 +26,7 @@ from hefu_broker.records import (
     Talk,
 )
 from hefu_policies.states.lifecycle import ProductState
+from hefu_policies.states.negotiation import State
 
 from hefu_space.simulator.disk import Draft, Store
 
@@ -184,7 +185,7 @@ class MemoryTalks:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing]) -> Talk:
+    def record(self, talk: Talk, expected: int | None, outgoing: Sequence[Outgoing], most: int = 0) -> Talk:
         """As in the port."""
         with self._store.writing() as draft:
             held: Talk | None = draft.read(TALKS).get(talk.id)
@@ -194,6 +195,10 @@ class MemoryTalks:
             others = (each for each in draft.read(TALKS).values() if each.id != talk.id)
             if agreement and any(_agreement(each) == agreement for each in others):
                 raise Conflict("agreement.taken")
+            between = (each for each in draft.read(TALKS).values() if each.state is State.OFFERED)
+            waiting = [each for each in between if (each.provider, each.consumer) == (talk.provider, talk.consumer)]
+            if held is None and most and len(waiting) >= most:
+                raise Refused("negotiation.unanswered", consumer=talk.consumer, most=most)
             kept = replace(talk, revision=_next(draft))
             draft.write(TALKS)[talk.id] = kept
             _queue(draft, outgoing)
