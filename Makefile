@@ -11,8 +11,13 @@ demo: .venv/demo.stamp  ## a whole data space on this machine, in about two minu
 test: .venv/dev.stamp  ## everything but the minutes-long attacks
 	$(BIN)/pytest -m "not slow and not spark" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-test-deep: .venv/dev.stamp  ## random policies, facts and orders of events by the hundred thousand
-	HEFU_DEEP=1 $(BIN)/pytest -m deep -n $(JOBS)
+# The parts of test-deep, each an hour or less: make test-deep PART=policies
+DEEP_policies := tests/policies
+DEEP_statistics := tests/connector
+DEEP_stores := tests/contracts tests/journeys tests/operations
+PART ?= policies statistics stores
+test-deep: .venv/dev.stamp  ## random policies, data and orders of events by the hundred thousand, all or one PART
+	HEFU_DEEP=1 $(BIN)/pytest -m deep -n $(JOBS) $(foreach part,$(PART),$(or $(DEEP_$(part)),$(error no part $(part))))
 
 test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 	$(BIN)/pytest tests/attacks

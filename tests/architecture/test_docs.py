@@ -68,6 +68,21 @@ def test_every_command_in_a_page_exists(root: Path, page: str) -> None:
     assert seen >= 2
 
 
+def test_every_random_test_that_has_many_examples_runs_them_in_some_part_of_test_deep(root: Path) -> None:
+    """One without its mark, or in a folder of no part, would draw its few examples for ever."""
+    found = re.findall(r"^DEEP_[a-z]+ := (.+)$", (root / "Makefile").read_text(), re.MULTILINE)
+    parts = {folder for line in found for folder in line.split()}
+    files = {
+        each: each.read_text("utf-8") for each in (root / "tests").rglob("test_*.py") if each.name != "test_docs.py"
+    }
+    random = [each for each, text in files.items() if "from tests.deep import" in text]
+    unmarked = [each.name for each in random if "mark.deep" not in files[each]]
+    marked = [each.parent.relative_to(root).as_posix() for each, text in files.items() if "mark.deep" in text]
+    apart = [each for each in marked if each not in parts]
+    assert (unmarked, apart) == ([], [])
+    assert len(random) > 10
+
+
 def test_decisions_are_short_and_dated(root: Path) -> None:
     pages = list((root / "docs/decisions").glob("*.md"))
     assert pages

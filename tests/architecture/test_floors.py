@@ -104,3 +104,18 @@ def test_a_worker_that_counts_loads_no_library_it_does_not_use() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_worker_loads_no_contract_key_or_certificate() -> None:
+    """They cost each new worker a third of its start, and it has no use for any of them."""
+    script = (
+        "import sys, importlib\n"
+        "from hefu_connector.workers import main\n"
+        "for each in (*main.ENGINES.values(), *main.MAKERS.values()):\n"
+        "    importlib.import_module(each)\n"
+        "unwanted = ('cryptography', 'grpc', 'google', 'sqlalchemy', 'hefu.envelope', 'hefu_policies.agreeing',\n"
+        "            'hefu_policies.deciding', 'hefu_policies.odrl')\n"
+        "print([each for each in unwanted if each in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,10 +95,11 @@ def _kill_between_history_and_journal(
     (point,) = crash.EXACT
     provider.process.stop()
     provider.process.start(HEFU_FAULT=f"{point}:1:kill")
-    lost = ask(deal.consumer, deal.agreement, "SELECT COUNT(*) AS n FROM data WHERE age <= 60")
-    assert not lost.ok
-    assert provider.process.wait() == -9
-    provider.process.start()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, deal.consumer, deal.agreement, "SELECT COUNT(*) AS n FROM data WHERE age <= 60")
+        assert provider.process.wait(60) == -9
+        provider.process.start()
+        assert not asked.result().ok
     assert acts.charged(deal) == (0, before[1] + 1)
     # With those under 60 told, those of 60 are too few to be told apart.
     refused = ask(other, others.agreement, "SELECT COUNT(*) AS n FROM data WHERE age < 60")
