@@ -28,9 +28,11 @@ from hefu.identity import Participant
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
+from hefu.tlog.policy import WitnessPolicy
 from hefu.transport import Running
 
 from hefu_broker import bell, probes
+from hefu_broker.asking import Asking
 from hefu_broker.authority import Authority
 from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
@@ -53,6 +55,7 @@ from hefu_broker.standing import Standings
 from hefu_broker.storage.catalog import SqlCatalogStore
 from hefu_broker.storage.charters import SqlCharterStore
 from hefu_broker.storage.contracts import SqlNoticeStore, SqlTalkStore
+from hefu_broker.storage.cosigning import SqlCosigningStore
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
@@ -65,6 +68,7 @@ from hefu_broker.tidings import Tidings
 from hefu_broker.trust import Trust
 from hefu_broker.visits import Visits
 from hefu_broker.watching import Watching
+from hefu_broker.witnesses import Witnesses
 
 if TYPE_CHECKING:
     from hefu_broker.web.listener import Listener
@@ -146,6 +150,8 @@ class _Ground:
         )  # fmt: skip
         ring = ring_of(self.folder, folder)
         origin = VerifierKey.parse(space.log_key)
+        trust = Trust(Directory(space.space, space.root), clock)
+        witnesses = Witnesses(origin, partial(_policy, trust.directory), SqlCosigningStore(database), log_store, clock)
         sequencer = Sequencer(
             log_store,
             outbox,
@@ -153,9 +159,12 @@ class _Ground:
             origin,
             _log_key(ring).sign,
             Latest(folder / settings.checkpoint, origin),
+            witnesses=witnesses,
         )
+        witnesses.when_heard(sequencer.ring)
+        asking = Asking(origin, witnesses, lambda: sequencer.leads)
+        sequencer.at_start(asking.check_start)
         announce = sequencer.ring if self.serving else lambda: bell.ring(self.folder)
-        trust = Trust(Directory(space.space, space.root), clock)
         charters = SqlCharterStore(database)
         registry = Registry(trust, registry_store, registry_store, charters, self.authority, announce)
         registry.reload()
@@ -183,6 +192,8 @@ class _Ground:
             changes=changes,
             watching=Watching(contracts, SqlTidings(database), changes),
             sequencer=sequencer,
+            witnesses=witnesses,
+            asking=asking,
             log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
             visits=Visits(registry, SqlVisitStore(database), clock),
         )
@@ -260,7 +271,9 @@ class Server:
                 port.stop()
         for rooms in self.spaces:
             rooms.changes.close()
+            rooms.witnesses.changes.close()
             rooms.watching.stop()
+            rooms.asking.stop()
         if self._relay is not None:
             self._relay.stop()
         for each in self._running:
@@ -363,6 +376,7 @@ class Server:
 
     def _open(self, rooms: Rooms) -> None:
         rooms.sequencer.start()
+        rooms.asking.start()
         rooms.standings.refresh()
         heard = Tidings(SqlTidings(rooms.database), rooms.registry.reload, rooms.sequencer.ring, rooms.changes.announce)
         self._tidings.append(heard)
@@ -437,6 +451,11 @@ class RelayServer:
                     _tolerant(f"the new space {each}", lambda id_=each: self.spaces.add(self._ground.rooms(id_)))  # type: ignore[misc]
             for rooms in self.spaces:
                 _tolerant(f"what was written in {rooms.space.space}", rooms.registry.reload)
+
+
+def _policy(directory: Directory) -> WitnessPolicy | None:
+    charter = directory.charter
+    return charter.policy if charter is not None else None
 
 
 class _Identity:

@@ -98,6 +98,11 @@ def _work(folder: Path) -> Iterator[Finding]:
             yield Finding.of("log", "warning", "doctor.backlog", count=waiting, since="?")
         else:
             yield Finding("log")
+        missing = rooms.witnesses.lacking()
+        if missing:
+            yield Finding.of("witnesses", "warning", "doctor.witnesses", names=", ".join(missing))
+        else:
+            yield Finding("witnesses")
     except HefuError as fault:
         yield Finding.raised("log", fault)
     finally:

@@ -37,11 +37,15 @@ class Latest:
         Raises:
             Untrusted: it is not signed by the log's key.
         """
+        note = self.text()
+        return None if note is None else checkpoint.verify(note, self._key)
+
+    def text(self) -> str | None:
+        """The note as it is written; None where there is no file."""
         try:
-            note = self._path.read_text("utf-8")
+            return self._path.read_text("utf-8")
         except FileNotFoundError:
             return None
-        return checkpoint.verify(note, self._key)
 
     def write(self, note: str) -> None:
         """Replace the file durably: either the old note is there or the new one.

@@ -8,7 +8,7 @@ store is busy or the disk is full.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -341,6 +341,34 @@ class LogStore(Protocol):
 
     def checkpoint(self) -> str | None:
         """The checkpoint of the largest size that the history has."""
+        ...
+
+
+class CosigningStore(Protocol):
+    """The checkpoint that waits for witnesses, and what they signed under it. Any process may call."""
+
+    def candidate(self) -> str | None:
+        """The signed checkpoint that was put up last; None before the first."""
+        ...
+
+    def propose(self, size: int, note: str) -> None:
+        """Put a signed checkpoint up, unless one of that size or a larger one is."""
+        ...
+
+    def cosign(self, size: int, witness: str, line: str) -> None:
+        """Keep a verified cosignature line under the checkpoint of a size; one of the same witness is replaced.
+
+        Args:
+            witness: its key's name and id.
+        """
+        ...
+
+    def cosignatures(self, size: int) -> Mapping[str, str]:
+        """The lines under the checkpoint of a size, by witness."""
+        ...
+
+    def forget(self, below: int) -> None:
+        """Forget the lines under smaller checkpoints."""
         ...
 
 

@@ -21,9 +21,16 @@ def of(spaces: Spaces) -> Probes:
         return ""
 
     return Probes(
-        (Check("log", _over(spaces, _log)), Check("store", store), Check("status", _over(spaces, _status))),
+        (
+            Check("log", _over(spaces, _log)),
+            Check("store", store),
+            Check("status", _over(spaces, _status)),
+            Check("witnesses", _over(spaces, _witnesses), needed=False),
+        ),
         {
             "hefu_log_size": lambda: sum(map(_size, spaces)),
+            "hefu_log_unpublished": lambda: sum(map(_unpublished, spaces)),
+            "hefu_witnesses_missing": lambda: sum(len(each.witnesses.missing(patient=False)) for each in spaces),
             "hefu_outbox_waiting": lambda: sum(each.sequencer.waiting() for each in spaces),
             "hefu_status_age_seconds": lambda: max(map(_age, spaces)),
         },
@@ -46,6 +53,11 @@ def _log(rooms: Rooms) -> str:
     return "" if rooms.sequencer.is_open else "no checkpoint is published yet"
 
 
+def _witnesses(rooms: Rooms) -> str:
+    missing = rooms.witnesses.missing()
+    return f"publication waits for the witnesses {', '.join(missing)}: hefu broker charter show" if missing else ""
+
+
 def _status(rooms: Rooms) -> str:
     late = _age(rooms) > _STALE * rooms.settings.status_seconds
     return f"the newest status list is {_age(rooms):.0f} s old: connectors will refuse work" if late else ""
@@ -53,6 +65,10 @@ def _status(rooms: Rooms) -> str:
 
 def _age(rooms: Rooms) -> float:
     return (rooms.clock.now() - rooms.standings.newest().time).total_seconds()
+
+
+def _unpublished(rooms: Rooms) -> float:
+    return rooms.sequencer.committed - _size(rooms)
 
 
 def _size(rooms: Rooms) -> float:

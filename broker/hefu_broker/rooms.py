@@ -18,6 +18,7 @@ from hefu.identity import Binding
 from hefu.space import SpaceFile
 from hefu.times import Clock
 
+from hefu_broker.asking import Asking
 from hefu_broker.authority import Authority
 from hefu_broker.catalog import Catalog
 from hefu_broker.charters import Charters
@@ -33,6 +34,7 @@ from hefu_broker.standing import Standings
 from hefu_broker.storage.database import Database
 from hefu_broker.visits import Visits
 from hefu_broker.watching import Watching
+from hefu_broker.witnesses import Witnesses
 
 LONGEST_TOKEN = 200  # characters
 _REMEMBERED = 16_384  # certificates whose space need not be looked up
@@ -63,6 +65,8 @@ class Rooms:
     changes: Changes
     watching: Watching
     sequencer: Sequencer
+    witnesses: Witnesses
+    asking: Asking
     log: AuditLog
     visits: Visits
 

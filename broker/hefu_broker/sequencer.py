@@ -5,13 +5,15 @@ Order of writes, so that no crash can fork the log:
 1. one transaction: outbox rows deleted, entries inserted, tiles upserted, head moved, if the lease is of our epoch and
    the head is where we left it;
 2. the checkpoint is signed;
-3. it is written durably to a file of its own (`hefu_broker.latest`);
-4. it is added to the history and published.
+3. it is written durably to a file of its own (`hefu_broker.latest`), before anybody sees it;
+4. where the charter pins witnesses, they cosign it (`hefu_broker.witnesses`): meanwhile the log goes on, and nothing
+   newer is published;
+5. it is added to the history, with the quorum's cosignatures, and published.
 
 At the start, and whenever it takes the lead, a process computes the tree anew from its tiles and compares it with the
-head and with the newest checkpoint it has seen. A database that is behind it was restored from a backup: going on
-would fork the log, so the process refuses to. Those who follow take over each new checkpoint from the history, after
-they verified that it extends the one before.
+head, with the newest checkpoint it has seen, and with what witnesses cosigned. A database that is behind was restored
+from a backup: going on would fork the log, so the process refuses to. Those who follow take over each new checkpoint
+from the history, after they verified that it extends the one before and has the quorum behind it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from hefu_broker.latest import Latest
 from hefu_broker.leadership import BEAT, LOOK, Leadership
 from hefu_broker.ports import LogStore, OutboxStore
 from hefu_broker.records import Entry, Head, Lease, Pending
+from hefu_broker.witnesses import Witnesses
 
 log = logging.getLogger("hefu.broker.log")
 _BATCH = 1024
@@ -43,6 +46,7 @@ class Sequencer:
         key: the log's public key; its name is the log's origin. `sign` holds the private one.
         published: called with the size after each publication by this process, and once when it takes the lead; must
             bear repetition.
+        witnesses: of the log; without them its own signature is enough.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Sequencer:
         sign: Sign,
         latest: Latest,
         published: Sequence[Callable[[int], None]] = (),
+        witnesses: Witnesses | None = None,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -62,9 +67,11 @@ class Sequencer:
         self._sign = sign
         self._latest = latest
         self._published = [*published]
+        self._witnesses = witnesses
         self._newest: tuple[Checkpoint, str] | None = None
         self._head: Head | None = None  # what this process committed or checked; only that is ever signed
         self._told = -1
+        self._asked_at_start: Callable[[str, int], None] | None = None
         self._lock = threading.Lock()
         self._bell = threading.Event()
         self._stopping = False
@@ -81,6 +88,11 @@ class Sequencer:
         if self._newest is None:
             raise Unavailable("log.closed")
         return self._newest[0].size, self._newest[1]
+
+    @property
+    def committed(self) -> int:
+        """How many entries are in the tree, published or not."""
+        return self._store.head().size
 
     @property
     def is_open(self) -> bool:
@@ -106,6 +118,10 @@ class Sequencer:
         """Say that something was queued, or published by another process."""
         self._bell.set()
 
+    def at_start(self, call: Callable[[str, int], None]) -> None:
+        """At the start call this with the newest checkpoint that was signed and the size of the tree; it may refuse."""
+        self._asked_at_start = call
+
     def on_published(self, call: Callable[[int], None]) -> None:
         """Call this, too, after each publication."""
         self._published.append(call)
@@ -128,7 +144,9 @@ class Sequencer:
         Raises:
             Untrusted: the tiles do not give the head's root, or the database is behind the newest checkpoint seen.
         """
-        self._check(self._store.head())
+        head = self._store.head()
+        self._check(head)
+        self._ask_at_start(head)
         if self._leadership.seek():
             self._take_charge()
         else:
@@ -165,21 +183,63 @@ class Sequencer:
         faults.point("log.committed")
 
     def publish(self) -> None:
-        """Sign, keep and publish a checkpoint of the head that was committed, if it is newer than the published one."""
+        """Sign and keep a checkpoint of the head that was committed, and publish it once it counts.
+
+        Where witnesses must cosign, the one that waits for them is published first, as soon as the quorum is there.
+        """
         _, head = self._charge()
-        if self._newest is None or head.size != self._newest[0].size:
-            signed = Checkpoint(self._key.name, head.size, head.root)
-            note = checkpoint.sign(signed, self._key, self._sign)
-            faults.point("log.signed")
+        while self._newest is None or head.size != self._newest[0].size or self._bare(self._newest[1]):
             with self._lock:
-                self._latest.write(note)
-                faults.point("log.kept")
-                self._store.keep_checkpoint(head.size, note)
-                self._newest = signed, note
-        if self._told != head.size:
+                signed, note = self._awaited(head) or self._signed(head)
+                whole = note if self._witnesses is None else self._witnesses.gathered(signed, note)
+                if whole is None:
+                    break
+                self._store.keep_checkpoint(signed.size, whole)
+                self._newest = signed, whole
+        self._tell()
+
+    def _signed(self, head: Head) -> tuple[Checkpoint, str]:
+        """A new checkpoint of the head, kept durably before anybody sees it, and put up for the witnesses."""
+        signed = Checkpoint(self._key.name, head.size, head.root)
+        note = checkpoint.sign(signed, self._key, self._sign)
+        faults.point("log.signed")
+        self._latest.write(note)
+        faults.point("log.kept")
+        if self._demanding is not None:
+            self._demanding.propose(signed, note)
+            faults.point("log.proposed")
+        return signed, note
+
+    def _awaited(self, head: Head) -> tuple[Checkpoint, str] | None:
+        """The checkpoint that was put up for the witnesses and is not published yet, of this process or one before."""
+        note = self._demanding.candidate() if self._demanding is not None else None
+        if note is None:
+            return None
+        signed = checkpoint.verify(note, self._key)
+        if self._newest is not None and signed.size < self._newest[0].size + (not self._bare(self._newest[1])):
+            return None
+        if signed.size > head.size:
+            raise Untrusted("log.behind", found=head.size, expected=signed.size)
+        self._check_contains(signed)  # it may be of another process
+        return signed, note
+
+    def _bare(self, note: str) -> bool:
+        """Whether what is published lacks the quorum: it is of before the policy, and is witnessed now."""
+        return self._demanding is not None and not self._demanding.counts(note)
+
+    @property
+    def _demanding(self) -> Witnesses | None:
+        """The witnesses, where there is a policy that asks for them."""
+        return self._witnesses if self._witnesses is not None and self._witnesses.policy is not None else None
+
+    def _tell(self) -> None:
+        size = self._newest[0].size if self._newest is not None else -1
+        if self._told < size:
             for call in self._published:
-                call(head.size)
-            self._told = head.size
+                call(size)
+            self._told = size
+            if self._demanding is not None:
+                self._demanding.published(size)
 
     def follow(self) -> None:
         """Take over the newest checkpoint that another process published. Any thread may call.
@@ -191,18 +251,21 @@ class Sequencer:
             note = self._store.checkpoint()
             if note is None or (self._newest is not None and note == self._newest[1]):
                 return
-            signed = checkpoint.verify(note, self._key)
-            seen = self._newest[0] if self._newest else self._latest.read()
+            signed, seen = checkpoint.verify(note, self._key), self._seen()
+            if self._witnesses is not None and not self._witnesses.counts(note):
+                return  # the quorum is not behind it: of before the policy, or the leader's fault
             if seen is not None and signed.size < seen.size:
-                # What was seen was not added to the history (a crash): whoever leads will publish it, if it is there.
+                # What was seen is not in the history (a crash, or witnesses are missing): whoever leads publishes it.
                 head = self._store.head()
                 if head.size < seen.size:
                     raise Untrusted("log.behind", found=head.size, expected=seen.size)
-                return
+                if self._demanding is None or (self._newest is not None and signed.size <= self._newest[0].size):
+                    return
             self._check_contains(signed)
             if seen is not None:
                 self._check_contains(seen)
-            self._latest.write(note)
+            if seen is None or signed.size >= seen.size:
+                self._latest.write(note)
             self._newest = signed, note
 
     def start(self) -> None:
@@ -252,6 +315,8 @@ class Sequencer:
             Unavailable: the database or the disk does not take it now.
             Untrusted: as `recover`.
         """
+        if self._witnesses is not None and self._witnesses.accused is not None:
+            raise self._witnesses.accused
         if not self.leads and not self._leadership.seek():
             self.follow()
             return
@@ -267,6 +332,8 @@ class Sequencer:
         head = self._store.head()
         self._check(head)
         self._head = head
+        if self._newest is None and self._demanding is not None:
+            self.follow()  # what the quorum is behind stays published while witnesses are away
         self.publish()
         log.info("this process writes the log from entry %d on", head.size)
 
@@ -286,7 +353,7 @@ class Sequencer:
     def _check(self, head: Head) -> None:
         if self._root(head.size) != head.root:
             raise Untrusted("log.inconsistent", size=head.size)
-        seen = self._newest[0] if self._newest else self._latest.read()
+        seen = self._seen()
         if seen is None:
             if self._store.checkpoint() is not None:
                 raise Untrusted("log.latest_missing", path=self._latest.name)
@@ -294,6 +361,17 @@ class Sequencer:
         if seen.size > head.size:
             raise Untrusted("log.behind", found=head.size, expected=seen.size)
         self._check_contains(seen)
+
+    def _seen(self) -> Checkpoint | None:
+        """The newest checkpoint that this process published, followed or signed."""
+        kept, newest = self._latest.read(), self._newest[0] if self._newest else None
+        return max(filter(None, (kept, newest)), key=lambda each: each.size, default=None)
+
+    def _ask_at_start(self, head: Head) -> None:
+        """Hold the database against what the witnesses cosigned, those that answer."""
+        kept = self._latest.text()
+        if self._asked_at_start is not None and kept is not None:
+            self._asked_at_start(kept, head.size)
 
     def _check_contains(self, signed: Checkpoint) -> None:
         if self._root(signed.size) != signed.root:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from hefu.canonical import Object
 from hefu.envelope import Statement
@@ -68,7 +69,7 @@ class Charter:
     @property
     def policy(self) -> WitnessPolicy | None:
         """The witness policy that was read; None where there is none, or where it asks for nobody."""
-        found = WitnessPolicy.parse(self.witnesses) if self.witnesses else None
+        found = _parsed(self.witnesses) if self.witnesses else None
         return None if found is None or found.quorum == NOBODY else found
 
     def body(self) -> Object:
@@ -103,6 +104,12 @@ class Charter:
                 witnesses=_witnesses(body),
                 filing=_filing(body),
             )
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> WitnessPolicy:
+    """The same text again and again: it is asked for with every checkpoint."""
+    return WitnessPolicy.parse(text)
 
 
 def _witnesses(body: Object) -> str:

@@ -25,6 +25,24 @@ OPERATING: Final[Mapping[str, str]] = {
         "检查平台或连接器：密钥、时钟、磁盘、证书、端口、积压",
     "where this participant's data is": "本参与方的数据所在",
     "a whole space for tests: up, down, its clock, its faults": "供测试用的完整空间：启停、时钟、故障",
+    # witness
+    "cosign the checkpoints of logs, so that nobody can show two histories":
+        "联署日志检查点，使任何人都无法出示两份历史",
+    "make a directory with a new key, and show the line for the witness policy":
+        "建立含新密钥的目录，并给出见证策略中的一行",
+    "cosign further logs": "联署更多日志",
+    "cosign what leads on, until SIGTERM or Ctrl-C": "联署前后相续的检查点，直至 SIGTERM 或 Ctrl-C",
+    "show what was cosigned last, and what was refused": "查看最近的联署与被拒绝的请求",
+    "the witness's name, such as regulator-a.example/witness": "见证方名称，例如 regulator-a.example/witness",
+    "a space file, got from the operator: its log; may be repeated": "由运营者取得的空间文件：其日志；可多次给出",
+    "a log's verifier key; may be repeated": "日志的验证密钥；可多次给出",
+    "kind of the key (default: ed25519)": "密钥类型（默认 ed25519）",
+    "answer add-checkpoint over HTTP here; port 0 draws one": "在此以 HTTP 受理 add-checkpoint；端口 0 为自动选取",
+    "PEM certificate: answer over HTTPS": "PEM 证书：以 HTTPS 受理",
+    "PEM key of the certificate": "证书的 PEM 密钥",
+    "ask the broker, with the certificate of this auditor": "以该审计方的证书向平台询问",
+    "the witness's directory (default: HEFU_WITNESS_DIR, then ./hefu-witness)":
+        "见证方目录（默认依次取 HEFU_WITNESS_DIR、./hefu-witness）",
     # audit
     "make a directory with new keys for this auditor": "为本审计方建立含新密钥的目录",
     "become a participant with the role regulator": "以监管方角色加入成为参与方",

@@ -231,6 +231,49 @@ _LOG: dict[str, Message] = {
         "The checkpoint is not witnessed by the quorum {quorum}: {missing} did not sign. Wait for them, or ask them.",
         "该检查点未获法定见证组 {quorum} 的见证：缺少 {missing} 的签名。请等待，或向其查询。",
     ),
+    "log.witnessed": _m(
+        "The witness {witness} cosigned {expected} entries of this log, and the database holds {found}: it was restored "
+        "from an old backup. Restore the newest one; going on would fork the log.",
+        "见证方 {witness} 已联署本日志的 {expected} 个条目，而数据库仅有 {found} 个：它来自旧备份。请恢复最新数据库；"
+        "继续运行会使日志分叉。",
+    ),
+    "witness.unlisted": _m(
+        "The charter's witness policy does not name {name} with this key. Ask the operator to put its verifier key into "
+        "the policy: hefu broker charter set --witnesses FILE.",
+        "章程的见证策略未列出 {name} 的此密钥。请运营者将其验证密钥写入策略：hefu broker charter set --witnesses 文件。",
+    ),
+    "witness.address": _m(
+        "{url} is not an address where a witness is asked. Write http://HOST:PORT or https://HOST:PORT in the policy.",
+        "{url} 不是可查询见证方的地址。请在策略中写 http://主机:端口 或 https://主机:端口。",
+    ),
+    "witness.unreachable": _m(
+        "The witness at {url} cannot be reached. It is asked again; ask whoever runs it if it lasts.",
+        "无法连接 {url} 的见证方。将继续重试；若持续，请联系其运行者。",
+    ),
+    "witness.early": _m(
+        "The cosignature of {name} is of a time that is still to come. Set the witness's clock.",
+        "{name} 的联署时间晚于当前时间。请校准该见证方的时钟。",
+    ),
+    "witness.exists": _m(
+        "There is a witness in {directory} already. Choose another directory; a witness's key is never replaced.",
+        "{directory} 中已有见证方。请选择其他目录；见证方的密钥不会被替换。",
+    ),
+    "witness.absent": _m(
+        "There is no witness to be read in {directory}: {why}. Make one: hefu witness init.",
+        "{directory} 中没有可用的见证方：{why}。请先建立：hefu witness init。",
+    ),
+    "witness.other_log": _m(
+        "The log {origin} is known with another key. Ask its operator which is right; two keys of one log are a fork.",
+        "日志 {origin} 已以另一密钥登记。请向其运营者核实；同一日志的两个密钥意味着分叉。",
+    ),
+    "witness.idle": _m(
+        "Nobody could ask this witness. Give --listen HOST:PORT, --auditor DIR, or both.",
+        "无人能够询问此见证方。请给出 --listen 主机:端口、--auditor 目录，或两者。",
+    ),
+    "witness.running": _m(
+        "Another witness runs on {directory}. Stop it first: two on one memory could cosign two histories.",
+        "另一见证进程正在使用 {directory}。请先停止它：两个进程共用一份记忆可能联署两份历史。",
+    ),
     "witness.refused": _m(
         "The witness does not cosign the checkpoint ({why}); its newest has {size} entries. Send it what leads on from "
         "there.",
@@ -1707,6 +1750,12 @@ _DOCTOR: dict[str, Message] = {
         "The newest checkpoint ({path}) lies on the disk of the database: a restored disk would forget both. "
         "Set checkpoint to a path on other storage.",
         "最新检查点（{path}）与数据库在同一磁盘：恢复磁盘会同时遗忘两者。请将 checkpoint 设到其他存储。",
+    ),
+    "doctor.witnesses": _m(
+        "Publication of the log waits for the witnesses {names}. What is signed is kept and published as soon as they "
+        "answer; until then no new right takes effect. Ask whoever runs them; docs/witnesses.md.",
+        "日志的发布正在等待见证方 {names}。已签署的内容均已保存，见证方应答后即发布；在此之前，新权利不生效。"
+        "请联系其运行者；参见 docs/witnesses.md。",
     ),
     "doctor.stale_status": _m(
         "The newest status list is {age} s old though the broker runs: connectors refuse work. Read its log.",

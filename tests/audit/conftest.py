@@ -16,7 +16,10 @@ from hefu_audit.clients.broker import LogClient
 from hefu_audit.home import Home
 from hefu_audit.ports import LogReader
 
+from tests.protocol.conftest import vectors
 from tests.protocol.small_log import SmallLog
+
+__all__ = ["vectors"]  # the published ones, for what is served over HTTP
 
 
 class ServedLog:

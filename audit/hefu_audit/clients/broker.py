@@ -27,6 +27,7 @@ class LogClient:
     """`hefu_audit.ports.LogReader` over gRPC."""
 
     def __init__(self, channel: grpc.Channel, timeout: float = 30.0) -> None:
+        self.channel = channel
         self._stub = audit_pb2_grpc.LogServiceStub(channel)
         self._timeout = timeout
 

@@ -53,6 +53,23 @@ class LogServicer(audit_pb2_grpc.LogServiceServicer):
         newest = rooms.log.journal(caller)
         return audit_pb2.Journal(newest=common_pb2.Statement(envelope=newest) if newest else None)
 
+    def GetCandidate(  # noqa: N802 - the name in the protocol
+        self, request: audit_pb2.GetCandidateRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.Candidate:
+        """See the service."""
+        rooms, _ = self._spaces.member(transport.caller(context))
+        found = rooms.witnesses.next_for(request.key, request.newest, max(0, request.wait_seconds))
+        return audit_pb2.Candidate(note=found.note, old_size=found.old, hashes=found.proof)
+
+    def AddCosignature(  # noqa: N802 - the name in the protocol
+        self, request: audit_pb2.AddCosignatureRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.AddCosignatureResponse:
+        """See the service."""
+        rooms, _ = self._spaces.member(transport.caller(context))
+        rooms.witnesses.add(request.note)
+        published = rooms.sequencer.newest[0] if rooms.sequencer.is_open else 0
+        return audit_pb2.AddCosignatureResponse(published_size=published)
+
     def ListEntries(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.ListEntriesRequest, context: grpc.ServicerContext
     ) -> audit_pb2.ListEntriesResponse:

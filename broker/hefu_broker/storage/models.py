@@ -435,6 +435,25 @@ class CheckpointRow(Table, table=True):
     note: str
 
 
+class CandidateRow(Table, table=True):
+    """The checkpoint of a space's log that the witnesses are asked to cosign: signed by the log."""
+
+    __tablename__ = "log_candidate"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    size: int = Field(sa_type=_BIG)
+    note: str
+
+
+class CosignatureRow(Table, table=True):
+    """A verified cosignature line of a witness, which its key's name and id name, on the checkpoint of a size."""
+
+    __tablename__ = "log_cosignature"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    size: int = Field(primary_key=True, sa_type=_BIG)
+    witness: str = Field(primary_key=True)
+    line: str
+
+
 class LeaseRow(Table, table=True):
     """Who does what only one process may do, such as writing the log of a space.
 

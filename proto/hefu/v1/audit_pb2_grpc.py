@@ -65,6 +65,16 @@ class LogServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_audit__pb2.GetJournalRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_audit__pb2.Journal.FromString,
                 _registered_method=True)
+        self.GetCandidate = channel.unary_unary(
+                '/hefu.v1.LogService/GetCandidate',
+                request_serializer=hefu_dot_v1_dot_audit__pb2.GetCandidateRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_audit__pb2.Candidate.FromString,
+                _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/hefu.v1.LogService/AddCosignature',
+                request_serializer=hefu_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
+                _registered_method=True)
 
 
 class LogServiceServicer(object):
@@ -112,6 +122,20 @@ class LogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCandidate(self, request, context):
+        """The checkpoint that a witness of the space's policy should cosign next; held until there is one, or the time is over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """Hands in cosignatures on it. Only those of witnesses of the policy count; repeating one changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +168,16 @@ def add_LogServiceServicer_to_server(servicer, server):
                     servicer.GetJournal,
                     request_deserializer=hefu_dot_v1_dot_audit__pb2.GetJournalRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_audit__pb2.Journal.SerializeToString,
+            ),
+            'GetCandidate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCandidate,
+                    request_deserializer=hefu_dot_v1_dot_audit__pb2.GetCandidateRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_audit__pb2.Candidate.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=hefu_dot_v1_dot_audit__pb2.AddCosignatureRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_audit__pb2.AddCosignatureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -308,6 +342,60 @@ class LogService(object):
             '/hefu.v1.LogService/GetJournal',
             hefu_dot_v1_dot_audit__pb2.GetJournalRequest.SerializeToString,
             hefu_dot_v1_dot_audit__pb2.Journal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCandidate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.LogService/GetCandidate',
+            hefu_dot_v1_dot_audit__pb2.GetCandidateRequest.SerializeToString,
+            hefu_dot_v1_dot_audit__pb2.Candidate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.LogService/AddCosignature',
+            hefu_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+            hefu_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
             options,
             channel_credentials,
             insecure,

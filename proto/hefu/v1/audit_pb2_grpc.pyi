@@ -44,6 +44,10 @@ class LogServiceStub:
     """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
     GetJournal: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetJournalRequest, _audit_pb2.Journal]
     """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
+    GetCandidate: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCandidateRequest, _audit_pb2.Candidate]
+    """The checkpoint that a witness of the space's policy should cosign next; held until there is one, or the time is over."""
+    AddCosignature: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]
+    """Hands in cosignatures on it. Only those of witnesses of the policy count; repeating one changes nothing."""
 
 @_typing.type_check_only
 class LogServiceAsyncStub(LogServiceStub):
@@ -60,6 +64,10 @@ class LogServiceAsyncStub(LogServiceStub):
     """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
     GetJournal: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetJournalRequest, _audit_pb2.Journal]  # type: ignore[assignment]
     """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
+    GetCandidate: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCandidateRequest, _audit_pb2.Candidate]  # type: ignore[assignment]
+    """The checkpoint that a witness of the space's policy should cosign next; held until there is one, or the time is over."""
+    AddCosignature: _aio.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]  # type: ignore[assignment]
+    """Hands in cosignatures on it. Only those of witnesses of the policy count; repeating one changes nothing."""
 
 class LogServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -109,5 +117,21 @@ class LogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.Journal, _abc.Awaitable[_audit_pb2.Journal]]:
         """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
+
+    @_abc_1.abstractmethod
+    def GetCandidate(
+        self,
+        request: _audit_pb2.GetCandidateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.Candidate, _abc.Awaitable[_audit_pb2.Candidate]]:
+        """The checkpoint that a witness of the space's policy should cosign next; held until there is one, or the time is over."""
+
+    @_abc_1.abstractmethod
+    def AddCosignature(
+        self,
+        request: _audit_pb2.AddCosignatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.AddCosignatureResponse, _abc.Awaitable[_audit_pb2.AddCosignatureResponse]]:
+        """Hands in cosignatures on it. Only those of witnesses of the policy count; repeating one changes nothing."""
 
 def add_LogServiceServicer_to_server(servicer: LogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
