@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -24,6 +25,7 @@ from hefu.tlog.witness import NotCosigned, Refusal, Request, Witness
 log = logging.getLogger("hefu.witness")
 LARGEST = 64 << 10  # bytes of a request: 63 hashes, a checkpoint and a hundred signatures
 SECONDS = 10.0  # for each read and write of a connection
+_A_CONNECTION = 60.0  # seconds that one may last: who drips bytes is cut off, others connect anew
 _AT_ONCE = 32
 _PATH = "/add-checkpoint"
 _SIZE_TYPE = "text/x.tlog.size"
@@ -107,9 +109,13 @@ class _Server(ThreadingMixIn, HTTPServer):
             self.shutdown_request(request)
             self._free.release()
             return
+        end = threading.Timer(_A_CONNECTION, _cut, (request,))
+        end.daemon = True
+        end.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            end.cancel()
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -120,7 +126,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "hefu-witness", ""
-    timeout = SECONDS
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
@@ -170,6 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         self.wfile.write(data)
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _context(certificate: Path, key: Path | None) -> ssl.SSLContext:
