@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 
-from hefu import canonical, identity
+from hefu import canonical, identity, suites
 from hefu.canonical import Json, Object
 from hefu.directory import Directory
-from hefu.envelope import ED25519, PublicKey, Statement, draft, new_id
+from hefu.envelope import PublicKey, Statement, draft, new_id
 from hefu.errors import Conflict, Malformed, Refused, Unauthenticated, Untrusted
 from hefu.identity import Participant
 from hefu.keys import key_id
@@ -188,12 +188,13 @@ def _check_certifiable(asked: Statement, clock: Clock) -> None:
 def _only_key(keys: Json, participant: str) -> PublicKey:
     rows = keys if isinstance(keys, list) else []
     row = rows[0] if len(rows) == 1 and isinstance(rows[0], dict) else {}
-    if set(row) != {"key", "suite", "use", "value"} or (row["suite"], row["use"]) != (ED25519, "sign"):
-        raise Malformed("statement.malformed", why="exactly one Ed25519 signing key is needed")
-    public = identity.read_bytes(str(row["value"]), 32)
+    suite = row.get("suite")
+    if set(row) != {"key", "suite", "use", "value"} or row["use"] != "sign" or suite not in suites.ENABLED:
+        raise Malformed("statement.malformed", why="exactly one signing key of an enabled suite is needed")
+    public = identity.read_bytes(str(row["value"]), suites.KNOWN[str(suite)].key_size)
     if row["key"] != key_id(participant, public):
         raise Malformed("statement.malformed", why="the key's id is not that of its bytes")
-    return PublicKey(str(row["key"]), participant, public)
+    return PublicKey(str(row["key"]), participant, public, str(suite))
 
 
 def _texts(value: Json) -> list[Json]:

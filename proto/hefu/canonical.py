@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from typing import NoReturn, cast
 
@@ -23,6 +24,8 @@ Object = dict[str, Json]
 LARGEST_INTEGER = 2**53 - 1
 LARGEST_DOCUMENT = 1 << 20  # bytes
 DEEPEST = 32
+_LONG_NUMBER = re.compile(rb"(?:^|[:,\[])-?[0-9]{16}")
+_write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def encode(value: Json) -> bytes:
@@ -35,7 +38,7 @@ def encode(value: Json) -> bytes:
         _check(value, 0)
     except _OutsideError as outside:
         _refuse("$" + "".join(reversed(outside.path)), outside.why)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _write(value).encode()
 
 
 def decode(data: bytes, limit: int = LARGEST_DOCUMENT) -> Json:
@@ -48,7 +51,14 @@ def decode(data: bytes, limit: int = LARGEST_DOCUMENT) -> Json:
         _refuse("$", f"longer than {limit} bytes")
     try:
         text = data.decode("utf-8", "strict")
-        value: Json = json.loads(text, object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
+        value: Json
+        # Plain ASCII that is shallow and has short numbers is in the profile if it is written the same way again: a
+        # duplicate key, an escape or another order would not be. Anything else is looked at piece by piece.
+        if data.isascii() and data.count(b"{") + data.count(b"[") <= DEEPEST and not _LONG_NUMBER.search(data):
+            value = _read_plain(text)
+            if _write(value) == text:
+                return value
+        value = json.loads(text, object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError) as fault:
         raise Malformed("json.malformed", where="$", why=type(fault).__name__) from None
     if encode(value) != data:
@@ -125,6 +135,9 @@ def _unique(pairs: list[tuple[str, Json]]) -> Object:
 
 def _no_float(_: str) -> NoReturn:
     raise ValueError("a number that is not an integer")
+
+
+_read_plain = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).decode
 
 
 def _refuse(where: str, why: str) -> NoReturn:

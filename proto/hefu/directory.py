@@ -42,7 +42,7 @@ class Directory:
         self._root = {root.key: root}
         self._lock = threading.Lock()
         self._participants: dict[str, tuple[Statement, Participant]] = {}
-        self._keys: dict[str, PublicKey] = {}
+        self._keys: Mapping[str, PublicKey] = {}
         self._bindings: dict[str, Binding] = {}
         self._bound: dict[str, datetime] = {}  # fingerprint -> when it was said
         self._status: StatusList | None = None
@@ -51,8 +51,7 @@ class Directory:
     @property
     def keys(self) -> Mapping[str, PublicKey]:
         """Every signing key that was ever certified, by id, the root's not among them."""
-        with self._lock:
-            return dict(self._keys)
+        return self._keys  # never changed, but replaced
 
     @property
     def status(self) -> StatusList | None:
@@ -101,7 +100,7 @@ class Directory:
             if held is not None and held[0].time >= statement.time:
                 return held[1]
             self._participants[participant.id] = (statement, participant)
-            self._keys.update({key.key: key for key in participant.signing})
+            self._keys = {**self._keys, **{key.key: key for key in participant.signing}}
         return participant
 
     def bind(self, statement: Statement) -> Binding:

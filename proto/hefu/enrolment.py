@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from hefu import identity, keys, transport
 from hefu.canonical import Object
-from hefu.envelope import ED25519, Statement, draft
+from hefu.envelope import Statement, draft
 from hefu.errors import Malformed, Refused, Untrusted
 from hefu.identity import Binding, Participant
 from hefu.keys import FileSigner
@@ -108,7 +108,9 @@ def request(
         "participant": ring.participant,
         "names": dict(names),
         "roles": [*sorted(roles)],
-        "keys": [{"key": signer.key, "suite": ED25519, "use": "sign", "value": identity.write_bytes(signer.public)}],
+        "keys": [
+            {"key": signer.key, "suite": signer.suite, "use": "sign", "value": identity.write_bytes(signer.public)}
+        ],
         "sealing": {"suite": "X25519", "value": identity.write_bytes(ring.sealing().public_key().public_bytes_raw())},
         "connector": ring.connector,
         "external_ids": [dict(each) for each in external_ids],

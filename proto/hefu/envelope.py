@@ -17,36 +17,22 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from hefu import canonical
+from hefu import canonical, suites
 from hefu.canonical import Object
 from hefu.errors import Malformed, Untrusted
+from hefu.suites import ED25519, Signer
 from hefu.times import read_time, write_time
 
-ED25519 = "Ed25519"
+__all__ = ["ED25519", "LARGEST_STATEMENT", "PublicKey", "Signature", "Signer", "Statement", "draft", "new_id"]
+
 LARGEST_STATEMENT = 256 * 1024  # bytes
 _REQUIRED = {"type", "version", "id", "space", "issuer", "time", "body"}
 _OPTIONAL = {"actor", "on_behalf_of"}
 _MOST_SIGNATURES = 16
 # The canonical form around the two members, which are canonical themselves: "payload" sorts before "signatures".
 _OPEN, _BETWEEN, _CLOSE = b'{"payload":', b',"signatures":', b"}"
-
-
-class Signer(Protocol):
-    """A private key that signs; in a file, a module or a service."""
-
-    @property
-    def key(self) -> str:
-        """The id of the key, as the registry knows it."""
-        ...
-
-    def sign(self, message: bytes) -> bytes:
-        """The Ed25519 signature of a message (64 bytes). May be called from any thread."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +47,13 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One detached signature. ``protected`` is kept as received; ``key`` and ``time`` are read from it."""
+    """One detached signature. ``protected`` is kept as received; ``key``, ``time`` and ``suite`` are read from it."""
 
     protected: str
     value: bytes
     key: str
     time: datetime
+    suite: str = ED25519
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +84,9 @@ class Statement:
         entries = outer["signatures"]
         if not isinstance(entries, list) or len(entries) > _MOST_SIGNATURES:
             raise Malformed("statement.malformed", why="signatures must be a short list")
-        tail = len(_BETWEEN) + len(canonical.encode(entries)) + len(_CLOSE)
-        statement = _read_payload(outer["payload"], data[len(_OPEN) : -tail])
+        # The form is canonical and has two members, so the last such place outside of a signature parts them; a
+        # signature that has a member of this name is refused.
+        statement = _read_payload(outer["payload"], data[len(_OPEN) : data.rfind(_BETWEEN)])
         signatures = tuple(_read_signature(entry, statement.type) for entry in entries)
         if len({each.key for each in signatures}) != len(signatures):
             raise Malformed("statement.malformed", why="a key signed twice")
@@ -115,11 +103,11 @@ class Statement:
     def sign(self, signer: Signer, at: datetime) -> Statement:
         """The same statement with one more signature over the same bytes."""
         at = at.replace(microsecond=0)  # what a header can say
-        protected = _header(signer.key, self.type, at)
+        protected = _header(signer.suite, signer.key, self.type, at)
         value = signer.sign(_signing_input(protected, self.payload))
         # Whole seconds, as the header has them: a statement is the same before and after it travels.
         second = datetime.fromtimestamp(int(at.timestamp()), tz=UTC)
-        return _with_signatures(self, (*self.signatures, Signature(protected, value, signer.key, second)))
+        return _with_signatures(self, (*self.signatures, Signature(protected, value, signer.key, second, signer.suite)))
 
     def expect(self, type_: str) -> Statement:
         """This statement, if it is of the given type.
@@ -221,10 +209,10 @@ def _with_signatures(statement: Statement, signatures: tuple[Signature, ...]) ->
     )  # fmt: skip
 
 
-def _header(key: str, type_: str, at: datetime) -> str:
+def _header(suite: str, key: str, type_: str, at: datetime) -> str:
     # "iat" is a NumericDate, in whole seconds: RFC 7519 section 4.1.6.
     header: Object = {
-        "alg": ED25519,
+        "alg": suite,
         "b64": False,
         "crit": ["b64"],
         "iat": int(at.timestamp()),
@@ -240,25 +228,27 @@ def _read_signature(entry: canonical.Json, type_: str) -> Signature:
     protected, value = entry["protected"], entry["signature"]
     if not isinstance(protected, str) or not isinstance(value, str):
         raise Malformed("statement.malformed", why="protected and signature are texts")
+    suite, kid, at = _read_header(protected, type_)
+    return Signature(protected, _unb64(value), kid, at, suite)
+
+
+@lru_cache(maxsize=1024)  # what a key signs within one second has one header
+def _read_header(protected: str, type_: str) -> tuple[str, str, datetime]:
     header = canonical.decode_object(_unb64(protected), 1024)
-    kid, iat = header.get("kid"), header.get("iat")
+    kid, iat, suite = header.get("kid"), header.get("iat"), header.get("alg")
     if not isinstance(kid, str) or not isinstance(iat, int) or isinstance(iat, bool) or not 0 <= iat < 2**36:
         raise Malformed("statement.malformed", why="the protected header lacks kid or iat")
     at = datetime.fromtimestamp(iat, tz=UTC)
-    if protected != _header(kid, type_, at):
+    if not isinstance(suite, str) or suite not in suites.KNOWN or protected != _header(suite, kid, type_, at):
         raise Malformed("statement.malformed", why="the protected header is not of this profile")
-    return Signature(protected, _unb64(value), kid, at)
+    return suite, kid, at
 
 
 def _verify_one(key: PublicKey, signature: Signature, statement: Statement) -> None:
-    if key.suite != ED25519:
+    # INVARIANT: the key's record says by which suite; a header that says another one makes nothing valid.
+    suite, message = suites.KNOWN.get(key.suite), _signing_input(signature.protected, statement.payload)
+    if suite is None or signature.suite != key.suite or not suite.holds(key.value, message, signature.value):
         raise Untrusted("signature.invalid", type=statement.type, party=key.participant)
-    try:
-        Ed25519PublicKey.from_public_bytes(key.value).verify(
-            signature.value, _signing_input(signature.protected, statement.payload)
-        )
-    except (InvalidSignature, ValueError):
-        raise Untrusted("signature.invalid", type=statement.type, party=key.participant) from None
 
 
 def _signing_input(protected: str, payload: bytes) -> bytes:

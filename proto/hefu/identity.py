@@ -16,9 +16,9 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hefu import canonical
+from hefu import canonical, suites
 from hefu.canonical import Json, Object
-from hefu.envelope import ED25519, PublicKey, Statement
+from hefu.envelope import PublicKey, Statement
 from hefu.errors import Malformed
 from hefu.keys import key_id
 from hefu.members import exactly, many, mapping, reading, text, whole
@@ -251,11 +251,14 @@ def _signing_key(participant: str, value: Json) -> PublicKey:
     each = exactly(value, "key", "suite", "use", "value")
     if each["use"] != "sign":
         raise ValueError
-    raw = read_bytes(text(each["value"]), 32)
-    # An id that is the owner's name and the key's digest can be nobody else's.
-    if (each["suite"], each["key"]) != (ED25519, key_id(participant, raw)):
+    suite = text(each["suite"])
+    if suite not in suites.ENABLED:
         raise ValueError
-    return PublicKey(key_id(participant, raw), participant, raw)
+    raw = read_bytes(text(each["value"]), suites.KNOWN[suite].key_size)
+    # An id that is the owner's name and the key's digest can be nobody else's.
+    if each["key"] != key_id(participant, raw):
+        raise ValueError
+    return PublicKey(key_id(participant, raw), participant, raw, suite)
 
 
 def _standing(value: Json) -> Standing:

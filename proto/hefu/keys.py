@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from hefu import canonical
+from hefu import canonical, suites
 from hefu.errors import Malformed, Untrusted
 
 PrivateKey = Ed25519PrivateKey | X25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA44PrivateKey
@@ -39,6 +39,11 @@ class FileSigner:
     def key(self) -> str:
         """The id of this key."""
         return key_id(self.participant, self.public)
+
+    @property
+    def suite(self) -> str:
+        """Ed25519."""
+        return suites.ED25519
 
     @property
     def public(self) -> bytes:

@@ -202,7 +202,7 @@ def _own_keys(statement: Statement) -> dict[str, PublicKey]:
             raise TypeError
         return {
             text(row["key"]): PublicKey(
-                text(row["key"]), statement.issuer, identity.read_bytes(text(row["value"]), 32), text(row["suite"])
+                text(row["key"]), statement.issuer, identity.read_bytes(text(row["value"])), text(row["suite"])
             )
             for row in map(mapping, rows)
         }
