@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import runpy
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
@@ -17,6 +18,8 @@ from hefu import messages, telemetry
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parent / "proto/hefu/v1"
 BUNDLED = "../policies/hefu_policies/odrl/bundled"
+LIES = HERE.parent / "tests/attacks/byzantine_table.py"
+_BEGINS, _ENDS = "<!-- generated from tests/attacks/byzantine_table.py by make docs -->", "<!-- end -->"
 _SERVICE = re.compile(r"^service (\w+) \{")
 _RPC = re.compile(r"^\s+rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\)")
 _COMMENT = re.compile(r"^\s*// ?(.*)")
@@ -105,6 +108,16 @@ def metrics_page() -> str:
     return "\n".join([*lines, "", f"Attributes of spans, and no others: {told}.", ""])
 
 
+def audit_page() -> str:
+    """The page on the audit log, with the lies that a broker could tell and who finds each by which check."""
+    text, table = (HERE / "audit.md").read_text("utf-8"), runpy.run_path(str(LIES))["TABLE"]
+    lines = ["| the broker | found by | check | when |", "|---|---|---|---|"]
+    lines += [f"| **{each.name}**: {each.does} | {each.who} | `{each.check}` | {each.delay} |" for each in table]
+    before, begins, rest = text.partition(_BEGINS)
+    _, ends, after = rest.partition(_ENDS)
+    return "\n".join([before + begins, *lines, ends + after])
+
+
 def policies_page() -> str:
     """What a policy may say and what it means."""
     from hefu_policies.pages import guide
@@ -160,6 +173,7 @@ def _cell(text: str) -> str:
 
 
 PAGES = {
+    "audit.md": audit_page,
     "errors.md": errors_page,
     "rpc.md": rpc_page,
     "settings.md": settings_page,

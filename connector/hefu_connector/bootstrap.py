@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -62,11 +63,13 @@ from hefu_connector.desk.tables import Tables
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.statistics import Statistics
+from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
 from hefu_connector.membership.renewal import TransportIdentity
+from hefu_connector.membership.submitting import NotedCatalog, NotedNegotiations, NotedNotices
 from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.ports import Contract, Engine, Source
 from hefu_connector.rpc.control import About, Desk
@@ -98,6 +101,7 @@ log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
 WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, LAYING, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 5.0, 0.05
+ANCHOR = 5.0
 DIFFERS = "receipt.differs"
 # Whoever asks much may watch as much: a watch holds a thread until the end, and a release is fetched by a stream too.
 _LIMITS = transport.Limits(calls=192, threads=160, streams_each=40)
@@ -129,9 +133,9 @@ class _Broker:
 
     link: Link
     registry: RegistryClient
-    catalog: CatalogClient
-    negotiations: NegotiationsClient
-    notices: NoticesClient
+    catalog: NotedCatalog
+    negotiations: NotedNegotiations
+    notices: NotedNotices
     log: LogClient
     charters: ChartersClient
     relays: Relays
@@ -223,6 +227,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         _beating(ground, roles, flushing),
         *_loops(ground, roles),
         flushing,
+        Loop("journal heads", Led(fleet, _anchoring(ground, flushing).step), ANCHOR, ground.identity.bound),
         Loop("watch", enforcement.watch, WATCH),
         Loop("standing", enforcement.sweep, SWEEP),
         *deliveries.loops,
@@ -265,6 +270,12 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     return connector
 
 
+def _anchoring(ground: _Ground, flushing: Loop) -> Anchoring:
+    every = timedelta(seconds=ground.settings.anchor_seconds)
+    chain, marks = ground.shelves.journal, ground.shelves.marks
+    return Anchoring(ground.author, chain, marks, ground.broker.log, ground.pins.log, every, flushing.nudge)
+
+
 def _continuity(ground: _Ground) -> Continuity:
     settings, chain = ground.settings, ground.shelves.journal
     keeper = settings.keeper(ground.home)
@@ -293,12 +304,13 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         SqlDisclosures(database),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
+    taken = Taken(marks).note
     broker = _Broker(
         link,
         RegistryClient(link),
-        CatalogClient(link),
-        NegotiationsClient(link),
-        NoticesClient(link),
+        NotedCatalog(CatalogClient(link), taken),
+        NotedNegotiations(NegotiationsClient(link), taken),
+        NotedNotices(NoticesClient(link), taken),
         LogClient(link),
         ChartersClient(link),
         Relays(space, identity.credentials),

@@ -95,6 +95,8 @@ class Settings:
             holds them in the clear while a worker reads them, and is warned of.
         layouts: folder for laid-out snapshots (``hefu source refresh``), encrypted as the database is; empty keeps none
             there, so that they are laid out again after a start. Questions read a copy where `spool` says.
+        anchor_seconds: between two `journal.head` entries, which tell the log how far this journal has come, what the
+            broker took and what was seen of the log.
         lay_out_mb: a file of so many megabytes or more is laid out by itself once a product of it is published, and
             again when it changes; 0 leaves that to commands.
         passphrase_file: of version 0.1.0, which encrypted keys only; the next start makes it the secret.
@@ -127,6 +129,7 @@ class Settings:
     region: str = ""
     layouts: str = ""
     lay_out_mb: int = 16
+    anchor_seconds: int = 600
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")
@@ -140,6 +143,7 @@ class Settings:
             ("members_seconds", 1, 3600),
             ("broker_timeout_seconds", 1, 60),
             ("lay_out_mb", 0, 1_000_000),
+            ("anchor_seconds", 1, 86_400),
         ):
             number = getattr(self, name)
             if not least <= number <= most:

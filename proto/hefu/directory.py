@@ -126,7 +126,8 @@ class Directory:
         """Take over a status list (rule 5).
 
         Raises:
-            Untrusted: not signed by an operator, older than the list held, or without a revocation of it.
+            Untrusted: not signed by an operator, older than the list held, without a revocation of it, or another one
+                of its number.
         """
         self._of_this_space(statement)
         self._under_newest_key(statement)
@@ -137,6 +138,8 @@ class Directory:
             held = self._status
             if held is not None and (status.sequence < held.sequence or held.revoked - status.revoked):
                 raise Untrusted("status.rollback")
+            if held is not None and status.sequence == held.sequence and status != held:
+                raise Untrusted("status.equivocated", sequence=status.sequence)
             self._status = status
         return status
 

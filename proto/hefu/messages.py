@@ -100,6 +100,11 @@ _GROUND: dict[str, Message] = {
         "A status list older than the one already seen, or without a revocation of it, was offered. It is refused; tell the operator.",
         "收到的状态表比已知的更旧，或缺少其中的吊销记录，已拒绝。请告知运营者。",
     ),
+    "status.equivocated": _m(
+        "A second status list of number {sequence} says something else than the first. It is refused; show both to the "
+        "regulator.",
+        "收到编号同为 {sequence} 而内容不同的第二份状态表，已拒绝。请将两份均提交监管方。",
+    ),
     "certificate.taken": _m(
         "Another participant bound this certificate before {participant} did. Request a new one, then bind that.",
         "其他参与方已先于 {participant} 绑定该证书。请申请新证书后再绑定。",
@@ -226,6 +231,11 @@ _LOG: dict[str, Message] = {
         "The log is not an extension of what it was at size {size}: entries were changed or removed. "
         "Keep both checkpoints as evidence.",
         "日志并非其长度为 {size} 时的延续：有条目被改动或删除。请保留两个检查点作为证据。",
+    ),
+    "log.swallowed": _m(
+        "The broker took {count} statements of this connector that are not in the log, the first with the leaf {leaf}. "
+        "Tell the regulator, and show the statements you hold.",
+        "平台接受了本连接器的 {count} 条声明，但日志中没有，首条叶哈希为 {leaf}。请告知监管方，并出示所持声明。",
     ),
     "log.quorum": _m(
         "The checkpoint is not witnessed by the quorum {quorum}: {missing} did not sign. Wait for them, or ask them.",

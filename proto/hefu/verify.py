@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hefu import checks, custody, identity, interruptions, keys
+from hefu import checks, custody, heads, identity, interruptions, keys, operating
 from hefu.bundle import Bundle, open_bundle
 from hefu.canonical import Object
 from hefu.checks import Facts, Findings, Further
@@ -40,6 +40,9 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "budgets": ("the charges of each agreement fit its budget", "每份合约的消耗未超出其预算"),
     "lifetimes": ("the charges of each resource fit its lifetime total", "每项资源的消耗未超出其终身总额"),
     "journals": ("each connector's journal is gapless and chained", "每个连接器的日志链连续无缺"),
+    "heads": ("the log has what the broker took, and is what others saw", "平台所收皆在日志，且与他方所见一致"),
+    "standings": ("status lists are in order, and name nobody from before it was said", "状态表有序，且未追溯点名"),
+    "dates": ("the operator's statements are dated in their order", "运营者的声明按先后次序注明时间"),
     "terminations": ("nothing was released under a contract that had ended", "合约终止后没有数据发布"),
     "suspensions": ("nothing was released while a contract was suspended", "合约中止期间没有数据发布"),
     "once": ("no computation was released twice", "没有任何计算被重复发布"),
@@ -51,6 +54,9 @@ _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("budgets", checks.check_budgets),
     ("lifetimes", checks.check_lifetimes),
     ("journals", checks.check_journals),
+    ("heads", heads.check_heads),
+    ("standings", operating.check_standings),
+    ("dates", operating.check_dates),
     ("terminations", checks.check_terminations),
     ("suspensions", interruptions.check_suspensions),
     ("once", checks.check_once),

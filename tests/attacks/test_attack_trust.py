@@ -40,11 +40,12 @@ from hefu.verify import Pins, Report, verify
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import Plan, found, ring_of
 from hefu_connector.brokerage import Progress
-from hefu_connector.clients.broker import PEER, LogClient, NegotiationsClient
+from hefu_connector.clients.broker import PEER, LogClient
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.contracts import verify_contract
 from hefu_connector.contracting.negotiating import Pen
 from hefu_connector.membership.log_history import SPLIT, LogHistory
+from hefu_connector.membership.submitting import NotedNegotiations
 from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.ports import FINAL, ComputationState
 from hefu_connector.running import Connector
@@ -444,7 +445,7 @@ def test_t_c_messages_of_two_negotiations_do_not_mix(sides: Sides) -> None:
 
 def test_a_c_one_caller_cannot_hold_all_the_streams_of_a_server(pair: Pair) -> None:
     negotiations = pair.consumer.desk.overview._negotiations
-    assert isinstance(negotiations, NegotiationsClient)
+    assert isinstance(negotiations, NotedNegotiations)
     streams = [negotiations.watch(0) for _ in range(40)]
     with futures.ThreadPoolExecutor(40) as pool:
         opened = list(pool.map(_first, streams))

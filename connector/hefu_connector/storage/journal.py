@@ -108,6 +108,14 @@ class SqlJournal:
         faults.point("journal.closed")
         return ended
 
+    def anchor(self, entry: Entry) -> Statement:
+        """Write an entry that ends no computation: as in `membership.anchoring.Chain`."""
+        with self._database.writing() as connection:
+            lock(connection, f"journal/{self._space}")
+            _, statement = append(connection, self._space, entry)
+            faults.point("journal.before_commit")
+        return statement
+
     def find(self, computation: str) -> Run | None:
         """As in the port."""
         with self._database.reading() as connection:
