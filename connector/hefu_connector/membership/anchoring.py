@@ -14,16 +14,16 @@ from typing import Protocol
 
 from hefu import operating
 from hefu.canonical import Object
-from hefu.envelope import Statement, draft, new_id
+from hefu.envelope import Signer, Statement, draft, new_id
 from hefu.errors import NotFound, Untrusted
 from hefu.heads import HEAD, MOST_TAKEN, Head, seen
 from hefu.receipt import Link
+from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
 from hefu.tlog.tree import leaf_hash
 
 from hefu_connector.brokerage import Log
-from hefu_connector.contracting.author import Author
 from hefu_connector.membership.log_history import CHECKPOINT, LogHistory
 from hefu_connector.ports import Entry
 from hefu_connector.shelves import STATUS, Mark, Marks
@@ -32,6 +32,35 @@ log = logging.getLogger("hefu.anchoring")
 
 TAKEN, SOUGHT, LAST = "taken/", "sought/", "anchored"
 PATIENCE = timedelta(minutes=5)  # from a head until all it names must be in the log
+
+
+class Author(Protocol):
+    """Whose journal it is, and who signs it."""
+
+    @property
+    def participant(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def connector(self) -> str:
+        """The connector whose journal it is."""
+        ...
+
+    @property
+    def space(self) -> str:
+        """The space that its statements name."""
+        ...
+
+    @property
+    def signer(self) -> Signer:
+        """Its signing key."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The present time."""
+        ...
 
 
 class Chain(Protocol):
