@@ -35,7 +35,6 @@ from tests.connector.small_space import PURPOSE, Space, agree, eventually, plan,
 
 Lie = Callable[["Scene", Onlookers, Liar], list[str]]
 LIES: dict[str, Lie] = {}
-NOW = SystemClock().now()
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Scene:
     honest: Liar
 
     def fresh(self, tmp_path: Path) -> Onlookers:
-        taken = NOW + timedelta(days=1)
+        taken = _now() + timedelta(days=1)
         copies = tuple(kept_by(each, self.agreement, taken) for each in (self.provider, self.consumer))
         return Onlookers(tmp_path, self.honest, self.agreement, copies)
 
@@ -116,7 +115,7 @@ def test_every_lie_of_the_table_is_carried_out_and_no_other() -> None:
 def test_nobody_accuses_a_broker_that_does_not_lie(scene: Scene, tmp_path: Path) -> None:
     eyes = scene.fresh(tmp_path)
     grown = scene.honest.other()
-    grown.says(identity.STATUS, StatusList(10_000, NOW, ()).body())
+    grown.says(identity.STATUS, StatusList(10_000, _now(), ()).body())
     for liar in (scene.honest, grown):
         found = [
             *eyes.anybody(liar).failed(), *eyes.auditor(liar), *eyes.connector(liar), *eyes.parties(liar),
@@ -201,14 +200,15 @@ def _truncate_newcomer(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
 
 @lie("back-date")
 def _back_date(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
-    liar.says(identity.STATUS, _listed(), NOW + timedelta(minutes=10))  # ten minutes later it countersigns
-    liar.says(FINALIZED, liar.statement(liar.find(FINALIZED)).body, NOW)
+    said = liar.statement(liar.find(FINALIZED))
+    liar.says(identity.STATUS, _listed(), said.time + timedelta(minutes=10))  # ten minutes later it countersigns
+    liar.says(FINALIZED, said.body, said.time)
     return eyes.anybody(liar).failed()
 
 
 @lie("back-date a suspension")
 def _back_date_standing(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
-    liar.says(identity.STATUS, _listed("pharma-b", since=NOW - timedelta(days=7)))
+    liar.says(identity.STATUS, _listed("pharma-b", since=_now() - timedelta(days=7)))
     return eyes.anybody(liar).failed()
 
 
@@ -249,7 +249,7 @@ def _branch(liar: Liar, longer: int = 0) -> Liar:
     """Another history that holds together: the last thing said was something else."""
     liar.entries.pop()
     for number in range(1 + longer):
-        liar.says(identity.STATUS, StatusList(20_000 + number, NOW, ()).body())
+        liar.says(identity.STATUS, StatusList(20_000 + number, _now(), ()).body())
     return liar
 
 
@@ -274,7 +274,7 @@ def _split(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
     assert member is not None
     index = member[0] - 1
     assert liar.statement(index).type != HEAD or index != head
-    liar.entries[index] = liar.says(identity.STATUS, StatusList(20_000, NOW, ()).body())
+    liar.entries[index] = liar.says(identity.STATUS, StatusList(20_000, _now(), ()).body())
     liar.entries.pop()
     return eyes.anybody(liar).failed()
 
@@ -323,7 +323,7 @@ def _yesterday(scene: Scene, liar: Liar) -> Liar:
     old.stop(0)
     assert liar.entries == scene.honest.entries[: len(liar.entries)]
     for number in range(40):
-        liar.says(identity.STATUS, StatusList(30_000 + number, NOW, ()).body())
+        liar.says(identity.STATUS, StatusList(30_000 + number, _now(), ()).body())
     return liar
 
 
@@ -390,7 +390,7 @@ class Chain:
 
 def _wait_for_head(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
     """The provider's own anchoring, on a log that never takes in its head."""
-    clock = SetClock(NOW)
+    clock = SetClock(_now())
     author = replace(scene.provider.provider._author, clock=clock)
     made = Anchoring(author, Chain([]), eyes.marks, liar, eyes.key, timedelta(minutes=1), lambda: None)
     made.step()
@@ -408,9 +408,13 @@ def _wait_for_head(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
 # ---------------------------------------------------------------- standing
 
 
-def _listed(subject: str = "", sequence: int = 20_000, since: datetime = NOW) -> Object:
-    named = (Standing(subject, "revoked", since, "because"),) if subject else ()
-    return StatusList(sequence, NOW, named).body()
+def _now() -> datetime:
+    return SystemClock().now()
+
+
+def _listed(subject: str = "", sequence: int = 20_000, since: datetime | None = None) -> Object:
+    named = (Standing(subject, "revoked", since or _now(), "because"),) if subject else ()
+    return StatusList(sequence, _now(), named).body()
 
 
 def _directory(scene: Scene) -> Directory:
