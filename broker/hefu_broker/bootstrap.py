@@ -66,6 +66,7 @@ from hefu_broker.storage.tidings import SqlTidings
 from hefu_broker.storage.visits import SqlVisitStore
 from hefu_broker.tidings import Tidings
 from hefu_broker.trust import Trust
+from hefu_broker.verifying import Verifying
 from hefu_broker.visits import Visits
 from hefu_broker.watching import Watching
 from hefu_broker.witnesses import Witnesses
@@ -106,6 +107,7 @@ class _Ground:
     database: Database
     authority: Authority
     serving: bool
+    verifying: Verifying
 
     @classmethod
     def of(cls, folder: Path, clock: Clock, *, serving: bool) -> _Ground:
@@ -114,7 +116,8 @@ class _Ground:
         authority = _authority(ring_of(folder), space, settings.certificate_life)
         key = opened.derive("database") if opened else None
         database = Database(settings.database or folder / DATABASE, settings.space, settings.node, key)
-        return cls(folder, settings, clock, database, authority, serving)
+        verifying = Verifying(settings.verifiers if serving else 0)
+        return cls(folder, settings, clock, database, authority, serving, verifying)
 
     @contextmanager
     def closed_on_failure(self) -> Iterator[None]:
@@ -150,7 +153,7 @@ class _Ground:
         )  # fmt: skip
         ring = ring_of(self.folder, folder)
         origin = VerifierKey.parse(space.log_key)
-        trust = Trust(Directory(space.space, space.root), clock)
+        trust = Trust(Directory(space.space, space.root), clock, self.verifying)
         witnesses = Witnesses(origin, partial(_policy, trust.directory), SqlCosigningStore(database), log_store, clock)
         sequencer = Sequencer(
             log_store,
@@ -288,6 +291,7 @@ class Server:
             thread.join()
         for rooms in self.spaces:
             rooms.sequencer.stop()
+        self._ground.verifying.close()
         self._ground.database.close()
         os.close(self._lock)
 

@@ -69,8 +69,17 @@ class AuditLog:
         """
         if len(envelopes) > MOST_STATEMENTS:
             raise Malformed("request.malformed", why=f"at most {MOST_STATEMENTS} statements at once")
-        statements = [self._read(caller, each) for each in envelopes]
-        self._outbox.queue([Outgoing.of(each, *self._parties(each)) for each in statements])
+        statements = self._trust.read_all(envelopes, caller, LARGEST_STATEMENT)
+        for each in statements:
+            if each.type.startswith(_ELSEWHERE):
+                raise Malformed("statement.wrong_type", found=each.type, expected="computation.*")
+        # The exact bytes that were verified, which are canonical: no need to write them again.
+        self._outbox.queue(
+            [
+                Outgoing.of(each, *self._parties(each), data=data)
+                for each, data in zip(statements, envelopes, strict=True)
+            ]
+        )
         self._announce()
         return len(statements)
 
@@ -176,12 +185,6 @@ class AuditLog:
         if not self._sequencer.is_open or self._sequencer.newest[0] < wanted:
             self._sequencer.follow()
         return self._sequencer.newest
-
-    def _read(self, caller: Binding, data: bytes) -> Statement:
-        statement = self._trust.read(data, caller, limit=LARGEST_STATEMENT)
-        if statement.type.startswith(_ELSEWHERE):
-            raise Malformed("statement.wrong_type", found=statement.type, expected="computation.*")
-        return statement
 
     def _parties(self, statement: Statement) -> list[str]:
         """Who may read a journal statement: the other parties of the agreements it names and its issuer is party of."""

@@ -35,10 +35,14 @@ class Outgoing:
     parties: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, statement: Statement, *parties: str) -> Outgoing:
-        """A statement with the signatures it has, readable by its issuer and the given parties."""
+    def of(cls, statement: Statement, *parties: str, data: bytes = b"") -> Outgoing:
+        """A statement with the signatures it has, readable by its issuer and the given parties.
+
+        Args:
+            data: its bytes, where they are at hand.
+        """
         readers = sorted({*parties} - {statement.issuer})
-        return cls(statement.to_bytes(), statement.type, statement.issuer, tuple(readers))
+        return cls(data or statement.to_bytes(), statement.type, statement.issuer, tuple(readers))
 
     @property
     def digest(self) -> str:

@@ -45,6 +45,8 @@ class Settings:
             empty for a file of SQLite in the folder. Passwords belong into PGPASSWORD or a passfile.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
+        verifiers: processes that verify what members send for the log, 0 to 64; they start when much comes at once;
+            0 leaves it to the broker's own.
         logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
         web: ``host:port`` of the pages and of the log's tiles, for browsers; port 0 draws one; empty for none.
         web_url: where browsers find it, such as ``https://space.example``; empty where that is the address itself.
@@ -73,6 +75,7 @@ class Settings:
     web_url: str = ""
     web_plain: bool = False
     web_public: bool = True
+    verifiers: int = 2
 
     def __post_init__(self) -> None:
         secret.check(self.secret)
@@ -80,6 +83,8 @@ class Settings:
             identity.check_name(name, "A name in the settings")
         if self.database and not self.database.startswith(("postgresql://", "sqlite:////")):
             raise Malformed("database.url")
+        if not 0 <= self.verifiers <= 64:
+            raise Malformed("request.malformed", why="verifiers is 0 to 64")
         if not 1 <= self.certificate_hours <= 24 * 30 or not 1 <= self.status_seconds <= 60:
             raise Malformed("request.malformed", why="certificate_hours is 1 to 720, status_seconds 1 to 60")
         if self.web_plain and self.web and not _is_loopback(self.web.rpartition(":")[0]):

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hefu import canonical
 from hefu.errors import Conflict
 from hefu.tlog.tiles import Tile
 from hefu.tlog.tree import EMPTY_ROOT
-from sqlmodel import Session, col, delete, insert, select
+from sqlmodel import Session, col, select
 
 from hefu_broker.records import Entry, Head, Lease, Outgoing
+from hefu_broker.storage import bulk
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.lease import touch
-from hefu_broker.storage.models import CheckpointRow, EntryRow, HeadRow, OutboxRow, TileRow
+from hefu_broker.storage.models import (
+    ENTRIES,
+    HEADS,
+    OUTBOX,
+    TILES,
+    CheckpointRow,
+    EntryRow,
+    HeadRow,
+    OutboxRow,
+)
+
+_ENTRY = ("index", "space_id", "digest", "leaf_hash", "type", "issuer", "parties", "envelope")
 
 
 class SqlLogStore:
@@ -42,17 +53,20 @@ class SqlLogStore:
             touch(session, space, lease)
             if _head(session, space) != before:
                 raise Conflict("log.moved")
-            session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(rows)))
-            session.execute(insert(EntryRow), [_entry_values(each, space) for each in entries])
-            for tile in tiles:
-                session.merge(TileRow(space_id=space, level=tile.level, index=tile.index, hashes=tile.hashes))
-            session.merge(HeadRow(space_id=space, size=head.size, root=head.root))
+            connection = session.connection()
+            bulk.delete(connection, OUTBOX, rows)
+            bulk.insert(connection, ENTRIES, _ENTRY, [_entry_values(each, space) for each in entries])
+            placed = [(space, each.level, each.index, each.hashes) for each in tiles]
+            bulk.upsert(connection, TILES, ("space_id", "level", "index", "hashes"), 3, placed)
+            bulk.upsert(connection, HEADS, ("space_id", "size", "root"), 1, [(space, head.size, head.root)])
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """See the port."""
+        wanted = select(TILES.c.hashes).where(
+            TILES.c.space_id == self._database.space, TILES.c.level == level, TILES.c.index == index
+        )
         with self._database.reading() as session:
-            row = session.get(TileRow, (self._database.space, level, index))
-            return row.hashes if row else b""
+            return session.connection().execute(wanted).scalar() or b""
 
     def keep_checkpoint(self, size: int, note: str) -> None:
         """See the port."""
@@ -96,17 +110,11 @@ def _head(session: Session, space: str) -> Head:
     return Head(row.size, row.root) if row else Head(0, EMPTY_ROOT)
 
 
-def _entry_values(entry: Entry, space: str) -> dict[str, object]:
-    return {
-        "index": entry.index,
-        "space_id": space,
-        "digest": canonical.digest(entry.outgoing.envelope),
-        "leaf_hash": entry.leaf_hash,
-        "type": entry.outgoing.type,
-        "issuer": entry.outgoing.issuer,
-        "parties": " ".join(entry.outgoing.parties),
-        "envelope": entry.outgoing.envelope,
-    }
+def _entry_values(entry: Entry, space: str) -> tuple[object, ...]:
+    """In the order of `_ENTRY`."""
+    one = entry.outgoing
+    parties = " ".join(one.parties)
+    return (entry.index, space, one.digest, entry.leaf_hash, one.type, one.issuer, parties, one.envelope)
 
 
 def _entry(row: EntryRow) -> Entry:

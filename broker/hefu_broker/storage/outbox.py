@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import insert, union_all
-from sqlmodel import Session, col, select
+from sqlalchemy import select, union_all
+from sqlmodel import Session
 
 from hefu_broker.records import Outgoing, Pending
+from hefu_broker.storage import bulk
 from hefu_broker.storage.database import Database
-from hefu_broker.storage.models import ENTRIES, OUTBOX, OutboxRow
+from hefu_broker.storage.models import ENTRIES, OUTBOX
+
+_COLUMNS = ("space_id", "digest", "type", "issuer", "parties", "envelope")
 
 
 def queue(session: Session, space: str, outgoing: Iterable[Outgoing]) -> None:
@@ -20,7 +23,7 @@ def queue(session: Session, space: str, outgoing: Iterable[Outgoing]) -> None:
     for digest in connection.execute(known).scalars():
         fresh.pop(digest, None)
     if fresh:
-        connection.execute(insert(OUTBOX), [_values(space, digest, each) for digest, each in fresh.items()])
+        bulk.insert(connection, OUTBOX, _COLUMNS, [_values(space, digest, each) for digest, each in fresh.items()])
 
 
 class SqlOutboxStore:
@@ -38,21 +41,15 @@ class SqlOutboxStore:
         """See the port."""
         with self._database.reading() as session:
             # All rows that are there, never "id above a watermark": an id says nothing about when it was committed.
-            wanted = select(OutboxRow).where(OutboxRow.space_id == self._database.space)
-            rows = session.exec(wanted.order_by(col(OutboxRow.id)).limit(most))
-            return [Pending(row.id or 0, _outgoing(row)) for row in rows]
+            wanted = select(*(OUTBOX.c[each] for each in ("id", "envelope", "type", "issuer", "parties")))
+            wanted = wanted.where(OUTBOX.c.space_id == self._database.space).order_by(OUTBOX.c.id).limit(most)
+            rows = session.connection().execute(wanted)
+            return [
+                Pending(id_, Outgoing(envelope, type_, issuer, tuple(parties.split())))
+                for id_, envelope, type_, issuer, parties in rows
+            ]
 
 
-def _values(space: str, digest: str, outgoing: Outgoing) -> dict[str, object]:
-    return {
-        "space_id": space,
-        "digest": digest,
-        "type": outgoing.type,
-        "issuer": outgoing.issuer,
-        "parties": " ".join(outgoing.parties),
-        "envelope": outgoing.envelope,
-    }
-
-
-def _outgoing(row: OutboxRow) -> Outgoing:
-    return Outgoing(row.envelope, row.type, row.issuer, tuple(row.parties.split()))
+def _values(space: str, digest: str, outgoing: Outgoing) -> tuple[object, ...]:
+    """In the order of `_COLUMNS`."""
+    return (space, digest, outgoing.type, outgoing.issuer, " ".join(outgoing.parties), outgoing.envelope)
