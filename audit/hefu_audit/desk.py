@@ -52,8 +52,8 @@ def visit(space: SpaceFile, log: LogReader, memory: Memory, out: Path) -> Visit:
     head = checkpoint.verify(note, key)  # 1
     earlier = checkpoint.verify(last, key) if last is not None else None
     if last is not None and earlier is not None:
-        _check_extends(log, memory, (last, earlier), (note, head))  # 2
-    manifest = write_bundle(out, space, note, _entries(log, head.size))  # 3
+        check_extends(log, memory, (last, earlier), (note, head))  # 2
+    manifest = write_bundle(out, space, note, read_entries(log, head.size))  # 3
     with open_bundle(out) as bundle:
         report = verify(bundle, Pins(space.root, key, last, space))  # 4
     if not _FOUNDATION.intersection(report.failed()):
@@ -74,7 +74,8 @@ def extends(earlier: Checkpoint, later: Checkpoint, proof: Sequence[bytes]) -> b
     return True
 
 
-def _check_extends(log: LogReader, memory: Memory, before: tuple[str, Checkpoint], now: tuple[str, Checkpoint]) -> None:
+def check_extends(log: LogReader, memory: Memory, before: tuple[str, Checkpoint], now: tuple[str, Checkpoint]) -> None:
+    """Refuse a log that is no extension of what it was, and keep both its notes as evidence. Raises Untrusted."""
     (last, earlier), (note, head) = before, now
     proof = _proof(log, earlier.size, head.size)
     if extends(earlier, head, proof):
@@ -98,9 +99,14 @@ def _proof(log: LogReader, old: int, new: int) -> Sequence[bytes]:
         return ()
 
 
-def _entries(log: LogReader, size: int) -> Iterator[BundleEntry]:
-    """All entries in order; each entry's hash is of the bytes that came, never of what the log says."""
-    index = 0
+def read_entries(log: LogReader, size: int, first: int = 0) -> Iterator[BundleEntry]:
+    """All entries from one on, in order; each entry's hash is of the bytes that came, never of what the log says.
+
+    Raises:
+        Untrusted: they come in another order.
+        Unavailable: the log serves fewer than it signed.
+    """
+    index = first
     while index < size:
         page = log.entries(index)
         for entry in page[: size - index]:

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
+from hefu.helps_auditing import AUDITING
 from hefu.helps_operating import OPERATING
 
 _LIMITS: Final = "，例如 epsilon=0.8、valid_days=90、column=age,region 或 budget=4；可多次给出"
@@ -18,6 +19,7 @@ _EXAMPLES: Final = ", such as epsilon=0.8, valid_days=90, column=age,region or b
 
 HELPS: Final[Mapping[str, str]] = {
     **OPERATING,
+    **AUDITING,
     # every command
     "show this help message and exit": "显示本帮助并退出",
     "answer with one JSON document, for machines": "以一个 JSON 文档作答，供程序使用",
@@ -246,6 +248,7 @@ def in_chinese(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         group.title = _TITLES.get(group.title or "", group.title)
     if parser.description:
         parser.description = _sentence(parser.description)
+    parser.epilog = HELPS.get(parser.epilog or "", parser.epilog)
     for action in parser._actions:
         action.help = HELPS.get(action.help or "", action.help)
         if isinstance(action, argparse._SubParsersAction):

@@ -1589,6 +1589,18 @@ _AUDIT: dict[str, Message] = {
         "The log signed {size} entries and serves only {index}. Try again; if it stays so, tell the regulator.",
         "日志签名的条目有 {size} 个，却只给出 {index} 个。请重试；如仍如此，请告知监管方。",
     ),
+    "audit.not_fetched": _m(
+        "There is no verified copy of the log here yet. Run: hefu audit fetch",
+        "此处尚无经验证的日志副本。请执行：hefu audit fetch",
+    ),
+    "audit.uncertified": _m(
+        "The certification of {participant} is not in the copy, so nobody could verify its report. Run hefu audit fetch.",
+        "副本中没有 {participant} 的认证，他人无法验证其报告。请执行 hefu audit fetch。",
+    ),
+    "audit.report": _m(
+        "The report does not verify: {why}. Do not rely on it; ask its auditor for it again.",
+        "报告未通过验证：{why}。请勿依赖，并向其审计方重新索取。",
+    ),
     "audit.rollback": _m(
         "A longer log than {size} entries was verified already. Two visits at once? Run the command again.",
         "此前已验证过长于 {size} 个条目的日志。是否同时运行了两次？请重新执行。",

@@ -6,9 +6,9 @@ import argparse
 
 from hefu.commands import Group
 
-from hefu_audit.commands import joining, mandate, reading
+from hefu_audit.commands import asking, joining, mandate, reading
 
-_FAMILIES = (joining, mandate, reading)
+_FAMILIES = (joining, mandate, reading, asking)
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

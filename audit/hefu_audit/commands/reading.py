@@ -7,13 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 
 from hefu import verify
+from hefu.bundle import open_bundle, write_bundle
 from hefu.commands import Cell, Output, common
 from hefu.receipt import Spent
 from hefu.times import SystemClock
+from hefu.tlog.note import VerifierKey
 
-from hefu_audit import story
+from hefu_audit import following, story
 from hefu_audit.commands.words import Commands, directory, reported, sub
 from hefu_audit.home import Home
+from hefu_audit.index import Index
 from hefu_audit.story import Step
 
 _NANO = Decimal("1e-9")
@@ -21,8 +24,11 @@ _NANO = Decimal("1e-9")
 
 def add(group: Commands) -> None:
     """``fetch``, ``verify``, ``contract``."""
-    one = common(sub(group, "fetch", "fetch the whole log as a bundle and verify it"), _fetch)
-    one.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to write the bundle")
+    one = common(sub(group, "fetch", "fetch what is new of the log into this auditor's verified copy"), _fetch)
+    text = "also write the whole log as a bundle, and verify it again as anybody can"
+    one.add_argument("--out", type=Path, metavar="FILE", help=text)
+    text = "forget the copy and fetch and verify everything again"
+    one.add_argument("--again", action="store_true", help=text)
 
     one = common(sub(group, "verify", "verify a bundle offline, as hefu verify does"), verify.run)
     verify.add_arguments(one)
@@ -35,20 +41,29 @@ def add(group: Commands) -> None:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from hefu_audit import desk
     from hefu_audit.clients import broker
 
-    output, home = Output.of(arguments), Home(directory(arguments))
-    space = home.space()
-    with broker.connected(home, space, SystemClock()) as log:
-        visit = desk.visit(space, log, home, arguments.out)
-    size, new = visit.manifest.size, visit.manifest.size - visit.before
-    output.say(
-        f"{size} entries, {new} new since the last visit → {arguments.out}",
-        f"共 {size} 个条目，其中 {new} 个为上次之后新增 → {arguments.out}",
-    )
-    verify.show(visit.report, output)
-    return 0 if visit.report.holds else 1
+    output, home, clock = Output.of(arguments), Home(directory(arguments)), SystemClock()
+    space, last = home.space(), home.last()
+    with broker.connected(home, space, clock) as log, Index(home.directory, space) as index:
+        if arguments.again:
+            index.forget()
+        made = following.follow(space, log, home, index, clock)
+        new = made.head.size - made.before
+        output.say(
+            f"{made.head.size} entries, {new} new in this auditor's verified copy; {made.faults} faults.",
+            f"共 {made.head.size} 个条目，副本新增 {new} 个；问题 {made.faults} 处。",
+        )
+        if arguments.out is None:
+            document = {"size": made.head.size, "new": new, "hidden": made.hidden, "faults": made.faults}
+            output.data({"verified": not made.faults, **document})
+            return 0 if not made.faults else 1
+        note = index.head
+        write_bundle(arguments.out, space, note[0] if note else "", index.entries())
+    with open_bundle(arguments.out) as bundle:
+        report = verify.verify(bundle, verify.Pins(space.root, VerifierKey.parse(space.log_key), last, space))
+    verify.show(report, output)
+    return 0 if report.holds else 1
 
 
 def _contract(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,79 @@
+"""Judging new entries while they are verified: each release, failure and use, with the older entries it refers to.
+
+The checks are those of offline verification (`hefu.checks`, and those of the floors above); here they are given a page
+of entries and what the copy holds of their agreements, countersignatures, descriptions, requests and deliveries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from hefu import checks, verify
+from hefu.checks import ASKED, Facts
+from hefu.delivery import USED
+from hefu.receipt import FAILED, SEALED
+from hefu.record import FINALIZED, Logged, Record
+
+from hefu_audit.columns import Named
+from hefu_audit.index import Index
+
+_ENTRY = re.compile(r"entry (\d+): (.*)", re.DOTALL)
+_MOST = 500  # values in one query
+_AGREED = "SELECT g.idx FROM charge c JOIN agreement g ON g.id = c.agreement WHERE c.idx = ?"
+
+
+def judge(index: Index, record: Record, page: Sequence[Logged]) -> Iterator[Named]:
+    """The faults of a page whose rows are in the copy already.
+
+    Args:
+        record: the keys so far; what it has logged is not touched.
+    """
+    judged = [each for each in page if each.type in (SEALED, FAILED, USED)]
+    if not judged:
+        return
+    own = {each.index for each in judged}
+    context = sorted({*_context(index, judged)} - own)
+    logged = sorted([*judged, *map(index.logged, context)], key=lambda each: each.index)
+    facts = Facts.of(Record(record.space, record.root, hidden=record.hidden, logged=logged))
+    found = [("receipts", checks.check_receipts(facts))]
+    found += [(each.name, each.check(facts)) for each in verify.further()]
+    for rule, findings in found:
+        for text in findings.faults:
+            match = _ENTRY.fullmatch(text)
+            if match and int(match[1]) in own:
+                yield "fault", (int(match[1]), rule, match[2])
+
+
+def _context(index: Index, judged: Sequence[Logged]) -> Iterator[int]:
+    first, last = judged[0].index, judged[-1].index
+    agreements = index.rows(
+        "SELECT DISTINCT g.idx, g.digest, g.description FROM charge c JOIN agreement g ON g.id = c.agreement"
+        " WHERE c.idx BETWEEN ? AND ?",
+        first,
+        last,
+    )
+    yield from (each[0] for each in agreements)
+    ids = sorted({str(each.statement.body.get("computation")) for each in judged if each.type != USED})
+    asked = "SELECT a.idx FROM about a JOIN entry e ON e.idx = a.idx WHERE a.kind = 'computation' AND e.type = ?"
+    for some in _chunks(ids):
+        yield from _in(index, asked + " AND a.name IN ({})", some, ASKED)
+    countersigned = "SELECT idx FROM turn WHERE type = ? AND agreement IN ({})"
+    for some in _chunks(sorted({each[1] for each in agreements})):
+        yield from _in(index, countersigned, some, FINALIZED)
+    for some in _chunks(sorted({each[2] for each in agreements})):
+        yield from _in(index, "SELECT idx FROM description WHERE digest IN ({})", some)
+    receipts = sorted({str(each.statement.body.get("receipt")) for each in judged if each.type == USED})
+    for some in _chunks(receipts):
+        of = _in(index, "SELECT idx FROM ended WHERE deadline IS NOT NULL AND digest IN ({})", some)
+        yield from of
+        for number in of:
+            yield from _in(index, _AGREED, (), number)
+
+
+def _in(index: Index, sql: str, some: Sequence[str], *before: object) -> list[int]:
+    return [each[0] for each in index.rows(sql.format(",".join("?" * len(some))), *before, *some)]
+
+
+def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (names[start : start + _MOST] for start in range(0, len(names), _MOST))
