@@ -20,6 +20,7 @@ PROTOS = HERE.parent / "proto/hefu/v1"
 BUNDLED = "../policies/hefu_policies/odrl/bundled"
 LIES = HERE.parent / "tests/attacks/byzantine_table.py"
 _BEGINS, _ENDS = "<!-- generated from tests/attacks/byzantine_table.py by make docs -->", "<!-- end -->"
+QUESTIONS_PROSE = (HERE / "questions.in.md").read_text("utf-8")
 _SERVICE = re.compile(r"^service (\w+) \{")
 _RPC = re.compile(r"^\s+rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\)")
 _COMMENT = re.compile(r"^\s*// ?(.*)")
@@ -132,6 +133,20 @@ def query_page() -> str:
     return query_reference.page()
 
 
+def questions_page() -> str:
+    """Every question of an auditor, from their table, between words of its own."""
+    from hefu_audit.questions.table import QUESTIONS
+
+    lines = ["| no. | command | asks | 问 |", "|---|---|---|---|"]
+    for each in QUESTIONS:
+        given = " ".join(
+            each_.name if not each_.name.startswith("-") else f"[{each_.name}]" for each_ in each.parameters
+        )
+        words = f"hefu audit {each.name} {given}".strip() if each.answer else f"hefu audit {each.name} FILE"
+        lines.append(f"| {each.number} | `{words}` | {_cell(each.asks)} | {_cell(each.asks_zh)} |")
+    return QUESTIONS_PROSE.replace("{table}", "\n".join(lines))
+
+
 def _published(name: str) -> Callable[[], str]:
     """What an IRI of the policy profile stands for, by the name of its function."""
 
@@ -180,6 +195,7 @@ PAGES = {
     "metrics.md": metrics_page,
     "policies.md": policies_page,
     "query-language.md": query_page,
+    "questions.md": questions_page,
     f"{BUNDLED}/context.jsonld": _published("context"),
     f"{BUNDLED}/profile.ttl": _published("vocabulary"),
     f"{BUNDLED}/schema.json": _published("schema"),

@@ -13,6 +13,7 @@ Steps of a visit:
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from hefu import identity
 from hefu.bundle import BundleEntry
 from hefu.charter import CHARTERED, Charter
 from hefu.errors import HefuError, Untrusted
+from hefu.identity import write_bytes
 from hefu.record import Logged, Record
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
@@ -170,7 +172,7 @@ class _Copy:
             return
         found = self.index.rows("SELECT idx, size, root FROM seen WHERE idx BETWEEN ? AND ?", good[0], good[-1])
         for number, size, root in found:
-            if not 0 < size <= number or self.index.root(size).hex() != root:
+            if not 0 < size <= number or root not in _spelt(self.index.root(size)):
                 yield "fault", (number, "gossip", f"saw another log of {size} entries, or one of the future")
 
     def _clear(self) -> None:
@@ -200,6 +202,10 @@ def _pages(entries: Iterator[BundleEntry]) -> Iterator[list[BundleEntry]]:
 def _split(fault: str) -> tuple[int, str]:
     match = _ENTRY.fullmatch(fault)
     return (int(match[1]), match[2]) if match else (0, fault)
+
+
+def _spelt(root: bytes) -> tuple[str, ...]:
+    return root.hex(), base64.b64encode(root).decode(), write_bytes(root)
 
 
 def at(second: int) -> str:

@@ -21,7 +21,7 @@ from hefu_audit.questions.answer import Asked, ask
 from hefu_audit.questions.table import find
 
 from tests.audit.conftest import ServedLog
-from tests.protocol.small_log import AGREEMENT, CONSUMER, PRODUCT, PROVIDER, RESOURCE, SmallLog
+from tests.protocol.small_log import AGREEMENT, CONSUMER, LIFETIME, PRODUCT, PROVIDER, RESOURCE, SmallLog
 
 QUIET = Output(as_json=False, language="en")
 COMMITMENT = "hmac-sha256:" + "0" * 64
@@ -44,8 +44,11 @@ VALUES: dict[str, dict[str, Any]] = {
 class Told(SmallLog):
     """A small log whose products say more of themselves."""
 
-    def publish(self, lifetime: Spent = Spent(1_500_000_000, 0, 6), version: int = 1) -> Statement:
-        resource: Object = {"resource": RESOURCE, "privacy": {"lifetime": {"currency": "epsilon-delta", **lifetime.body()}}}
+    def publish(self, lifetime: Spent = LIFETIME, version: int = 1) -> Statement:
+        resource: Object = {
+            "resource": RESOURCE,
+            "privacy": {"lifetime": {"currency": "epsilon-delta", **lifetime.body()}},
+        }
         offer: Object = {"offer": "off-one", "visibility": {"kind": "listed", "participants": [CONSUMER]}}
         body: Object = {"product": PRODUCT, "version": version, "resources": [resource], "offers": [offer],
                         "title": {"en": "Flights"}, "security_grade": 3, "personal_data": True, "cross_border": False,

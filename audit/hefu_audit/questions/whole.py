@@ -225,8 +225,9 @@ def samples(index: Index, given: Given) -> Answer:
     fetched = at(index.one("SELECT MAX(at) FROM head"))
     seed = given.get("seed") or f"{head.root.hex()}+{fetched[:10]}"
     wanted = int(given.get("n") or 50)
-    if not 0 < wanted <= min(head.size, MOST_ROWS):
-        raise Malformed("request.malformed", why=f"draw between 1 and {min(head.size, MOST_ROWS)} entries")
+    if not 0 < wanted <= MOST_ROWS:
+        raise Malformed("request.malformed", why=f"draw between 1 and {MOST_ROWS} entries")
+    wanted = min(wanted, head.size)
     rows, proofs, findings = [], [], []
     key = VerifierKey.parse(index.space.log_key)
     for number in lots(seed, head.size, wanted):
