@@ -137,12 +137,12 @@ class Index:
     def writing(self) -> Iterator[None]:
         """One transaction: all of it, or nothing."""
         self._connection.execute("BEGIN IMMEDIATE")
+        whole = False
         try:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            whole = True
+        finally:
+            self._connection.execute("COMMIT" if whole else "ROLLBACK")
 
     def take(self, entries: Iterable[tuple[object, ...]], found: Iterable[Named]) -> None:
         """Add rows of ``entry`` and of other tables."""
