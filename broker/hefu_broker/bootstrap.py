@@ -43,6 +43,7 @@ from hefu_broker.founding import SPACE, folder_of, further, ring_of, unlock
 from hefu_broker.latest import Latest
 from hefu_broker.leadership import Leadership
 from hefu_broker.log import AuditLog
+from hefu_broker.mentions import Mentions
 from hefu_broker.notary import Notary
 from hefu_broker.notices import Notices
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
@@ -59,6 +60,7 @@ from hefu_broker.storage.cosigning import SqlCosigningStore
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
+from hefu_broker.storage.mentions import SqlMentionStore
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
 from hefu_broker.storage.spaces import SqlSpaceStore
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hefu.broker")
 _LOOK_SECONDS = 2.0
+_BATCHES = 16  # of the log, in one go
 DATABASE = "broker.db"
 LEASE = "sequencer"
 
@@ -176,6 +179,7 @@ class _Ground:
         notary = Notary(trust, products, settings.broker, signer, space.log_origin)
         contracts = Contracts(trust, talks, notary, announce, changes)
         sequencer.on_published(contracts.settle)
+        log = AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce)
         return Rooms(
             folder=folder,
             settings=settings,
@@ -197,7 +201,8 @@ class _Ground:
             sequencer=sequencer,
             witnesses=witnesses,
             asking=asking,
-            log=AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce),
+            log=log,
+            mentions=Mentions(SqlMentionStore(database), log_store, log),
             visits=Visits(registry, SqlVisitStore(database), clock),
         )
 
@@ -329,6 +334,11 @@ class Server:
         for rooms in self.spaces:
             self._tell_address(rooms)
         self._web.start()
+        self._repeat("mentions", _LOOK_SECONDS, self._look_through)
+
+    def _look_through(self) -> None:
+        for rooms in self.spaces:
+            _tolerant(f"looking through the log of {rooms.space.space}", partial(rooms.mentions.catch_up, _BATCHES))
 
     def _tell_address(self, rooms: Rooms) -> None:
         """Where a browser finds a space's pages, for the links that are given."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import Binding
-from hefu_policies.agreeing.contract import PUBLISHED, Description
+from hefu_policies.agreeing.contract import PUBLISHED, Description, Offer
 from hefu_policies.bargaining import charter
 from hefu_policies.deciding.decision import Facts
 from hefu_policies.states.lifecycle import ProductState
@@ -17,7 +17,7 @@ from hefu_broker import pages, words
 from hefu_broker.pages import Pages
 from hefu_broker.ports import Announce, CatalogStore
 from hefu_broker.records import Card, Found, Listing, Outgoing, Search
-from hefu_broker.showing import Showing
+from hefu_broker.showing import STRANGER, Showing
 from hefu_broker.trust import Trust, members, text
 
 RETIRED = "product.retired"
@@ -103,8 +103,33 @@ class Catalog:
             raise NotFound("resource.not_found", what="product", name=id_[:64])
         return held
 
-    def search(self, caller: Binding, query: str, filter_: str, size: int, token: str) -> tuple[Found, str]:
+    def shown(self, caller: Binding | None, id_: str) -> tuple[Listing, list[Offer]]:
+        """A listed product and those of its offers that a member, or a stranger (None), is shown.
+
+        Raises:
+            NotFound: there is none, or it has no offer for the caller.
+        """
+        held, participant = self._held(id_), STRANGER if caller is None else caller.participant
+        if held is None or (caller is None and held.state is not ProductState.LISTED):
+            raise NotFound("resource.not_found", what="product", name=id_[:64])
+        own = caller is not None and (held.provider == participant or self._trust.oversees(caller))
+        offers = [each for each in held.description.offers if own or self._showing.offer(held, each.id, participant)]
+        if not offers:
+            raise NotFound("resource.not_found", what="product", name=id_[:64])
+        return held, offers
+
+    def version(self, product: str, description: str) -> Description:
+        """The version of a product that a negotiation is about, for its parties and those who oversee; listed or not.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return self._store.listing(product, description).description
+
+    def search(self, caller: Binding | None, query: str, filter_: str, size: int, token: str) -> tuple[Found, str]:
         """Listed products that the caller may see, best match first, and the token of the next page.
+
+        A stranger (None) sees what has a public offer.
 
         How many match in all is exact on the last page, and for whoever oversees the space; before it says how many
         there are at least. Nothing tells how many the caller is not shown.
@@ -115,9 +140,10 @@ class Catalog:
         phrases = words.phrases(query)
         if query.strip() and not phrases:
             raise Malformed("search.empty")
-        reader = None if self._trust.oversees(caller) else caller.participant
+        member = STRANGER if caller is None else caller.participant
+        reader = None if caller is not None and self._trust.oversees(caller) else member
         wanted = Search(phrases, **_read_filter(filter_), reader=reader)
-        question = [query, filter_, caller.participant]
+        question = [query, filter_, member]
         start, before = self._pages.place(token, *question)
         shown = self._shown(wanted, start, pages.size(size))
         fit = pages.fitting(shown.cards, lambda each: len(each[1].envelope))

@@ -88,6 +88,19 @@ class AuditLog:
         self._sequencer.follow()
         return self._sequencer.newest[1]
 
+    def size(self) -> int:
+        """Entries under the newest published checkpoint; 0 before the first."""
+        try:
+            self._sequencer.follow()
+            return self._sequencer.newest[0]
+        except Unavailable:
+            return 0
+
+    def index_of(self, leaf_hash: bytes) -> int | None:
+        """Where a leaf stands under the newest published checkpoint; None where it does not."""
+        index = self._entries.index_of(leaf_hash)
+        return index if index is not None and index < self._published(index + 1)[0] else None
+
     def proof(self, leaf_hash: bytes) -> LogProof:
         """Proof that a leaf is in the tree of the newest published checkpoint.
 
@@ -150,11 +163,11 @@ class AuditLog:
             raise Refused("log.private", first=first, last=first + width - 1)
         return [each.outgoing.envelope for each in found]
 
-    def entries(self, caller: Binding, first: int, most: int) -> tuple[list[Seen], int]:
+    def entries(self, caller: Binding | None, first: int, most: int) -> tuple[list[Seen], int]:
         """Published entries from an index on, and the size of the tree.
 
         Regulators and operators see every envelope; a participant those it issued or is a party of, and of the others
-        the hash. A page ends early where its envelopes are too large together.
+        the hash; a stranger (None) hashes only. A page ends early where its envelopes are too large together.
         """
         if first < 0 or most < 0:
             raise Malformed("request.malformed", why="first_index and page_size must not be negative")
@@ -162,9 +175,10 @@ class AuditLog:
         size, _ = self._published(first + wanted)
         count = min(wanted, max(0, size - first))
         found = self._entries.entries(first, count) if count else []
-        whole = self._trust.oversees(caller)
+        whole = caller is not None and self._trust.oversees(caller)
+        name = None if caller is None else caller.participant
         fitting = pages.fitting(found, lambda each: len(each.outgoing.envelope))
-        return [_seen(each, whole or _may_read(each, caller.participant)) for each in fitting], size
+        return [_seen(each, whole or (name is not None and _may_read(each, name))) for each in fitting], size
 
     def journal(self, caller: Binding) -> bytes:
         """The newest statement of the calling connector's own journal, queued or logged; empty where there is none.

@@ -8,12 +8,13 @@ store is busy or the disk is full.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from hefu.envelope import Statement
 from hefu.identity import Binding, Participant, StatusList
+from hefu.receipt import Spent
 from hefu.times import Clock
 from hefu.tlog.tiles import Tile
 
@@ -28,6 +29,7 @@ from hefu_broker.records import (
     Lease,
     Listing,
     Marks,
+    Mention,
     Outgoing,
     Pending,
     ResourceRecord,
@@ -46,6 +48,7 @@ __all__ = [
     "LeaseStore",
     "LogStore",
     "LookupStore",
+    "MentionStore",
     "NoticeStore",
     "OutboxStore",
     "RegistryStore",
@@ -429,6 +432,30 @@ class EntryStore(Protocol):
 
     def newest_of(self, issuer: str, skip: int, most: int) -> list[bytes]:
         """Envelopes that a participant issued, queued ones too, the newest first but for so many."""
+        ...
+
+
+class MentionStore(Protocol):
+    """Which entries of the log name which agreement: a finding aid."""
+
+    def reached(self) -> int:
+        """How many entries were looked through."""
+        ...
+
+    def add(self, start: int, end: int, mentions: Sequence[Mention]) -> int:
+        """Keep what the entries from ``start`` to before ``end`` mention, if so many were looked through until now.
+
+        Returns:
+            How many entries were looked through by now.
+        """
+        ...
+
+    def of(self, agreement: str, issuers: Collection[str], before: int | None, most: int) -> list[Mention]:
+        """What these issuers said about an agreement below an index (None: all), newest first."""
+        ...
+
+    def charged(self, agreement: str, issuers: Collection[str]) -> dict[str, Spent]:
+        """What these issuers charged under an agreement in all, by issuer."""
         ...
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from hefu import canonical
 from hefu.envelope import Statement
+from hefu.receipt import Spent
 from hefu_policies.agreeing.contract import Description, Sought
 from hefu_policies.budget import Budget
 from hefu_policies.states.lifecycle import AgreementState, ProductState
@@ -107,6 +108,21 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """An entry of the log that names an agreement.
+
+    Attributes:
+        charge: what it charges under the agreement, by its issuer's word; nothing where it charges nothing.
+    """
+
+    agreement: str
+    index: int
+    type: str
+    issuer: str
+    charge: Spent
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """What a browser may read: one page, as whom, until when.
 
@@ -167,7 +183,8 @@ class Search:
 
     Attributes:
         phrases: all of them must be there; none matches everything.
-        reader: only what this participant may see; None sees all (regulators, the operator).
+        reader: only what this participant may see, or for an empty name a stranger; None sees all (regulators, the
+            operator).
     """
 
     phrases: tuple[Phrase, ...] = ()

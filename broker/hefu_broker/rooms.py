@@ -25,6 +25,7 @@ from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.log import AuditLog
+from hefu_broker.mentions import Mentions
 from hefu_broker.notices import Notices
 from hefu_broker.ports import SpaceStore
 from hefu_broker.registry import Registry
@@ -69,6 +70,7 @@ class Rooms:
     asking: Asking
     log: AuditLog
     visits: Visits
+    mentions: Mentions
 
 
 class Spaces:

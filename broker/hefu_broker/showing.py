@@ -15,11 +15,13 @@ from hefu.identity import Binding
 from hefu_policies.agreeing.contract import Description, Visibility
 from hefu_policies.deciding.decision import Facts
 from hefu_policies.goods import seeing
+from hefu_policies.goods.product import PUBLIC
 from hefu_policies.goods.seeing import Sight
 
 from hefu_broker.records import EVERYBODY, Listing
 from hefu_broker.trust import Trust
 
+STRANGER = ""  # whoever is no member, in place of a participant's name
 _REMEMBERED = 4096  # descriptions
 Sights = Mapping[str, tuple[Visibility, Sight]]  # by the id of the offer
 
@@ -33,7 +35,9 @@ class Showing:
         self._known: dict[str, Sights] = {}
 
     def facts(self, participant: str) -> Facts:
-        """What decides for a participant now; take it once for a whole page."""
+        """What decides for a participant, or a stranger, now; take it once for a whole page."""
+        if participant == STRANGER:
+            return seeing.known(frozenset(), {}, self._trust.clock.now())
         directory = self._trust.directory
         attributes = directory.participant(participant).attributes()
         return seeing.known(directory.roles(participant), attributes, self._trust.clock.now())
@@ -85,4 +89,5 @@ class Showing:
 
 def _allows(shown: tuple[Visibility, Sight], participant: str, facts: Facts) -> bool:
     visibility, sight = shown
-    return visibility.allows(participant) and sight.allows(facts)
+    seen = visibility.kind == PUBLIC if participant == STRANGER else visibility.allows(participant)
+    return seen and sight.allows(facts)

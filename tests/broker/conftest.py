@@ -15,6 +15,7 @@ from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import Plan, found
 from hefu_broker.settings import Settings
 
+from tests.broker.site import Site, serving
 from tests.broker.world import Deal, Person, SetClock, World, description, publish
 from tests.postgresql import PostgreSQL
 
@@ -100,6 +101,13 @@ def consumer(world: World) -> Person:
 @pytest.fixture
 def regulator(world: World) -> Person:
     return world.person("regulator-r", "regulator")
+
+
+@pytest.fixture
+def site(world: World) -> Iterator[Site]:
+    """The pages of the world's broker, over HTTP."""
+    with serving(world) as found:
+        yield found
 
 
 @pytest.fixture

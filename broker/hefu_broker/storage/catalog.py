@@ -7,7 +7,7 @@ from typing import Any
 from hefu.errors import Conflict, NotFound, Refused
 from hefu.times import write_time
 from hefu_policies.budget import Budget, PrivacyLoss
-from hefu_policies.goods.product import Description
+from hefu_policies.goods.product import PUBLIC, Description
 from hefu_policies.states.lifecycle import ProductState
 from sqlalchemy import ColumnElement, and_, exists, func, or_
 from sqlalchemy import select as sql_select
@@ -209,7 +209,8 @@ def _conditions(query: Search, space: str) -> list[ColumnElement[bool]]:
         words = and_(col(KeywordRow.version) == VersionRow.id, col(KeywordRow.keyword) == query.keyword)
         conditions.append(exists().where(words))
     if query.reader is not None:
-        open_offer = and_(col(OfferRow.version) == VersionRow.id, col(OfferRow.visibility) == "members")
+        kinds = (PUBLIC,) if query.reader == "" else (PUBLIC, "members")
+        open_offer = and_(col(OfferRow.version) == VersionRow.id, col(OfferRow.visibility).in_(kinds))
         named = and_(col(OfferReaderRow.version) == VersionRow.id, col(OfferReaderRow.participant) == query.reader)
         own = col(ProductRow.provider) == query.reader
         conditions.append(or_(own, exists().where(open_offer), exists().where(named)))

@@ -394,6 +394,29 @@ class EntryRow(Table, table=True):
     envelope: bytes
 
 
+class MentionRow(Table, table=True):
+    """An entry of the log that names an agreement, and what it charges; a finding aid, filled as the log grows."""
+
+    __tablename__ = "log_mention"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    agreement: str = Field(primary_key=True)
+    index: int = Field(primary_key=True, sa_type=_BIG)
+    type: str
+    issuer: str
+    epsilon_nano: int = Field(sa_type=_BIG)
+    delta_femto: int = Field(sa_type=_BIG)
+    releases: int = Field(sa_type=_BIG)
+    rho_nano: int = Field(sa_type=_BIG)
+
+
+class MentionedRow(Table, table=True):
+    """How many entries of a space's log were looked through for mentions."""
+
+    __tablename__ = "log_mentioned"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    size: int = Field(sa_type=_BIG)
+
+
 class VisitRow(Table, table=True):
     """A one-time link to a page, or the visit that one opened; ``digest`` is of its secret, never the secret."""
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from hefu.errors import HefuError, NotFound
 from starlette.exceptions import HTTPException
 
-from hefu_broker.web import opening, showing, tiles, visitor
+from hefu_broker.web import catalog, contract, log, opening, showing, tiles, visitor
 from hefu_broker.web.guard import Guard
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hefu_broker.rooms import Spaces
 
-_ROOMS = (tiles, opening)
+_ROOMS = (tiles, opening, catalog, contract, log)
 
 
 def make(spaces: Spaces) -> Guard:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ASSETS = {
     "hefu.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "verify.js": "text/javascript; charset=utf-8",
     "LICENCE-htmx.txt": "text/plain; charset=utf-8",

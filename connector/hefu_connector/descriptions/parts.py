@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from hefu.canonical import Object
 from hefu_policies.budget import Budget
-from hefu_policies.goods.product import Offer, Visibility
+from hefu_policies.goods.product import PUBLIC, Offer, Visibility
 from hefu_policies.goods.resource import NUMERIC, ROW, TYPES, Bounds, Column, Privacy
 from hefu_policies.reading import write_decimal
 
@@ -182,7 +182,8 @@ def _visibility(reader: Reader, node: Node | None) -> Visibility | None:
     if node.form is Form.LIST:
         listed = reader.texts(node, 1)
         return Visibility("listed", listed) if listed else None
-    return Visibility() if reader.choice(node, "members") else None
+    kind = reader.choice(node, "members", PUBLIC)
+    return Visibility(kind) if kind else None
 
 
 def _offline(reader: Reader, node: Node | None) -> tuple[int, int]:

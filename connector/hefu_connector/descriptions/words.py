@@ -133,8 +133,8 @@ REMEDIES: Mapping[str, Message] = {
         "请写 automatic；若逐一人工审批，请写 manual。",
     ),
     "visibility": _m(
-        "Write members, or a list of the participants that may see the offer.",
-        "请写 members，或可见该报价的参与方列表。",
+        "Write members, public (strangers too), or a list of the participants that may see the offer.",
+        "请写 members、public（含空间之外的人），或可见该报价的参与方列表。",
     ),
     # beside a draft's decisions
     "draft_bounds": _m(

@@ -24,6 +24,8 @@ from hefu_policies.words.terms import DP_QUERY, RAW
 DATA_PRODUCT = "data_product"
 KINDS = (DATA_PRODUCT, "service", "model", "application", "policy_template", "demand")
 LATEST = "latest"
+PUBLIC = "public"  # members and strangers: whoever opens the catalog in a browser
+VISIBILITIES = ("members", "listed", PUBLIC)
 _PINNED = "pinned:"
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _CODES = ("product_form", "delivery_mode", "execution_environment", "encryption")
@@ -32,21 +34,21 @@ _EXTERNAL_ID = ("scheme", "value", "issuer", "status")
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Who may see an offer: all ``members`` of the space, or the ``listed`` participants."""
+    """Who may see an offer: all ``members`` of the space, the ``listed`` participants, or anybody (``public``)."""
 
     kind: str = "members"
     participants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("members", "listed"):
-            wrong("visibility.kind", "members or listed")
+        if self.kind not in VISIBILITIES:
+            wrong("visibility.kind", ", ".join(VISIBILITIES))
         if (self.kind == "listed") != bool(self.participants):
             wrong("visibility.participants", "participants if and only if the kind is listed")
         unique(self.participants, "visibility.participants")
 
     def allows(self, participant: str) -> bool:
-        """Whether the participant may see the offer."""
-        return self.kind == "members" or participant in self.participants
+        """Whether the participant, a member of the space, may see the offer."""
+        return self.kind != "listed" or participant in self.participants
 
     def body(self) -> Object:
         """``{kind, participants}``."""
@@ -60,7 +62,7 @@ class Visibility:
             Malformed: a member is missing, unknown or of a wrong form.
         """
         found = Place(body, where).members(("kind", "participants"))
-        return cls(found["kind"].choice("members", "listed"), found["participants"].texts())
+        return cls(found["kind"].choice(*VISIBILITIES), found["participants"].texts())
 
 
 @dataclass(frozen=True, slots=True)
