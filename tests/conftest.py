@@ -11,8 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.deep import DEEP
 from tests.policies.counts import COUNTS
 from tests.postgresql import PostgreSQL
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Many examples take an hour at most; a few take no longer than any other test."""
+    for each in items:
+        if DEEP and each.get_closest_marker("deep") and not each.get_closest_marker("timeout"):
+            each.add_marker(pytest.mark.timeout(3600))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -15,7 +15,7 @@ from hefu_connector.workbench.frames import Noise as Told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 TRUTH = {("north", "1"): 300, ("north", "2"): 2, ("south", "1"): 0, ("south", "2"): 90}
 PART, WHOLE = Noise(DISCRETE_LAPLACE, 1, 10**8), Noise(DISCRETE_LAPLACE, 1, 10**9)
@@ -87,7 +87,6 @@ TENTHS = st.integers(-1000, 1000).map(lambda each: Fraction(each, 10))
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @settings(max_examples=examples(40, 2000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     TENTHS,

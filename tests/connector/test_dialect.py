@@ -40,7 +40,7 @@ from tests.connector.engine_world import (
     write,
 )
 from tests.connector.slow_numbers import Slow
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 PEOPLE = resource(contribution=3)
 GRIDS = {
@@ -274,7 +274,6 @@ def _asked(number: e.Expression) -> Plan:
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(3000 if DEEP else 180)
 @settings(max_examples=examples(12, 3000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS, st.lists(VALUES, min_size=1, max_size=6), st.integers(1, 3))
 def test_any_expression_is_total_lies_in_its_interval_and_moves_no_more_than_its_sensitivity(

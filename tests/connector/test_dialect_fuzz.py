@@ -21,7 +21,7 @@ from hefu_connector.engines.sql.statement import aggregate
 from hefu_policies.reading import Place
 
 from tests.connector.engine_world import COLUMNS, SMALL, description, prepare, resource
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 PEOPLE = resource(contribution=3)
 DESCRIPTION = description(PEOPLE)
@@ -250,7 +250,6 @@ def check(text: str) -> bool:
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(3600 if DEEP else 180)
 def test_any_text_becomes_a_plan_of_listed_words_or_a_plain_refusal() -> None:
     functions = engine_functions()
     assert len(functions) > 300

@@ -23,7 +23,7 @@ from tests.connector.engine_world import HUGE, Row, description, plan, prepare, 
 from tests.connector.test_dialect import EXPRESSIONS, GROUPED, MANY, SUMMED, VALUES, _asked
 from tests.connector.test_dialect_fuzz import ASKED
 from tests.connector.test_grouping_sets import QUESTION
-from tests.deep import DEEP, examples
+from tests.deep import examples
 from tests.postgresql import PostgreSQL
 
 SALTS = ("hefu_connector.engines.counting.secrets.randbits", "hefu_connector.sources.postgres.secrets.randbits")
@@ -95,7 +95,6 @@ def test_every_form_of_the_language_gives_the_same_numbers(duckdb: DuckDB, other
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(3000 if DEEP else 180)
 @settings(max_examples=examples(20, 2000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS, st.lists(VALUES, min_size=1, max_size=6))
 def test_any_expression_gives_the_same_numbers(other: Backend, number: e.Expression, rows: list[Row]) -> None:

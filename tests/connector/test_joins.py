@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from tests.connector import engine_world as world
 from tests.connector.engine_world import HUGE, Row, resource
 from tests.connector.test_layouts import Written
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 WARDS = pa.schema([("person", pa.string()), ("ward", pa.string()), ("cost", pa.int64()), ("age", pa.int64())])
 UNITS = ("a", "b", "c", "d")
@@ -123,7 +123,6 @@ def rows_of(ward: bool) -> st.SearchStrategy[list[Row]]:
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @settings(max_examples=examples(10, 300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows_of(False), rows_of(True), st.integers(1, 3), st.integers(1, 3), st.sampled_from((
     QUERY, 'SELECT COUNT(*) AS n, SUM(cost) AS s FROM data JOIN "prd-wards" USING (person)',

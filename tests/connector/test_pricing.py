@@ -18,14 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opendp.combinators import make_zCDP_to_approxDP
 
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 COSTS = st.lists(st.builds(Fraction, st.integers(1, 10**18), st.sampled_from([1, 3, 10**9])), min_size=1, max_size=8)
 CALM = settings(max_examples=examples(60, 3000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @CALM
 @given(COSTS, st.integers(10**6, 10**12), st.sampled_from([2, 3]))
 def test_shares_add_up_and_no_exchange_between_two_makes_the_error_less(
@@ -66,7 +65,6 @@ MOVES = st.builds(
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @CALM
 @given(MOVES, st.data())
 def test_the_worst_square_is_never_passed(moves: Sensitivity, data: st.DataObject) -> None:
@@ -86,7 +84,6 @@ LOSSES = st.one_of(
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @CALM
 @given(st.lists(MOVES, min_size=1, max_size=4), LOSSES)
 def test_opendp_certifies_that_all_measures_together_cost_what_is_charged(

@@ -37,7 +37,7 @@ from tests.connector.engine_world import (
     run,
     write,
 )  # fmt: skip
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 COUNT = Aggregate("count", "n")
 REGIONS = ("north", "south", "east")
@@ -197,7 +197,6 @@ ASKED = (
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @settings(max_examples=examples(10, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ROWS, st.integers(1, 4), st.sampled_from(ASKED))
 def test_removing_any_one_unit_moves_nothing_more_than_its_sensitivity(rows: list[Row], most: int, asked: Plan) -> None:

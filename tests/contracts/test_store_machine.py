@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.contracts.stories import NOW, account, assert_whole, charge, entry, run
-from tests.deep import DEEP, examples
+from tests.deep import examples
 
 IDS = st.sampled_from([f"cmp-{number}" for number in range(6)])
 CHARGES = st.builds(charge, st.integers(0, 4), st.integers(0, 3), st.integers(1, 2))
@@ -155,7 +155,6 @@ class SqlStory(Story):
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(1800 if DEEP else 180)
 @pytest.mark.parametrize(("story", "most"), [(Story, examples(30, 3000)), (SqlStory, examples(6, 300))])
 def test_no_order_of_steps_releases_more_than_was_charged(story: type[Story], most: int) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
