@@ -6,6 +6,8 @@
 - ``entries.jsonl``: one line an entry, in log order: the envelope itself (canonical JSON, the leaf's exact bytes), or
   ``{"leaf":"<base64url>"}``, the leaf hash of an entry that the bundle's holder may not read.
 
+A bundle of one contract has other members: `hefu.contract_bundle`; it is opened here too.
+
 A bundle is hostile until verified: names, counts and sizes are capped, and nothing is ever unpacked to a disk.
 """
 
@@ -22,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from hefu import canonical
+from hefu import canonical, contract_bundle
 from hefu.canonical import Object
+from hefu.contract_bundle import ContractManifest
 from hefu.envelope import LARGEST_STATEMENT
 from hefu.errors import Malformed
 from hefu.identity import read_bytes, write_bytes
@@ -115,13 +118,31 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """What is open of the bundle of one contract: its manifest, and the members that are there by name."""
+
+    manifest: ContractManifest
+    names: frozenset[str]
+    _member: OpenMember
+
+    def read(self, name: str, limit: int = contract_bundle.LARGEST_MEMBER) -> bytes:
+        """The bytes of a member. Raises Malformed where it is not there, or too large."""
+        return _small(self._member, name, limit)
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """An open bundle; `entries` may be called while its file is open."""
+    """An open bundle; `entries` may be called while its file is open.
+
+    Attributes:
+        excerpt: of one contract; None where the bundle has the whole log.
+    """
 
     manifest: Manifest
     space: SpaceFile
     checkpoint: str
     _member: OpenMember
+    excerpt: Excerpt | None = None
 
     def entries(self) -> Iterator[BundleEntry]:
         """The entries in order, read as they are asked for.
@@ -129,6 +150,12 @@ class Bundle:
         Raises:
             Malformed: a line is too long or has no newline, or there are more lines than the manifest says.
         """
+        if self.excerpt is not None:
+            for index in self.excerpt.manifest.entries:
+                name = contract_bundle.entry_name(index)
+                if name in self.excerpt.names:
+                    yield BundleEntry.whole(index, self.excerpt.read(name, LARGEST_STATEMENT))
+            return
         total = 0
         with _translated(ENTRIES), self._member(ENTRIES) as raw, io.BufferedReader(raw) as file:  # type: ignore[type-var]
             for index in range(self.manifest.size + 1):
@@ -150,15 +177,15 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         Malformed: it is neither, has other members, or a small member cannot be read.
     """
     with ExitStack() as stack:
-        member = _folder(path) if path.is_dir() else _archive(path, stack)
-        manifest = Manifest.parse(_small(member, MANIFEST, _LARGEST_FILE))
+        member, names = _folder(path) if path.is_dir() else _archive(path, stack)
+        manifest, excerpt = _manifest(member, names)
         if manifest.size > MOST_ENTRIES:
             _refuse(MANIFEST, f"more than {MOST_ENTRIES} entries")
         with _translated(SPACE):
             space = SpaceFile.of(json.loads(_small(member, SPACE, _LARGEST_FILE)), SPACE)
         with _translated(CHECKPOINT):
             note = _small(member, CHECKPOINT, LARGEST_NOTE).decode("utf-8", "strict")
-        yield Bundle(manifest, space, note, member)
+        yield Bundle(manifest, space, note, member, excerpt)
 
 
 def write_bundle(path: Path, space: SpaceFile, checkpoint: str, entries: Iterable[BundleEntry]) -> Manifest:
@@ -185,16 +212,32 @@ def _info(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _folder(path: Path) -> OpenMember:
-    return lambda name: (path / name).open("rb")
+def _manifest(member: OpenMember, names: frozenset[str]) -> tuple[Manifest, Excerpt | None]:
+    data = _small(member, MANIFEST, contract_bundle.LARGEST_MEMBER)
+    if names >= NAMES:
+        return Manifest.parse(data), None
+    if f'"kind":"{contract_bundle.KIND}"'.encode() not in data:
+        _refuse(MANIFEST, f"a bundle must have exactly {', '.join(sorted(NAMES))}")
+    found = ContractManifest.parse(data)
+    excerpt = Excerpt(found, names, member)
+    return Manifest(found.space, found.origin, found.size, len(found.entries)), excerpt
 
 
-def _archive(path: Path, stack: ExitStack) -> OpenMember:
+def _folder(path: Path) -> tuple[OpenMember, frozenset[str]]:
+    found = (each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
+    names = frozenset(name for name, _ in zip(found, range(contract_bundle.MOST_MEMBERS), strict=False))
+    return lambda name: (path / name).open("rb"), names
+
+
+def _archive(path: Path, stack: ExitStack) -> tuple[OpenMember, frozenset[str]]:
     with _translated("the zip file"):
         archive = stack.enter_context(zipfile.ZipFile(path))
         found = archive.infolist()
-    if len(found) != len(NAMES) or {each.filename for each in found} != NAMES:
-        _refuse("the zip file", f"it must have exactly {', '.join(sorted(NAMES))}")
+    names = frozenset(each.filename for each in found)
+    one = MANIFEST in names and len(names) <= contract_bundle.MOST_MEMBERS
+    known = names == NAMES or (one and ENTRIES not in names and all(map(contract_bundle.is_member, names)))
+    if len(found) != len(names) or not known:
+        _refuse("the zip file", f"it must have exactly {', '.join(sorted(NAMES))}, or be of one contract")
     for each in found:
         if each.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or each.flag_bits & 1:
             _refuse(each.filename, "encrypted or compressed in another way")
@@ -202,7 +245,7 @@ def _archive(path: Path, stack: ExitStack) -> OpenMember:
             _refuse(each.filename, f"more than {LARGEST_BUNDLE} bytes")
         if each.file_size > _SMALL + _MOST_PACKED * each.compress_size:
             _refuse(each.filename, "packed more tightly than hashes and signatures can be")
-    return archive.open
+    return archive.open, names
 
 
 def _small(member: OpenMember, name: str, limit: int) -> bytes:
@@ -218,6 +261,8 @@ def _translated(where: str) -> Iterator[None]:
     """Whatever a broken file makes the library raise becomes Malformed."""
     try:
         yield
+    except KeyError:  # a zip file's word for a member that is not there
+        raise Malformed("bundle.malformed", where=where, why="it is missing") from None
     except _FAULTS as fault:
         why = (isinstance(fault, OSError) and fault.strerror) or type(fault).__name__
         raise Malformed("bundle.malformed", where=where, why=why) from None

@@ -81,6 +81,7 @@ AUDITING: Final[Mapping[str, str]] = {
     "the version's digest (sha256:…), or PRODUCT:NUMBER": "版本的摘要（sha256:…）或 PRODUCT:NUMBER",
     "the policy's digest, its id, or the strategy's": "策略的摘要、标识，或所属策略项的标识",
     # a bundle of one contract
+    "where to write the bundle (default: AGREEMENT.zip)": "证据包的写入位置（默认 AGREEMENT.zip）",
     "write one contract with its proofs as a bundle that hefu verify verifies":
         "将一份合约及其证明写为可由 hefu verify 验证的证据包",
     "under this earlier checkpoint of this auditor (a size), with the proof that the newest extends it":

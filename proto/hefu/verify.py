@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hefu import checks, custody, heads, identity, interruptions, keys, operating
-from hefu.bundle import Bundle, open_bundle
+from hefu import checks, contract_checks, custody, heads, identity, interruptions, keys, operating
+from hefu.bundle import Bundle, Excerpt, open_bundle
 from hefu.canonical import Object
 from hefu.checks import Facts, Findings, Further
 from hefu.commands import Group, Output, common, explain
@@ -32,6 +32,11 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "trust": ("the root key and the log key are the pinned ones", "根密钥与日志密钥即所固定者"),
     "checkpoint": ("the log signed the checkpoint", "检查点由日志签名"),
     "tree": ("the entries give the signed root", "各条目得出已签名的树根"),
+    "members": ("every member is there as the manifest names it", "各文件均在，且与清单相符"),
+    "inclusion": ("every entry stands in the checkpoint's tree", "每个条目均在检查点的树中"),
+    "contract": ("the agreement and keys are those of the entries", "合约与密钥与各条目一致"),
+    "witnesses": ("the checkpoint has the quorum of the charter", "检查点达到章程所定的见证法定数"),
+    "later": ("a later checkpoint extends this one", "较晚的检查点为其延续"),
     "earlier": ("the log extends the earlier checkpoint", "日志是先前检查点的延续"),
     "statements": ("every signature holds under a key certified before it", "每个签名均由此前已认证的密钥作出"),
     "forms": ("every statement has the form of its type", "每条声明符合其类型的格式"),
@@ -48,6 +53,11 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "once": ("no computation was released twice", "没有任何计算被重复发布"),
     "deliveries": ("what was delivered was used and deleted as agreed", "交付的数据均按约使用与删除"),
 }  # fmt: skip
+_ONE_CONTRACT = (
+    "Only one contract is in this bundle. That no entry of it was left out is the word of whoever made it; the "
+    "parties' own copies and the whole log can show it.",
+    "本证据包仅含一份合约。无遗漏条目系制作者所称；各方自存副本与完整日志可资核对。",
+)
 _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("agreements", checks.check_agreements),
     ("receipts", checks.check_receipts),
@@ -184,16 +194,23 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
     record = Record(bundle.space, root)
     for entry in bundle.entries():
         record.add(entry)
+    if bundle.excerpt is not None:
+        record.hidden = max(0, bundle.manifest.size - len(record.leaves))
     facts = Facts.of(record)
     head, signed = _check_signed(bundle, log_key)
     found: list[tuple[str, Findings]] = [
         ("bundle", _check_bundle(bundle, record)),
         ("trust", _check_trust(bundle, root, log_key, pins.space)),
         ("checkpoint", signed),
-        ("tree", _check_tree(head, record)),
     ]
+    if bundle.excerpt is not None:
+        found += _check_excerpt(bundle.excerpt, bundle.checkpoint, head, log_key, facts)
+    else:
+        found.append(("tree", _check_tree(head, record)))
     if pins.earlier is not None:
-        found.append(("earlier", _check_earlier(pins.earlier, log_key, record)))
+        whole = bundle.excerpt is None
+        same = Findings(unchecked=int(pins.earlier != bundle.checkpoint))
+        found.append(("earlier", _check_earlier(pins.earlier, log_key, record) if whole else same))
     found.append(("statements", Findings(record.faults, len(record.logged), record.hidden)))
     found.append(("forms", facts.forms))
     found += [(name, check(facts)) for name, check in _CHECKS]
@@ -205,7 +222,21 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
         for number, (name, each) in enumerate(found, 1)
     )
     origin = plain(bundle.manifest.origin)
-    return Report(results, head, origin, len(record.leaves), _limits(pins, record), record)
+    limits = _limits(pins, record) if bundle.excerpt is None else (_ONE_CONTRACT, *_limits(pins, record))
+    return Report(results, head, origin, len(record.leaves), limits, record)
+
+
+def _check_excerpt(
+    excerpt: Excerpt, note: str, head: Checkpoint | None, key: VerifierKey, facts: Facts
+) -> list[tuple[str, Findings]]:
+    # 4. Without the log's other entries: each entry by its own proof, and what else stands in the file.
+    return [
+        ("members", contract_checks.check_members(excerpt)),
+        ("inclusion", contract_checks.check_inclusion(excerpt, note, head, key)),
+        ("contract", contract_checks.check_contract(excerpt, facts)),
+        ("witnesses", contract_checks.check_witnesses(excerpt, note, facts.record)),
+        ("later", contract_checks.check_later(excerpt, head, key)),
+    ]
 
 
 def _check_bundle(bundle: Bundle, record: Record) -> Findings:
@@ -216,7 +247,9 @@ def _check_bundle(bundle: Bundle, record: Record) -> Findings:
         faults.append("the manifest is of another space or log than the space file")
     if VerifierKey.parse(space.log_key).name != space.log_origin:
         faults.append("the log key in the space file is of another log")
-    if (manifest.size, manifest.readable) != (len(record.leaves), len(record.leaves) - record.hidden):
+    held = len(record.leaves)
+    counted = (manifest.size, held) if bundle.excerpt else (held, held - record.hidden)
+    if (manifest.size, manifest.readable) != counted:
         faults.append("the manifest counts other entries than there are")
     return Findings(faults, len(record.leaves), record.hidden)
 
