@@ -214,4 +214,10 @@ def without_source(policy: Policy, resource: Resource, region: str = "") -> list
     return [each for rule in policy.rules for each in leaves(rule) if each.operand.name not in here]
 
 
+def declared_rows(resource: Resource) -> int:
+    """The rows of a resource as it is published; 0 where that is not said."""
+    said = [each.value for each in resource.facts if each.name == ROWS and _WHOLE.match(each.value)]
+    return int(said[0]) if said else 0
+
+
 KNOWN: Final = frozenset(FACTS) | _COUNTED | _GUARDED  # operands that have a source of facts in a connector

@@ -78,7 +78,7 @@ def _parts(noised: Json, shape: Shape, prepared: Prepared, groups: int) -> list[
     for values, measure, place in zip(found, shape.measures, places, strict=True):
         its = Noise.of(place, measure.sensitivity)
         numbers = _integers(values, groups * measure.told)
-        if measure.chosen and not all(0 <= each < measure.width for each in numbers):
+        if measure.placed and not all(0 <= each < measure.width for each in numbers):
             _refuse()
         parts.append(Part(numbers, its, measure, lowered(measure, shape.grids)))
     return parts
@@ -90,10 +90,11 @@ def _column(words: Object, parts: Sequence[Part], cells: int) -> list[Cell]:
     function = str(words["function"])
     if function in moments.RATIOS:
         return [moments.RATIOS[function](used, cell) for cell in range(cells)]
-    (part,) = used
+    part, *placed = used
     if function == "quantile":
         which = Fraction(str(words["quantile"]))
-        return [quantiles.quantile(part, which, cell) for cell in range(cells)]
+        chosen = placed[0].values if placed else (None,) * cells
+        return [quantiles.quantile(part, which, cell, chosen[cell]) for cell in range(cells)]
     if part.measure.chosen:
         labels = _list(words["labels"])
         return [(str(labels[place]), None) for place in part.values]

@@ -71,8 +71,7 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     exact, rows = _exact_of(shape, path, form, layout)
     noised: list[Json] = []
     for values, measure, its in zip(exact, shape.measures, noises, strict=True):
-        drawn = noise.choose(values, measure.width, its) if measure.chosen else noise.draw(values, its)
-        noised.append([str(value) for value in drawn])
+        noised.append([str(value) for value in partitions.drawn_of(values, measure, its)])
     return {"noised": noised, "rows_read": rows}
 
 

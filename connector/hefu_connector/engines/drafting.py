@@ -20,7 +20,7 @@ from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.groups import Bins, Derived, Labels, Sets, Unknown
 from hefu_connector.computing.predicates import Compare, In, IsNull, Literal, Predicate, Relation, Term, literals, terms
 from hefu_connector.computing.steps import Grid, Lowered, decimal, lower
-from hefu_connector.engines import noise, sensitivities
+from hefu_connector.engines import noise, quantiles, sensitivities
 from hefu_connector.engines.shape import (
     PRESENT,
     ROWS,
@@ -46,6 +46,8 @@ _COUNTS = Fraction(1)  # how much the square of an error counts, beside the squa
 # The count of a mean: its error moves the mean by its distance from the centre; a third of the range's on the average.
 _COUNT_OF_MEAN = Fraction(1, 3)
 _COUNT_OF_MINIMUM = Fraction(1, 4)  # nobody reads it; it only decides what is withheld
+# The choice of a quantile beside its counts: by the third root that splits ε it has a third of their share.
+_COUNT_OF_CHOICE = Fraction(1, 27)
 _LARGEST_SQUARE = Fraction(10**28)  # so that a variance is a number that the guard knows
 _KEY_TYPES = ("text", "integer", "boolean", "date")
 _DATED = ("date", "timestamp")
@@ -62,7 +64,12 @@ class Told:
 
 @dataclass(slots=True)
 class Draft:
-    """A shape that is being made. Keys come before measures, since they say how many cells there are."""
+    """A shape that is being made. Keys come before measures, since they say how many cells there are.
+
+    Attributes:
+        quantiles: the number of each quantile that the plan asks for.
+        choosing: whether a quantile may be chosen for its rank.
+    """
 
     resource: Resource
     columns: dict[str, str] = field(default_factory=dict)
@@ -71,6 +78,8 @@ class Draft:
     measures: list[Measure] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     answer: list[Object] = field(default_factory=list)
+    quantiles: list[e.Expression] = field(default_factory=list)
+    choosing: bool = False
     minimum: int | None = None
     sets: Sets = ()
     joined: Joined | None = None
@@ -89,6 +98,11 @@ class Draft:
     def cells(self) -> int:
         """How many groups the declared keys make."""
         return sum(sizes(self.keys, self._sets()))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a quantile is chosen for its rank."""
+        return any(each.which is not None for each in self.measures)
 
     @property
     def unknown(self) -> bool:
@@ -223,10 +237,23 @@ class Draft:
         span = found.most - found.least + 1
         if every and span > MOST_CANDIDATES:
             raise Malformed("plan.too_many_values", limit=MOST_CANDIDATES)
-        bins = min(span, MOST_CANDIDATES)
-        edges = tuple(found.least + span * index // bins for index in range(bins + 1))
-        made = Measure(STEPS_HISTOGRAM, self._moved(bins=bins), number, edges=edges)
+        edges = _candidates(found)
+        made = Measure(STEPS_HISTOGRAM, self._moved(bins=len(edges) - 1), number, edges=edges)
         return self._measure(made, alias)
+
+    def quantile(self, alias: str, number: e.Expression, which: Fraction, *, alone: bool) -> list[int]:
+        """Counts over a grid of candidates; and where that is nearer the truth, one of them chosen for its rank.
+
+        Args:
+            alone: no other quantile of the same number is asked, which the counts would answer at no cost.
+        """
+        found, counts = self.lowered(number), self.candidates(alias, number, every=False)
+        edges = _candidates(found)
+        if not (self.choosing and alone) or not quantiles.is_chosen(which, len(edges) - 1):
+            return [counts]
+        moved = sensitivities.together([sensitivities.ranks(self.contribution, each, which) for each in self._reach()])
+        made = Measure(STEPS_HISTOGRAM, moved, number, edges=edges, which=which)
+        return [counts, self._measure(made, alias, counts=_COUNT_OF_CHOICE)]
 
     def choice(self, alias: str, column: Column) -> int:
         """The most frequent of a column's categories, and nothing else."""
@@ -252,7 +279,7 @@ class Draft:
         """What is to be priced: each measure, by how much its error counts beside what one unit can move."""
         for measure, told in zip(self.measures, self.told, strict=True):
             weight = told.counts / measure.sensitivity.l1**2
-            yield noise.Asked(measure.sensitivity, weight, measure.chosen)
+            yield noise.Asked(measure.sensitivity, weight, measure.chosen, measure.which is not None)
 
     def shape(self, plan: Plan) -> Shape:
         """What was drafted."""
@@ -312,6 +339,13 @@ class Draft:
     def _sets(self) -> Sets:
         """The grouping sets of the keys that are added already."""
         return tuple(tuple(place for place in each if place < len(self.keys)) for each in self.sets)
+
+
+def _candidates(found: Lowered) -> tuple[int, ...]:
+    """The edges of as many even bins as are useful."""
+    span = found.most - found.least + 1
+    bins = min(span, MOST_CANDIDATES)
+    return tuple(found.least + span * index // bins for index in range(bins + 1))
 
 
 def _check_cells(cells: int) -> None:

@@ -92,13 +92,16 @@ def release(counted: Found, shape: Shape, noises: Sequence[noise.Noise], paramet
             continue
         starts = [places[name] * measure.width for name in told]
         exact = [value for start in starts for value in values[start : start + measure.width]]
-        noised.append([str(value) for value in _drawn(exact, measure, its)])
+        noised.append([str(value) for value in drawn_of(exact, measure, its)])
     return {"groups": [_body(counted.groups[places[name]]) for name in told], "noised": noised}
 
 
-def _drawn(exact: Sequence[int], measure: Measure, its: noise.Noise) -> list[int]:
+def drawn_of(exact: Sequence[int], measure: Measure, its: noise.Noise) -> list[int]:
+    """What is told of a measure's exact numbers: each with noise, or which of them was chosen. Worker only."""
     if not exact:
         return []
+    if measure.which is not None:
+        return noise.choose_quantile(exact, measure.width, measure.which, its)
     return noise.choose(exact, measure.width, its) if measure.chosen else noise.draw(exact, its)
 
 

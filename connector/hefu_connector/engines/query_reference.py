@@ -116,6 +116,10 @@ schema's; nothing in a query can widen them. What one unit can move, with the pr
   one exception are unknown groups, below, which cost a δ.
 - An answer's ± is its 95 % interval. Those of means, variances, standard deviations, quantiles and modes are
   conservative: all their parts are off by their worst at once.
+- A quantile is read from noised counts. One quantile of a number, near its middle and with enough steps, of a product
+  that says how many rows it has, without a condition or a join and with rows enough beside the noise, is chosen by
+  report noisy max of ranks with a quarter of its loss (`noisy-quantile` among the mechanisms); counts have the rest and
+  give its interval. Which it is follows from description and query alone: `benchmarks/quantiles.py` has measured both.
 """
 
 _UNKNOWN = """## Unknown groups

@@ -10,6 +10,7 @@ Source: Dwork and Roth, The Algorithmic Foundations of Differential Privacy (201
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from hefu.errors import Malformed
 
@@ -30,6 +31,15 @@ def rows(most_rows: int, cells: int, most: int = 1) -> Sensitivity:
     if most < 1 or most_rows * most >= LARGEST:
         raise Malformed("plan.overflow" if most else "plan.constant")
     return Sensitivity(min(most_rows, cells), most_rows * most, most_rows * most)
+
+
+def ranks(most_rows: int, cells: int, which: Fraction) -> Sensitivity:
+    """Scores of bins by how far they are from a quantile a / b, in all cells together (`noise.drawing.rank_scores`).
+
+    Proof: each row moves every score of its cell by max(a, b - a) at most; K rows, in whichever cells, by K times that
+    in sum over cells. Of each cell one place is told, at a cost in proportion to what its scores move.
+    """
+    return rows(most_rows, cells, max(which.numerator, which.denominator - which.numerator))
 
 
 def units(most_rows: int, cells: int) -> Sensitivity:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from itertools import product
 from math import prod
 
@@ -128,6 +129,7 @@ class Measure:
         edges: of a steps-histogram, in steps, rising; bin i holds ``edges[i] <= number < edges[i + 1]``, the last its
             upper edge too. A number beyond them is moved to the nearest bin.
         chosen: of a steps-histogram, only which bin has the largest count is told, and not the counts.
+        which: of a steps-histogram, only which bin holds this quantile, or is near it, is told.
     """
 
     kind: str
@@ -137,11 +139,17 @@ class Measure:
     less: int = 0
     edges: tuple[int, ...] = ()
     chosen: bool = False
+    which: Fraction | None = None
+
+    @property
+    def placed(self) -> bool:
+        """Whether the place of a bin is told, and no counts."""
+        return self.chosen or self.which is not None
 
     @property
     def told(self) -> int:
         """How many numbers a group has once noise is added."""
-        return 1 if self.chosen else self.width
+        return 1 if self.placed else self.width
 
     @property
     def width(self) -> int:
@@ -158,12 +166,13 @@ class Measure:
             "less": str(self.less),
             "edges": [str(each) for each in self.edges],
             "chosen": self.chosen,
+            **({} if self.which is None else {"which": str(self.which)}),
         }
 
     @classmethod
     def of(cls, place: Place) -> Measure:
         """Read what `body` wrote."""
-        found = place.members(("kind", "sensitivity", "number", "centre", "less", "edges", "chosen"))
+        found = place.members(("kind", "sensitivity", "number", "centre", "less", "edges", "chosen"), ("which",))
         return cls(
             kind=found["kind"].choice(*KINDS),
             sensitivity=Sensitivity.of(found["sensitivity"]),
@@ -172,6 +181,7 @@ class Measure:
             less=int(found["less"].text()),
             edges=tuple(int(each.text()) for each in found["edges"].items()),
             chosen=found["chosen"].flag(),
+            which=Fraction(found["which"].text()) if "which" in found else None,
         )
 
 

@@ -22,18 +22,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 from hefu.canonical import Object
 from hefu.errors import NotFound, Refused
 from hefu_policies.budget import Charge
 from hefu_policies.goods.resource import Resource
-from hefu_policies.reading import write_decimal
+from hefu_policies.reading import Place, write_decimal
 
 from hefu_connector.computing import expressions, finding
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.engines import answers, joining, noise, partitions, sensitivities
+from hefu_connector.computing.facts import declared_rows
+from hefu_connector.engines import answers, joining, noise, partitions, quantiles, sensitivities
 from hefu_connector.engines.drafting import MOST_CELLS, MOST_FOUND, MOST_VALUES, Draft
-from hefu_connector.engines.shape import LEFT_OUT
+from hefu_connector.engines.shape import LEFT_OUT, Shape
 from hefu_connector.ports import Finding, Mechanism, Prepared, Values
 
 _IN_EPSILON, _IN_RHO = "DiscreteLaplace", "DiscreteGaussian"  # in the words of policies, by what its loss is counted in
@@ -68,15 +70,14 @@ class Statistics:
             Refused: it asks for what is never answered: no noise, too many groups, another mechanism.
         """
         asked = Plan.of(plan)
-        draft = _draft(asked, resource, beside)
-        draft.add_plan(asked)
-        if asked.join is not None and draft.unknown:
-            raise Refused("plan.join_unknown")
-        for aggregate in asked.aggregates:
-            draft.answer.append(_answer(draft, aggregate))
-        if minimum_group is not None:
-            draft.add_minimum()
-        return _finish(draft, asked, minimum_group)
+        rows = declared_rows(resource) if asked.filter is None and asked.join is None else 0
+        if rows:
+            draft = _drafted(asked, resource, beside, minimum_group, choosing=True)
+            if draft.chooses:
+                made = _finish(draft, asked, minimum_group)
+                if _are_near(made, rows):
+                    return made
+        return _finish(_drafted(asked, resource, beside, minimum_group), asked, minimum_group)
 
     def read(self, output: Object, prepared: Prepared) -> Values:
         """The values in what a worker returned. Pure post-processing of noised whole numbers.
@@ -85,6 +86,33 @@ class Statistics:
             Untrusted: the output has another shape than was prepared.
         """
         return answers.read(output, prepared)
+
+
+def _drafted(
+    asked: Plan, resource: Resource, beside: Resource | None, minimum_group: int | None, *, choosing: bool = False
+) -> Draft:
+    draft = _draft(asked, resource, beside)
+    draft.choosing = choosing
+    draft.add_plan(asked)
+    if asked.join is not None and draft.unknown:
+        raise Refused("plan.join_unknown")
+    draft.quantiles = [_number(each) for each in asked.aggregates if each.function == "quantile"]
+    for aggregate in asked.aggregates:
+        draft.answer.append(_answer(draft, aggregate))
+    if minimum_group is not None:
+        draft.add_minimum()
+    return draft
+
+
+def _are_near(made: Prepared, rows: int) -> bool:
+    """Whether every choice of a quantile is nearer the truth than counts, by the rows that the provider declared."""
+    measures = Shape.of(made.parameters["shape"]).measures
+    places = Place(made.parameters["noise"], "noise").items()
+    return all(
+        quantiles.is_near(noise.Noise.of(place).scale, measure.which, Fraction(rows, made.cells))
+        for measure, place in zip(measures, places, strict=True)
+        if measure.which is not None
+    )
 
 
 def _draft(asked: Plan, resource: Resource, beside: Resource | None) -> Draft:
@@ -141,7 +169,10 @@ def _variance(draft: Draft, aggregate: Aggregate) -> list[int]:
 
 
 def _quantile(draft: Draft, aggregate: Aggregate) -> list[int]:
-    return [draft.candidates(aggregate.alias, _number(aggregate), every=False)]
+    number = _number(aggregate)
+    return draft.quantile(
+        aggregate.alias, number, Fraction(aggregate.quantile or 0), alone=draft.quantiles.count(number) == 1
+    )
 
 
 def _mode(draft: Draft, aggregate: Aggregate) -> list[int]:
@@ -247,9 +278,9 @@ def _finding(draft: Draft, found: Object | None) -> Finding | None:
 
 def _mechanisms(draft: Draft, noises: Sequence[noise.Noise], found: Object | None) -> Iterator[Mechanism]:
     for index, (measure, told, its) in enumerate(zip(draft.measures, draft.told, noises, strict=True)):
-        step = answers.step_of(measure, draft.grids)
+        step = answers.step_of(measure, draft.grids) / (measure.which.denominator if measure.which else 1)
         in_epsilon = its.mechanism in noise.IN_EPSILON
-        plain = not told.part and measure.width == 1 and not measure.chosen
+        plain = not told.part and measure.width == 1 and not measure.placed
         yield Mechanism(
             column=told.alias,
             mechanism=":".join([its.mechanism, *_parts(index, told.part, found)]),

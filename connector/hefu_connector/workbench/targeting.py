@@ -24,7 +24,7 @@ from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import Place
 
 from hefu_connector.computing.computation import Plan
-from hefu_connector.computing.facts import ROWS
+from hefu_connector.computing.facts import declared_rows
 from hefu_connector.engines import answers
 from hefu_connector.engines.noise import Noise
 from hefu_connector.engines.shape import Measure, Shape
@@ -134,10 +134,10 @@ def _beside(measure: Measure, noise: Noise, contribution: int) -> Fraction:
 
 
 def _rows(resource: Resource, alias: str) -> Fraction:
-    said = [each.value for each in resource.facts if each.name == ROWS and each.value.isdecimal()]
-    if len(said) != 1 or int(said[0]) < 1:
+    rows = declared_rows(resource)
+    if not rows:
         raise Refused("plan.target_rows", column=alias)
-    return Fraction(int(said[0]))
+    return Fraction(rows)
 
 
 def _epsilon(amount: int) -> PrivacyLoss:

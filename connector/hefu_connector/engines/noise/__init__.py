@@ -5,7 +5,7 @@ is imported there and draws from the operating system's randomness; no number of
 and OpenDP's own map must say that it costs no more than its share before anything is drawn.
 """
 
-from hefu_connector.engines.noise.drawing import add_noise, choose, draw, draw_found
+from hefu_connector.engines.noise.drawing import add_noise, choose, choose_quantile, draw, draw_found
 from hefu_connector.engines.noise.laplace import LARGEST_SCALE, scale_of
 from hefu_connector.engines.noise.mechanisms import (
     CHOOSING,
@@ -40,6 +40,7 @@ __all__ = [
     "Threshold",
     "add_noise",
     "choose",
+    "choose_quantile",
     "draw",
     "draw_found",
     "half_width",

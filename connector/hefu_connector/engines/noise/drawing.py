@@ -16,8 +16,9 @@ from hefu_connector.engines.noise.mechanisms import (
     CHOOSING,
     DISCRETE_GAUSSIAN,
     DISCRETE_LAPLACE,
+    IN_EPSILON,
     LARGEST_EXACT,
-    NOISY_MAX,
+    MONOTONIC,
     Noise,
 )
 from hefu_connector.engines.noise.threshold import Threshold
@@ -51,6 +52,37 @@ def choose(exact: Sequence[int], width: int, noise: Noise) -> list[int]:
     """
     choice, _ = certified(noise)
     return [int(choice([*exact[start : start + width]])) for start in range(0, len(exact), width)]
+
+
+def choose_quantile(exact: Sequence[int], width: int, which: Fraction, noise: Noise) -> list[int]:
+    """For each run of so many counts, the place of a bin that holds the quantile, or is near it. Worker only.
+
+    Args:
+        exact: counts by bin; a unit moves their `rank_scores` by at most `noise.sensitivity`, each, over all runs.
+
+    Raises:
+        Refused, Defect: as `draw`.
+    """
+    choice, _ = certified(noise)
+    runs = (exact[start : start + width] for start in range(0, len(exact), width))
+    return [int(choice([max(-LARGEST_EXACT, each) for each in rank_scores(run, which)])) for run in runs]
+
+
+def rank_scores(counts: Sequence[int], which: Fraction) -> list[int]:
+    """How near each bin is to a quantile: 0 where it lies in it, less by each value in between; in parts of a value.
+
+    With which = a / b and the rank r = a · n of the quantile among b · n, a bin whose values have ranks b · low to
+    b · high is r outside of them by max(0, b · low - r, r - b · high). One value more raises n by one, and low, high
+    by one or not: it moves each of the two differences by b - a or by a, and so the score by max(a, b - a) at most.
+
+    Source: Smith 2011, "Privacy-preserving Statistical Estimation with Optimal Convergence Rates", as scores of
+    candidates; OpenDP's `make_quantile_score_candidates` is the same for points in the place of bins.
+    """
+    rank, high, found = which.numerator * sum(counts), 0, []
+    for count in counts:
+        low, high = high, high + which.denominator * count
+        found.append(-max(0, low - rank, rank - high))
+    return found
 
 
 def draw_found(counts: Mapping[str, int], noise: Noise, threshold: Threshold) -> dict[str, int]:
@@ -127,8 +159,9 @@ def _gaussian(noise: Noise) -> tuple[Callable[[float], Any], float]:
 
 def _choice(noise: Noise) -> tuple[Callable[[float], Any], int]:
     dp = opendp()
-    domain, metric = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.linf_distance(T=dp.i64, monotonic=True)
-    measure = dp.max_divergence() if noise.mechanism == NOISY_MAX else dp.zero_concentrated_divergence()
+    domain = dp.vector_domain(dp.atom_domain(T=dp.i64))
+    metric = dp.linf_distance(T=dp.i64, monotonic=noise.mechanism in MONOTONIC)
+    measure = dp.max_divergence() if noise.mechanism in IN_EPSILON else dp.zero_concentrated_divergence()
     return lambda scale: dp.m.make_noisy_max(domain, metric, measure, scale=scale), noise.sensitivity
 
 

@@ -17,8 +17,11 @@ DISCRETE_LAPLACE = "discrete-laplace"
 DISCRETE_GAUSSIAN = "discrete-gaussian"
 NOISY_MAX = "report-noisy-max"  # exponential noise, counted in ε
 NOISY_MAX_RHO = "report-noisy-max-gumbel"  # Gumbel noise, counted in ρ
-CHOOSING = (NOISY_MAX, NOISY_MAX_RHO)
-IN_EPSILON = (DISCRETE_LAPLACE, NOISY_MAX)
+NOISY_QUANTILE = "noisy-quantile"  # report noisy max of how near each candidate's rank is; exponential noise, in ε
+NOISY_QUANTILE_RHO = "noisy-quantile-gumbel"  # the same with Gumbel noise, in ρ
+CHOOSING = (NOISY_MAX, NOISY_MAX_RHO, NOISY_QUANTILE, NOISY_QUANTILE_RHO)
+MONOTONIC = (NOISY_MAX, NOISY_MAX_RHO)
+IN_EPSILON = (DISCRETE_LAPLACE, NOISY_MAX, NOISY_QUANTILE)
 CONFIDENCE = 0.95
 LARGEST_EXACT = 2**62  # exact aggregates are clamped to ± this, which no bounded table reaches
 
@@ -69,6 +72,10 @@ _MECHANISMS = MappingProxyType(
         DISCRETE_GAUSSIAN: _Mechanism(gaussian.scale_of, gaussian.half_width, gaussian.variance),
         NOISY_MAX: _Mechanism(choosing.scale_of_epsilon, choosing.short_by, choosing.variance_of_epsilon),
         NOISY_MAX_RHO: _Mechanism(choosing.scale_of_rho, choosing.short_by, choosing.variance_of_rho),
+        NOISY_QUANTILE: _Mechanism(
+            choosing.scale_of_epsilon_both_ways, choosing.short_by, choosing.variance_of_epsilon
+        ),
+        NOISY_QUANTILE_RHO: _Mechanism(choosing.scale_of_rho_both_ways, choosing.short_by, choosing.variance_of_rho),
     }
 )
 

@@ -25,6 +25,8 @@ from hefu_connector.engines.noise.mechanisms import (
     DISCRETE_LAPLACE,
     NOISY_MAX,
     NOISY_MAX_RHO,
+    NOISY_QUANTILE,
+    NOISY_QUANTILE_RHO,
     Moves,
     Noise,
     least,
@@ -41,11 +43,17 @@ class Asked:
         moves: its sensitivity.
         weight: how much the square of one step's error counts beside the other measures'; above 0.
         chosen: only which of its numbers in a group is the largest is told.
+        ranked: only which of its numbers in a group holds a quantile is told.
     """
 
     moves: Moves
     weight: Fraction = Fraction(1)
     chosen: bool = False
+    ranked: bool = False
+
+    def by(self, counts: str, largest: str, quantile: str) -> str:
+        """The mechanism of these that it has."""
+        return quantile if self.ranked else largest if self.chosen else counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +120,15 @@ def _deciding(bill: Bill, asked: Sequence[Asked], deciding: int | None, delta_fe
 
 def _laplace(asked: Sequence[Asked], loss: PrivacyLoss) -> Bill:
     shares = split(loss.epsilon_nano, [each.weight * each.moves.l1**2 for each in asked], 3)
-    names = (NOISY_MAX if each.chosen else DISCRETE_LAPLACE for each in asked)
+    names = (each.by(DISCRETE_LAPLACE, NOISY_MAX, NOISY_QUANTILE) for each in asked)
     return _checked(Bill(loss, _noises(asked, names, shares)))
 
 
 def _gaussian(asked: Sequence[Asked], rho_nano: int, loss: PrivacyLoss) -> Bill:
-    names = [NOISY_MAX_RHO if each.chosen else DISCRETE_GAUSSIAN for each in asked]
-    squares = [each.moves.l1**2 if each.chosen else least(DISCRETE_GAUSSIAN, each.moves) for each in asked]
+    names = [each.by(DISCRETE_GAUSSIAN, NOISY_MAX_RHO, NOISY_QUANTILE_RHO) for each in asked]
+    squares = [
+        each.moves.l1**2 if each.chosen or each.ranked else least(DISCRETE_GAUSSIAN, each.moves) for each in asked
+    ]
     shares = split(rho_nano, [each.weight * square for each, square in zip(asked, squares, strict=True)], 2)
     return _checked(Bill(loss, _noises(asked, names, shares)))
 
