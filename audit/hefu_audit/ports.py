@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hefu.bundle import BundleEntry
+from hefu.envelope import Statement
 from hefu.tlog.checkpoint import Checkpoint
+from hefu.tlog.proof import LogProof
 
 
 class LogReader(Protocol):
@@ -22,6 +24,30 @@ class LogReader(Protocol):
 
     def entries(self, first: int) -> Sequence[BundleEntry]:
         """A page of entries from an index on, at least one where there are any. Raises what the log raises."""
+        ...
+
+
+class Mandated(Protocol):
+    """The broker, for a regulator with a mandate. Nothing it returns is trusted. Every method raises Unavailable."""
+
+    def order(self, statement: Statement) -> None:
+        """Hand in a signed order or lift; repeating it changes nothing. Raises Refused outside the mandate."""
+        ...
+
+    def orders(self, after: int) -> tuple[int, Sequence[Statement]]:
+        """How many orders and lifts there are, and those above a number; the first ones where there are many."""
+        ...
+
+    def access(self, statement: Statement) -> None:
+        """Hand in a signed `audit.opened`; as `order`."""
+        ...
+
+    def inclusion(self, leaf_hash: bytes) -> LogProof:
+        """Where a leaf stands; raises NotFound until it is published."""
+        ...
+
+    def opened(self, leaf_hash: bytes) -> dict[str, bytes]:
+        """Sealed openings that a logged access names, by the digest of their end; what was erased is left out."""
         ...
 
 

@@ -46,6 +46,8 @@ from hefu_broker.log import AuditLog
 from hefu_broker.mentions import Mentions
 from hefu_broker.notary import Notary
 from hefu_broker.notices import Notices
+from hefu_broker.openings import Openings
+from hefu_broker.orders import Denials, Orders
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
 from hefu_broker.relaying import Relaying
@@ -60,6 +62,7 @@ from hefu_broker.storage.cosigning import SqlCosigningStore
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
+from hefu_broker.storage.mandate import SqlMandateStore
 from hefu_broker.storage.mentions import SqlMentionStore
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
@@ -172,7 +175,8 @@ class _Ground:
         sequencer.at_start(asking.check_start)
         announce = sequencer.ring if self.serving else lambda: bell.ring(self.folder)
         charters = SqlCharterStore(database)
-        registry = Registry(trust, registry_store, registry_store, charters, self.authority, announce)
+        mandates, notices = SqlMandateStore(database), SqlNoticeStore(database)
+        registry = Registry(trust, registry_store, registry_store, charters, mandates, self.authority, announce)
         registry.reload()
         _admit_self(folder, registry, registry_store)
         signer, changes = ring.signer(), Changes()
@@ -180,6 +184,7 @@ class _Ground:
         contracts = Contracts(trust, talks, notary, announce, changes)
         sequencer.on_published(contracts.settle)
         log = AuditLog(trust, log_store, log_store, outbox, talks, sequencer, announce)
+        denials = Denials(trust, outbox, settings.broker, signer, announce)
         return Rooms(
             folder=folder,
             settings=settings,
@@ -195,7 +200,7 @@ class _Ground:
             charters=Charters(registry.directory, space.root, charters, clock, registry.changed),
             catalog=Catalog(trust, products, announce),
             contracts=contracts,
-            notices=Notices(trust, talks, SqlNoticeStore(database), announce, changes),
+            notices=Notices(trust, talks, notices, announce, changes),
             changes=changes,
             watching=Watching(contracts, SqlTidings(database), changes),
             sequencer=sequencer,
@@ -204,6 +209,8 @@ class _Ground:
             log=log,
             mentions=Mentions(SqlMentionStore(database), log_store, log),
             visits=Visits(registry, SqlVisitStore(database), clock),
+            orders=Orders(trust, registry, mandates, denials, changes),
+            openings=Openings(trust, mandates, talks, notices, log_store, log, denials, announce, changes),
         )
 
 

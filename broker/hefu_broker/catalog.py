@@ -173,6 +173,8 @@ class Catalog:
         return _Shown(cards, at, total)
 
     def _is_for(self, card: Card, reader: str, facts: Facts) -> bool:
+        if card.provider != reader and self._showing.halted(card.product, card.provider):
+            return False
         return card.provider == reader or self._showing.envelope(card.envelope, reader, facts)
 
     def _held(self, product: str) -> Listing | None:

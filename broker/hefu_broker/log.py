@@ -23,7 +23,10 @@ MOST_ENTRIES = 1000
 USUAL_ENTRIES = 256
 MOST_LOOKED, _LOOKED = 4096, 64
 # What has a door of its own is not taken in through the journal's.
-_ELSEWHERE = ("agreement", "enrollment.", "negotiation.", "participant.", "product.", "space.", "status.", "transport.")
+_ELSEWHERE = (
+    "agreement", "audit.", "enrollment.", "negotiation.", "order.", "participant.", "product.", "space.", "status.",
+    "transport.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,7 @@ class Notary:
             offered, described[0], held.messages[0], log=self._log, rounds=held.messages[1:], further=described[1:]
         )
         check_signers(found.parties, offered, self._trust.directory.keys_of, found.id, 1)
+        charter.check_filing(self._trust.directory.charter, found)
         _check_prefix(found.id, "agr-")
         if found.provider.connector != caller.connector:
             raise Refused("identity.mismatch", found=caller.connector, expected=found.provider.connector[:64])

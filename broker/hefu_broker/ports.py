@@ -23,6 +23,7 @@ from hefu_broker.records import (
     Enrolment,
     EnrolmentState,
     Entry,
+    FiledEnd,
     Found,
     Head,
     Kept,
@@ -45,11 +46,13 @@ __all__ = [
     "Clock",
     "EnrolmentStore",
     "EntryStore",
+    "FiledStore",
     "LeaseStore",
     "LogStore",
     "LookupStore",
     "MentionStore",
     "NoticeStore",
+    "OrderStore",
     "OutboxStore",
     "RegistryStore",
     "SpaceStore",
@@ -293,6 +296,42 @@ class NoticeStore(Protocol):
 
     def page(self, agreement: str, after: int, most: int) -> list[Statement]:
         """Notices with a number above ``after``, in order."""
+        ...
+
+
+class OrderStore(Protocol):
+    """Orders and lifts of regulators, numbered from 1 without a gap."""
+
+    def keep(self, digest: str, number: int, order: Outgoing) -> None:
+        """Keep an order or a lift.
+
+        Raises:
+            Conflict: the number is not the next.
+        """
+        ...
+
+    def orders(self, after: int, most: int) -> tuple[int, list[bytes]]:
+        """The newest number, and the statements above one, in order."""
+        ...
+
+
+class FiledStore(Protocol):
+    """Sealed openings of the ends of computations, kept for regulators."""
+
+    def logged(self, ends: Sequence[str]) -> list[bytes]:
+        """The envelopes with these digests that are logged or queued."""
+        ...
+
+    def file(self, issuer: str, filed: Sequence[FiledEnd]) -> None:
+        """Keep sealed openings of a participant's ends; those that are kept stay as they are."""
+        ...
+
+    def filed(self, ends: Sequence[str]) -> list[FiledEnd]:
+        """The sealed openings of some ends, as far as they are there."""
+        ...
+
+    def erase(self, issuer: str, ends: Sequence[str]) -> int:
+        """Delete those of a participant for good; how many there were."""
         ...
 
 

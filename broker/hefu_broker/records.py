@@ -51,6 +51,14 @@ class Outgoing:
         return canonical.digest(self.envelope)
 
 
+@dataclass(frozen=True, slots=True)
+class FiledEnd:
+    """Sealed openings of the end of a computation; ``end`` is the digest of the end's envelope."""
+
+    end: str
+    sealed: bytes
+
+
 class EnrolmentState(StrEnum):
     """Where an enrolment stands."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import datetime
 
 from hefu.directory import Directory
@@ -11,11 +12,12 @@ from hefu.errors import Refused, Unauthenticated
 from hefu.identity import BOUND, CERTIFIED, Binding
 
 from hefu_broker.authority import Authority, requested_key
-from hefu_broker.ports import Announce, CharterStore, LookupStore, RegistryStore
+from hefu_broker.ports import Announce, CharterStore, LookupStore, OrderStore, RegistryStore
 from hefu_broker.records import Certificate, Outgoing
 from hefu_broker.trust import Trust
 
 MOST_BINDINGS = 64  # of one participant that may be used at a time: everybody is told all of them
+MOST_ORDERS = 1 << 30
 LARGEST_BINDING = 8 * 1024  # bytes
 
 
@@ -28,6 +30,7 @@ class Registry:
     Args:
         trust: holds the directory.
         charters: the space's charter comes from there.
+        orders: the orders of regulators come from there.
         announce: called after something was queued for the log.
     """
 
@@ -37,6 +40,7 @@ class Registry:
         store: RegistryStore,
         lookups: LookupStore,
         charters: CharterStore,
+        orders: OrderStore,
         authority: Authority,
         announce: Announce,
     ) -> None:
@@ -44,6 +48,7 @@ class Registry:
         self._store = store
         self._lookups = lookups
         self._charters = charters
+        self._orders = orders
         self._authority = authority
         self._announce = announce
         self._lock = threading.Lock()
@@ -74,6 +79,8 @@ class Registry:
             kept = self._store.statements(self._trust.clock.now(), self._revision)
             for data in kept.envelopes:
                 self._take(data, kept.revision)
+            if kept.revision != self._revision:
+                self._obey()
             self._revision = kept.revision
 
     def changed(self) -> None:
@@ -177,6 +184,12 @@ class Registry:
         except Unauthenticated:
             return False
         return True
+
+    def _obey(self) -> None:
+        _, kept = self._orders.orders(0, MOST_ORDERS)
+        for each in kept:
+            with suppress(Refused):  # its regulator is none any more
+                self.directory.order(Statement.parse(each))
 
     def _take(self, data: bytes, revision: int) -> None:
         statement = Statement.parse(data)

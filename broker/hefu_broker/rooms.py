@@ -27,6 +27,8 @@ from hefu_broker.enrolment import Enrolments
 from hefu_broker.log import AuditLog
 from hefu_broker.mentions import Mentions
 from hefu_broker.notices import Notices
+from hefu_broker.openings import Openings
+from hefu_broker.orders import Orders
 from hefu_broker.ports import SpaceStore
 from hefu_broker.registry import Registry
 from hefu_broker.sequencer import Sequencer
@@ -71,6 +73,8 @@ class Rooms:
     log: AuditLog
     visits: Visits
     mentions: Mentions
+    orders: Orders
+    openings: Openings
 
 
 class Spaces:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from hefu import canonical
 from hefu.envelope import Statement
+from hefu.errors import Refused
 from hefu.identity import Binding
+from hefu.mandate import PARTICIPANT, PRODUCT
 from hefu_policies.agreeing.contract import Description, Visibility
 from hefu_policies.deciding.decision import Facts
 from hefu_policies.goods import seeing
@@ -45,12 +47,25 @@ class Showing:
     def offer(self, listing: Listing, offer: str, participant: str) -> bool:
         """Whether a participant is shown an offer."""
         found = self._sights(listing.statement.to_bytes(), listing.description).get(offer)
+        if self.halted(listing.product, listing.provider):
+            return False
         return found is not None and _allows(found, participant, self.facts(participant))
 
     def listing(self, listing: Listing, caller: Binding) -> bool:
         """Whether a caller is shown a product: its own, one with an offer for it, or all where it oversees."""
         own = listing.provider == caller.participant or self._trust.oversees(caller)
+        if not own and self.halted(listing.product, listing.provider):
+            return False
         return own or self.envelope(listing.statement.to_bytes(), caller.participant, self.facts(caller.participant))
+
+    def halted(self, product: str, provider: str) -> bool:
+        """Whether a regulator's order stands against a product or its provider: then nobody is shown an offer."""
+        subjects = f"{PRODUCT}:{product}", f"{PARTICIPANT}:{provider}"
+        try:
+            self._trust.directory.check_orders(self._trust.clock.now(), *subjects)
+        except Refused:
+            return True
+        return False
 
     def envelope(self, envelope: bytes, participant: str, facts: Facts) -> bool:
         """Whether a description in a kept statement has an offer for a participant."""

@@ -33,6 +33,7 @@ from hefu_connector.clients.broker import (
     ChartersClient,
     Link,
     LogClient,
+    MandatesClient,
     NegotiationsClient,
     NoticesClient,
     RegistryClient,
@@ -50,6 +51,7 @@ from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
 from hefu_connector.contracting.endorser import Endorser
+from hefu_connector.contracting.filer import Filer
 from hefu_connector.contracting.limits import LimitBook
 from hefu_connector.contracting.negotiating import Pen, Watch
 from hefu_connector.contracting.notices import Notices
@@ -66,8 +68,10 @@ from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.membership.enrolling import Enrolment
+from hefu_connector.membership.filing import Handing
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
+from hefu_connector.membership.orders import OrderBook
 from hefu_connector.membership.renewal import TransportIdentity
 from hefu_connector.membership.submitting import NotedCatalog, NotedNegotiations, NotedNotices
 from hefu_connector.membership.trust import SpaceTrust
@@ -86,6 +90,7 @@ from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
 from hefu_connector.storage.deliveries import SqlDeliveries
 from hefu_connector.storage.disclosures import SqlDisclosures
+from hefu_connector.storage.filed import SqlFiled
 from hefu_connector.storage.fleet import BEAT, SqlFleet
 from hefu_connector.storage.handed import SqlHanded
 from hefu_connector.storage.journal import SqlJournal
@@ -100,6 +105,7 @@ from hefu_connector.workers.pool import Limits, Pool
 log = logging.getLogger("hefu.connector")
 
 # Seconds between two steps of what goes on in the background; most are nudged sooner.
+ORDERS = 2.0
 WATCH, SWEEP, FLUSH, PROOFS, AGAIN, RENEW, RESUME, LAYING, AT_ONCE = 0.4, 1.0, 2.0, 0.5, 2.0, 30.0, 20.0, 5.0, 0.05
 ANCHOR = 5.0
 DIFFERS = "receipt.differs"
@@ -125,6 +131,7 @@ class _Shelves:
     notices: SqlNotices
     duties: SqlDuties
     disclosures: SqlDisclosures
+    filed: SqlFiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,7 @@ class _Broker:
     notices: NotedNotices
     log: LogClient
     charters: ChartersClient
+    mandates: MandatesClient
     relays: Relays
 
 
@@ -203,10 +211,12 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
+    handing = Handing(ground.shelves.filed, ground.broker.mandates)
 
     def send() -> None:
         continuity.ask()
         flush.step()
+        handing.step()
 
     def hold() -> None:
         continuity.step()
@@ -225,7 +235,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     deliveries = _deliveries(ground, roles, flushing)
     loops = [
         _beating(ground, roles, flushing),
-        *_loops(ground, roles),
+        *_loops(ground, roles, enforcement.watch),
         flushing,
         Loop("journal heads", Led(fleet, _anchoring(ground, flushing).step), ANCHOR, ground.identity.bound),
         Loop("watch", enforcement.watch, WATCH),
@@ -301,7 +311,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         database, marks, SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
         SqlDeliveries(database), SqlHanded(database), SqlNotices(database), SqlDuties(database),
-        SqlDisclosures(database),
+        SqlDisclosures(database), SqlFiled(database),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     taken = Taken(marks).note
@@ -313,13 +323,15 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         NotedNotices(NoticesClient(link), taken),
         LogClient(link),
         ChartersClient(link),
+        MandatesClient(link),
         Relays(space, identity.credentials),
     )
     trust = SpaceTrust(space, broker.registry, shelves.marks, clock)
     trust.load()
     if home.certification.exists():
         trust.certify(Statement.parse(home.certification.read_bytes()))
-    author = Author(settings.participant, settings.connector, space.space, signer, clock)
+    filer = Filer(settings.participant, trust, trust.charter, ring.sealing())
+    author = Author(settings.participant, settings.connector, space.space, signer, clock, filer)
     pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key), settings.participant)
     contracts = SqlContracts(database, trust, pins)
     return _Ground(
@@ -450,6 +462,7 @@ def _enforcement(
         fleet=shelves.fleet,
         rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
         secret=shelves.handed.secret,
+        filing=ground.author.filer.key,
         owing=owing,
         region=settings.region,
         disclosures=shelves.disclosures,
@@ -471,13 +484,15 @@ def _beating(ground: _Ground, roles: _Roles, flushing: Loop) -> Loop:
     return Loop("fleet", beat, BEAT)
 
 
-def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
+def _loops(ground: _Ground, roles: _Roles, obey: Callable[[], None]) -> list[Loop]:
     settings, trust, broker = ground.settings, ground.trust, ground.broker
     fleet = ground.shelves.fleet
     watch = Watch(broker.negotiations, SqlMarks(ground.shelves.database, fleet.fence), _reaction(ground, roles))
     bound = ground.identity.bound
     proofs = Loop("log proofs", roles.agreements.catch_up, PROOFS, bound)
     roles.agreements.when_unsent(proofs.nudge)
+    orders = OrderBook(trust, broker.mandates, broker.log, ground.shelves.marks, ground.pins.log)
+    orders.when_changed(obey)
     telling = Loop("notices", roles.notices.catch_up, PROOFS, bound)
     roles.notices.when_changed(telling.nudge)
     return [
@@ -485,6 +500,7 @@ def _loops(ground: _Ground, roles: _Roles) -> list[Loop]:
         Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),
         Loop("charter", lambda: trust.adopt(broker.charters.charter()), settings.members_seconds, bound),
+        Loop("orders", orders.step, min(settings.status_seconds, ORDERS), bound),
         Loop("status list", trust.refresh_status, settings.status_seconds, bound),
         Loop("negotiations", Led(fleet, watch.follow, watch.look_again), 0.1, bound),
         Loop("negotiations again", Led(fleet, watch.try_again), AGAIN, bound),
@@ -565,7 +581,13 @@ def _aftermath(ground: _Ground, roles: _Roles) -> Aftermath:
         return run.envelope if run is not None else own.envelope if own is not None else None
 
     return Aftermath(
-        ground.author.participant, roles.agreements, roles.notices, roles.owing, lambda: requests.all(_RECENT), envelope
+        ground.author.participant,
+        roles.agreements,
+        roles.notices,
+        roles.owing,
+        lambda: requests.all(_RECENT),
+        envelope,
+        ground.trust.orders,
     )
 
 

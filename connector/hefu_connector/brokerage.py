@@ -14,6 +14,8 @@ from hefu.envelope import Statement
 from hefu.tlog.proof import LogProof
 from hefu_policies.states.negotiation import State
 
+from hefu_connector.ports import FiledEnd
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -110,6 +112,22 @@ class Charters(Protocol):
 
     def charter(self) -> Statement | None:
         """The newest charter; None where the broker knows of none."""
+        ...
+
+
+class Mandates(Protocol):
+    """What regulators order, and what is filed for them. Threads and errors as in `Registry`."""
+
+    def orders(self, after: int) -> tuple[int, Sequence[Statement]]:
+        """How many orders and lifts there are, and those above a number, in order; the first ones where many."""
+        ...
+
+    def file(self, filed: Sequence[FiledEnd]) -> int:
+        """Hand sealed openings in, of ends that the log has; how many are kept. Repeating changes nothing."""
+        ...
+
+    def erase(self, ends: Sequence[str]) -> int:
+        """Have sealed openings deleted for good."""
         ...
 
 

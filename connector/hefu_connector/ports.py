@@ -501,12 +501,14 @@ class Entry:
         release_at: the release quantum's tick.
         due: of a delivery, when its recipient must have deleted it, and it is handed over no more.
         decisions: how it was decided, phase by phase, for the owner alone (`computing.records`); empty for nothing.
+        filed: sealed openings for the space's regulators (`hefu.openings`); empty where nothing is filed.
     """
 
     sign: SignEntry
     release_at: datetime
     due: datetime | None = None
     decisions: bytes = b""
+    filed: bytes = b""
 
 
 class JournalReader(Protocol):
@@ -530,6 +532,34 @@ class JournalReader(Protocol):
 
     def head(self) -> tuple[int, str]:
         """(next sequence, digest of the last envelope or ``""``)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FiledEnd:
+    """Sealed openings of the end of a computation; ``end`` is the digest of the end's envelope."""
+
+    end: str
+    sealed: bytes
+
+
+class Filed(Protocol):
+    """Sealed openings, as the journal keeps them. Any thread; a method that writes is one durable transaction."""
+
+    def untold(self, most: int) -> Sequence[FiledEnd]:
+        """Some that the broker does not have yet."""
+        ...
+
+    def told(self, ends: Sequence[str]) -> None:
+        """Note that the broker has these."""
+        ...
+
+    def of(self, computations: Sequence[str]) -> Sequence[FiledEnd]:
+        """Those of some computations."""
+        ...
+
+    def erase(self, ends: Sequence[str]) -> int:
+        """Delete these for good; how many there were."""
         ...
 
 
@@ -791,6 +821,14 @@ class Trust(Protocol):
 
         Raises:
             Unauthenticated: unknown, expired, suspended or revoked.
+        """
+        ...
+
+    def check_orders(self, *subjects: str) -> None:
+        """Check that no regulator's order in force names one of these (`hefu.mandate.subjects`).
+
+        Raises:
+            Refused: one does.
         """
         ...
 

@@ -13,6 +13,7 @@ Rules, in order:
 6. The newest charter under the root's key counts: roles that it does not allow are as if they were not certified.
 7. A participant may act while it is certified, within its validity, under a key of its newest certification, and no
    standing names it, its key or its certificate.
+8. Orders count while the newest charter names their regulator (`hefu.mandate`); one against an operator does not.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from datetime import datetime
 from hefu import identity
 from hefu.charter import Charter
 from hefu.envelope import PublicKey, Statement
-from hefu.errors import NotFound, Unauthenticated, Untrusted
+from hefu.errors import NotFound, Refused, Unauthenticated, Untrusted
 from hefu.identity import Binding, Participant, StatusList
+from hefu.mandate import PARTICIPANT, Order, Orders, check_mandate
 from hefu.times import write_time
 
 
@@ -47,6 +49,7 @@ class Directory:
         self._bound: dict[str, datetime] = {}  # fingerprint -> when it was said
         self._status: StatusList | None = None
         self._charter: tuple[Statement, Charter] | None = None
+        self._orders = Orders()
 
     @property
     def keys(self) -> Mapping[str, PublicKey]:
@@ -143,6 +146,44 @@ class Directory:
             self._status = status
         return status
 
+    def order(self, statement: Statement) -> bool:
+        """Take over an order or a lift of a regulator (rule 8); False where it was known.
+
+        Raises:
+            Untrusted: not signed by its issuer under a key that was ever certified, or of another space.
+            Refused: its issuer regulates nothing here, or it lifts no order of its own.
+        """
+        self._check_order(statement)
+        with self._lock:
+            return self._orders.take(statement)
+
+    def try_order(self, statement: Statement) -> None:
+        """Check what `order` would check, and take nothing over."""
+        self._check_order(statement)
+        with self._lock:
+            self._orders.admit(statement)
+
+    def orders(self, at: datetime) -> list[tuple[Statement, Order]]:
+        """The orders in force at a time."""
+        charter = self.charter
+        with self._lock:
+            return [*self._orders.standing(charter, at)]
+
+    def check_orders(self, at: datetime, *subjects: str) -> None:
+        """Check that no order in force names one of these (`hefu.mandate.subjects`).
+
+        Raises:
+            Refused: one does.
+        """
+        charter = self.charter
+        with self._lock:
+            self._orders.check(charter, at, *subjects)
+
+    def _check_order(self, statement: Statement) -> None:
+        self._of_this_space(statement)
+        statement.verify(self.keys)
+        check_mandate(self.charter, statement.issuer, self.roles(statement.issuer))
+
     def participant(self, id_: str) -> Participant:
         """A certified participant, whatever its standing.
 
@@ -213,7 +254,8 @@ class Directory:
         """Check rule 7 for a participant, and for keys or certificates it uses.
 
         Raises:
-            Unauthenticated: it is not certified, not valid at that time, suspended or revoked.
+            Unauthenticated: it is not certified, not valid at that time, suspended or revoked, by the operator or by
+                a regulator's order.
         """
         try:
             one = self.participant(participant)
@@ -234,6 +276,10 @@ class Directory:
                     state=standing.state,
                     since=write_time(standing.since),
                 )
+        try:
+            self.check_orders(at, *([] if "operator" in one.roles else [f"{PARTICIPANT}:{participant}"]))
+        except Refused as fault:
+            raise Unauthenticated("order.suspended", **fault.parameters) from None
 
     def _under_newest_key(self, statement: Statement) -> None:
         statement.verify(self.keys)

@@ -63,6 +63,21 @@ OPERATING: Final[Mapping[str, str]] = {
     "name in the transport certificate (default: the participant)": "传输证书中的名称（默认为参与方）",
     _DRAWN + "the keys" + _BELOW: _FORMS + "：用以加密密钥" + _NEW_FILE,
     "print the filing key that the charter names for this regulator": "显示章程为本监管方所列的归档密钥",
+    "open what a contract files for regulators; that is logged first": "开启合约为监管方归档的内容；开启之前先记入日志",
+    "an agreement (agr-…), or one computation (cmp-…)": "合约（agr-…）或单次计算（cmp-…）",
+    "why; the log and the parties are told": "事由；日志与各方均会获知",
+    "the law or rule it rests on; they are told": "所依据的法律或规则；各方均会获知",
+    "order the suspension of a contract, a participant or a product, and lift it":
+        "指令暂停合约、参与方或产品，以及解除指令",
+    "order that nothing is done under it until the order is lifted": "指令暂停：解除之前不得进行任何操作",
+    "what kind of thing it is": "对象的种类",
+    "its id": "其标识",
+    "why; everybody in the space is told": "事由；空间内所有成员均会获知",
+    "the law or rule it rests on; everybody is told": "所依据的法律或规则；所有成员均会获知",
+    "RFC 3339, when it ends by itself (default: when it is lifted)": "RFC 3339 时间，届时自动终止（默认至解除为止）",
+    "lift an order of this regulator": "解除本监管方的指令",
+    "its digest, as hefu audit orders list shows it": "指令摘要，见 hefu audit orders list",
+    "list the orders of the space": "列出本空间的指令",
     "keep the keys under another secret from now on": "此后改用另一口令保管密钥",
     # broker
     "found a space: the offline root, the broker's keys, the space file":

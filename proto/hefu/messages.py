@@ -327,6 +327,29 @@ _POLICIES: dict[str, Message] = {
         "The agreement differs at {where} from what was offered and requested. Do not sign it; negotiate anew.",
         "合约在 {where} 处与报价和申请不符。请勿签署，应重新协商。",
     ),
+    "filing.broken": _m(
+        "What agreement {agreement} files for the regulators cannot be used at {where}. Do not sign it; negotiate anew, "
+        "and tell the operator if it stays so.",
+        "合约 {agreement} 为监管方归档的内容在 {where} 处不可用。请勿签署，应重新协商；如仍如此，请告知运营者。",
+    ),
+    "filing.garbage": _m(
+        "What was filed for computation {computation} does not open under the contract's filing key. The evidence is "
+        "kept; ask its connector's owner why.",
+        "为计算 {computation} 归档的内容无法以合约的归档密钥开启。证据已保存；请向其连接器所有者询问原因。",
+    ),
+    "order.mandate": _m(
+        "{regulator} has no mandate for this. The space's charter names who regulates: hefu broker charter show.",
+        "{regulator} 无此授权。监管方以空间章程所列为准：hefu broker charter show。",
+    ),
+    "order.other": _m(
+        "There is no order {order} of this regulator. Lift it by the digest that hefu audit orders list shows.",
+        "该监管方没有指令 {order}。请按 hefu audit orders list 所示摘要解除。",
+    ),
+    "order.suspended": _m(
+        "By order of {regulator} the {scope} {subject} is suspended since {since}. Ask the regulator; nothing can be "
+        "done under it until the order is lifted.",
+        "依 {regulator} 的指令，{scope} {subject} 自 {since} 起暂停。请咨询监管方；指令解除之前不得进行任何操作。",
+    ),
     "state.refused": _m(
         "In state {state} the {machine} takes no move {move} from the {role}. Read its present state and go on from there.",
         "{machine} 处于 {state} 状态，不接受 {role} 的 {move} 操作。请读取其当前状态后继续。",

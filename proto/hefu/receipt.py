@@ -121,7 +121,7 @@ class Spent:
 
 NOTHING = Spent(0, 0, 0)
 RHO = frozenset({"rho_nano"})
-_JOINED = frozenset({"joined"})
+_LATER = frozenset({"joined", "filed"})
 
 
 def rho_of(body: Object) -> int:
@@ -303,6 +303,7 @@ class Receipt:
         admitted: when the request was admitted; the statement's own time is that of sealing.
         joined: what was read under each agreement behind the first, which then are as many; left out where none is,
             as before there were joins. The charge is that of each agreement and each asset in full.
+        filed: digest of its sealed openings (`hefu.openings`); left out where the agreement files nothing.
     """
 
     computation: str
@@ -325,6 +326,7 @@ class Receipt:
     commitments: Mapping[str, str] = field(default_factory=dict)
     joined: tuple[Joined, ...] = ()
     journal: Link = Link(0, "", "")
+    filed: str = ""
 
     def __post_init__(self) -> None:
         if not self.agreements:
@@ -361,6 +363,7 @@ class Receipt:
             "admitted": write_time(self.admitted),
             "journal": self.journal.body(),
             **({"joined": listed(each.body() for each in self.joined)} if self.joined else {}),
+            **_some_filed(self.filed),
         }
 
     def under(self, agreement: str) -> Joined:
@@ -378,7 +381,7 @@ class Receipt:
         """
         body = statement.expect(SEALED).body
         with reading(SEALED):
-            names = {*cls.__slots__} - {"engine_version"} - (_JOINED - body.keys())
+            names = {*cls.__slots__} - {"engine_version"} - (_LATER - body.keys())
             engine = exactly(exactly(body, *names)["engine"], "name", "version")
             return cls(
                 computation=text(body["computation"]),
@@ -401,6 +404,7 @@ class Receipt:
                 commitments={name: text(each) for name, each in mapping(body["commitments"]).items()},
                 joined=_some(many(body["joined"], Joined.of)) if "joined" in body else (),
                 journal=Link.of(body["journal"]),
+                filed=_filed(body),
             )
 
 
@@ -410,6 +414,7 @@ class Refusal:
 
     Attributes:
         agreements: ids, as the request named them.
+        filed: as of `Receipt`.
     """
 
     computation: str
@@ -419,6 +424,7 @@ class Refusal:
     code: str
     reasons: tuple[str, ...]
     journal: Link = Link(0, "", "")
+    filed: str = ""
 
     def linked(self, journal: Link) -> Refusal:
         """The same refusal at its place in the journal."""
@@ -434,6 +440,7 @@ class Refusal:
             "code": self.code,
             "reasons": listed(self.reasons),
             "journal": self.journal.body(),
+            **_some_filed(self.filed),
         }
 
     @classmethod
@@ -441,7 +448,7 @@ class Refusal:
         """Read a `computation.refused` statement; raises as `Receipt.of`."""
         body = statement.expect(REFUSED).body
         with reading(REFUSED):
-            exactly(body, *cls.__slots__)
+            exactly(body, *({*cls.__slots__} - (_LATER - body.keys())))
             return cls(
                 computation=text(body["computation"]),
                 request=digest(body["request"]),
@@ -450,6 +457,7 @@ class Refusal:
                 code=text(body["code"]),
                 reasons=many(body["reasons"], text),
                 journal=Link.of(body["journal"]),
+                filed=_filed(body),
             )
 
 
@@ -461,6 +469,7 @@ class Failure:
         agreements: ids, as the request named them.
         resource: the asset that stays charged; empty if the agreement has but one.
         joined: the assets that stay charged under the agreements behind the first; left out where none is.
+        filed: as of `Receipt`.
     """
 
     computation: str
@@ -472,6 +481,7 @@ class Failure:
     resource: str = ""
     joined: tuple[str, ...] = ()
     journal: Link = Link(0, "", "")
+    filed: str = ""
 
     def linked(self, journal: Link) -> Failure:
         """The same failure at its place in the journal."""
@@ -489,6 +499,7 @@ class Failure:
             "resource": self.resource,
             "journal": self.journal.body(),
             **({"joined": listed(self.joined)} if self.joined else {}),
+            **_some_filed(self.filed),
         }
 
     @classmethod
@@ -496,7 +507,7 @@ class Failure:
         """Read a `computation.failed` statement; raises as `Receipt.of`."""
         body = statement.expect(FAILED).body
         with reading(FAILED):
-            exactly(body, *({*cls.__slots__} - (_JOINED - body.keys())))
+            exactly(body, *({*cls.__slots__} - (_LATER - body.keys())))
             return cls(
                 computation=text(body["computation"]),
                 request=digest(body["request"]),
@@ -507,6 +518,7 @@ class Failure:
                 resource=text(body["resource"]),
                 joined=_some(many(body["joined"], text)) if "joined" in body else (),
                 journal=Link.of(body["journal"]),
+                filed=_filed(body),
             )
 
     def asset(self, agreement: str) -> str:
@@ -520,6 +532,14 @@ def _some(found: tuple[_Item, ...]) -> tuple[_Item, ...]:
     if not found:
         raise ValueError
     return found
+
+
+def _some_filed(filed: str) -> Object:
+    return {"filed": filed} if filed else {}
+
+
+def _filed(body: Object) -> str:
+    return digest(body["filed"]) if "filed" in body else ""
 
 
 def commit(name: str, value: Json, salt: bytes) -> str:

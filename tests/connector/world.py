@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -90,6 +90,10 @@ class DirectoryTrust:
         self.directory.check_active(participant, self.clock.now(), *subjects)
         return Standing(self.age)
 
+    def check_orders(self, *subjects: str) -> None:
+        """As in the port."""
+        self.directory.check_orders(self.clock.now(), *subjects)
+
     def sealing(self, participant: str) -> bytes:
         return self.directory.participant(participant).sealing
 
@@ -168,14 +172,14 @@ class Space:
         self.contract = self.agree(budget, releases, lifetime)
         self.enforcement = self.build()
 
-    def build(self) -> Enforcement:
+    def build(self, filing: Callable[[Agreement], bytes | None] = lambda _: None) -> Enforcement:
         sources = {name: FileSource(path, "csv", self.spool) for name, path in self.files.items()}
         world = World(
             PROVIDER, "hospital-a-main", SPACE, self.signers[PROVIDER], self.clock, self.trust, self.contracts,
             self.ledger, self.journal, self.journal, sources.__getitem__,
             {Statistics.action: Statistics(), Delivery.action: Delivery(), Exact.action: Exact()}, self.workers,
             Rules(quantum_seconds=0, deadline_seconds=20, jobs=2), secret=lambda agreement: agreement.encode() * 4,
-            owing=self.owing, disclosures=self.disclosures,
+            owing=self.owing, disclosures=self.disclosures, filing=filing,
         )  # fmt: skip
         return Enforcement(world)
 

@@ -52,6 +52,10 @@ class DirectoryTrust:
         self._directory.check_active(participant, NOW, *subjects)
         return Standing(0.0)
 
+    def check_orders(self, *subjects: str) -> None:
+        """As in the port."""
+        self._directory.check_orders(NOW, *subjects)
+
     def sealing(self, participant: str) -> bytes:
         """As in the port."""
         return self._directory.participant(participant).sealing

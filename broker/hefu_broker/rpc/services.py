@@ -14,6 +14,8 @@ from hefu.v1 import (
     catalog_pb2_grpc,
     contract_pb2,
     contract_pb2_grpc,
+    mandate_pb2,
+    mandate_pb2_grpc,
     page_pb2,
     page_pb2_grpc,
     registry_pb2,
@@ -26,6 +28,7 @@ from hefu_broker.rpc.catalog import CatalogServicer
 from hefu_broker.rpc.contract import ContractServicer
 from hefu_broker.rpc.enrollment import EnrollmentServicer
 from hefu_broker.rpc.log import LogServicer
+from hefu_broker.rpc.mandate import MandateServicer
 from hefu_broker.rpc.page import PageServicer
 from hefu_broker.rpc.registry import RegistryServicer
 from hefu_broker.rpc.relay import RelayServicer
@@ -45,6 +48,7 @@ def main(spaces: Spaces, *, reflection: bool) -> list[Add]:
         _full_name(catalog_pb2, "CatalogService"),
         _full_name(contract_pb2, "ContractService"),
         _full_name(page_pb2, "PageService"),
+        _full_name(mandate_pb2, "MandateService"),
         _full_name(registry_pb2, "RegistryService"),
     ]
     added: list[Add] = [
@@ -53,6 +57,7 @@ def main(spaces: Spaces, *, reflection: bool) -> list[Add]:
         lambda server: contract_pb2_grpc.add_ContractServiceServicer_to_server(contracts, server),
         lambda server: audit_pb2_grpc.add_LogServiceServicer_to_server(LogServicer(spaces), server),
         lambda server: page_pb2_grpc.add_PageServiceServicer_to_server(PageServicer(spaces), server),
+        lambda server: mandate_pb2_grpc.add_MandateServiceServicer_to_server(MandateServicer(spaces), server),
         _health(names),
     ]
     return [*added, _reflection(names)] if reflection else added

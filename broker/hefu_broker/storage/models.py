@@ -332,6 +332,27 @@ class NoticeRow(Table, table=True):
     statement: bytes
 
 
+class OrderRow(Table, table=True):
+    """An order or a lift of a regulator; numbered from 1 in its space."""
+
+    __tablename__ = "regulator_order"
+    __table_args__ = (UniqueConstraint("space_id", "digest"),)
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    number: int = Field(primary_key=True)
+    digest: str
+    statement: bytes
+
+
+class FiledRow(Table, table=True):
+    """Sealed openings of the end of a computation, by the digest of the end's envelope; gone once they are erased."""
+
+    __tablename__ = "filed"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    end: str = Field(primary_key=True)
+    issuer: str
+    sealed: bytes
+
+
 class PartyRow(Table, table=True):
     """A party of an agreement: role, connector, and when it signed."""
 

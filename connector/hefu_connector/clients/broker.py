@@ -22,12 +22,15 @@ from hefu.v1 import (
     common_pb2,
     contract_pb2,
     contract_pb2_grpc,
+    mandate_pb2,
+    mandate_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
 )
 from hefu_policies.states.negotiation import State
 
 from hefu_connector.brokerage import Listing, Member, Page, Progress
+from hefu_connector.ports import FiledEnd
 
 PEER = "the broker"
 _PAGE = 200
@@ -144,6 +147,30 @@ class ChartersClient:
             return _read(_call(self._link, stub.GetCharter, registry_pb2.GetCharterRequest()))
         except NotFound:
             return None
+
+
+class MandatesClient:
+    """`brokerage.Mandates` over gRPC."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def orders(self, after: int) -> tuple[int, Sequence[Statement]]:
+        """As in the port."""
+        answer = _call(self._link, self._stub().ListOrders, mandate_pb2.ListOrdersRequest(after=after))
+        return answer.newest, tuple(map(_read, answer.orders))
+
+    def file(self, filed: Sequence[FiledEnd]) -> int:
+        """As in the port."""
+        given = [mandate_pb2.Filed(end=each.end, sealed=each.sealed) for each in filed]
+        return _call(self._link, self._stub().FileOpenings, mandate_pb2.FileOpeningsRequest(filed=given)).accepted
+
+    def erase(self, ends: Sequence[str]) -> int:
+        """As in the port."""
+        return _call(self._link, self._stub().EraseOpenings, mandate_pb2.EraseOpeningsRequest(ends=ends)).erased
+
+    def _stub(self) -> mandate_pb2_grpc.MandateServiceStub:
+        return mandate_pb2_grpc.MandateServiceStub(self._link.channel())
 
 
 class CatalogClient:

@@ -19,6 +19,7 @@ from hefu.delivery import Delivered
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.identity import write_bytes
+from hefu.mandate import subjects
 from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 
@@ -118,6 +119,8 @@ class Asking:
         contract, *others = self._contracts(agreements, plan)
         for each in (contract, *others):
             _check_alive(each)
+            held, parties = each.agreement, (self._author.participant, each.agreement.provider.participant)
+            self._trust.check_orders(*subjects(held.id, (held.product,), *parties))
         asked = ComputationRequest(
             computation=new_id("cmp"),
             agreements=agreements,

@@ -27,6 +27,7 @@ from hefu import receipt
 from hefu.delivery import Deleted, Delivered, Denied, Kept, Told, Used
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable
+from hefu.mandate import subjects
 from hefu.receipt import Receipt
 from hefu_policies.proving import replay
 
@@ -202,6 +203,7 @@ class Custody:
         standing = self._trust.check(participant, self._scribe.signer.key)
         now = self._now()
         admission.check_kept(held.receipt, self._contracts, now)
+        self._trust.check_orders(*subjects(agreement.id, (agreement.product,), participant))
         admission.check_offline(held.contract, standing)
         facts: dict[str, object] = {
             "purpose": purpose,

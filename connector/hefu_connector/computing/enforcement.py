@@ -27,13 +27,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
-from hefu import canonical, faults, receipt, telemetry
-from hefu.canonical import Object
+from hefu import canonical, faults, openings, receipt, telemetry
+from hefu.canonical import Json, Object
 from hefu.delivery import Delivered
 from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.mandate import subjects
+from hefu.openings import Openings
 from hefu.times import Clock
+from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.budget import NOTHING, Charge
 from hefu_policies.deciding.reasons import Code
 from hefu_policies.words.terms import Phase
@@ -53,6 +57,7 @@ from hefu_connector.ports import (
     Alone,
     ComputationState,
     Connection,
+    Contract,
     Contracts,
     Disclosures,
     Engine,
@@ -72,6 +77,7 @@ from hefu_connector.ports import (
 
 log = logging.getLogger("hefu.enforcement")
 
+_Unreleased = TypeVar("_Unreleased", receipt.Refusal, receipt.Failure)
 DECISIONS = "decisions"  # the name of the commitment to how it was decided
 _ELSEWHERE = 0.2  # seconds between two looks at what another process carries out
 
@@ -95,6 +101,10 @@ class Rules:
     each: int = 64
 
 
+def _unfiled(_: Agreement) -> None:
+    """The filing key where nothing is filed."""
+
+
 def _no_secret(agreement: str) -> bytes:
     raise Unavailable("store.unavailable", why="it keeps no secrets of agreements", detail=agreement)
 
@@ -111,6 +121,7 @@ class World:
         disclosures: what exact answers told of each asset.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
+        filing: the filing key of an agreement; None where it files nothing.
     """
 
     participant: str
@@ -130,6 +141,7 @@ class World:
     executor: Executor | None = None
     fleet: Fleet = field(default_factory=Alone)
     secret: Callable[[str], bytes] = _no_secret
+    filing: Callable[[Agreement], bytes | None] = _unfiled
     region: str = ""
     owing: Obligations = field(default_factory=NothingOwed)
     disclosures: Disclosures = field(default_factory=Undisclosed)
@@ -250,6 +262,8 @@ class Enforcement:
         if run.receipt is not None:
             made = receipt.Receipt.of(Statement.parse(run.receipt))
             admission.check_kept(made, self._world.contracts, self._world.clock.now())
+            for each in made.agreements:
+                self._check_orders(self._world.contracts.load(each.agreement))
         data = self._world.journal.part(computation, index)
         faults.point("release.sent")
         self._world.trust.check(consumer, *subjects)  # once more: it may have been lost while this waited for a disk
@@ -349,6 +363,7 @@ class Enforcement:
         contracts = admission.choose(request, world.participant, world.contracts)
         for each in contracts:
             admission.check_in_force(each, statement.issuer, world.clock.now())
+            self._check_orders(each)
         subject = subject_of(request.plan, request.purpose)
         bound = [(each, world.owing.standing(each, subject)) for each in contracts]
         admitted = admission.decide(
@@ -405,7 +420,13 @@ class Enforcement:
         for side in admitted.sides:
             contract = self._world.contracts.load(side.under.agreement)
             admission.check_in_force(contract, admitted.statement.issuer, now)
+            self._check_orders(contract)
             admission.check_offline(contract, standing)
+
+    def _check_orders(self, contract: Contract) -> None:
+        """Check that no regulator's order stands against the contract, what this provider brings, or this provider."""
+        agreement = contract.agreement
+        self._world.trust.check_orders(*subjects(agreement.id, (agreement.product,), self._world.participant))
 
     def _look(self, admitted: Admitted) -> None:
         """Check that a computation may go on; at each of its stages, and from time to time."""
@@ -520,11 +541,12 @@ class Enforcement:
             faults.point("disclosures.kept")
         decisions = admitted.course.document(admitted.request)
         said: Object = {"user": user_of(admitted.statement), DECISIONS: canonical.digest(decisions)}
-        data, commitments = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)
+        data, commitments, opening = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)
         recipient = world.trust.sealing(admitted.request.recipient)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
         made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table, facts)
-        made = replace(made, commitments=commitments)
+        sealed = self._file(run, opening)
+        made = replace(made, commitments=commitments, filed=canonical.digest(sealed) if sealed else "")
         due = Delivered.of(made)
         for side in admitted.sides:
             active = side.course.parts(Phase.RELEASE, Code.ACTIVE)
@@ -532,7 +554,7 @@ class Enforcement:
         if run.id in self._stopped:
             raise Unavailable("cancelled")
         # step 8 follows when its time has come
-        self._end(run, ComputationState.RELEASED, made, parts, decisions=decisions)
+        self._end(run, ComputationState.RELEASED, made, parts, decisions=decisions, filed=sealed)
 
     def _settle(self, admitted: Admitted, began: datetime) -> None:
         """Give back what was taken too much of the metered time; where that fails it stays taken."""
@@ -554,7 +576,8 @@ class Enforcement:
     def _refuse(self, run: Run, error: HefuError, decisions: bytes = b"") -> Run:
         reasons = error.reasons or (error.public(),)
         made = receipt.Refusal(run.id, run.request, run.consumer, run.agreements, error.code, reasons)
-        return self._end(run, ComputationState.REFUSED, made, (), told=run.created, decisions=decisions)
+        made, sealed = self._filing(run, made)
+        return self._end(run, ComputationState.REFUSED, made, (), told=run.created, decisions=decisions, filed=sealed)
 
     def _fail(self, run: Run, code: str, charge: Charge) -> None:
         running = self._running.get(run.id)
@@ -564,9 +587,10 @@ class Enforcement:
             run.id, run.request, run.consumer, run.agreements, code, ends.spent(charge), resource=resource,
             joined=tuple(joined),
         )  # fmt: skip
+        made, sealed = self._filing(run, made)
         state = ComputationState.CANCELLED if code == "cancelled" else ComputationState.FAILED
         try:
-            self._end(run, state, made, (), decisions=decisions)
+            self._end(run, state, made, (), decisions=decisions, filed=sealed)
         except Conflict:
             log.info("computation %s had ended already", run.id)
         except Unavailable as fault:
@@ -575,15 +599,38 @@ class Enforcement:
 
     def _end(
         self, run: Run, state: ComputationState, made: receipt.Receipt | receipt.Refusal | receipt.Failure,
-        parts: tuple[bytes, ...], told: datetime | None = None, decisions: bytes = b"",
+        parts: tuple[bytes, ...], told: datetime | None = None, decisions: bytes = b"", filed: bytes = b"",
     ) -> Run:  # fmt: skip
         world, now = self._world, self._world.clock.now()
-        entry = replace(ends.entry(self._scribe, made, told or ends.tick(self._scribe, run)), decisions=decisions)
+        entry = ends.entry(self._scribe, made, told or ends.tick(self._scribe, run))
+        entry = replace(entry, decisions=decisions, filed=filed)
         ended = world.journal.close(run.id, state, entry, parts, now)
         telemetry.count("hefu_computations_total", state.value)
         with self._changed:
             self._changed.notify_all()
         return ended
+
+    def _file(self, run: Run, values: Mapping[str, tuple[Json, bytes]]) -> bytes:
+        """The sealed openings of an end, for the regulators of its first contract; empty where that files nothing.
+
+        Raises:
+            NotFound, Untrusted: the contract is not there, or its filing key cannot be had.
+        """
+        held = self._world.contracts.load(run.agreements[0])
+        key = self._world.filing(held.agreement) if held.agreement.consumer.participant == run.consumer else None
+        if key is None:
+            return b""
+        return openings.seal(key, held.agreement.id, run.id, Openings(run.envelope, values))
+
+    def _filing(self, run: Run, made: _Unreleased) -> tuple[_Unreleased, bytes]:
+        """An end without a release, and its sealed openings; an end is journalled even where nothing can be filed."""
+        try:
+            sealed = self._file(run, {}) if run.agreements else b""
+        except HefuError as fault:
+            if not isinstance(fault, NotFound):
+                log.warning("nothing is filed for computation %s: %s", run.id, fault.code)
+            return made, b""
+        return (replace(made, filed=canonical.digest(sealed)) if sealed else made), sealed
 
     def _until_told(self, computation: str) -> float:
         run = self._found(computation)

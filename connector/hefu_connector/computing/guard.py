@@ -68,8 +68,8 @@ def check(values: Values, prepared: Prepared) -> Passed:
 
 def release(
     computation: str, passed: Passed, prepared: Prepared, said: Mapping[str, Json], draw: Callable[[int], bytes]
-) -> tuple[bytes, dict[str, str]]:
-    """The bytes of a release before they are sealed, and the commitments that its receipt makes.
+) -> tuple[bytes, dict[str, str], dict[str, tuple[Json, bytes]]]:
+    """The bytes of a release before they are sealed, the commitments that its receipt makes, and what opens them.
 
     Args:
         said: what the receipt commits to besides: who asked, and the digest of the owner's record of the decisions.
@@ -83,8 +83,10 @@ def release(
     openings: Object = {name: {"salt": write_bytes(salts[name]), "value": value} for name, value in values.items()}
     commitments = {name: receipt.commit(name, value, salts[name]) for name, value in values.items()}
     if told is not None:
-        return fitting(rows.payload(computation, told, openings)), commitments
-    return payload(computation, passed, prepared, openings), commitments
+        data = fitting(rows.payload(computation, told, openings))
+    else:
+        data = payload(computation, passed, prepared, openings)
+    return data, commitments, {name: (value, salts[name]) for name, value in values.items()}
 
 
 def measure(passed: Passed) -> int:

@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
+import hefu.filing
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement, draft
 from hefu.times import Clock
+from hefu_policies.agreeing.agreement import Agreement
+from hefu_policies.bargaining import charter
+
+
+class Filing(Protocol):
+    """The filing keys of a participant's agreements; see `hefu_connector.contracting.filer.Filer`."""
+
+    def draw(self, agreement: str, parties: Iterable[str]) -> hefu.filing.Filing | None:
+        """A filing key for an agreement that is drawn up."""
+        ...
+
+    def check(self, agreement: Agreement) -> None:
+        """Check the filing of an agreement before it is signed; raises Untrusted."""
+        ...
+
+    def key(self, agreement: Agreement) -> bytes | None:
+        """The filing key of an agreement; raises Untrusted."""
+        ...
+
+
+class Unfiled:
+    """Nothing is filed: an agreement that says otherwise is not signed here."""
+
+    def draw(self, agreement: str, parties: Iterable[str]) -> None:
+        """None."""
+
+    def check(self, agreement: Agreement) -> None:
+        """As in `Filing`."""
+        charter.check_filing(None, agreement)
+
+    def key(self, agreement: Agreement) -> None:
+        """None."""
+
+
+_UNFILED = Unfiled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +53,7 @@ class Author:
 
     Attributes:
         space: the one space its statements name.
+        filer: the filing keys of its agreements; by default of a space that files nothing.
     """
 
     participant: str
@@ -22,6 +61,7 @@ class Author:
     space: str
     signer: Signer
     clock: Clock
+    filer: Filing = _UNFILED
 
     def say(self, type_: str, body: Object, *, user: str = "") -> Statement:
         """A signed statement, issued now.

@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from hefu import notices
 from hefu.canonical import Object
+from hefu.charter import REGULATOR
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
+from hefu.mandate import OPENED, Access
 from hefu.notices import CHANGES, DEVIATED, FULFILLED, RESUMED, SUSPENDED, Change, Deviated, Fulfilled, Notice
 from hefu.tlog.tree import leaf_hash
 from hefu_policies.states import lifecycle
@@ -239,8 +241,12 @@ class Notices:
 
     def _take_in(self, held: Contract, statement: Statement) -> bool:
         """Verify one notice, keep it and act on it; False for a resumption that the log does not show yet."""
-        notice = self._check(held, statement)
         agreement = held.agreement.id
+        if statement.type == OPENED:
+            self._check_access(held, statement)
+            self._kept.keep(agreement, statement)
+            return True
+        notice = self._check(held, statement)
         if statement.type == SUSPENDED:
             known = any(each.statement.digest() == statement.digest() for each in held.turns)
             self._contracts.turn(agreement, Turn(statement))
@@ -283,6 +289,14 @@ class Notices:
             raise Untrusted("contract.broken", agreement=agreement.id, where="turn")
         self._trust.verify(statement)
         return notice
+
+    def _check_access(self, held: Contract, statement: Statement) -> None:
+        """Of a regulator's word that it opens what this agreement files; it changes nothing here and is shown."""
+        access = Access.of(statement)
+        self._trust.verify(statement)
+        regulates = REGULATOR in self._trust.roles(statement.issuer)
+        if statement.space != self._pins.space or access.agreement != held.agreement.id or not regulates:
+            raise Untrusted("contract.broken", agreement=held.agreement.id, where="access")
 
     def _waiting_resumption(self, agreement: str) -> Statement | None:
         """A resumption that was said here and is not in force yet."""

@@ -290,17 +290,18 @@ class Provider(Offerings):
             return self._pen.send(negotiation, Move.AGREE, lambda: self._draw_up(negotiation), user)
 
     def _draw_up(self, negotiation: Negotiation) -> Object:
+        id_ = new_id("agr")
         agreement = agreement_from(
             self._current(negotiation).statement,
             negotiation.opening,
-            agreement=new_id("agr"),
+            agreement=id_,
             strategy=new_id("str"),
             connector=self._author.connector,
             log=self._origin,
             at=self._author.clock.now(),
             rounds=negotiation.rounds,
             further=[self._shelf.fetch(each) for each in negotiation.request.further],
-            answering=answering(negotiation.request, self._author, self._trust, self._connector_of),
+            answering=answering(negotiation.request, id_, self._author, self._trust, self._connector_of),
         )
         return {"agreement": embedded(self._author.say(AGREEMENT, agreement.body()))}
 

@@ -23,8 +23,11 @@ SKEW = timedelta(minutes=5)  # between the clocks of two participants
 ConnectorOf = Callable[[str], str]  # the connector behind which a participant acts now; raises NotFound
 
 
-def answering(request: ContractRequest, author: Author, trust: Trust, connector_of: ConnectorOf) -> Answering:
-    """Connectors and present keys of all parties to a request, as whoever draws up the agreement knows them.
+def answering(
+    request: ContractRequest, agreement: str, author: Author, trust: Trust, connector_of: ConnectorOf
+) -> Answering:
+    """Connectors and present keys of all parties to a request, as whoever draws up the agreement knows them; and a
+    fresh filing key where the space files.
 
     Raises:
         NotFound: a party has no connector now.
@@ -32,7 +35,11 @@ def answering(request: ContractRequest, author: Author, trust: Trust, connector_
     """
     others = [each for each in request.parties if each not in (author.participant, request.consumer)]
     connectors = {each: connector_of(each) for each in others}
-    return Answering(connectors, {each: present_keys(trust, each) for each in request.parties})
+    return Answering(
+        connectors,
+        {each: present_keys(trust, each) for each in request.parties},
+        author.filer.draw(agreement, request.parties),
+    )
 
 
 def present_keys(trust: Trust, participant: str) -> tuple[PartyKey, ...]:
@@ -72,6 +79,7 @@ def check_before_signing(
     named = {PartyKey.named(each) for each in trust.keys(author.participant) if each.key == author.signer.key}
     if mine is None or mine.connector != author.connector or not named or not named <= {*mine.keys}:
         raise Untrusted("agreement.differs", where="parties")
+    author.filer.check(agreement)
     earliest, latest = request.time - SKEW, author.clock.now() + SKEW
     if not earliest <= agreement.not_before <= latest:
         raise Untrusted("agreement.differs", where="not_before")

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
+from hefu.mandate import OPENED, Access, Order, subjects
 from hefu.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
 from hefu.receipt import Receipt, Refusal
 from hefu_policies import odrl
@@ -88,6 +89,7 @@ class Aftermath:
     Args:
         asked: this participant's newest own computations.
         envelope: the request of a computation, asked here or by others here; None where there is none.
+        orders: regulators' orders in force.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Aftermath:
         books: Owing,
         asked: Callable[[], Sequence[OwnRequest]],
         envelope: Callable[[str], bytes | None],
+        orders: Callable[[], Sequence[tuple[Statement, Order]]] = list,
     ) -> None:
         self._participant = participant
         self._agreements = agreements
@@ -105,9 +108,11 @@ class Aftermath:
         self._owing = books
         self._asked = asked
         self._envelope = envelope
+        self._orders = orders
 
     def alarms(self, agreement: str = "") -> list[Alarm]:
-        """Deviations, suspensions, and ends before their time, newest first; of one agreement or of all.
+        """Deviations, suspensions, regulators' orders and accesses, and ends before their time, newest first; of one
+        agreement or of all.
 
         Raises:
             NotFound: no such agreement.
@@ -115,6 +120,8 @@ class Aftermath:
         held = [self._agreements.load(agreement)] if agreement else self._agreements.all()
         found = [one for each in held for one in _interruptions(each)]
         found += [_deviation(each) for each in self.notices.of(agreement, DEVIATED)]
+        found += [_access(each) for each in self.notices.of(agreement, OPENED)]
+        found += [one for each in held for one in self._ordered(each)]
         return sorted(found, key=lambda each: each.time)[::-1]  # times are whole seconds: the later said comes first
 
     def duties(self, agreement: str = "") -> list[DutySeen]:
@@ -184,6 +191,18 @@ class Aftermath:
         return _deviation(said)
 
     # ------------------------------------------------------------ inside
+
+    def _ordered(self, held: Contract) -> Iterator[Alarm]:
+        """Regulators' orders in force against an agreement, its products or its parties."""
+        agreement = held.agreement
+        products = tuple(each.product for each in agreement.contributions)
+        concerned = subjects(agreement.id, products, *(each.participant for each in agreement.parties))
+        for statement, order in self._orders():
+            if order.names in concerned:
+                yield Alarm(
+                    agreement.id, statement.type, statement.issuer, order.subject, "", "", order.reason, statement.time,
+                    statement,
+                )  # fmt: skip
 
     def _find(self, contract: Contract, name: str) -> tuple[Demand, Duty]:
         every = [(each, one.duty) for each in self._owing.demands(contract) for one in each.every()]
@@ -327,6 +346,11 @@ def _deviation(statement: Statement) -> Alarm:
         said.agreement, said.code, statement.issuer, said.about, said.duty, said.subject, said.reason, statement.time,
         statement,
     )  # fmt: skip
+
+
+def _access(statement: Statement) -> Alarm:
+    said = Access.of(statement)
+    return Alarm(said.agreement, OPENED, statement.issuer, "", "", "", said.reason, statement.time, statement)
 
 
 def _interruptions(held: Contract) -> list[Alarm]:

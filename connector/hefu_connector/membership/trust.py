@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from hefu.charter import Charter
 from hefu.directory import Directory
 from hefu.envelope import PublicKey, Statement
-from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import Binding, Participant
+from hefu.mandate import LIFTED, Order
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
 
@@ -27,7 +28,7 @@ from hefu_connector.shelves import STATUS, Mark, Marks
 
 log = logging.getLogger("hefu.trust")
 
-_PARTICIPANT, _BINDING, _CHARTER = "participant/", "binding/", "charter"
+_PARTICIPANT, _BINDING, _CHARTER, _ORDER = "participant/", "binding/", "charter", "order/"
 AHEAD = timedelta(minutes=5)  # how far the operator's clock may be before ours
 _KEEP_STATUS_EVERY = 30  # seconds; a restart believes the list to be at most this much older than it is
 # So that a stranger who calls again and again cannot make this connector flood the broker.
@@ -70,6 +71,9 @@ class SpaceTrust:
         charter = self._marks.find(_CHARTER)
         if charter is not None:
             self._directory.adopt(Statement.parse(charter.text.encode()))
+        for mark in sorted(self._marks.all(_ORDER), key=lambda each: each.number):
+            with suppress(Refused):  # its regulator is none any more
+                self._directory.order(Statement.parse(mark.text.encode()))
         status = self._marks.find(STATUS)
         if status is not None:
             self._take_up(Statement.parse(status.text.encode()))
@@ -130,6 +134,30 @@ class SpaceTrust:
         if kept is None or kept.number < version:
             self._marks.advance(Mark(_CHARTER, version, statement.to_bytes().decode()))
 
+    def order(self, statement: Statement) -> bool:
+        """Take over and keep a regulator's order or lift; False where it was known.
+
+        An order narrows rights: any key counts that was ever certified as its regulator's. A lift needs one that may
+        act now; that the log shows it is the caller's to see.
+
+        Raises:
+            Refused: its issuer regulates nothing here, or it lifts no order of its own.
+            Unauthenticated, Untrusted: its signature or its signer does not hold.
+        """
+        self.verify(statement)
+        if statement.type == LIFTED:
+            self.check(statement.issuer, *(each.key for each in statement.signatures))
+        self._directory.try_order(statement)
+        name = _ORDER + statement.digest()
+        if self._marks.find(name) is None:  # kept before it acts, an order before its lift
+            at = int(statement.type == LIFTED)
+            self._marks.advance(Mark(name, at, statement.to_bytes().decode()))
+        return self._directory.order(statement)
+
+    def orders(self) -> list[tuple[Statement, Order]]:
+        """The orders in force."""
+        return self._directory.orders(self._clock.now())
+
     def charter(self) -> Charter | None:
         """The newest verified charter; None where the space has none.
 
@@ -179,6 +207,10 @@ class SpaceTrust:
                 raise
             self._directory.check_active(participant, now, *subjects)
         return Standing(self.age())
+
+    def check_orders(self, *subjects: str) -> None:
+        """As in the port."""
+        self._directory.check_orders(self._clock.now(), *subjects)
 
     def sealing(self, participant: str) -> bytes:
         """As in the port."""

@@ -22,7 +22,16 @@ from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, 
 from hefu_connector.ports import FINAL, ComputationState, Entry, Run
 from hefu_connector.storage import handed
 from hefu_connector.storage.database import Database, Fence, insert_new, lock, read_instant, write_instant
-from hefu_connector.storage.models import COMPUTATIONS, DECISIONS, JOURNAL, MEMBERSHIPS, OUTBOX, PARTS, TRANSITIONS
+from hefu_connector.storage.models import (
+    COMPUTATIONS,
+    DECISIONS,
+    FILED,
+    JOURNAL,
+    MEMBERSHIPS,
+    OUTBOX,
+    PARTS,
+    TRANSITIONS,
+)
 
 _OPEN = [each.value for each in ComputationState if each not in FINAL]
 
@@ -92,7 +101,7 @@ class SqlJournal:
             run = self._need_open(connection, computation)
             if state is ComputationState.RELEASED and run.charge is None:
                 raise Conflict("computation.uncharged", computation=computation)
-            sequence, _ = append(connection, self._space, entry)
+            sequence, said = append(connection, self._space, entry)
             whose = {"space": self._space, "computation": computation}
             sealed = [{**whose, "number": number, "sealed": each} for number, each in enumerate(parts)]
             if sealed:
@@ -101,6 +110,9 @@ class SqlJournal:
             self._change(connection, computation, state, at, entry=sequence, parts=len(parts), release_at=due)
             if entry.decisions:
                 connection.execute(insert(DECISIONS).values(**whose, record=entry.decisions))
+            if entry.filed:
+                end = canonical.digest(said.to_bytes())
+                connection.execute(insert(FILED).values(**whose, end=end, sealed=entry.filed, told=False))
             if entry.due is not None:
                 handed.enter(connection, self._space, computation, run.agreements[0], entry.due)
             ended = self._need(connection, computation)

@@ -245,6 +245,21 @@ class DecisionRow(Rows, table=True):
     record: bytes = _sealed("decisions.record")
 
 
+class FiledRow(Rows, table=True):
+    """Sealed openings of the end of a computation, for the space's regulators; gone once they are erased.
+
+    ``end`` is the digest of the end's envelope, ``told`` whether the broker has them.
+    """
+
+    __tablename__ = "filed"
+    __table_args__ = (ForeignKeyConstraint(["space", "computation"], ["computations.space", "computations.id"]),)
+    space: str = _space()
+    computation: str = Field(primary_key=True)
+    end: str
+    sealed: bytes = _sealed("filed.sealed")
+    told: bool
+
+
 class OutboxRow(Rows, table=True):
     """A journal entry that the broker's log has not yet taken."""
 
@@ -508,7 +523,7 @@ ACCOUNTS, RESERVATIONS, CHARGES = _table(AccountRow), _table(ReservationRow), _t
 ALLOWANCES, TAKINGS = _table(AllowanceRow), _table(TakingRow)
 COMPUTATIONS, TRANSITIONS, PARTS = _table(ComputationRow), _table(TransitionRow), _table(PartRow)
 MEMBERSHIPS, OWNERS, LEASES = _table(MembershipRow), _table(OwnerRow), _table(LeaseRow)
-DECISIONS = _table(DecisionRow)
+DECISIONS, FILED = _table(DecisionRow), _table(FiledRow)
 JOURNAL, OUTBOX, LOCKS = _table(JournalRow), _table(OutboxRow), _table(LockRow)
 AGREEMENTS, SOURCES, PLACES = _table(AgreementRow), _table(SourceRow), _table(PlaceRow)
 DISCLOSURES = _table(DisclosureRow)

@@ -17,7 +17,7 @@ from hefu_space.simulator.disk import Draft, Store
 BALANCES, CHARGES = "balances", "charges"
 ALLOWANCES, TAKINGS, SETTLED = "allowances", "takings", "settled"
 DISCLOSED = "disclosed"
-RUNS, PARTS, CHAIN, SENT, DECISIONS = "runs", "parts", "chain", "sent", "decisions"
+RUNS, PARTS, CHAIN, SENT, DECISIONS, FILED = "runs", "parts", "chain", "sent", "decisions", "filed"
 
 
 class MemoryLedger:
@@ -170,6 +170,7 @@ class MemoryJournal:
             receipt = _append(draft, entry)
             draft.write(PARTS)[computation] = tuple(parts)
             draft.write(DECISIONS)[computation] = entry.decisions
+            draft.write(FILED)[computation] = entry.filed
             ended = replace(
                 run, state=state, receipt=receipt, parts=len(parts), updated=at, release_at=entry.release_at
             )
@@ -191,6 +192,12 @@ class MemoryJournal:
         if not 0 <= index < len(parts):
             raise NotFound("resource.not_found", what="release part", name=computation)
         return parts[index]
+
+    def filed(self, computation: str) -> bytes:
+        """The sealed openings of a computation's end; empty where nothing is filed."""
+        with self._store.reading() as draft:
+            found: bytes = draft.read(FILED).get(computation, b"")
+            return found
 
     def decisions(self, computation: str) -> bytes:
         """As in `ports.DecisionRecords`."""

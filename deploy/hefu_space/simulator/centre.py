@@ -36,6 +36,7 @@ from hefu_space.simulator.centre_stores import (
     MemoryCharters,
     MemoryLease,
     MemoryLog,
+    MemoryOrders,
     MemoryOutbox,
     MemoryRegistry,
     MemoryTalks,
@@ -78,7 +79,9 @@ class Centre:
         key, sign = founded.log_key, founded.log.sign
         self.sequencer = sequencer(log, outbox, leadership, key, sign, Latest(latest, key))
         ring = self.sequencer.ring
-        self.registry = Registry(trust, self.store, self.store, MemoryCharters(store), _NO_AUTHORITY, ring)
+        self.registry = Registry(
+            trust, self.store, self.store, MemoryCharters(store), MemoryOrders(store), _NO_AUTHORITY, ring
+        )
         self.registry.reload()
         self._admit(founded)
         signer = founded.people[BROKER].signer

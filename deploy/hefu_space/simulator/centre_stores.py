@@ -33,7 +33,7 @@ from hefu_space.simulator.disk import Draft, Store
 OUTBOX, ENTRIES, TILES, HEAD, CHECKPOINTS, TALKS = "outbox", "entries", "tiles", "head", "checkpoints", "talks"
 DIGESTS, CERTIFIED, ISSUED, BOUND, STATUS = "digests", "certified", "issued", "bound", "status"
 VERSIONS, RETIRED, RESOURCES, COUNTER = "versions", "retired", "resources", "counter"
-LEASES, CHARTERS = "leases", "charters"
+LEASES, CHARTERS, ORDERS = "leases", "charters", "orders"
 
 
 class MemoryOutbox:
@@ -177,6 +177,27 @@ class MemoryCharters:
                 raise Conflict("charter.version", version=len(draft.read(CHARTERS)))
             draft.write(CHARTERS)[version] = statement.envelope
             _queue(draft, [statement])
+
+
+class MemoryOrders:
+    """`ports.OrderStore` in memory."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, digest: str, number: int, order: Outgoing) -> None:
+        """As in the port."""
+        with self._store.writing() as draft:
+            if number != len(draft.read(ORDERS)) + 1:
+                raise Conflict("log.moved")
+            draft.write(ORDERS)[number] = order.envelope
+            _queue(draft, [order])
+
+    def orders(self, after: int, most: int) -> tuple[int, list[bytes]]:
+        """As in the port."""
+        with self._store.reading() as draft:
+            kept = draft.read(ORDERS)
+            return len(kept), [kept[number] for number in sorted(kept) if number > after][:most]
 
 
 class MemoryTalks:

@@ -5,8 +5,8 @@ and a request stands in `hefu_policies.agreeing.contract`.
 
 Of several providers the first one's contribution stands in the agreement itself, those of the others under
 ``further``. Each provider's connector reads it through `Agreement.facing`: with its own contribution in front.
-Members that came after the first release (``further``, ``programs``, ``contexts``, ``delete_by`` and a party's keys)
-are absent where they are empty, so that older agreements keep their bytes.
+Members that came after the first release (``further``, ``programs``, ``contexts``, ``delete_by``, ``filing`` and a
+party's keys) are absent where they are empty, so that older agreements keep their bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import datetime
 
 from hefu.canonical import Json, Object
 from hefu.errors import NotFound
+from hefu.filing import Filing
 from hefu.times import write_time
 
 from hefu_policies.agreeing.allowed import Allowed, ContextDigest
@@ -28,7 +29,8 @@ from hefu_policies.reading import Place, check_digest, unique, wrong
 __all__ = ["PARTY_ROLES", "Agreement", "Contribution", "Party", "PartyKey", "Strategy"]
 
 _OWN = {"id", "unit", "neighbouring"}  # they stand in the body under other names
-_LATER = {"further", "programs", "contexts", "delete_by"}
+_ROWS = {"further", "programs", "contexts"}
+_LATER = _ROWS | {"delete_by", "filing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Agreement:
         programs: code and models that some permission names by digest.
         contexts: in which the policies are read, by digest.
         delete_by: when all that is delivered under it must be deleted at the latest; None where nothing is delivered.
+        filing: the key under which what the log only commits to is sealed, wrapped to the charter's regulators; None in
+            a space whose charter names no key for that.
     """
 
     id: str
@@ -96,6 +100,7 @@ class Agreement:
     programs: tuple[Allowed, ...] = ()
     contexts: tuple[ContextDigest, ...] = ()
     delete_by: datetime | None = None
+    filing: Filing | None = None
 
     def __post_init__(self) -> None:
         where = f"agreement {self.id}"
@@ -230,7 +235,8 @@ class Agreement:
             "contexts": [each.body() for each in self.contexts],
         }
         found: Object = {name: row for name, row in rows.items() if row}
-        return found if self.delete_by is None else found | {"delete_by": write_time(self.delete_by)}
+        found |= {} if self.delete_by is None else {"delete_by": write_time(self.delete_by)}
+        return found if self.filing is None else found | {"filing": self.filing.body()}
 
     @classmethod
     def of(cls, body: Json, where: str = "agreement") -> Agreement:
@@ -238,7 +244,7 @@ class Agreement:
         names = {each.name for each in fields(cls)} - _OWN - _LATER | {"agreement", "privacy"}
         found = Place(body, where).members(names, _LATER)
         privacy = found["privacy"].members(("unit", "neighbouring"))
-        later = {name: found[name].items(1) for name in _LATER - {"delete_by"} if name in found}
+        later = {name: found[name].items(1) for name in _ROWS if name in found}
         return cls(
             id=found["agreement"].text(),
             negotiation=found["negotiation"].text(),
@@ -264,4 +270,5 @@ class Agreement:
             programs=tuple(Allowed.of(each.value, each.where) for each in later.get("programs", ())),
             contexts=tuple(ContextDigest.of(each.value, each.where) for each in later.get("contexts", ())),
             delete_by=found["delete_by"].time() if "delete_by" in found else None,
+            filing=Filing.of(found["filing"].value) if "filing" in found else None,
         )

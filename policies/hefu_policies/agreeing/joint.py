@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
+from hefu.filing import Filing
 
 from hefu_policies import odrl
 from hefu_policies.agreeing.agreement import Agreement, Strategy
@@ -64,10 +65,12 @@ class Answering:
     Attributes:
         connectors: of every further provider and of the service provider, by participant.
         keys: under which each party may sign, by participant; of none in agreements of the first release.
+        filing: the key that whoever draws up drew for the charter's regulators; None where there are none.
     """
 
     connectors: Mapping[str, str]
     keys: Mapping[str, tuple[PartyKey, ...]]
+    filing: Filing | None = None
 
     @classmethod
     def of(cls, agreement: Agreement) -> Answering:
@@ -75,6 +78,7 @@ class Answering:
         return cls(
             {each.participant: each.connector for each in agreement.parties},
             {each.participant: each.keys for each in agreement.parties if each.keys},
+            agreement.filing,
         )
 
 
@@ -124,6 +128,7 @@ def complete(
         programs=tuple(named),
         contexts=tuple(ContextDigest(each, contexts.digest(each)) for each in CONTEXTS),
         delete_by=delete_by(policies, whole.not_after),
+        filing=answering.filing,
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.charter import Charter
-from hefu.errors import Malformed, Refused
+from hefu.errors import Malformed, Refused, Untrusted
 
 from hefu_policies import library
+from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.bargaining.haggling import widens
 from hefu_policies.goods.product import Description, Offer
 
@@ -48,6 +49,20 @@ def check_terms(charter: Charter | None, offer: Offer, changes: Object) -> None:
     wider = widens(offer, changes)
     if wider:
         raise Refused("charter.widened", offer=offer.id, keys=", ".join(wider)[:400])
+
+
+def check_filing(charter: Charter | None, agreement: Agreement) -> None:
+    """Check that an agreement is filed for exactly those whom the charter names, and for its parties.
+
+    Raises:
+        Untrusted: it is not.
+    """
+    keys = charter.filing if charter is not None else {}
+    parties = {each.participant for each in agreement.parties}
+    wrapped = agreement.filing.wrapped if agreement.filing is not None else {}
+    named = {*keys} | parties if keys else set()
+    if {*wrapped} != named or any(wrapped[name].suite != key.suite for name, key in keys.items()):
+        raise Untrusted("agreement.differs", where="filing")
 
 
 def _is_rendered(offer: Offer) -> bool:
