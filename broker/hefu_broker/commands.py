@@ -103,6 +103,10 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", default="", help="postgresql://USER@HOST/NAME (default: a file in the folder)")
     _add_secret(parser, "--secret")
     parser.add_argument("--relay", default="", help="HOST:PORT to relay on, for connectors that nobody can dial")
+    parser.add_argument(
+        "--web", default="", help="HOST:PORT of the pages for browsers and the log's tiles (default: none)"
+    )
+    parser.add_argument("--web-url", default="", help="https://HOST where browsers find them, where it is another")
     parser.add_argument("--public-relay", default="", help="the same as --public-address for the relay")
 
 
@@ -152,6 +156,8 @@ def _init(arguments: argparse.Namespace) -> int:
         passphrase=root_passphrase(),
         secret=arguments.secret,
         database=arguments.database,
+        web=arguments.web,
+        web_url=arguments.web_url,
     )
     settings, space = found(plan, SystemClock())
     output.say(

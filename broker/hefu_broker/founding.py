@@ -85,7 +85,7 @@ class Plan:
         passphrase: protects the root's key, if given.
         secret: what the broker's own keys and database are encrypted under, as in `Settings`; a file that is not there
             is drawn, and by default one outside of the folder.
-        database: as in `Settings`.
+        database, web, web_url, web_plain: as in `Settings`.
     """
 
     folder: Path
@@ -102,6 +102,9 @@ class Plan:
     passphrase: bytes | None = None
     secret: str = ""
     database: str = ""
+    web: str = ""
+    web_url: str = ""
+    web_plain: bool = False
 
 
 def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
@@ -121,6 +124,9 @@ def found(plan: Plan, clock: Clock) -> tuple[Settings, SpaceFile]:
         log_origin=plan.log_origin,
         relay=plan.relay,
         database=plan.database,
+        web=plan.web,
+        web_url=plan.web_url,
+        web_plain=plan.web_plain,
     )
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.folder.chmod(0o700)  # it may have been there before

@@ -36,6 +36,7 @@ from hefu_connector.clients.broker import (
     MandatesClient,
     NegotiationsClient,
     NoticesClient,
+    PagesClient,
     RegistryClient,
 )
 from hefu_connector.clients.peer import PeerClient
@@ -570,6 +571,7 @@ def _desk(ground: _Ground, roles: _Roles, book: SourceBook, custody: Custody, in
         tables=roles.tables,
         custody=custody,
         aftermath=_aftermath(ground, roles),
+        open_page=PagesClient(ground.broker.link).open,
     )  # fmt: skip
 
 

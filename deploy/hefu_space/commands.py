@@ -46,6 +46,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _keep(told: Demo, output: Output) -> None:
     """Say how to use the running space, and wait for Ctrl-C."""
+    from hefu_space.demo import REGULATOR
+    from hefu_space.space import LOCAL
+
     consumer, provider = told.consumer, told.space.nodes[told.deals[0].product.provider]
     deal = told.deals[-1]
     query = COUNT.format(table=f'"{deal.product.id}"')
@@ -54,6 +57,9 @@ def _keep(told: Demo, output: Output) -> None:
         f"  hefu contract list --dir {consumer.folder}\n"
         f"  hefu compute query '{query}' --contract {deal.agreement} --epsilon 0.5 --dir {consumer.folder}\n"
         f"  hefu release list --dir {provider.folder}\n"
+        f"  hefu contract page {deal.agreement} --dir {consumer.folder}\n"
+        f"  hefu audit page --dir {told.space.folder / REGULATOR}\n"
+        f"  http://{LOCAL}:{told.space.broker.ready['web_port']}/\n"
     )
     output.say(
         f"\nEverything still runs. In another terminal, for example:\n{examples}Press Ctrl-C here to stop.",

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from hefu.commands import Output, step
 from hefu.envelope import new_id
@@ -20,7 +22,7 @@ from hefu_space.harness import Answer
 from hefu_space.infer import infer
 from hefu_space.products import Product, Texts
 from hefu_space.questions import Question, Refusal
-from hefu_space.space import Member, Node, Space
+from hefu_space.space import LOCAL, Member, Node, Space
 
 PROVIDERS: tuple[tuple[str, Texts], ...] = (
     ("east-city", ("East City Data Office", "东城市数据局")),
@@ -73,6 +75,7 @@ class Demo:
         self._books()
         self._without_broker()
         self._audit()
+        self._pages()
 
     @property
     def consumer(self) -> Node:
@@ -330,6 +333,19 @@ class Demo:
         telling.verification(self.output, answer.document or {}, bundle)
         self.expect(answer.ok, "the evidence does not verify")
 
+    def _pages(self) -> None:
+        """What a browser is shown: to a stranger, and to whoever opens a one-time link."""
+        with step(
+            self.output,
+            "Anybody reads the catalog and the log in a browser; parties and regulators open more by one-time links",
+            "任何人可用浏览器阅读目录与日志；各方与监管方以一次性链接查看更多",
+        ):
+            address = f"http://{LOCAL}:{self.space.broker.ready['web_port']}"
+            link = self.consumer.do("contract", "page", self.deals[-1].agreement)["url"]
+            shown = [read(url) for url in (f"{address}/", f"{address}/log", f"{address}/checkpoint", link, link)]
+        telling.addresses(self.output, address)
+        self.expect(shown == [200, 200, 200, 200, 403], f"the pages answer {shown}")
+
     # ------------------------------------------------------------ inside
 
     def _questions(self, product: Product) -> list[Question]:
@@ -356,6 +372,16 @@ def sql(question: Question, product: Product) -> str:
     return question.sql.format(table=f'"{product.id}"')
 
 
+def read(url: str) -> int:
+    """The status of a page."""
+    try:
+        with urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 - of the broker that was just started
+            return int(answer.status)
+    except HTTPError as fault:
+        fault.close()
+        return fault.code
+
+
 def unsent(node: Node) -> bool:
     """Whether a connector still has statements that the broker's log has not."""
     return any(each["kind"] == "outbox" for each in node.do("connector", "status")["waiting"])
@@ -370,7 +396,7 @@ def run(folder: Path, output: Output, own: Path | None, *, keep: Callable[[Demo]
     started = time.monotonic()
     # One waiting worker a connector is enough: questions come one after another, and starting one takes a second.
     database = postgresql.Server() if own is None and postgresql.installed() else None
-    demo = Demo(Space(folder, settings={"workers": 1}), output, own, database)
+    demo = Demo(Space(folder, settings={"workers": 1}, pages=True), output, own, database)
     try:
         demo.tell()
         telling.ending(output, demo.broken, folder, time.monotonic() - started)

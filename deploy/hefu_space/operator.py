@@ -34,18 +34,22 @@ class Operator:
         self._lock = threading.Lock()
         self._opened: Rooms | None = None
 
-    def found(self, space: str, address: str, enrolment: str, *, relay: str = "", test: bool = False) -> None:
+    def found(
+        self, space: str, address: str, enrolment: str, *, relay: str = "", test: bool = False, web: str = ""
+    ) -> None:
         """Make the root and the broker. Raises Malformed where there is one already.
 
         Args:
             test: whether faults and a clock may be armed in it later.
+            web: ``host:port`` on loopback of the pages for browsers, without TLS; empty for none.
         """
         from hefu_broker.founding import Plan, found
 
         secret = f"file:{self._folder.parent / 'secrets' / self._folder.name}"
         plan = Plan(
-            self._folder, self._root, space, address, enrolment, f"hefu.example/{space}", relay=relay, secret=secret
-        )
+            self._folder, self._root, space, address, enrolment, f"hefu.example/{space}", relay=relay, secret=secret,
+            web=web, web_plain=bool(web),
+        )  # fmt: skip
         settings, _ = found(plan, SystemClock())
         if test:
             replace(settings, test=True).write(self._folder)

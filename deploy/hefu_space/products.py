@@ -75,6 +75,7 @@ class Terms:
         yield f"      columns: [{', '.join(self.columns)}]"
         yield f'      until: "{until}"'
         yield f"    budget: {{epsilon: {self.budget}, releases: {self.releases}}}"
+        yield "    visibility: public"
         yield f"    approval: {self.approval}"
         yield f"    valid_days: {_VALID_DAYS}"
         yield "    offline: {window_seconds: 3600, share_percent: 50}"

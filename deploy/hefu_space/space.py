@@ -82,11 +82,18 @@ class Space:
         folder: new or empty; holds ``broker/``, ``broker-root/``, one folder a participant, ``secrets/`` and ``logs/``.
         environment: for all processes; with ``HEFU_TEST=1`` the space is made for tests.
         settings: for all connectors, in place of what ``hefu connector init`` writes.
+        pages: whether the broker shows pages to browsers, on loopback without TLS.
     """
 
     def __init__(
-        self, folder: Path, environment: dict[str, str] | None = None, settings: Mapping[str, int | str] | None = None
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        settings: Mapping[str, int | str] | None = None,
+        *,
+        pages: bool = False,
     ) -> None:
+        self.pages = pages
         self.folder = folder.absolute()
         self.environment = environment or {}
         self.settings = dict(settings or {})
@@ -119,8 +126,9 @@ class Space:
 
     def found(self) -> None:
         """Make the root and the broker, and start it. Raises HefuError."""
-        main, enrolment = free_ports(2)
-        self.operator.found(SPACE, f"{LOCAL}:{main}", f"{LOCAL}:{enrolment}", test=self._tested)
+        main, enrolment, web = free_ports(3)
+        pages = f"{LOCAL}:{web}" if self.pages else ""
+        self.operator.found(SPACE, f"{LOCAL}:{main}", f"{LOCAL}:{enrolment}", test=self._tested, web=pages)
         self.broker.start()
 
     def join(self, members: Sequence[Member]) -> list[Node]:

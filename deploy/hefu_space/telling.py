@@ -189,6 +189,16 @@ def verification(output: Output, document: Mapping[str, Any], bundle: Path) -> N
     output.say(f"  python -m hefu verify {bundle}\n")
 
 
+def addresses(output: Output, address: str) -> None:
+    """Where the pages are."""
+    output.say(
+        f"  {address}/ the catalog, {address}/log the log, which your browser verifies by itself\n"
+        "  more: hefu contract page, hefu catalog page, hefu audit page\n",
+        f"  {address}/ 目录，{address}/log 日志（由您的浏览器自行验证）\n"
+        "  更多：hefu contract page、hefu catalog page、hefu audit page\n",
+    )
+
+
 def ending(output: Output, broken: Sequence[str], folder: Path, seconds: float) -> None:
     """The last words."""
     for each in broken:

@@ -49,6 +49,11 @@ HELPS: Final[Mapping[str, str]] = {
     "ask a provider for a contract on one of its offers": "就提供方的某一报价申请合约",
     "list negotiations and agreements, and on whom each waits": "列出协商与合约，以及各自在等待哪一方",
     "show one contract: parties, terms, budget, signatures": "查看一份合约：各方、条款、额度、签名",
+    "print a link that opens the page of a contract in a browser, once and within five minutes":
+        "输出一个链接，五分钟内可在浏览器中打开一次合约页面",
+    "print a link that opens the catalog in a browser, once and within five minutes":
+        "输出一个链接，五分钟内可在浏览器中打开一次目录",
+    "the log instead, with what you may read of it": "改为打开日志，内容以您有权阅读者为限",
     "agree to a request that waits for your approval": "同意一项等待你批准的申请",
     "end a negotiation or an agreement; acts at once": "终止协商或合约，立即生效",
     "offer a product of yours to a named consumer": "将你方的产品主动报价给指定的使用方",

@@ -50,6 +50,10 @@ OPERATING: Final[Mapping[str, str]] = {
     "verify a bundle offline, as hefu verify does": "离线验证证据包，与 hefu verify 相同",
     "show every step of one contract, who signed it, and what was spent":
         "查看一份合约的每一步、签署者与已用额度",
+    "print a link that opens the log in a browser, or the page of one contract, once and within five minutes":
+        "输出一个链接，五分钟内可在浏览器中打开一次日志或某份合约的页面",
+    "the agreement, such as agr-… (default: the whole log)": "合约标识，例如 agr-…（默认：整个日志）",
+    "the catalog instead": "改为打开目录",
     "what this auditor's keys are encrypted under": "审计方密钥所用的加密口令或密钥",
     "read this bundle (default: fetch one now)": "读取该证据包（默认立即取得）",
     "the one-time token from the operator; needed the first time only": "运营者给出的一次性令牌；仅首次需要",
@@ -141,6 +145,9 @@ OPERATING: Final[Mapping[str, str]] = {
         "postgresql://USER@HOST/NAME（默认为文件夹中的文件）",
     _DRAWN + "database and keys" + _BELOW: _FORMS + "：用以加密数据库与密钥" + _NEW_FILE,
     "HOST:PORT to relay on, for connectors that nobody can dial": "中继的 HOST:PORT，供无法被拨入的连接器使用",
+    "HOST:PORT of the pages for browsers and the log's tiles (default: none)":
+        "网页与日志瓦片的 HOST:PORT（默认：不提供）",
+    "https://HOST where browsers find them, where it is another": "浏览器访问的 https://HOST，如与前者不同",
     "the same as --public-address for the relay": "中继的对外地址，同 --public-address",
     "the id of the participant, such as hospital-a": "参与方标识，例如 hospital-a",
     "may be repeated": "可多次给出",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
+from urllib.request import Request, urlopen
 
 import grpc
 import pytest
@@ -16,7 +20,7 @@ from hefu import enrolment, transport
 from hefu.directory import Directory
 from hefu.enrolment import KeyRing
 from hefu.envelope import Statement
-from hefu.errors import Conflict, HefuError, NotFound, Refused, Unauthenticated, Unavailable
+from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Unavailable
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 from hefu.tlog import tree
@@ -30,6 +34,8 @@ from hefu.v1 import (
     common_pb2,
     contract_pb2,
     contract_pb2_grpc,
+    page_pb2,
+    page_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
 )
@@ -112,7 +118,8 @@ def proof(found_: common_pb2.LogProof) -> LogProof:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rpc")
-    plan = Plan(folder / "broker", folder / "root", "demo", "127.0.0.1:0", "127.0.0.1:0", "hefu.example/demo")
+    addresses = ("127.0.0.1:0", "127.0.0.1:0", "hefu.example/demo")
+    plan = Plan(folder / "broker", folder / "root", "demo", *addresses, web="127.0.0.1:0")
     found(plan, CLOCK)
     return folder
 
@@ -175,6 +182,42 @@ def test_the_port_that_was_drawn_stands_in_the_space_file(base: Path, server: Se
     space = SpaceFile.read(base / "broker" / "space.json")
     assert space.address == f"127.0.0.1:{server.ports['port']}"
     assert space.enrolment == f"127.0.0.1:{server.ports['enrolment_port']}"
+
+
+def opened(member: Member, page: str) -> str:
+    return str(member.call(page_pb2_grpc.PageServiceStub, "OpenPage", page_pb2.OpenPageRequest(page=page)).url)
+
+
+def test_a_member_opens_pages_by_links_over_tls_and_nobody_those_of_others(
+    server: Server, members: dict[str, Member], published: Statement
+) -> None:
+    deal = remote_deal(members, published)
+    deal.send(deal.consumer, deal.request())
+    consumer = members["insurer-b"]
+    context = ssl.create_default_context(cadata=consumer.space.transport_ca)
+    for member, page in ((consumer, f"negotiations/{deal.id}"), (consumer, "catalog"), (members["regulator-r"], "log")):
+        url = opened(member, page)
+        assert url.startswith(f"https://127.0.0.1:{server.ports['web_port']}/open/")
+        with urlopen(url, context=context, timeout=30) as answer:
+            assert "; Secure" in answer.headers["set-cookie"] or "; secure" in answer.headers["set-cookie"].lower()
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+            to = re.search(rb'url=([^"]+)"', answer.read())
+        assert to is not None
+        asked = Request(urljoin(url, to[1].decode()), headers={"cookie": cookie})
+        with urlopen(asked, context=context, timeout=30) as answer:
+            assert answer.status == 200
+            assert member.name in answer.read().decode()
+    other = Member(consumer.base, "outsider-z", "consumer").enroll()
+    other.connect()
+    other.bind()
+    try:
+        with pytest.raises(NotFound):
+            opened(other, f"negotiations/{deal.id}")
+        for wrong in ("", "settings", "agreements/", "contracts/agr-1", "agreements/a/b"):
+            with pytest.raises((Malformed, NotFound)):
+                opened(other, wrong)
+    finally:
+        other.close()
 
 
 def test_a_member_finds_participants_it_can_verify(members: dict[str, Member]) -> None:

@@ -14,7 +14,7 @@ from hefu.errors import Malformed
 from hefu.space import SpaceFile
 from hefu.times import Clock
 from hefu.tlog.tree import HASH_SIZE
-from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2, registry_pb2, registry_pb2_grpc
+from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2, page_pb2, page_pb2_grpc, registry_pb2, registry_pb2_grpc
 
 from hefu_audit.home import Home
 
@@ -29,6 +29,7 @@ class LogClient:
     def __init__(self, channel: grpc.Channel, timeout: float = 30.0) -> None:
         self.channel = channel
         self._stub = audit_pb2_grpc.LogServiceStub(channel)
+        self._pages = page_pb2_grpc.PageServiceStub(channel)
         self._timeout = timeout
 
     def checkpoint(self) -> str:
@@ -41,6 +42,11 @@ class LogClient:
         request = audit_pb2.GetConsistencyProofRequest(old_size=old, new_size=new)
         answer = transport.invoke(self._stub.GetConsistencyProof, request, peer=PEER, timeout=self._timeout)
         return tuple(answer.hashes)
+
+    def page(self, page: str) -> str:
+        """A link that opens one of the broker's pages in a browser, once."""
+        request = page_pb2.OpenPageRequest(page=page)
+        return transport.invoke(self._pages.OpenPage, request, peer=PEER, timeout=self._timeout).url
 
     def entries(self, first: int) -> Sequence[BundleEntry]:
         """As in the port."""

@@ -6,9 +6,9 @@ import argparse
 
 from hefu.commands import Group
 
-from hefu_audit.commands import asking, bundling, joining, mandate, reading
+from hefu_audit.commands import asking, bundling, joining, mandate, pages, reading
 
-_FAMILIES = (joining, mandate, reading, asking, bundling)
+_FAMILIES = (joining, mandate, reading, asking, bundling, pages)
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

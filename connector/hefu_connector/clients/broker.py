@@ -24,6 +24,8 @@ from hefu.v1 import (
     contract_pb2_grpc,
     mandate_pb2,
     mandate_pb2_grpc,
+    page_pb2,
+    page_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
 )
@@ -265,6 +267,24 @@ class NoticesClient:
 
     def _stub(self) -> contract_pb2_grpc.ContractServiceStub:
         return contract_pb2_grpc.ContractServiceStub(self._link.channel())
+
+
+class PagesClient:
+    """The broker's pages, over gRPC."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def open(self, page: str) -> str:
+        """A link that opens a page in a browser once: catalog, log, agreements/{id} or negotiations/{id}.
+
+        Raises:
+            NotFound: the contract is not this participant's.
+            Unavailable: the broker shows no pages, or cannot be reached.
+        """
+        stub = page_pb2_grpc.PageServiceStub(self._link.channel())
+        found: str = _call(self._link, stub.OpenPage, page_pb2.OpenPageRequest(page=page)).url
+        return found
 
 
 class LogClient:

@@ -6,7 +6,7 @@ import argparse
 
 from hefu.commands import Output
 
-from hefu_connector.commands import pages
+from hefu_connector.commands import browsing, pages
 from hefu_connector.commands.link import command, commands, control
 from hefu_connector.workbench import questions
 
@@ -20,6 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--keyword", help="only products with this keyword")
     one = command(group, "show", "show one product: columns, privacy, offers and their policies", _show)
     one.add_argument("product", help="the product's id, such as prd-…")
+    browsing.add_catalog(group)
 
 
 def _search(arguments: argparse.Namespace) -> int:

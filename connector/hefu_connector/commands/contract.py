@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hefu.commands import Cell, Output
 
-from hefu_connector.commands import acceptance, aftermath, bargain, export, pages, show
+from hefu_connector.commands import acceptance, aftermath, bargain, browsing, export, pages, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 from hefu_connector.workbench.link import contract_name
@@ -47,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     acceptance.add(group)
     aftermath.add(group)
     export.add(group)
+    browsing.add_contract(group)
 
 
 def _may_wait(parser: argparse.ArgumentParser, seconds: int = 5) -> None:

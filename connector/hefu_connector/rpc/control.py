@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 from hefu import canonical, transport
 from hefu.errors import Conflict
-from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2, control_pb2_grpc
+from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2, control_pb2_grpc, page_pb2
 from hefu_policies.goods.product import Description
 
 from hefu_connector.computing.asking import Asking
@@ -68,7 +68,11 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Everything that people may ask of; put together by `bootstrap.py`."""
+    """Everything that people may ask of; put together by `bootstrap.py`.
+
+    Attributes:
+        open_page: gives a link to one of the broker's pages.
+    """
 
     directory: Path
     author: Author
@@ -83,6 +87,7 @@ class Desk:
     tables: Tables
     custody: Custody
     aftermath: Aftermath
+    open_page: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,10 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
             waiting=[views.waiting(each) for each in [*self._desk.overview.waiting(), *self._aftermath.waiting()]],
             titles=about.names,
         )
+
+    def OpenPage(self, request: page_pb2.OpenPageRequest, context: grpc.ServicerContext) -> page_pb2.OpenPageResponse:
+        """A link to one of the broker's pages."""
+        return page_pb2.OpenPageResponse(url=self._desk.open_page(request.page))
 
     # ------------------------------------------------------------ sources
 

@@ -6,6 +6,7 @@ import warnings
 from hefu.v1 import catalog_pb2 as hefu_dot_v1_dot_catalog__pb2
 from hefu.v1 import computation_pb2 as hefu_dot_v1_dot_computation__pb2
 from hefu.v1 import control_pb2 as hefu_dot_v1_dot_control__pb2
+from hefu.v1 import page_pb2 as hefu_dot_v1_dot_page__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -132,6 +133,11 @@ class ControlServiceStub(object):
                 '/hefu.v1.ControlService/ListContracts',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListContractsRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.ListContractsResponse.FromString,
+                _registered_method=True)
+        self.OpenPage = channel.unary_unary(
+                '/hefu.v1.ControlService/OpenPage',
+                request_serializer=hefu_dot_v1_dot_page__pb2.OpenPageRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_page__pb2.OpenPageResponse.FromString,
                 _registered_method=True)
         self.GetContract = channel.unary_unary(
                 '/hefu.v1.ControlService/GetContract',
@@ -394,6 +400,13 @@ class ControlServiceServicer(object):
 
     def ListContracts(self, request, context):
         """Negotiations and agreements of this participant, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenPage(self, request, context):
+        """A link that opens one of the broker's pages in a browser, once and within minutes, as this participant may read it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -671,6 +684,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ListContracts,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.ListContractsRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.ListContractsResponse.SerializeToString,
+            ),
+            'OpenPage': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenPage,
+                    request_deserializer=hefu_dot_v1_dot_page__pb2.OpenPageRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_page__pb2.OpenPageResponse.SerializeToString,
             ),
             'GetContract': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContract,
@@ -1313,6 +1331,33 @@ class ControlService(object):
             '/hefu.v1.ControlService/ListContracts',
             hefu_dot_v1_dot_control__pb2.ListContractsRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.ListContractsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ControlService/OpenPage',
+            hefu_dot_v1_dot_page__pb2.OpenPageRequest.SerializeToString,
+            hefu_dot_v1_dot_page__pb2.OpenPageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from hefu.v1 import catalog_pb2 as _catalog_pb2
 from hefu.v1 import computation_pb2 as _computation_pb2
 from hefu.v1 import control_pb2 as _control_pb2
+from hefu.v1 import page_pb2 as _page_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -77,6 +78,8 @@ class ControlServiceStub:
     """Starts a negotiation as its provider: offers a product to a named consumer."""
     ListContracts: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListContractsRequest, _control_pb2.ListContractsResponse]
     """Negotiations and agreements of this participant, newest first."""
+    OpenPage: _grpc.UnaryUnaryMultiCallable[_page_pb2.OpenPageRequest, _page_pb2.OpenPageResponse]
+    """A link that opens one of the broker's pages in a browser, once and within minutes, as this participant may read it."""
     GetContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetContractRequest, _control_pb2.Contract]
     """One negotiation or agreement."""
     ApproveContract: _grpc.UnaryUnaryMultiCallable[_control_pb2.ApproveContractRequest, _control_pb2.Contract]
@@ -175,6 +178,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Starts a negotiation as its provider: offers a product to a named consumer."""
     ListContracts: _aio.UnaryUnaryMultiCallable[_control_pb2.ListContractsRequest, _control_pb2.ListContractsResponse]  # type: ignore[assignment]
     """Negotiations and agreements of this participant, newest first."""
+    OpenPage: _aio.UnaryUnaryMultiCallable[_page_pb2.OpenPageRequest, _page_pb2.OpenPageResponse]  # type: ignore[assignment]
+    """A link that opens one of the broker's pages in a browser, once and within minutes, as this participant may read it."""
     GetContract: _aio.UnaryUnaryMultiCallable[_control_pb2.GetContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
     """One negotiation or agreement."""
     ApproveContract: _aio.UnaryUnaryMultiCallable[_control_pb2.ApproveContractRequest, _control_pb2.Contract]  # type: ignore[assignment]
@@ -384,6 +389,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListContractsResponse, _abc.Awaitable[_control_pb2.ListContractsResponse]]:
         """Negotiations and agreements of this participant, newest first."""
+
+    @_abc_1.abstractmethod
+    def OpenPage(
+        self,
+        request: _page_pb2.OpenPageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_page_pb2.OpenPageResponse, _abc.Awaitable[_page_pb2.OpenPageResponse]]:
+        """A link that opens one of the broker's pages in a browser, once and within minutes, as this participant may read it."""
 
     @_abc_1.abstractmethod
     def GetContract(
