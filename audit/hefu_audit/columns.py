@@ -119,6 +119,7 @@ def _ended(logged: Logged, resources_of: Callable[[str, str], tuple[str, ...]]) 
 def _refused(logged: Logged) -> Iterator[Named]:
     refused = Refusal.of(logged.statement)
     reasons = canonical.encode([*refused.reasons]).decode()
+    yield from (("denial", (each, logged.index)) for each in dict.fromkeys(refused.agreements))
     yield "ended", (
         logged.index, REFUSED, seconds(logged.statement.time), refused.computation, refused.request,
         logged.statement.issuer, refused.consumer, refused.journal.connector, "", "", "", "", "", "", 0, 0, 0, 0,

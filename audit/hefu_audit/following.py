@@ -38,6 +38,7 @@ from hefu_audit.index import Index
 from hefu_audit.ports import LogReader, Memory
 
 _PAGE = 8192  # entries verified together
+_LATE = 300  # seconds
 _ENTRY = re.compile(r"entry (\d+): (.*)", re.DOTALL)
 
 
@@ -109,6 +110,8 @@ class _Copy:
         for number in _identity(index):
             self.record.add(BundleEntry.whole(number, index.envelope(number)))
         self.record.hidden = index.hidden
+        self._newest = int(index.one("SELECT MAX(time) FROM entry") or 0)
+        self._held = judging.Kept()
         self._clear()
 
     def add(self, page: Sequence[BundleEntry]) -> None:
@@ -120,14 +123,19 @@ class _Copy:
         good = {each.index: each for each in self._once()}
         for number, text in map(_split, self.record.faults):
             found.append(("fault", (number, "statements", text)))
+        for entry in page:
+            if entry.envelope is not None:
+                found.append(("body", (entry.index, entry.envelope)))
         for logged in good.values():
+            found += self._late(logged)
             try:
                 found += [*rows(logged, self._resources)]
             except HefuError as fault:
                 found.append(("fault", (logged.index, "forms", fault.public())))
         self.index.take((self._entry(each, good.get(each.index)) for each in page), found)
-        judged = judging.judge(self.index, self.record, [*good.values()])
-        self.index.take((), [*judged, *self._seen([*good])])
+        judged = judging.judge(self.index, self.record, [*good.values()], self._held)
+        links = [row for table, row in found if table == "journal"]
+        self.index.take((), [*judged, *self._seen([*good]), *judging.judge_links(self.index, links)])
         self._clear()
 
     def _once(self) -> Iterator[Logged]:
@@ -139,11 +147,11 @@ class _Copy:
 
     def _entry(self, entry: BundleEntry, logged: Logged | None) -> tuple[object, ...]:
         if logged is None:
-            return entry.index, entry.leaf_hash, entry.envelope, *(None,) * 8
+            return entry.index, entry.leaf_hash, *(None,) * 8
         statement, actor = logged.statement, logged.statement.actor or {}
         who = actor.get("user") or actor.get("program") or ""
         return (
-            entry.index, entry.leaf_hash, entry.envelope, statement.id, statement.type, seconds(statement.time),
+            entry.index, entry.leaf_hash, statement.id, statement.type, seconds(statement.time),
             statement.issuer, ",".join(self.record.signers(statement)), statement.digest(), logged.envelope,
             who if isinstance(who, str) else "",
         )  # fmt: skip
@@ -156,6 +164,12 @@ class _Copy:
             provider,
         )
         return tuple(each[0] for each in found)
+
+    def _late(self, logged: Logged) -> Iterator[Named]:
+        claimed = seconds(logged.statement.time)
+        if claimed < self._newest - _LATE:
+            yield "late", (logged.index, self._newest)
+        self._newest = max(self._newest, claimed)
 
     def _grow(self, leaf: bytes) -> Iterator[Named]:
         level, place, computed = 0, self._next, leaf

@@ -106,13 +106,13 @@ class Index:
     def entries(self, first: int = 0) -> Iterator[BundleEntry]:
         """All entries in order, from one on."""
         for index, leaf, envelope in self._connection.execute(
-            "SELECT idx, leaf, envelope FROM entry WHERE idx >= ? ORDER BY idx", (first,)
+            "SELECT idx, leaf, envelope FROM entry LEFT JOIN body USING (idx) WHERE idx >= ? ORDER BY idx", (first,)
         ):
             yield BundleEntry(index, leaf, envelope)
 
     def envelope(self, index: int) -> bytes:
         """The bytes of an entry. Raises NotFound where this auditor has none of it."""
-        found = self.one("SELECT envelope FROM entry WHERE idx = ?", index)
+        found = self.one("SELECT envelope FROM body WHERE idx = ?", index)
         if found is None:
             raise NotFound("log.absent")
         return bytes(found)
@@ -146,7 +146,7 @@ class Index:
 
     def take(self, entries: Iterable[tuple[object, ...]], found: Iterable[Named]) -> None:
         """Add rows of ``entry`` and of other tables."""
-        self._connection.executemany("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?)", [*entries])
+        self._connection.executemany("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)", [*entries])
         by_table: dict[str, list[tuple[object, ...]]] = {}
         for table, values in found:
             by_table.setdefault(table, []).append(values)
@@ -185,7 +185,7 @@ class Index:
 def _inserts() -> Iterator[tuple[tuple[str, int], str]]:
     columns = {"about": 3, "fault": 3, "journal": 6, "ended": 26, "charge": 12, "agreement": 17, "policy": 4, "turn": 6,
                "description": 12, "lifetime": 7, "certified": 7, "held": 3, "standing": 4, "told": 8, "duty": 7,
-               "seen": 4, "node": 3}  # fmt: skip
+               "seen": 4, "node": 3, "body": 2, "late": 2, "denial": 2}  # fmt: skip
     for table, count in columns.items():
         marks = ",".join("?" * count)
         yield (table, count), f"INSERT OR IGNORE INTO {table} VALUES ({marks})"  # noqa: S608 - names of our own

@@ -7,7 +7,9 @@ of entries and what the copy holds of their agreements, countersignatures, descr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 from hefu import checks, verify
 from hefu.checks import ASKED, Facts
@@ -20,10 +22,28 @@ from hefu_audit.index import Index
 
 _ENTRY = re.compile(r"entry (\d+): (.*)", re.DOTALL)
 _MOST = 500  # values in one query
+_SKEW = 60  # seconds
 _AGREED = "SELECT g.idx FROM charge c JOIN agreement g ON g.id = c.agreement WHERE c.idx = ?"
 
 
-def judge(index: Index, record: Record, page: Sequence[Logged]) -> Iterator[Named]:
+class Kept:
+    """Entries that were referred to before, for the next page: most refer to the same agreements."""
+
+    def __init__(self, most: int = 8192) -> None:
+        self._most = most
+        self._found: dict[int, Logged] = {}
+
+    def of(self, index: Index, numbers: Iterable[int], page: Mapping[int, Logged]) -> Iterator[Logged]:
+        """The statements of entries: from the page, from before, or from the copy."""
+        for number in numbers:
+            found = page.get(number) or self._found.pop(number, None) or index.logged(number)
+            self._found[number] = found
+            yield found
+        while len(self._found) > self._most:
+            del self._found[next(iter(self._found))]
+
+
+def judge(index: Index, record: Record, page: Sequence[Logged], kept: Kept) -> Iterator[Named]:
     """The faults of a page whose rows are in the copy already.
 
     Args:
@@ -34,7 +54,8 @@ def judge(index: Index, record: Record, page: Sequence[Logged]) -> Iterator[Name
         return
     own = {each.index for each in judged}
     context = sorted({*_context(index, judged)} - own)
-    logged = sorted([*judged, *map(index.logged, context)], key=lambda each: each.index)
+    referred = kept.of(index, context, {each.index: each for each in page})
+    logged = sorted([*judged, *referred], key=lambda each: each.index)
     facts = Facts.of(Record(record.space, record.root, hidden=record.hidden, logged=logged))
     found = [("receipts", checks.check_receipts(facts))]
     found += [(each.name, each.check(facts)) for each in verify.further()]
@@ -43,6 +64,30 @@ def judge(index: Index, record: Record, page: Sequence[Logged]) -> Iterator[Name
             match = _ENTRY.fullmatch(text)
             if match and int(match[1]) in own:
                 yield "fault", (int(match[1]), rule, match[2])
+
+
+def judge_links(index: Index, links: Sequence[tuple[object, ...]]) -> Iterator[Named]:
+    """The faults of new places in journals: against the one before and the one behind, whichever came first.
+
+    Args:
+        links: rows of ``journal`` that are in the copy already.
+    """
+    at = "SELECT j.idx, j.previous, j.envelope_digest, e.time FROM journal j JOIN entry e ON e.idx = j.idx WHERE "
+    place = "j.issuer = ? AND j.connector = ? AND j.seq = ?"
+    for issuer, connector, seq, number, *_ in links:
+        found = [index.rows(at + place, issuer, connector, int(str(seq)) + step) for step in (-1, 0, 1)]
+        yield from (fault for pair in pairwise(found) for fault in _broken(*pair))
+        if len(found[1]) > 1:
+            yield "fault", (number, "journal", f"number {seq} of {issuer}/{connector} was used before")
+
+
+def _broken(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> Iterator[Named]:
+    for _, _, digest, then in before[:1]:
+        for number, previous, _, now in after:
+            if previous != digest:
+                yield "fault", (number, "journal", "does not follow the one before it in its connector's journal")
+            elif now < then - _SKEW:
+                yield "fault", (number, "journal", "is dated before the one that it follows in its journal")
 
 
 def _context(index: Index, judged: Sequence[Logged]) -> Iterator[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 1  # another one is made anew from the log
+VERSION: Final = 2  # another one is made anew from the log
 
 TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -15,15 +15,19 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE head (size INTEGER PRIMARY KEY, root BLOB NOT NULL, note TEXT NOT NULL, at INTEGER NOT NULL);
 -- hashes of complete subtrees above the leaves
 CREATE TABLE node (level INTEGER, place INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, place)) WITHOUT ROWID;
--- every leaf; envelope and what follows are absent where it may not be read, what follows where it broke a rule
+-- every leaf; what follows is absent where the entry may not be read, or broke a rule
 CREATE TABLE entry (
-  idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, envelope BLOB, id TEXT, type TEXT, time INTEGER, issuer TEXT,
+  idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, id TEXT, type TEXT, time INTEGER, issuer TEXT,
   signers TEXT, digest TEXT, envelope_digest TEXT, actor TEXT
 );
+-- the exact bytes, apart, so that looking through entries does not read them
+CREATE TABLE body (idx INTEGER PRIMARY KEY, envelope BLOB NOT NULL);
+-- entries that claim a time well before one that stands before them
+CREATE TABLE late (idx INTEGER PRIMARY KEY, before INTEGER);
 CREATE UNIQUE INDEX entry_id ON entry (id) WHERE id IS NOT NULL;
 CREATE INDEX entry_type ON entry (type, idx);
 CREATE INDEX entry_time ON entry (time, type);
-CREATE INDEX entry_issuer ON entry (issuer, time);
+CREATE INDEX entry_issuer ON entry (issuer, time, type);
 CREATE INDEX entry_digest ON entry (digest);
 CREATE INDEX entry_envelope ON entry (envelope_digest);
 -- what an entry names: agreement, negotiation, product, resource, computation, participant, digest
@@ -54,8 +58,10 @@ CREATE TABLE charge (
   epsilon_nano INTEGER, delta_femto INTEGER, releases INTEGER, rho_nano INTEGER, first INTEGER,
   PRIMARY KEY (idx, agreement, resource)
 ) WITHOUT ROWID;
-CREATE INDEX charge_agreement ON charge (agreement, provider, idx);
-CREATE INDEX charge_resource ON charge (resource, provider, idx);
+CREATE INDEX charge_agreement ON charge (agreement, provider, idx, epsilon_nano, delta_femto, releases, rho_nano);
+CREATE INDEX charge_resource ON charge (resource, provider, agreement, epsilon_nano, delta_femto, releases,
+  rho_nano, idx);
+CREATE TABLE denial (agreement TEXT, idx INTEGER, PRIMARY KEY (agreement, idx)) WITHOUT ROWID;
 CREATE TABLE agreement (
   id TEXT, provider TEXT, idx INTEGER, digest TEXT, envelope_digest TEXT, connector TEXT, consumer TEXT,
   product TEXT, description TEXT, not_before INTEGER, not_after INTEGER, window INTEGER,

@@ -224,7 +224,7 @@ def test_another_history_that_somebody_holds_is_found(
 
 def test_bytes_that_were_changed_in_the_copy_are_found(small: Told, copy: Callable[[], Index]) -> None:
     index = copy()
-    index.rows("UPDATE entry SET envelope = CAST('other' AS BLOB) WHERE idx = 7")
+    index.rows("UPDATE body SET envelope = CAST('other' AS BLOB) WHERE idx = 7")
     assert not answered(index, "order").holds
     index.rows("UPDATE entry SET leaf = zeroblob(32) WHERE idx = 7")
     assert not answered(index, "order", full=True).holds

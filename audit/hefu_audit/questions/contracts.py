@@ -10,6 +10,7 @@ from typing import Any
 from hefu import canonical
 from hefu.bundle import BundleEntry, open_bundle
 from hefu.charter import CHARTERED
+from hefu.checks import ASKED
 from hefu.delivery import DELETED, USED
 from hefu.errors import HefuError, Malformed, NotFound
 from hefu.identity import CERTIFIED
@@ -23,6 +24,7 @@ from hefu_audit.index import Index
 from hefu_audit.questions.answer import MOST_ROWS, Answer, Given, Pair, epsilon, first_of, seconds
 
 _LARGEST_COPY = 64 << 20  # bytes
+_MOST_COUNTED = 25
 
 
 def history(index: Index, given: Given) -> Answer:
@@ -208,7 +210,7 @@ def reconciled(index: Index, given: Given) -> Answer:
     if not agreements:
         raise NotFound("resource.not_found", what="agreement of", name=f"{one} and {other}"[:64])
     findings, entries = _crossed(index, one, other)
-    rows = [(each[0], *_counted(index, each[0])) for each in agreements[:MOST_ROWS]]
+    rows = [(each[0], *_counted(index, each[0])) for each in agreements[:_MOST_COUNTED]]
     copies = [_copy(each) for each in given.get("copy", ())]
     if copies:
         differences, compared = _compared(index, copies, [each[0] for each in agreements])
@@ -247,22 +249,39 @@ def _crossed(index: Index, one: str, other: str) -> tuple[list[Pair], list[int]]
     findings: list[Pair] = []
     entries: list[int] = []
     for provider, consumer in ((one, other), (other, one)):
-        asked = index.rows(
-            "SELECT e.idx, r.idx FROM ended e JOIN about a ON a.kind = 'computation' AND a.name = e.computation JOIN"
-            " entry r ON r.idx = a.idx AND r.type = 'computation.requested' AND r.issuer = e.consumer WHERE"
-            " e.provider = ? AND e.consumer = ? AND r.digest <> e.request LIMIT 200", provider, consumer)  # fmt: skip
-        for number, request in asked:
-            findings.append((f"entry {number}: answers another request than entry {request} logged",
-                             f"条目 {number}：所答并非条目 {request} 的请求"))  # fmt: skip
-            entries += number, request
+        unanswered = index.rows(
+            "SELECT r.idx FROM entry r LEFT JOIN ended e ON e.request = r.digest WHERE r.type = ? AND r.issuer = ? AND"
+            " e.idx IS NULL LIMIT 1000",
+            ASKED,
+            consumer,
+        )
+        for (request,) in unanswered:
+            name = index.statement(request).body.get("computation")
+            number = index.one("SELECT idx FROM ended WHERE computation = ? AND provider = ?", name, provider)
+            if number is not None:
+                findings.append(
+                    (
+                        f"entry {number}: answers another request than entry {request} logged",
+                        f"条目 {number}：所答并非条目 {request} 的请求",
+                    )
+                )
+                entries += number, request
         told = index.rows(
             "SELECT t.idx FROM told t LEFT JOIN ended e ON e.digest = t.receipt AND e.deadline IS NOT NULL WHERE"
-            " t.issuer = ? AND e.idx IS NULL AND EXISTS (SELECT 1 FROM about a JOIN agreement g ON g.id = a.name WHERE"
-            " a.idx = t.idx AND a.kind = 'agreement' AND g.provider = ?) LIMIT 200", consumer, provider)  # fmt: skip
+            " t.issuer = ? AND e.idx IS NULL LIMIT 200",
+            consumer,
+        )
         for (number,) in told:
-            findings.append((f"entry {number}: speaks of a delivery that {provider} has no receipt of in the log",
-                             f"条目 {number}：所述交付在日志中没有 {provider} 的回执"))  # fmt: skip
-            entries.append(number)
+            named = index.statement(number).body.get("agreements")
+            agreed = named[0] if isinstance(named, list) and named else ""
+            if index.one("SELECT idx FROM agreement WHERE id = ? AND provider = ?", agreed, provider) is not None:
+                findings.append(
+                    (
+                        f"entry {number}: speaks of a delivery that {provider} has no receipt of in the log",
+                        f"条目 {number}：所述交付在日志中没有 {provider} 的回执",
+                    )
+                )
+                entries.append(number)
     return findings, entries
 
 

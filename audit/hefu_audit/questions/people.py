@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hefu import canonical
 from hefu.canonical import Json
 from hefu.charter import CHARTERED
 from hefu.errors import NotFound
@@ -10,6 +11,9 @@ from hefu.identity import CERTIFIED, STATUS
 from hefu_audit.following import at
 from hefu_audit.index import Index
 from hefu_audit.questions.answer import MOST_ROWS, Answer, Given, Pair, epsilon, first_of, period, seconds
+
+_ADMINISTERED = frozenset({CERTIFIED, STATUS, CHARTERED})
+_OVERSEEN = frozenset({"audit", "order", "admin", "administration"})
 
 
 def keys(index: Index, given: Given) -> Answer:
@@ -46,13 +50,20 @@ def keys(index: Index, given: Given) -> Answer:
 def accesses(index: Index, given: Given) -> Answer:
     """What regulators and administrators did: readings, openings, orders, settings, standing, charters."""
     begin, end = period(given)
+    kinds = [each[0] for each in index.rows("SELECT DISTINCT type FROM entry WHERE type IS NOT NULL")]
+    looked = [each for each in kinds if each in _ADMINISTERED or each.partition(".")[0] in _OVERSEEN]
+    overseers = index.rows(
+        "SELECT DISTINCT participant FROM certified WHERE roles LIKE '%regulator%' OR roles LIKE '%operator%'"
+    )
     found = index.rows(
-        "SELECT e.issuer, e.type, e.actor, COUNT(*), MIN(e.idx), MAX(e.idx), MIN(e.time), MAX(e.time) FROM "
-        "entry e WHERE"
-        " e.time >= ? AND e.time < ? AND (e.type IN (?, ?, ?) OR e.type GLOB 'audit.*' OR e.type GLOB 'order.*' OR"
-        " e.type GLOB 'admin*.*' OR e.issuer IN (SELECT participant FROM certified WHERE roles LIKE '%regulator%' OR"
-        " roles LIKE '%operator%')) GROUP BY e.issuer, e.type, e.actor ORDER BY MIN(e.idx)",
-        begin, end, CERTIFIED, STATUS, CHARTERED)  # fmt: skip
+        "SELECT issuer, type, actor, COUNT(*), MIN(idx), MAX(idx), MIN(time), MAX(time) FROM entry WHERE idx IN (SELECT"
+        " idx FROM entry WHERE type IN (SELECT value FROM json_each(?)) UNION SELECT idx FROM entry WHERE issuer IN"
+        " (SELECT value FROM json_each(?))) AND time >= ? AND time < ? GROUP BY issuer, type, actor ORDER BY MIN(idx)",
+        canonical.encode([*looked]).decode(),
+        canonical.encode([each[0] for each in overseers]).decode(),
+        begin,
+        end,
+    )
     rows = [(who, kind, actor, count, first, last, at(since), at(until))
             for who, kind, actor, count, first, last, since, until in found]  # fmt: skip
     read = sum(each[3] for each in found if each[1].startswith("audit."))

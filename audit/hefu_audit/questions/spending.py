@@ -26,24 +26,31 @@ def budget(index: Index, given: Given) -> Answer:
     if not totals:
         raise NotFound("resource.not_found", what="resource", name=asset[:64])
     charged = index.rows(
-        "SELECT agreement, provider, SUM(epsilon_nano), SUM(delta_femto), SUM(releases), "
-        "SUM(rho_nano),"
-        " COUNT(*), MAX(idx) FROM charge WHERE resource = ? GROUP BY agreement, provider",
+        "SELECT agreement, provider, SUM(epsilon_nano), SUM(delta_femto), SUM(releases), SUM(rho_nano), COUNT(*),"
+        " MAX(idx) FROM charge WHERE resource = ? GROUP BY agreement, provider",
         asset,
     )
     findings = [*_overspent_assets(index, asset, totals)]
     rows = []
     for agreement, provider, *spent, count, newest in charged:
-        limit = index.rows("SELECT epsilon_nano, delta_femto, releases, rho_nano, consumer FROM agreement WHERE id = ?"
-                           " AND provider = ?", agreement, provider)  # fmt: skip
-        refused = index.one("SELECT COUNT(*) FROM about a JOIN ended e ON e.idx = a.idx WHERE a.kind = 'agreement' AND"
-                            " a.name = ? AND e.type = ?", agreement, REFUSED)  # fmt: skip
+        limit = index.rows(
+            "SELECT epsilon_nano, delta_femto, releases, rho_nano, consumer FROM agreement WHERE id = ?"
+            " AND provider = ?",
+            agreement,
+            provider,
+        )
+        refused = index.one("SELECT COUNT(*) FROM denial WHERE agreement = ?", agreement)
         granted = Spent(*limit[0][:4]) if limit else None
         if granted is not None and not _whole(index, agreement, provider).within(granted):
-            findings.append((f"agreement {agreement} is overspent (entry {newest})",
-                             f"合约 {agreement} 超支（条目 {newest}）"))  # fmt: skip
-        rows.append((agreement, limit[0][4] if limit else "", epsilon(granted.epsilon_nano, granted.rho_nano)
-                     if granted else "", epsilon(spent[0], spent[3]), spent[2], refused, count))  # fmt: skip
+            findings.append(
+                (
+                    f"agreement {agreement} is overspent (entry {newest})",
+                    f"合约 {agreement} 超支（条目 {newest}）",
+                )
+            )
+        total = epsilon(granted.epsilon_nano, granted.rho_nano) if granted else ""
+        consumer = limit[0][4] if limit else ""
+        rows.append((agreement, consumer, total, epsilon(spent[0], spent[3]), spent[2], refused, count))
     eps, rho = sum(each[2] for each in charged), sum(each[5] for each in charged)
     return Answer(
         (
@@ -119,8 +126,7 @@ def orphans(index: Index, given: Given) -> Answer:
     """Releases without a contract, results without a permit, permits without a result, requests without an end."""
     newest = index.one("SELECT MAX(time) FROM entry") or 0
     before = newest - int(given.get("after") or 86400)
-    loose = index.rows("SELECT c.idx, c.agreement FROM charge c LEFT JOIN agreement g ON g.id = c.agreement WHERE"
-                       " g.id IS NULL LIMIT 200")  # fmt: skip
+    loose = index.rows("SELECT idx, agreement FROM charge WHERE agreement NOT IN (SELECT id FROM agreement) LIMIT 200")
     early = index.rows("SELECT idx, text FROM fault WHERE rule = 'receipts' ORDER BY idx LIMIT 200")
     open_ = index.rows("SELECT r.idx, r.issuer, r.time FROM entry r LEFT JOIN ended e ON e.request = r.digest WHERE"
                        " r.type = ? AND r.time < ? AND e.idx IS NULL LIMIT ?", ASKED, before, MOST_ROWS)  # fmt: skip
@@ -166,8 +172,12 @@ def decisions(index: Index, given: Given) -> Answer:
     for number, agreement, word, word_zh in ended:
         findings.append((f"entry {number}: released under {agreement}, which {word}",
                          f"条目 {number}：在 {agreement} {word_zh}后发布"))  # fmt: skip
-    policies = index.rows("SELECT DISTINCT p.digest FROM charge c JOIN policy p ON p.agreement = c.agreement WHERE"
-                          " c.time >= ? AND c.time < ? LIMIT 50", begin, end)  # fmt: skip
+    policies = index.rows(
+        "SELECT DISTINCT p.digest FROM policy p JOIN agreement g ON g.id = p.agreement WHERE g.not_before < ? AND"
+        " g.not_after >= ? LIMIT 50",
+        end,
+        begin,
+    )
     released, failed, refused = (counts.get(each, 0) for each in (SEALED, FAILED, REFUSED))
     return Answer(
         (
