@@ -139,11 +139,28 @@ def made(number: int = 8) -> Sample:
     return Sample("prd-people", "res-people", kinds, columns, 800, (("region", "age"),), ("day",), "rcp-1")  # type: ignore[arg-type]
 
 
+def test_a_samples_file_is_read_by_a_worker_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = made()
+    sample.write(tmp_path / "sample.parquet")
+    sample.write(tmp_path / "sample.arrow")
+    table = pyarrow.parquet.read_table(tmp_path / "sample.parquet")
+    about = {b"hefu.sample": table.schema.metadata[b"hefu.sample"].replace(b'"region": "text"', b'"region": "integer"')}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(about), tmp_path / "other.parquet")
+    with monkeypatch.context() as patch:
+        for module, name in ((pyarrow.parquet, "read_table"), (pyarrow, "memory_map"), (pyarrow.ipc, "open_file")):
+            patch.delattr(module, name)
+        for form in ("parquet", "arrow"):
+            assert Sample.read(tmp_path / f"sample.{form}") == sample
+        (tmp_path / "torn.parquet").write_bytes((tmp_path / "sample.parquet").read_bytes()[:-9])
+        for name in ("torn.parquet", "other.parquet"):
+            with pytest.raises(Malformed) as fault:
+                Sample.read(tmp_path / name)
+            assert fault.value.code == "sample.file"
+
+
 def test_a_sample_says_what_it_is_wherever_it_goes(tmp_path: Path) -> None:
     sample = made()
-    for form in ("parquet", "arrow"):
-        sample.write(tmp_path / f"sample.{form}")
-        assert Sample.read(tmp_path / f"sample.{form}") == sample
+    sample.write(tmp_path / "sample.parquet")
     table = pyarrow.parquet.read_table(tmp_path / "sample.parquet")
     assert table.schema.metadata[b"hefu.synthetic"] == b"true"
     assert set(table.column("synthetic").to_pylist()) == {True}

@@ -23,7 +23,8 @@ from hefu.commands import language
 from hefu.errors import Language, Malformed
 from hefu_policies.goods.resource import NUMERIC, Column, Resource
 
-from hefu_connector.workbench import frames, synthesis, tables
+from hefu_connector.workbench import foreign, frames, synthesis, tables
+from hefu_connector.workbench.foreign import Cell
 from hefu_connector.workbench.marginals import COUNT, Attribute, Marginals, Value
 from hefu_connector.workbench.synthesis import Measured
 
@@ -35,8 +36,6 @@ FORMS = ("parquet", "arrow", "csv")
 _ABOUT = "hefu.sample"  # the metadata's name
 _SHOWN = 10  # rows
 _DRAW = SystemRandom()
-Cell = str | int | Decimal | bool | dt.date | dt.datetime | None
-_KINDS = ("text", "integer", "decimal", "boolean", "date", "timestamp")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,7 +67,7 @@ class Sample:
     def to_arrow(self) -> Any:
         """A `pyarrow.Table`, with the mark and what it was made from in its metadata."""
         arrow = frames.package("pyarrow")
-        types = dict(zip(_KINDS, _arrow_types(arrow), strict=True))
+        types = dict(zip(foreign.KINDS, _arrow_types(arrow), strict=True))
         fields = [arrow.field(self._mark(), arrow.bool_())]
         arrays = [arrow.array([True] * len(self), arrow.bool_())]
         for name, kind in self.kinds.items():
@@ -101,25 +100,22 @@ class Sample:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Sample:
-        """A sample that `write` wrote as Parquet or Arrow; raises Malformed where it is none."""
-        arrow = frames.package("pyarrow")
+        """A sample that `write` wrote as Parquet or Arrow, read by a worker; raises Malformed where it is none."""
         place = Path(path)
+        about, columns = foreign.read(place)
+        rows = {len(each) for each in columns.values()}
         try:
-            if place.suffix.lower() == ".arrow":
-                with arrow.memory_map(str(place)) as source:
-                    table = arrow.ipc.open_file(source).read_all()
-            else:
-                table = frames.package("pyarrow.parquet").read_table(place)
-            about = json.loads((table.schema.metadata or {})[_ABOUT.encode()])
-            columns = {name: tuple(table.column(name).to_pylist()) for name in about["kinds"]}
-        except FileNotFoundError:
-            raise Malformed("command.file", path=str(place), why="no such file") from None
-        except (OSError, arrow.ArrowException, KeyError, ValueError):
+            pairs = [each.texts() for each in about["pairs"].items()]
+            if rows in (set(), {0}) or len(rows) > 1 or any(len(each) != 2 for each in pairs):
+                raise Malformed("sample.file", path=str(place))
+            return cls(
+                about["product"].text(), about["resource"].text(),
+                {name: str(kind) for name, kind in about["kinds"].object().items()}, columns,
+                about["data_rows"].integer(1), tuple((low, high) for low, high in pairs),
+                about["left_out"].texts(), about["receipt"].text(),
+            )  # fmt: skip
+        except Malformed:
             raise Malformed("sample.file", path=str(place)) from None
-        return cls(
-            about["product"], about["resource"], about["kinds"], columns, int(about["data_rows"]),
-            tuple((low, high) for low, high in about["pairs"]), tuple(about["left_out"]), about["receipt"],
-        )  # fmt: skip
 
     def __repr__(self) -> str:
         return "\n".join([*tables.lines([*self.kinds], self.shown()), *self.notes(language())])

@@ -62,7 +62,7 @@ def _resource(description: Description, plan: Plan, sample: Sample) -> Resource:
 
 def _noised(parameters: Object, sample: Sample) -> Object:
     """What a worker would have returned, of the sample."""
-    from hefu_connector.engines import counting, noise
+    from hefu_connector.engines import counting, noise, partitions
     from hefu_connector.engines.shape import Shape
 
     shape = Shape.of(parameters["shape"])
@@ -74,5 +74,6 @@ def _noised(parameters: Object, sample: Sample) -> Object:
     noised: list[Json] = []
     for values, measure, place in zip(exact, shape.measures, Place(parameters["noise"], "noise").items(), strict=True):
         weighed = [round(value * weight) for value in values]
-        noised.append([str(each) for each in noise.draw(weighed, noise.Noise.of(place, measure.sensitivity))])
+        its = noise.Noise.of(place, measure.sensitivity)
+        noised.append([str(each) for each in partitions.drawn_of(weighed, measure, its)])
     return {"noised": noised, "rows_read": len(sample)}

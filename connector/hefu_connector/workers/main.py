@@ -29,6 +29,7 @@ ENGINES = {
 SELDOM = {
     "delivery": "hefu_connector.engines.delivering",
     "exact": "hefu_connector.engines.exact_counting",
+    "sample": "hefu_connector.engines.synthetic",
 }
 MAKERS = {"laying": "hefu_connector.engines.laying"}  # of a file, which goes to the connector before the answer
 # Libraries that engines import if they find them, and do not need: half of the time of a start, and more to trust.
