@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-deep test-attacks test-hosts test-chaos test-spark check docs proto bench sbom clean
+.PHONY: demo test test-deep test-attacks test-hosts test-kills test-chaos test-spark check docs proto bench sbom clean
 
 demo: .venv/demo.stamp  ## a whole data space on this machine, in about two minutes
 	$(BIN)/hefu demo
@@ -21,6 +21,9 @@ test-deep: .venv/dev.stamp  ## random policies, data and orders of events by the
 
 test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones
 	$(BIN)/pytest tests/attacks
+
+test-kills: .venv/dev.stamp  ## 500 processes killed at a write of log or journal, with a witness that must not be contradicted
+	HEFU_DEEP=1 $(BIN)/pytest tests/chaos/test_killed_writes.py -n $(JOBS)
 
 test-hosts: .venv/dev.stamp  ## the demo's story on two hosts, one behind a firewall (namespaces: needs root)
 	$(BIN)/pytest tests/journeys/test_two_hosts.py
