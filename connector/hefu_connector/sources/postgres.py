@@ -12,15 +12,13 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import sqlalchemy
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Unavailable
 from hefu_policies.goods.resource import Resource
-from psycopg import sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from hefu_connector.engines.shape import Shape
@@ -29,6 +27,9 @@ from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.ports import Table
 from hefu_connector.sources import in_place
 from hefu_connector.sources.database import DatabaseSource
+
+if TYPE_CHECKING:  # a connector without such a source starts without its driver
+    import psycopg
 
 log = logging.getLogger("hefu.sources")
 
@@ -145,6 +146,8 @@ class PostgresSource:
 
     def _table(self, cursor: psycopg.Cursor[Any]) -> Name:
         """The table's full name, as the usual search path finds it; then no other schema is searched any more."""
+        from psycopg import sql
+
         cursor.execute(_PLACE, [sql.Identifier(*self.copied.table.rsplit(".", 1)).as_string(cursor)])
         found = cursor.fetchall()
         if not found:
@@ -156,6 +159,8 @@ class PostgresSource:
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Cursor[Any]]:
         """A read-only transaction that sees one moment."""
+        import psycopg
+
         try:
             with _connect(self.copied.url, self.seconds) as connection, connection.cursor() as cursor:
                 if connection.info.parameter_status("server_encoding") != "UTF8":
@@ -167,6 +172,8 @@ class PostgresSource:
 
 
 def _connect(url: str, seconds: float) -> psycopg.Connection[Any]:
+    import psycopg
+
     dialect = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg").get_dialect()()
     arguments, given = dialect.create_connect_args(sqlalchemy.make_url(url))
     connection = psycopg.connect(
@@ -186,6 +193,8 @@ def _connect(url: str, seconds: float) -> psycopg.Connection[Any]:
 
 def _held(cursor: psycopg.Cursor[Any], table: Name, columns: Sequence[str] | None) -> dict[str, str]:
     """What columns lie in, by the table's names: those named, or all. A domain lies in its base type."""
+    from psycopg import sql
+
     fields: sql.Composable = sql.SQL("*")
     if columns is not None:
         fields = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("1")

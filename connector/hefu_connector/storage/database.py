@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Fence = Callable[[Connection], None]  # raises Unavailable where a process may not write any longer
 VERSION_TABLE = "hefu_connector_version"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES, _LOOSELY = "hefu_writes", "loosely"
 _MIGRATING = 0x68656675  # the name of PostgreSQL's lock around migrations
 _STATES = {  # of PostgreSQL: lock not available, deadlock, serialization failure; disk full
@@ -174,30 +175,46 @@ def configuration(connection: Connection) -> Config:
     from alembic.config import Config
 
     config = Config(stdout=io.StringIO())  # it reports by exceptions; nothing may mix with a command's answer
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
 
 
-def _migrate(connection: Connection, space: str) -> None:
-    from alembic import command
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
+def newest_version() -> str:
+    """The revision of the newest migration: what its file's name begins with."""
+    return max(_versions())
 
+
+def _versions() -> set[str]:
+    return {file.name[: len("connector_0000")] for file in (_MIGRATIONS / "versions").glob("connector_*.py")}
+
+
+def _migrate(connection: Connection, space: str) -> None:
+    """Bring the schema to the newest version; where it is, nothing heavy is imported."""
     if connection.dialect.name == "postgresql":  # of processes that start together, one migrates
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
+    present = _version(connection)
+    if present is not None and present not in _versions():
+        raise Conflict("store.newer", found=present)
+    if present == newest_version():
+        return
+    from alembic import command
+
     config = configuration(connection)
     config.attributes["space"] = space
+    command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str | None:
+    """The version of the schema; None where there is none yet. Raises Conflict where the tables are somebody else's."""
     tables = set(inspect(connection).get_table_names())
-    if tables and VERSION_TABLE not in tables:
+    if VERSION_TABLE in tables:
+        found: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608
+        return found
+    if tables:
         raise Conflict("store.mixed", path=connection.engine.url.database or "")
-    present = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    scripts = ScriptDirectory.from_config(config)
-    if present is not None and present not in {each.revision for each in scripts.walk_revisions()}:
-        raise Conflict("store.newer", found=present)
-    if present != scripts.get_current_head():
-        command.upgrade(config, "head")
+    return None
 
 
 def _engine(url: str, key: bytes | None) -> Engine:
