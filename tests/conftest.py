@@ -11,16 +11,32 @@ from typing import Any
 
 import pytest
 
+from tests import division
 from tests.deep import DEEP
 from tests.policies.counts import COUNTS
 from tests.postgresql import PostgreSQL
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Many examples take an hour at most; a few take no longer than any other test."""
+    """The longest files first. Many examples take an hour at most; a few take no longer than any other test."""
+    items.sort(key=lambda item: division.turn(item.nodeid.partition("::")[0]))
     for each in items:
         if DEEP and each.get_closest_marker("deep") and not each.get_closest_marker("timeout"):
             each.add_marker(pytest.mark.timeout(3600))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out files, but those that share a space together."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Divided(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return division.unit(super()._split_scope(nodeid))
+
+    return Divided(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

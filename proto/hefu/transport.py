@@ -15,11 +15,9 @@ from concurrent import futures
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -27,13 +25,15 @@ from grpc_status import rpc_status
 from hefu import canonical, faults, telemetry
 from hefu.envelope import new_id
 from hefu.errors import KINDS, Defect, HefuError, Malformed, Unauthenticated, Unavailable
-from hefu.identity import Binding
 from hefu.messages import MESSAGES
+
+if TYPE_CHECKING:  # a command that asks its own connector needs no certificate
+    from hefu.identity import Binding
 
 log = logging.getLogger("hefu.transport")
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Authenticate = Callable[[str], Binding]
+Authenticate = Callable[[str], "Binding"]
 Behaviour = TypeVar("Behaviour", bound=Callable[..., Any])
 Send = Callable[[Any], None]
 
@@ -266,6 +266,9 @@ def stream(method: Callable[..., Any], request: object, *, peer: str, timeout: f
 
 def fingerprint(pem: bytes) -> str:
     """``sha256:`` of a PEM certificate's DER bytes."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     return canonical.digest(x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER))
 
 
@@ -281,6 +284,9 @@ def to_pem(certificate: bytes) -> bytes:
     Raises:
         Malformed: not a certificate.
     """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     try:
         return x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
     except ValueError:

@@ -14,6 +14,7 @@ from hefu.__main__ import parser
 from hefu.messages import MESSAGES
 
 from docs import generate
+from tests import division
 
 _PATH = re.compile(r"`((?:proto|policies|broker|connector|audit|deploy|tests|docs|benchmarks)/[\w/.-]+)`")
 _BLOCK = re.compile(r"^```(?:sh|bash|console|text)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -66,6 +67,10 @@ def test_every_command_in_a_page_exists(root: Path, page: str) -> None:
             unknown.append(" ".join(words[:3]))
     assert unknown == []
     assert seen >= 2
+
+
+def test_every_file_that_the_division_of_the_tests_names_is_there(root: Path) -> None:
+    assert [each for each in division.FILES if not (root / each).exists()] == []
 
 
 def test_every_random_test_that_has_many_examples_runs_them_in_some_part_of_test_deep(root: Path) -> None:

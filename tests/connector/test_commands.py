@@ -72,9 +72,20 @@ def test_every_group_of_the_entry_points_is_there_under_its_name() -> None:
 
 def test_listing_all_commands_imports_nothing_heavy() -> None:
     heavy = ["grpc", "duckdb", "opendp", "pyarrow", "sqlalchemy", "sqlglot", "ruamel"]
-    code = f"import hefu_connector.commands, sys; print([each for each in {heavy!r} if each in sys.modules])"
+    code = (
+        "import argparse, sys; from hefu_connector import commands\n"
+        "for each in commands.__all__: getattr(commands, each).add(argparse.ArgumentParser())\n"
+        f"print([each for each in {heavy!r} if each in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_command_imports_no_other_groups_commands() -> None:
+    code = "from hefu.__main__ import parser; import sys; parser(['budget'])\nprint([*sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "hefu_connector.commands.record" in done.stdout
+    assert "hefu_connector.commands.contract" not in done.stdout
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hefu_space import data, products
 from hefu_space.products import Product, Terms
 from hefu_space.space import Member, Node, Space
 
+from tests import division
 from tests.journeys import acts
 from tests.journeys.acts import Deal
 
@@ -21,12 +22,23 @@ RIVAL = Member("pharma", ("Pharma", "药企"), ("consumer",))
 FEW = 5  # releases that the small offer grants
 
 
+_started: list[Space] = []
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Four servers take processor time even while nobody asks them: they end with the last test that shares them."""
+    if nextitem is None or not division.shares(nextitem.nodeid.partition("::")[0]):
+        while _started:
+            _started.pop().stop()
+
+
 @pytest.fixture(scope="session")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
     made = Space(tmp_path_factory.mktemp("space"), {"HEFU_TEST": "1"}, {"quantum_ms": 50})
     try:
         made.found()
         made.join([PROVIDER, CONSUMER, RIVAL])
+        _started.append(made)
         yield made
     finally:
         made.stop()
