@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
+unexport PYTHONDONTWRITEBYTECODE  # every command is a process, and would compile all that it imports anew
 
 .PHONY: demo test test-deep test-attacks test-hosts test-kills test-chaos test-spark check docs proto bench sbom clean
 
