@@ -28,7 +28,7 @@ from hefu.verify import Pins, Report, verify
 from hefu_audit.ports import LogReader, Memory
 
 # Without these nothing that follows means anything, and the checkpoint is not remembered.
-_FOUNDATION = {"bundle", "trust", "checkpoint", "tree", "earlier"}
+_FOUNDATION = {"bundle", "trust", "checkpoint", "witnesses", "tree", "earlier"}
 
 
 @dataclass(frozen=True, slots=True)

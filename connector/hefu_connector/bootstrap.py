@@ -23,6 +23,7 @@ from hefu.notices import DEVIATED, FULFILLED, Deviated
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
+from hefu.tlog.policy import WitnessPolicy
 from hefu.vault import Vault
 
 from hefu_connector import probes
@@ -72,10 +73,12 @@ from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.filing import Handing
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
+from hefu_connector.membership.log_history import LogHistory
 from hefu_connector.membership.orders import OrderBook
 from hefu_connector.membership.renewal import TransportIdentity
 from hefu_connector.membership.submitting import NotedCatalog, NotedNegotiations, NotedNotices
 from hefu_connector.membership.trust import SpaceTrust
+from hefu_connector.membership.witnessing import Cosigning, MarksMemory, own_key
 from hefu_connector.ports import Contract, Engine, Source
 from hefu_connector.rpc.control import About, Desk
 from hefu_connector.rpc.peers import ComputationServicer
@@ -166,6 +169,7 @@ class _Ground:
     author: Author
     contracts: SqlContracts
     pins: Pins
+    history: LogHistory
     vault: Vault | None
 
 
@@ -331,13 +335,20 @@ def _ground(home: Home, clock: Clock) -> _Ground:
     trust.load()
     if home.certification.exists():
         trust.certify(Statement.parse(home.certification.read_bytes()))
+    log_key, policy = VerifierKey.parse(space.log_key), partial(_policy, trust)
+    history = LogHistory(broker.log, marks, log_key, policy)
     filer = Filer(settings.participant, trust, trust.charter, ring.sealing())
-    author = Author(settings.participant, settings.connector, space.space, signer, clock, filer)
-    pins = Pins(space.space, space.broker, VerifierKey.parse(space.log_key), settings.participant)
+    author = Author(settings.participant, settings.connector, space.space, signer, clock, filer, history.seen)
+    pins = Pins(space.space, space.broker, log_key, settings.participant, policy)
     contracts = SqlContracts(database, trust, pins)
     return _Ground(
-        home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins, opened
+        home, settings, space, clock, ring, shelves, identity, broker, trust, author, contracts, pins, history, opened
     )
+
+
+def _policy(trust: SpaceTrust) -> WitnessPolicy | None:
+    charter = trust.charter()
+    return charter.policy if charter is not None else None
 
 
 def _spool(home: Home, settings: Settings) -> Path | None:
@@ -467,6 +478,7 @@ def _enforcement(
         owing=owing,
         region=settings.region,
         disclosures=shelves.disclosures,
+        seen=ground.history.seen,
     )
     return Enforcement(world)
 
@@ -501,6 +513,7 @@ def _loops(ground: _Ground, roles: _Roles, obey: Callable[[], None]) -> list[Loo
         Loop("certificate", lambda: ground.identity.keep_valid(broker.registry), RENEW),
         Loop("participants", trust.refresh_members, settings.members_seconds, bound),
         Loop("charter", lambda: trust.adopt(broker.charters.charter()), settings.members_seconds, bound),
+        Loop("log", ground.history.look, settings.members_seconds, bound),
         Loop("orders", orders.step, min(settings.status_seconds, ORDERS), bound),
         Loop("status list", trust.refresh_status, settings.status_seconds, bound),
         Loop("negotiations", Led(fleet, watch.follow, watch.look_again), 0.1, bound),
@@ -508,7 +521,19 @@ def _loops(ground: _Ground, roles: _Roles, obey: Callable[[], None]) -> list[Loo
         Loop("computations", Led(fleet, roles.asking.resume), RESUME, bound),
         proofs,
         telling,
+        *_witnessing(ground),
     ]
+
+
+def _witnessing(ground: _Ground) -> list[Loop]:
+    """Cosign the log's checkpoints, where this connector is a witness: one of its processes does."""
+    if not ground.settings.witness:
+        return []
+    fleet, passphrase = ground.shelves.fleet, ground.vault.passphrase if ground.vault else None
+    key = own_key(ground.home.keys, ground.settings.participant, ground.space.space, passphrase)
+    memory = MarksMemory(SqlMarks(ground.shelves.database, fleet.fence))
+    cosigning = Cosigning(key, ground.pins.log, memory, ground.broker.link.channel, ground.clock)
+    return [Loop("witness", Led(fleet, cosigning.step), AT_ONCE, ground.identity.bound)]
 
 
 def _reaction(ground: _Ground, roles: _Roles) -> Callable[[Progress], None]:
@@ -529,7 +554,7 @@ def _reaction(ground: _Ground, roles: _Roles) -> Callable[[Progress], None]:
 def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
     """What was delivered to this participant and by it: used, deleted and proven from here on."""
     shelves, author = ground.shelves, ground.author
-    scribe = Scribe(author.participant, author.connector, author.space, author.signer, ground.clock, 0)
+    scribe = Scribe(author.participant, author.connector, author.space, author.signer, ground.clock, 0, author.seen)
     custody = Custody(
         scribe, ground.trust, ground.contracts, shelves.requests, shelves.requests, shelves.deliveries,
         ground.ring.sealing(), roles.peers, flushing.nudge,

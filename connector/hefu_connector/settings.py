@@ -103,6 +103,7 @@ class Settings:
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         database: URL of ledger, journal and contracts, ``postgresql://…`` or ``sqlite:////…``; empty: a SQLite file in
             the directory. Replicas of a connector, and a participant's connectors in other spaces, share one.
+        witness: cosign the checkpoints of the space's log; ``hefu connector witness`` shows the line for the policy.
         region: where this connector computes, such as ``CN-31``, for policies that say where; empty says nothing, and
             what a policy says of it is then never met.
     """
@@ -130,6 +131,7 @@ class Settings:
     layouts: str = ""
     lay_out_mb: int = 16
     anchor_seconds: int = 600
+    witness: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")

@@ -30,7 +30,7 @@ PROVIDERS: tuple[tuple[str, Texts], ...] = (
     ("south-city", ("South City Data Office", "南城市数据局")),
 )
 CONSUMER = Member("institute", ("Research Institute", "研究院"), ("consumer",))
-REGULATOR = "regulator"
+REGULATOR, WITNESS = "regulator", "witness"
 NANO = 10**9
 _AT_ONCE = 4
 _PATIENCE = 20.0  # seconds, for what should take one
@@ -115,6 +115,12 @@ class Demo:
             regulator = beside.submit(self.space.join_regulator, REGULATOR)
             self.space.join([*members, CONSUMER])
             regulator.result()
+        with step(
+            self.output,
+            "A second person starts a witness; the charter pins it: what it does not cosign is not published",
+            "另一人启动见证方；章程将其固定：未经其联署者不予发布",
+        ):
+            self.space.join_witness(WITNESS, self.space.folder / REGULATOR)
         telling.processes(self.output, self.space)
 
     def _publish(self, offered: Sequence[Product]) -> None:
@@ -330,6 +336,9 @@ class Demo:
             self.output, "Anybody verifies it offline, with the base install alone", "任何人可仅用基础安装离线验证"
         ):
             answer = harness.run(("verify", str(bundle), "--space", str(folder / "space.json")))
+        witness = harness.run(("witness", "status", "--dir", str(self.space.folder / WITNESS)))
+        telling.witness(self.output, witness.document or {})
+        self.expect(witness.ok, "the witness refused something that the log had signed")
         telling.verification(self.output, answer.document or {}, bundle)
         self.expect(answer.ok, "the evidence does not verify")
 

@@ -69,6 +69,15 @@ class Operator:
             signed = sign_as_root(rooms.enrolments.draft(enrolment), read_root(self._root), rooms.clock)
             rooms.enrolments.certify(enrolment, signed.to_bytes())
 
+    def charter(self, regulators: tuple[str, ...], witnesses: str) -> None:
+        """Set a charter with a witness policy, signed with the root as its holder does offline. Raises HefuError."""
+        from hefu_broker.founding import read_root, sign_as_root
+
+        with self._lock:
+            rooms = self._rooms()
+            drafted = rooms.charters.draft({}, frozenset(), None, regulators, witnesses)
+            rooms.charters.adopt(sign_as_root(drafted, read_root(self._root), rooms.clock).to_bytes())
+
     def standing(self, change: Callable[[Standings], object]) -> None:
         """Suspend, revoke or reinstate: ``change`` is called with the broker's standings."""
         with self._lock:

@@ -103,6 +103,7 @@ class Space:
         self.operator = Operator(self.broker_folder, self.root_folder)
         self.broker = self._process("broker", "broker", "serve", "--dir", str(self.broker_folder))
         self.nodes: dict[str, Node] = {}
+        self.witnesses: list[Process] = []
 
     @property
     def broker_folder(self) -> Path:
@@ -162,13 +163,31 @@ class Space:
         must(("audit", "enroll", "--dir", str(folder)))
         return folder
 
+    def join_witness(self, name: str, auditor: Path) -> Process:
+        """A witness of another person: its own folder, key, memory and process; the charter pins it.
+
+        Args:
+            auditor: an enrolled regulator's folder, whose certificate opens the broker's door to the witness.
+
+        Raises:
+            Unavailable: it does not start.
+        """
+        folder = self.folder / name
+        made = ("witness", "init", "--name", f"{name}.example/witness", "--space", str(self.space_file))
+        line = must((*made, "--dir", str(folder), "--secret", f"file:{self.secrets / name}"))["line"]
+        words = ("witness", "serve", "--auditor", str(auditor), "--dir", str(folder))
+        process = self._process(name, *words)
+        self.witnesses.append(process)
+        self.operator.charter((auditor.name,), f"{line}\nquorum {line.split()[1]}\n")
+        return process.start()
+
     def processes(self) -> list[Process]:
         """All servers, the broker first."""
-        return [self.broker, *(each.process for each in self.nodes.values())]
+        return [self.broker, *self.witnesses, *(each.process for each in self.nodes.values())]
 
     def stop(self) -> None:
         """Stop everything, connectors first; may be called at any time, and again."""
-        connectors = [each.process for each in self.nodes.values()]
+        connectors = [*self.witnesses, *(each.process for each in self.nodes.values())]
         with ThreadPoolExecutor(max(1, len(connectors))) as pool:
             list(pool.map(Process.stop, connectors))
         self.broker.stop()

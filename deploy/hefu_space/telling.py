@@ -182,6 +182,16 @@ def budgets(output: Output, accounts: Sequence[Mapping[str, Any]]) -> None:
     _table(output, (("account", "账户"), ("granted ε", "授予 ε"), ("spent ε", "已用 ε"), ("left ε", "剩余 ε")), rows)
 
 
+def witness(output: Output, document: Mapping[str, Any]) -> None:
+    """What another person's witness cosigned, and whether it refused anything."""
+    for origin, head in document.get("logs", {}).items():
+        size, refused = head["size"] if head else 0, len(document["evidence"])
+        output.say(
+            f"  the witness cosigned {size} entries of {origin} and refused {refused} checkpoints",
+            f"  见证方已联署 {origin} 的 {size} 个条目，拒绝 {refused} 个检查点",
+        )
+
+
 def verification(output: Output, document: Mapping[str, Any], bundle: Path) -> None:
     """The checks of the offline verification."""
     for each in document.get("checks", ()):

@@ -1,7 +1,8 @@
 """Statements: canonical JSON that parties sign, and nothing else is ever signed.
 
 A statement's payload is one canonical JSON object with the members ``type``, ``version``, ``id``, ``space``,
-``issuer``, ``time``, ``body`` and, where a person or program acts, ``actor`` and ``on_behalf_of``. Every signature is
+``issuer``, ``time``, ``body`` and, where a person or program acts, ``actor`` and ``on_behalf_of``; and ``seen``:
+origin, size and root of the newest checkpoint of the log that its signer had verified. Every signature is
 a detached JSON Web Signature over exactly the payload's bytes, so that other software verifies it; the protected
 header names the key, the time and the type, which separates the uses of a key. A statement travels as *one* byte
 string, the canonical bytes of ``{"payload": …, "signatures": […]}``; those bytes are kept, logged and hashed.
@@ -24,12 +25,13 @@ from hefu.canonical import Object
 from hefu.errors import Malformed, Untrusted
 from hefu.suites import ED25519, Signer
 from hefu.times import read_time, write_time
+from hefu.tlog.checkpoint import Checkpoint
 
 __all__ = ["ED25519", "LARGEST_STATEMENT", "PublicKey", "Signature", "Signer", "Statement", "draft", "new_id"]
 
 LARGEST_STATEMENT = 256 * 1024  # bytes
 _REQUIRED = {"type", "version", "id", "space", "issuer", "time", "body"}
-_OPTIONAL = {"actor", "on_behalf_of"}
+_OPTIONAL = {"actor", "on_behalf_of", "seen"}
 _MOST_SIGNATURES = 16
 # The canonical form around the two members, which are canonical themselves: "payload" sorts before "signatures".
 _OPEN, _BETWEEN, _CLOSE = b'{"payload":', b',"signatures":', b"}"
@@ -70,6 +72,7 @@ class Statement:
     time: datetime
     body: Object
     actor: Object | None = None
+    seen: Checkpoint | None = None
 
     @classmethod
     def parse(cls, data: bytes) -> Statement:
@@ -142,13 +145,22 @@ class Statement:
 
 
 def draft(
-    type_: str, body: Object, *, space: str, issuer: str, at: datetime, actor: Object | None = None, id_: str = ""
+    type_: str,
+    body: Object,
+    *,
+    space: str,
+    issuer: str,
+    at: datetime,
+    actor: Object | None = None,
+    id_: str = "",
+    seen: Checkpoint | None = None,
 ) -> Statement:
     """A new statement without signatures.
 
     Args:
         type_: what is said, for example ``"agreement"``; the room that reads it owns its body.
         body: JSON in the restricted profile.
+        seen: the newest checkpoint of the space's log that its signer verified; absent where it knows none.
         id_: a random 128-bit id is drawn where none is given; it also stops guessing of the log's leaf hashes.
     """
     payload: Object = {
@@ -162,6 +174,8 @@ def draft(
     }
     if actor is not None:
         payload["actor"] = actor
+    if seen is not None:
+        payload["seen"] = {"origin": seen.origin, "size": seen.size, "root": _b64(seen.root)}
     return _read_payload(payload, canonical.encode(payload))
 
 
@@ -192,7 +206,18 @@ def _read_payload(payload: Object, data: bytes) -> Statement:
         time=read_time(str(words["time"])),
         body=body,
         actor=actor,
+        seen=_read_seen(payload["seen"]) if "seen" in payload else None,
     )
+
+
+def _read_seen(value: canonical.Json) -> Checkpoint:
+    """A checkpoint that a signer says it verified; it is compared with the log by whoever has the log."""
+    if not isinstance(value, dict) or set(value) != {"origin", "size", "root"}:
+        raise Malformed("statement.malformed", why="seen has origin, size and root")
+    origin, size, root = value["origin"], value["size"], value["root"]
+    if not isinstance(origin, str) or not isinstance(root, str) or type(size) is not int or len(origin) > 255:
+        raise Malformed("statement.malformed", why="seen has origin, size and root")
+    return Checkpoint(origin, size, _unb64(root))
 
 
 def _signature_bytes(signatures: tuple[Signature, ...]) -> bytes:
@@ -205,7 +230,7 @@ def _signature_bytes(signatures: tuple[Signature, ...]) -> bytes:
 def _with_signatures(statement: Statement, signatures: tuple[Signature, ...]) -> Statement:
     return Statement(
         statement.payload, signatures, statement.type, statement.version, statement.id, statement.space,
-        statement.issuer, statement.time, statement.body, statement.actor,
+        statement.issuer, statement.time, statement.body, statement.actor, statement.seen,
     )  # fmt: skip
 
 

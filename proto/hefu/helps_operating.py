@@ -26,6 +26,9 @@ OPERATING: Final[Mapping[str, str]] = {
     "where this participant's data is": "本参与方的数据所在",
     "a whole space for tests: up, down, its clock, its faults": "供测试用的完整空间：启停、时钟、故障",
     # witness
+    "be a witness of the space's log, and show the line for its policy": "成为本空间日志的见证方，并给出策略中的一行",
+    "the witness policy, got another way (default: the one that the log's charter pins)":
+        "另行取得的见证策略（默认取日志中章程所定者）",
     "cosign the checkpoints of logs, so that nobody can show two histories":
         "联署日志检查点，使任何人都无法出示两份历史",
     "make a directory with a new key, and show the line for the witness policy":

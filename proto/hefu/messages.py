@@ -280,6 +280,10 @@ _LOG: dict[str, Message] = {
         "Nobody could ask this witness. Give --listen HOST:PORT, --auditor DIR, or both.",
         "无人能够询问此见证方。请给出 --listen 主机:端口、--auditor 目录，或两者。",
     ),
+    "witness.waits": _m(
+        "This connector does not cosign the log now; its own log says why. It tries again by itself.",
+        "本连接器目前不联署日志，原因见其运行日志。将自行重试。",
+    ),
     "witness.running": _m(
         "Another witness runs on {directory}. Stop it first: two on one memory could cosign two histories.",
         "另一见证进程正在使用 {directory}。请先停止它：两个进程共用一份记忆可能联署两份历史。",

@@ -64,6 +64,7 @@ class Record:
         hidden: how many entries the holder may not read.
         logged: verified statements in log order.
         faults: what broke a rule, one plain sentence each.
+        charter: the newest that the root signed; None where there is none.
     """
 
     space: SpaceFile
@@ -77,7 +78,7 @@ class Record:
     _retired: dict[str, datetime] = field(default_factory=dict)
     _standing: dict[str, Standing] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
-    _chartered: int = 0
+    charter: Charter | None = None
 
     def add(self, entry: BundleEntry) -> None:
         """Take the next entry."""
@@ -152,9 +153,9 @@ class Record:
     def _adopt(self, statement: Statement) -> None:
         statement.verify({self.root.key: self.root}, identity.ROOT)
         charter = Charter.of(statement)
-        if charter.version <= self._chartered:
+        if self.charter is not None and charter.version <= self.charter.version:
             raise Untrusted("charter.forked", version=charter.version)
-        self._chartered = charter.version
+        self.charter = charter
 
     def _verify(self, statement: Statement, *signers: str) -> None:
         statement.verify(self._keys, *signers)  # 3

@@ -46,6 +46,8 @@ MEASURES: Mapping[str, Measure] = {
     "hefu_loop_failures_total": Measure("counter", "Steps of background work that failed.", ("loop",)),
     "hefu_computations_running": Measure("gauge", "Computations that run or wait here."),
     "hefu_workers_ready": Measure("gauge", "Worker processes that wait for work."),
+    "hefu_log_unpublished": Measure("gauge", "Log entries that are committed and wait for witnesses."),
+    "hefu_witnesses_missing": Measure("gauge", "Witnesses whose cosignature the publication of the log waits for."),
     "hefu_outbox_waiting": Measure("gauge", "Statements not yet in the log, counted up to a thousand."),
     "hefu_status_age_seconds": Measure("gauge", "Age of the newest verified status list."),
     "hefu_certificate_seconds": Measure("gauge", "Seconds until the transport certificate ends."),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hefu import checks, contract_checks, custody, heads, identity, interruptions, keys, operating
+from hefu import checks, contract_checks, custody, gossip, heads, identity, interruptions, keys, operating
 from hefu.bundle import Bundle, Excerpt, open_bundle
 from hefu.canonical import Object
 from hefu.checks import Facts, Findings, Further
@@ -24,7 +24,8 @@ from hefu.record import Record
 from hefu.space import SpaceFile
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
-from hefu.tlog.note import VerifierKey
+from hefu.tlog.note import Note, VerifierKey
+from hefu.tlog.policy import WitnessPolicy
 
 _MOST_SHOWN = 10
 _TITLES: Mapping[str, tuple[str, str]] = {
@@ -50,6 +51,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "dates": ("the operator's statements are dated in their order", "运营者的声明按先后次序注明时间"),
     "terminations": ("nothing was released under a contract that had ended", "合约终止后没有数据发布"),
     "suspensions": ("nothing was released while a contract was suspended", "合约中止期间没有数据发布"),
+    "gossip": ("what signers saw of the log is its history", "各签署者所见检查点均属此日志的历史"),
     "once": ("no computation was released twice", "没有任何计算被重复发布"),
     "deliveries": ("what was delivered was used and deleted as agreed", "交付的数据均按约使用与删除"),
 }  # fmt: skip
@@ -57,6 +59,10 @@ _ONE_CONTRACT = (
     "Only one contract is in this bundle. That no entry of it was left out is the word of whoever made it; the "
     "parties' own copies and the whole log can show it.",
     "本证据包仅含一份合约。无遗漏条目系制作者所称；各方自存副本与完整日志可资核对。",
+)
+_UNWITNESSED = (
+    "No witness policy: the log's own key alone says that everybody was shown this history.",
+    "无见证策略：各方所见为同一历史，仅凭日志自身的密钥。",
 )
 _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("agreements", checks.check_agreements),
@@ -69,6 +75,7 @@ _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("dates", operating.check_dates),
     ("terminations", checks.check_terminations),
     ("suspensions", interruptions.check_suspensions),
+    ("gossip", gossip.check_seen),
     ("once", checks.check_once),
     ("deliveries", custody.check_deliveries),
 )
@@ -83,12 +90,14 @@ class Pins:
         log: the log's verifier key.
         earlier: a signed note that the verifier kept from before.
         space: a space file, whose space and broker are then the only ones.
+        witnesses: the witness policy, where it is known another way than by the charter in the log.
     """
 
     root: PublicKey | None = None
     log: VerifierKey | None = None
     earlier: str | None = None
     space: SpaceFile | None = None
+    witnesses: WitnessPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +207,7 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
         record.hidden = max(0, bundle.manifest.size - len(record.leaves))
     facts = Facts.of(record)
     head, signed = _check_signed(bundle, log_key)
+    policy = pins.witnesses or (record.charter.policy if record.charter else None)
     found: list[tuple[str, Findings]] = [
         ("bundle", _check_bundle(bundle, record)),
         ("trust", _check_trust(bundle, root, log_key, pins.space)),
@@ -206,7 +216,7 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
     if bundle.excerpt is not None:
         found += _check_excerpt(bundle.excerpt, bundle.checkpoint, head, log_key, facts)
     else:
-        found.append(("tree", _check_tree(head, record)))
+        found += [*_check_witnesses(bundle, policy), ("tree", _check_tree(head, record))]
     if pins.earlier is not None:
         whole = bundle.excerpt is None
         same = Findings(unchecked=int(pins.earlier != bundle.checkpoint))
@@ -223,6 +233,7 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
     )
     origin = plain(bundle.manifest.origin)
     limits = _limits(pins, record) if bundle.excerpt is None else (_ONE_CONTRACT, *_limits(pins, record))
+    limits = limits if policy is not None else (*limits, _UNWITNESSED)
     return Report(results, head, origin, len(record.leaves), limits, record)
 
 
@@ -272,6 +283,16 @@ def _check_signed(bundle: Bundle, log_key: VerifierKey) -> tuple[Checkpoint | No
         return checkpoint.verify(bundle.checkpoint, log_key), Findings(seen=1)
     except HefuError as fault:
         return None, Findings([fault.public()], 1)
+
+
+def _check_witnesses(bundle: Bundle, policy: WitnessPolicy | None) -> list[tuple[str, Findings]]:
+    # The quorum of other people's witnesses stands behind the checkpoint; without a policy there is nothing to check.
+    if policy is None:
+        return []
+    try:
+        return [("witnesses", Findings(seen=len(policy.verify(Note.parse(bundle.checkpoint)))))]
+    except HefuError as fault:
+        return [("witnesses", Findings([fault.public()], 1))]
 
 
 def _check_tree(head: Checkpoint | None, record: Record) -> Findings:
@@ -355,13 +376,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle: a zip file, or a folder of its files")
     parser.add_argument("--root", metavar="KEY", help="the root's public key (base64url), got another way")
     parser.add_argument("--space", type=Path, metavar="FILE", help="a space file, got another way: pins root and log")
+    text = "the witness policy, got another way (default: the one that the log's charter pins)"
+    parser.add_argument("--witnesses", type=Path, metavar="FILE", help=text)
     parser.add_argument("--earlier", type=Path, metavar="FILE", help="a checkpoint you kept from before")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify and print; exit code 0 where everything holds, else 1: a bundle that cannot be read is not verified."""
     output = Output.of(arguments)
-    pins = read_pins(arguments.root, arguments.space, arguments.earlier)
+    pins = read_pins(arguments.root, arguments.space, arguments.earlier, arguments.witnesses)
     try:
         with open_bundle(arguments.bundle) as bundle:
             report = verify(bundle, pins)
@@ -372,7 +395,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.holds else 1
 
 
-def read_pins(root: str | None, space: Path | None, earlier: Path | None) -> Pins:
+def read_pins(root: str | None, space: Path | None, earlier: Path | None, witnesses: Path | None = None) -> Pins:
     """What was given on the command line.
 
     Raises:
@@ -385,11 +408,16 @@ def read_pins(root: str | None, space: Path | None, earlier: Path | None) -> Pin
         if key is not None and key.value != raw:
             raise Malformed("bundle.malformed", where="--root", why="the space file has another root")
         key = PublicKey(keys.key_id(identity.ROOT, raw), identity.ROOT, raw)
+    note, policy = _text(earlier, "--earlier"), _text(witnesses, "--witnesses")
+    log_key = VerifierKey.parse(pinned.log_key) if pinned else None
+    return Pins(key, log_key, note, pinned, None if policy is None else WitnessPolicy.parse(policy))
+
+
+def _text(path: Path | None, where: str) -> str | None:
     try:
-        note = earlier.read_text("utf-8") if earlier else None
+        return path.read_text("utf-8") if path else None
     except (OSError, ValueError):
-        raise Malformed("bundle.malformed", where="--earlier", why="no such file, or not a text") from None
-    return Pins(key, VerifierKey.parse(pinned.log_key) if pinned else None, note, pinned)
+        raise Malformed("bundle.malformed", where=where, why="no such file, or not a text") from None
 
 
 def show(report: Report, output: Output) -> None:

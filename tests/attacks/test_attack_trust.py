@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ from hefu.keys import FileSigner
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
+from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.proof import LogProof
+from hefu.tlog.witness import Request
 from hefu.v1 import audit_pb2
 from hefu.verify import Pins, Report, verify
 from hefu_broker.bootstrap import open_rooms
@@ -61,6 +63,7 @@ from tests.connector.small_space import Space, agree, offer, provide
 from tests.connector.test_provider_consumer import GullibleBroker, Pair, Sides, types
 from tests.connector.test_trust import START, MemoryRegistry, Setting
 from tests.contracts.halves import STRANGER, Halves
+from tests.cosigning import Cosigner, policy
 from tests.protocol.small_log import BROKER, PROVIDER, SmallLog, public, signer
 
 
@@ -419,6 +422,30 @@ def test_t_d_a_log_that_shows_a_connector_another_history_is_caught_and_the_evid
         assert code(lambda react=react: react(shown)) == "log.inconsistent"  # type: ignore[misc]
         assert len(marks.all(SPLIT)) == before + 1
         assert str(agreement.body["agreement"]) not in ids(side)
+
+
+def test_t_e_an_agreement_that_the_witnesses_did_not_see_is_not_in_force(
+    pair: Pair, sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker has the log's key and shows the true history; only the witnesses of the charter are missing."""
+    asked = sides.ask()
+    sides.provider.react(asked)
+    sides.consumer.react(sides.broker.negotiation(asked.id))
+    verified = sides.broker.negotiation(asked.id)
+    agreement = sides.provider._read(verified).agreement
+    assert agreement is not None
+    history = pair.provider.agreements._history
+    absent = Cosigner("regulator-a", VerifierKey.parse(pair.space.file.log_key), lambda: datetime.now(UTC))
+    monkeypatch.setattr(history, "_policy", lambda: WitnessPolicy.parse(policy(1, absent)))
+    shown = BrokenInto(pair).shown(verified, agreement)
+    sides.provider.react(shown)
+    assert str(agreement.body["agreement"]) not in ids(pair.provider)
+    assert shown.proof is not None
+    request = Request(0, (), shown.proof.checkpoint)
+    witnessed = request.note + absent.cosigned(request).rpartition("\n\n")[2]
+    assert history.counts(witnessed)
+    with pytest.raises(Untrusted):  # and what is witnessed must be of this log's history all the same
+        sides.provider.react(replace(shown, proof=replace(shown.proof, checkpoint=witnessed)))
 
 
 def test_t_d_checkpoints_of_one_history_in_any_order_are_believed(pair: Pair) -> None:

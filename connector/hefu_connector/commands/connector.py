@@ -46,6 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     one = command(group, "serve", "run the connector in the foreground", _serve)
     one.add_argument("--http", metavar="HOST:PORT", help="health, readiness and metrics here (overrules the settings)")
     command(group, "status", "show who this connector is and everything that waits", _status)
+    command(group, "witness", "be a witness of the space's log, and show the line for its policy", _witness)
     copies.add(group)
     replica.add(group)
     text = "what this connector's database and keys are encrypted under"
@@ -233,6 +234,28 @@ def _status(arguments: argparse.Namespace) -> int:
         for each in found.waiting
     ]
     output.table(heads, rows, word(output, "Nothing waits.", "没有等待中的事项。"))
+    return 0
+
+
+def _witness(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from hefu.space import SpaceFile
+
+    from hefu_connector.membership.witnessing import own_key
+    from hefu_connector.settings import Home, Settings
+
+    output, home = Output.of(arguments), Home(directory(arguments))
+    settings, space = Settings.read(home), SpaceFile.read(home.space).space
+    opened = settings.lock(home).open()
+    key = own_key(home.keys, settings.participant, space, opened.passphrase if opened else None)
+    replace(settings, witness=True).write(home)
+    line = f"witness {settings.participant} {key.public}"
+    output.say(
+        f"This connector cosigns the log from its next start on. The line for the witness policy:\n{line}",
+        f"自下次启动起，本连接器联署日志检查点。见证策略中的一行：\n{line}",
+    )
+    output.data({"key": str(key.public), "line": line})
     return 0
 
 

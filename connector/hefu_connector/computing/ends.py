@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from hefu.canonical import Object
 from hefu.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Told, Used
 from hefu.envelope import Signer, Statement, draft, new_id
 from hefu.times import Clock
+from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.budget import Charge
 
 from hefu_connector.computing.admission import Admitted
@@ -30,11 +31,17 @@ _TYPES = {
 }  # fmt: skip
 
 
+def nothing_seen() -> Checkpoint | None:
+    """No checkpoint of the log was verified."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Scribe:
     """Who signs the journal, and how time is told.
 
     Attributes:
+        seen: the newest checkpoint of the log that was verified here.
         quantum_seconds: ends are told at whole multiples of it after admission; 0 tells them at once.
     """
 
@@ -44,6 +51,7 @@ class Scribe:
     signer: Signer
     clock: Clock
     quantum_seconds: float
+    seen: Callable[[], Checkpoint | None] = nothing_seen
 
 
 def first(request: ComputationRequest, statement: Statement, now: datetime, owner: str = "") -> Run:
@@ -111,13 +119,14 @@ def receipt_of(
 
 def entry(scribe: Scribe, made: End, release_at: datetime) -> Entry:
     """What is to be journalled, signed once its place in the chain is known."""
-    now = scribe.clock.now()
+    now, seen = scribe.clock.now(), scribe.seen()
 
     def sign(sequence: int, previous: str) -> Statement:
         body = made.linked(receipt.Link(sequence, previous, scribe.connector)).body()
         statement = draft(
-            _TYPES[type(made)], body, space=scribe.space, issuer=scribe.participant, at=now, id_=new_id("stm")
-        )
+            _TYPES[type(made)], body, space=scribe.space, issuer=scribe.participant, at=now, id_=new_id("stm"),
+            seen=seen,
+        )  # fmt: skip
         return statement.sign(scribe.signer, now)
 
     said = Delivered.of(made) if isinstance(made, receipt.Receipt) else None

@@ -37,6 +37,7 @@ from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, 
 from hefu.mandate import subjects
 from hefu.openings import Openings
 from hefu.times import Clock
+from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.budget import NOTHING, Charge
 from hefu_policies.deciding.reasons import Code
@@ -118,6 +119,7 @@ class World:
         fleet: the processes that carry out computations of this journal.
         owing: the books of what is owed under agreements.
         region: where this connector computes, for policies that say where.
+        seen: the newest checkpoint of the log that was verified here, for receipts to name.
         disclosures: what exact answers told of each asset.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
@@ -143,6 +145,7 @@ class World:
     secret: Callable[[str], bytes] = _no_secret
     filing: Callable[[Agreement], bytes | None] = _unfiled
     region: str = ""
+    seen: Callable[[], Checkpoint | None] = ends.nothing_seen
     owing: Obligations = field(default_factory=NothingOwed)
     disclosures: Disclosures = field(default_factory=Undisclosed)
 
@@ -153,8 +156,9 @@ class Enforcement:
     def __init__(self, world: World) -> None:
         self._world = world
         self._scribe = ends.Scribe(
-            world.participant, world.connector, world.space, world.signer, world.clock, world.rules.quantum_seconds
-        )
+            world.participant, world.connector, world.space, world.signer, world.clock, world.rules.quantum_seconds,
+            world.seen,
+        )  # fmt: skip
         self._means = admission.Means(
             world.connector, world.region, world.engines, world.ledger, world.trust,
             timedelta(seconds=world.rules.deadline_seconds),

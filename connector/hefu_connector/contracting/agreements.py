@@ -66,7 +66,7 @@ class Agreements:
         self._contracts = contracts
         self._negotiations = negotiations
         self._log = log_
-        self._history = LogHistory(log_, marks, pins.log)
+        self._history = LogHistory(log_, marks, pins.log, pins.policy)
         self._marks = marks
         self._described = described
         self._meet = meet
@@ -199,7 +199,7 @@ class Agreements:
         if agreement is None or final is None:
             return None
         proof = progress.proof or self._prove(final)
-        if proof is None:
+        if proof is None or not self._history.counts(proof.checkpoint):
             return None
         named = Agreement.of(agreement.body).contributions
         descriptions = join([self._description(each.description) for each in named])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import hefu.filing
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement, draft
 from hefu.times import Clock
+from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.bargaining import charter
 
@@ -47,6 +48,10 @@ class Unfiled:
 _UNFILED = Unfiled()
 
 
+def _nothing() -> Checkpoint | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """A participant behind its connector, with its signing key.
@@ -54,6 +59,8 @@ class Author:
     Attributes:
         space: the one space its statements name.
         filer: the filing keys of its agreements; by default of a space that files nothing.
+        seen: the newest checkpoint of the log that was verified here; every statement names it, and so the log tells
+            of itself what it showed to whom.
     """
 
     participant: str
@@ -62,6 +69,7 @@ class Author:
     signer: Signer
     clock: Clock
     filer: Filing = _UNFILED
+    seen: Callable[[], Checkpoint | None] = _nothing
 
     def say(self, type_: str, body: Object, *, user: str = "") -> Statement:
         """A signed statement, issued now.
@@ -71,5 +79,5 @@ class Author:
         """
         at = self.clock.now()
         actor: Object | None = {"kind": "person", "user": user} if user else None
-        made = draft(type_, body, space=self.space, issuer=self.participant, at=at, actor=actor)
+        made = draft(type_, body, space=self.space, issuer=self.participant, at=at, actor=actor, seen=self.seen())
         return made.sign(self.signer, at)

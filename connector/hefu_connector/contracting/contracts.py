@@ -6,7 +6,7 @@ what it trusts is given (`Pins`, `Trust`), what it returns is read from the very
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hefu import canonical
@@ -14,6 +14,7 @@ from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
 from hefu.notices import SUSPENDED, Change
 from hefu.tlog.note import VerifierKey
+from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
 from hefu_policies.agreeing.coherence import check_coherent
@@ -29,6 +30,10 @@ FINALIZED = "agreement.finalized"
 TERMINATED = "agreement.terminated"
 
 
+def _nobody() -> WitnessPolicy | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Pins:
     """What a participant got out of band and never learns from a message.
@@ -37,12 +42,15 @@ class Pins:
         broker: the participant id whose countersignature makes an agreement final.
         log: the audit log's key; its name is the log's origin.
         participant: whose pins these are; of several providers it stands in front if it is one.
+        policy: the witness policy of the newest charter seen, which the offline root signed; None where there is none.
+            It is asked where something is taken in, not of what was taken in before there was one.
     """
 
     space: str
     broker: str
     log: VerifierKey
     participant: str = ""
+    policy: Callable[[], WitnessPolicy | None] = _nobody
 
 
 @dataclass(frozen=True, slots=True)

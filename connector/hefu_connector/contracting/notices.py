@@ -64,7 +64,7 @@ class Notices:
         self._log = log_
         self._marks = marks
         self._kept = kept
-        self._history = LogHistory(log_, marks, pins.log)
+        self._history = LogHistory(log_, marks, pins.log, pins.policy)
         self._turning = threading.Lock()  # never held over a call of the broker: a suspension acts at once
         self._taking = threading.RLock()
         self._suspended: list[Callable[[str], None]] = []
@@ -266,6 +266,8 @@ class Notices:
         try:
             proof = self._log.inclusion(leaf)
             proof.verify(leaf, self._pins.log)
+            if not self._history.counts(proof.checkpoint):
+                return False
             self._history.check(proof.checkpoint)
         except NotFound:
             return False

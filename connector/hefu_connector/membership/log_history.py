@@ -1,20 +1,30 @@
 """One log, one history: every checkpoint this connector acts on must extend, or be extended by, the newest it knows.
 
+Where the charter pins witnesses, a checkpoint counts only with their quorum's cosignatures: the log's key alone widens
+nothing.
+
 Two checkpoints that the log signed and that no consistency proof connects are evidence against it. Both are kept for
 good, and nothing that widens rights is taken in from the one that came later.
 """
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
+
 from hefu import canonical
 from hefu.errors import Conflict, HefuError, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
-from hefu.tlog.note import VerifierKey
+from hefu.tlog.note import Note, VerifierKey
+from hefu.tlog.policy import WitnessPolicy
 
 from hefu_connector.brokerage import Log
 from hefu_connector.shelves import Mark, Marks
 
+log = logging.getLogger("hefu.agreements")
+_REMEMBERED = 2.0  # seconds
 CHECKPOINT, SPLIT = "log/checkpoint", "log/split/"  # marks; number: size, text: the signed note (both, of a split)
 
 
@@ -23,12 +33,49 @@ class LogHistory:
 
     Args:
         key: the log's pinned key.
+        policy: the witness policy in force; None where the log's own signature is enough.
     """
 
-    def __init__(self, log: Log, marks: Marks, key: VerifierKey) -> None:
+    def __init__(
+        self, log: Log, marks: Marks, key: VerifierKey, policy: Callable[[], WitnessPolicy | None] = lambda: None
+    ) -> None:
         self._log = log
         self._marks = marks
         self._key = key
+        self._policy = policy
+        self._seen: Checkpoint | None = None
+        self._due = 0.0
+
+    def look(self) -> None:
+        """Take up the newest published checkpoint; raises as `check`."""
+        note = self._log.checkpoint()
+        if self.counts(note):
+            self.check(note)
+
+    def seen(self) -> Checkpoint | None:
+        """The newest checkpoint that was verified here; None before the first."""
+        now = time.monotonic()
+        if now >= self._due:  # every statement names it: the store is not asked for each
+            kept = self._marks.find(CHECKPOINT)
+            self._seen = None if kept is None else Checkpoint.parse(Note.parse(kept.text).text)
+            self._due = now + _REMEMBERED
+        return self._seen
+
+    def counts(self, note: str) -> bool:
+        """Whether the quorum of the witnesses stands behind a checkpoint; what it proves has no effect before.
+
+        Raises:
+            Unavailable: the charter is not known yet.
+        """
+        policy = self._policy()
+        if policy is None:
+            return True
+        try:
+            policy.verify(Note.parse(note))
+        except HefuError as fault:
+            log.info("a checkpoint does not count yet: %s", fault.public())
+            return False
+        return True
 
     def check(self, note: str) -> Checkpoint:
         """Verify a signed checkpoint and that it is of the history known here.
