@@ -259,7 +259,7 @@ class Witnesses:
         return checkpoint.verify(note, self._key)
 
     def _take(self, note: Note, head: Checkpoint) -> int:
-        policy, taken = self.policy, 0
+        policy, taken, held = self.policy, 0, self._store.cosignatures(head.size)
         for known in policy.witnesses.values() if policy else ():
             if not note.by(known.key):
                 continue
@@ -267,8 +267,10 @@ class Witnesses:
             if found.time > self._clock.now() + _AHEAD:
                 raise Untrusted("witness.early", name=known.key.name)
             line = Note(note.text).add(known.key, note.by(known.key)[0])
-            self._store.cosign(head.size, _mark(known.key), str(line).rpartition("\n\n")[2])
+            text = str(line).rpartition("\n\n")[2]
             taken += 1
+            if held.get(_mark(known.key)) != text:  # what anybody repeats costs no writing
+                self._store.cosign(head.size, _mark(known.key), text)
         if taken:
             self._announce()
             self.changes.announce()

@@ -178,7 +178,9 @@ class Space:
         words = ("witness", "serve", "--auditor", str(auditor), "--dir", str(folder))
         process = self._process(name, *words)
         self.witnesses.append(process)
-        self.operator.charter((auditor.name,), f"{line}\nquorum {line.split()[1]}\n")
+        policy = f"{line}\nquorum {line.split()[1]}\n"
+        (self.folder / "policy.txt").write_text(policy, "utf-8")
+        self.operator.charter((auditor.name,), policy)
         return process.start()
 
     def processes(self) -> list[Process]:

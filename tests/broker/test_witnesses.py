@@ -13,9 +13,13 @@ from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
 from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.witness import NotCosigned, Request
+from hefu_audit.witnessing.home import WitnessHome
+from hefu_audit.witnessing.memory import FileMemory
+from hefu_audit.witnessing.server import Server
 from hefu_broker.asking import Answer, Asking
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.rooms import Rooms
+from hefu_space.harness import until
 
 from tests.broker.test_charters import set_charter
 from tests.broker.world import BOTH, Person, World
@@ -190,6 +194,46 @@ def test_what_was_published_stays_so_over_a_restart_without_witnesses(world: Wor
     rooms.sequencer.recover()
     assert rooms.sequencer.newest == newest
     assert rooms.witnesses.missing(patient=False) == ("regulator-a",)
+
+
+def test_witnesses_with_an_address_are_asked_over_http_until_they_answer(
+    world: World, provider: Person, tmp_path: Path
+) -> None:
+    world.sequenced()
+    key, lines = log_key(world), []
+    homes = [
+        WitnessHome.make(tmp_path / name, f"{name}.example/w", [key], kind, f"file:{tmp_path}/secret")
+        for name, kind in (("regulator-a", "ed25519"), ("grid-north", "ml-dsa-44"))
+    ]
+    memories = [FileMemory(each.memory) for each in homes]
+    servers = [
+        Server("127.0.0.1:0", home.witness(memory, world.clock), home.logs())
+        for home, memory in zip(homes, memories, strict=True)
+    ]
+    for name, home, server in zip(("regulator-a", "grid-north"), homes, servers, strict=True):
+        lines.append(f"witness {name} {home.key().public} http://127.0.0.1:{server.port}")
+    set_charter(world, witnesses="\n".join([*lines, "group two all regulator-a grid-north", "quorum two", ""]))
+    rooms = world.rooms
+    publish(world)
+    rooms.asking.start()
+    servers[0].start()
+    first = rooms.sequencer.newest[0]
+    assert until(lambda: rooms.witnesses.lacking() == ("grid-north",), 20)
+    servers[1].start()  # one that was away is asked again
+
+    def published() -> bool:
+        publish(world)
+        return rooms.sequencer.newest[0] > first
+
+    assert until(published, 30)
+    rooms.log.append(provider.caller, [says(provider, 1)])
+    assert until(lambda: published() and rooms.sequencer.newest[0] == rooms.sequencer.committed, 30)
+    assert len(Note.parse(rooms.log.checkpoint()).signatures) == 3
+    rooms.witnesses.changes.close()
+    rooms.asking.stop()
+    for server, memory in zip(servers, memories, strict=True):
+        server.stop()
+        memory.close()
 
 
 class Died(BaseException):

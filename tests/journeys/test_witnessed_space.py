@@ -48,7 +48,13 @@ def state(node: Node, name: str) -> int | None:
 def test_nothing_new_has_effect_while_the_witness_is_away(space: Space, tmp_path: Path) -> None:
     regulator = space.join_regulator("regulator")
     witness = space.join_witness("watcher", regulator)
-    provider, consumer = space.join([PROVIDER, CONSUMER])
+    provider, consumer = space.enrol([PROVIDER, CONSUMER])
+    second = provider.do("connector", "witness")["line"]
+    for node in (provider, consumer):
+        node.process.start()
+    first_line = (space.folder / "policy.txt").read_text().split("\n")[0]
+    both = f"{first_line}\n{second}\ngroup both all watcher {provider.name}\nquorum both\n"
+    space.operator.charter((regulator.name,), both)
     (made,) = products.tumour_products([data.hospitals()[0]], [(PROVIDER.name, PROVIDER.titles)])
     made = replace(made, terms=replace(made.terms, approval="automatic")).named("prd-witnessed")
     table, file = provider.folder / "data" / "tumours.csv", provider.folder / "tumours.yaml"
@@ -86,7 +92,7 @@ def test_nothing_new_has_effect_while_the_witness_is_away(space: Space, tmp_path
     answer = harness.run(("verify", str(bundle), "--space", str(regulator / "space.json")))
     checks = {each["name"]: each for each in answer.document["checks"]}
     assert answer.ok, answer.document
-    assert checks["witnesses"]["seen"] == 1
+    assert checks["witnesses"]["seen"] == 2
     assert checks["gossip"]["seen"] > 0
     status = harness.must(("witness", "status", "--dir", str(space.folder / "watcher")))
     assert not status["evidence"]
