@@ -138,6 +138,8 @@ grouping sets, and not by the column of the privacy unit.
 - The interval of the count that decides holds over all groups: of a group near the threshold it is known that its noise
   was not low. All other answers have noise of their own, drawn afterwards.
 - Answers of several providers are not put together by unknown groups, and no `--target-error` is searched for.
+- LIMIT: where a column has millions of values in which at least two units have rows, a worker ends at its limits of
+  memory or time, and with it the question: charged, failed and without an answer. That there are so many is told by it.
 """
 _JOINS = """## Joins
 
