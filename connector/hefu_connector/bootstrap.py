@@ -288,7 +288,9 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
 def _anchoring(ground: _Ground, flushing: Loop) -> Anchoring:
     every = timedelta(seconds=ground.settings.anchor_seconds)
     chain, marks = ground.shelves.journal, ground.shelves.marks
-    return Anchoring(ground.author, chain, marks, ground.broker.log, ground.pins.log, every, flushing.nudge)
+    return Anchoring(
+        ground.author, chain, marks, ground.broker.log, ground.pins.log, every, flushing.nudge, ground.pins.policy
+    )
 
 
 def _continuity(ground: _Ground) -> Continuity:
@@ -504,7 +506,8 @@ def _loops(ground: _Ground, roles: _Roles, obey: Callable[[], None]) -> list[Loo
     bound = ground.identity.bound
     proofs = Loop("log proofs", roles.agreements.catch_up, PROOFS, bound)
     roles.agreements.when_unsent(proofs.nudge)
-    orders = OrderBook(trust, broker.mandates, broker.log, ground.shelves.marks, ground.pins.log)
+    pins = ground.pins
+    orders = OrderBook(trust, broker.mandates, broker.log, ground.shelves.marks, pins.log, pins.policy)
     orders.when_changed(obey)
     telling = Loop("notices", roles.notices.catch_up, PROOFS, bound)
     roles.notices.when_changed(telling.nudge)

@@ -24,7 +24,7 @@ from hefu.tlog.note import Note, VerifierKey
 from hefu.tlog.tree import leaf_hash
 
 from hefu_connector.brokerage import Log
-from hefu_connector.membership.log_history import CHECKPOINT, LogHistory
+from hefu_connector.membership.log_history import CHECKPOINT, LogHistory, Policy, nobody
 from hefu_connector.ports import Entry
 from hefu_connector.shelves import STATUS, Mark, Marks
 
@@ -89,11 +89,12 @@ class Anchoring:
         every: between two heads.
         key: the log's pinned key.
         written: called after a head was written, so that it is sent.
+        policy: the witnesses whose quorum must stand behind a proof.
     """
 
     def __init__(
         self, author: Author, chain: Chain, marks: Marks, log_: Log, key: VerifierKey, every: timedelta,
-        written: Callable[[], None],
+        written: Callable[[], None], policy: Policy = nobody,
     ) -> None:  # fmt: skip
         self._author = author
         self._chain = chain
@@ -102,7 +103,7 @@ class Anchoring:
         self._key = key
         self._every = every
         self._written = written
-        self._history = LogHistory(log_, marks, key)
+        self._history = LogHistory(log_, marks, key, policy)
 
     def step(self) -> None:
         """Write a head if one is due, and look for what earlier ones named.
@@ -144,9 +145,11 @@ class Anchoring:
                     missing.append(mark.name.removeprefix(SOUGHT))
                 continue
             proof.verify(leaf, self._key)
+            if not self._history.counts(proof.checkpoint):
+                continue
             self._history.check(proof.checkpoint)
             self._marks.remove(mark.name)
-        if missing:
+        if missing and not self._history.rests_since(now - PATIENCE):
             log.critical("the broker took %d statements that are not in the log: %s", len(missing), missing[0])
             raise Untrusted("log.swallowed", count=len(missing), leaf=missing[0])
 

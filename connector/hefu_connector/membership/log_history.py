@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from hefu import canonical
 from hefu.errors import Conflict, HefuError, Unavailable, Untrusted
@@ -28,6 +29,14 @@ _REMEMBERED = 2.0  # seconds
 CHECKPOINT, SPLIT = "log/checkpoint", "log/split/"  # marks; number: size, text: the signed note (both, of a split)
 
 
+Policy = Callable[[], WitnessPolicy | None]
+
+
+def nobody() -> WitnessPolicy | None:
+    """No witness need have cosigned."""
+    return None
+
+
 class LogHistory:
     """The newest checkpoint this connector verified, over restarts. One thread at a time.
 
@@ -36,9 +45,7 @@ class LogHistory:
         policy: the witness policy in force; None where the log's own signature is enough.
     """
 
-    def __init__(
-        self, log: Log, marks: Marks, key: VerifierKey, policy: Callable[[], WitnessPolicy | None] = lambda: None
-    ) -> None:
+    def __init__(self, log: Log, marks: Marks, key: VerifierKey, policy: Policy = nobody) -> None:
         self._log = log
         self._marks = marks
         self._key = key
@@ -95,6 +102,15 @@ class LogHistory:
             except Conflict:  # a replica kept a newer one meanwhile: this one must be of its history too
                 return self.check(note)
         return head
+
+    def rests_since(self, instant: datetime) -> bool:
+        """Whether the witnesses cosigned nothing after an instant: publication waits for them, and what is not under
+        the newest checkpoint need not be missing. Raises Unavailable."""
+        policy = self._policy()
+        if policy is None:
+            return False
+        cosigned = policy.cosigners(Note.parse(self._log.checkpoint()))
+        return all(each.time < instant for each in cosigned.values())
 
     def _connected(self, one: Checkpoint, other: Checkpoint) -> bool:
         old, new = sorted((one, other), key=lambda each: each.size)

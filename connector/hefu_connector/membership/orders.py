@@ -16,7 +16,7 @@ from hefu.tlog.note import VerifierKey
 from hefu.tlog.tree import leaf_hash
 
 from hefu_connector.brokerage import Log, Mandates
-from hefu_connector.membership.log_history import LogHistory
+from hefu_connector.membership.log_history import LogHistory, Policy, nobody
 from hefu_connector.membership.trust import SpaceTrust
 from hefu_connector.shelves import Marks
 
@@ -29,14 +29,23 @@ class OrderBook:
 
     Args:
         key: the log's pinned key.
+        policy: the witnesses whose quorum must stand behind a lift's proof.
     """
 
-    def __init__(self, trust: SpaceTrust, mandates: Mandates, log_: Log, marks: Marks, key: VerifierKey) -> None:
+    def __init__(
+        self,
+        trust: SpaceTrust,
+        mandates: Mandates,
+        log_: Log,
+        marks: Marks,
+        key: VerifierKey,
+        policy: Policy = nobody,
+    ) -> None:
         self._trust = trust
         self._mandates = mandates
         self._log = log_
         self._key = key
-        self._history = LogHistory(log_, marks, key)
+        self._history = LogHistory(log_, marks, key, policy)
         self._after = 0
         self._said: set[str] = set()
         self._changed: list[Callable[[], None]] = []
@@ -88,5 +97,7 @@ class OrderBook:
         except NotFound:
             return False
         proof.verify(leaf, self._key)
+        if not self._history.counts(proof.checkpoint):
+            return False
         self._history.check(proof.checkpoint)
         return True
