@@ -341,6 +341,10 @@ class Demo:
         self.expect(witness.ok, "the witness refused something that the log had signed")
         telling.verification(self.output, answer.document or {}, bundle)
         self.expect(answer.ok, "the evidence does not verify")
+        with step(self.output, "The regulator asks its questions of the verified log", "监管方就经验证的日志提问"):
+            asked = harness.run(("audit", "all", "--report", str(folder / "reports"), "--dir", str(folder)))
+        telling.questions(self.output, asked.document or {})
+        self.expect(asked.ok, "the regulator found something", "监管方有所发现")
 
     def _pages(self) -> None:
         """What a browser is shown: to a stranger, and to whoever opens a one-time link."""

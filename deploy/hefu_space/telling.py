@@ -209,6 +209,16 @@ def addresses(output: Output, address: str) -> None:
     )
 
 
+def questions(output: Output, document: Mapping[str, Any]) -> None:
+    """What the regulator asked, with verdict and answer."""
+    language = output.language
+    rows = [
+        (each["question"], "✓" if each["holds"] else "✗", each["sentence"][language])
+        for each in document.get("answers", ())
+    ]
+    _table(output, (("question", "问题"), ("", ""), ("answer", "答复")), rows)
+
+
 def ending(output: Output, broken: Sequence[str], folder: Path, seconds: float) -> None:
     """The last words."""
     for each in broken:

@@ -18,7 +18,8 @@ AUDITING: Final[Mapping[str, str]] = {
     "verify a report: its auditor's signature and certification, its checkpoint, its answer":
         "验证报告：审计方的签名与认证、检查点、答复",
     "a report, .json or .html": "报告，.json 或 .html",
-    "answer every question that needs no name, in one table": "在一张表中回答所有无须指定对象的问题",
+    "answer every question in one table; those that need a name, of what was released last":
+        "在一张表中回答所有问题；须指定对象者，取最近一次发布",
     # what is asked
     "is the log whole, an extension of what I saw before, and the one that others see":
         "日志是否完整、是否延续我先前所见、与他人所见是否相同",

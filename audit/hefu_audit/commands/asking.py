@@ -1,4 +1,4 @@
-"""The questions as commands, made from their table; reports, and one table of all that need no name."""
+"""The questions as commands, made from their table; reports, and all of them in one table."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hefu import verify
+from hefu import canonical, verify
 from hefu.commands import Cell, Output, common
 from hefu.errors import Malformed
+from hefu.receipt import SEALED
 from hefu.space import SpaceFile
 from hefu.times import SystemClock, read_time
 
@@ -29,7 +30,9 @@ def add(group: Commands) -> None:
     for question in QUESTIONS:
         if question.answer is not None:
             _add_question(group, question)
-    one = common(sub(group, "all", "answer every question that needs no name, in one table"), _all)
+    one = common(
+        sub(group, "all", "answer every question in one table; those that need a name, of what was released last"), _all
+    )
     one.epilog = _EXITS
     _add_report(one)
     text = "verify a signed report"
@@ -80,10 +83,9 @@ def _all(arguments: argparse.Namespace) -> int:
     answers = []
     with opened(home) as index:
         for question in QUESTIONS:
-            if question.answer is not None and all(each.name.startswith("-") for each in question.parameters):
-                if question.name == "usage":
-                    continue
-                answers.append(ask(question, index, given(question, {})))
+            words = subjects(index, question)
+            if question.answer is not None and words is not None:
+                answers.append(ask(question, index, given(question, words)))
                 if arguments.report is not None:
                     _write(arguments.report, answers[-1], index, home, output)
     output.data({"holds": all(each.holds for each in answers), "answers": [each.document() for each in answers]})
@@ -132,6 +134,29 @@ def given(question: Question, words: Mapping[str, Any]) -> Given:
         Malformed: a time is none.
     """
     return {each.key: _value(each, words.get(each.key)) for each in question.parameters}
+
+
+def subjects(index: Index, question: Question) -> Mapping[str, Any] | None:
+    """The names that a question needs, of what was released last; None where nothing was."""
+    if question.name == "absent":  # an example of what is not there
+        return {"event": canonical.digest(b"")}
+    last = index.rows(
+        "SELECT e.computation, e.provider, e.consumer, e.product, e.description, c.agreement, c.resource FROM ended e"
+        " JOIN charge c ON c.idx = e.idx WHERE e.type = ? ORDER BY e.idx DESC LIMIT 1",
+        SEALED,
+    )
+    wanted = {each.key for each in question.parameters if not each.name.startswith("-")}
+    if not wanted and question.name != "usage":
+        return {}
+    if not last:
+        return None
+    computation, provider, consumer, product, version, agreement, asset = last[0]
+    known = {
+        "computation": computation, "one": provider, "other": consumer, "organisation": provider, "product": product,
+        "version": version, "agreement": agreement, "asset": asset,
+        "policy": index.one("SELECT digest FROM policy WHERE agreement = ?", agreement),
+    }  # fmt: skip
+    return {"product": product} if question.name == "usage" else {name: known.get(name) for name in wanted}
 
 
 def _value(parameter: Parameter, value: Any) -> Any:
