@@ -12,14 +12,15 @@ Steps of a visit:
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hefu import canonical
-from hefu.bundle import BundleEntry, Manifest, open_bundle, write_bundle
+from hefu.bundle import MOST_STAMPS, BundleEntry, Manifest, open_bundle, write_bundle
 from hefu.errors import HefuError, Unavailable, Untrusted
 from hefu.space import SpaceFile
+from hefu.timestamps import Stamp
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
@@ -40,8 +41,13 @@ class Visit:
     before: int
 
 
-def visit(space: SpaceFile, log: LogReader, memory: Memory, out: Path) -> Visit:
+def visit(
+    space: SpaceFile, log: LogReader, memory: Memory, out: Path, stamps: Callable[[], Sequence[Stamp]] = tuple
+) -> Visit:
     """Visit the log and write a verified bundle.
+
+    Args:
+        stamps: what gives the time stamps that the log keeps.
 
     Raises:
         Untrusted: the checkpoint is not the log's, or the log is not an extension of what it was; evidence is kept.
@@ -53,7 +59,7 @@ def visit(space: SpaceFile, log: LogReader, memory: Memory, out: Path) -> Visit:
     earlier = checkpoint.verify(last, key) if last is not None else None
     if last is not None and earlier is not None:
         check_extends(log, memory, (last, earlier), (note, head))  # 2
-    manifest = write_bundle(out, space, note, read_entries(log, head.size))  # 3
+    manifest = write_bundle(out, space, note, read_entries(log, head.size), stamps_up_to(stamps(), head.size))  # 3
     with open_bundle(out) as bundle:
         report = verify(bundle, Pins(space.root, key, last, space))  # 4
     if not _FOUNDATION.intersection(report.failed()):
@@ -97,6 +103,11 @@ def _proof(log: LogReader, old: int, new: int) -> Sequence[bytes]:
         raise
     except HefuError:
         return ()
+
+
+def stamps_up_to(stamps: Sequence[Stamp], size: int) -> list[Stamp]:
+    """The newest of them that are over a tree of at most this size, as many as a bundle takes."""
+    return [each for each in stamps if each.size <= size][-MOST_STAMPS:]
 
 
 def read_entries(log: LogReader, size: int, first: int = 0) -> Iterator[BundleEntry]:

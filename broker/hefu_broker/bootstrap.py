@@ -51,9 +51,11 @@ from hefu_broker.orders import Denials, Orders
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
 from hefu_broker.registry import Registry
 from hefu_broker.relaying import Relaying
+from hefu_broker.reporting import LOOK_SECONDS, Reporting
 from hefu_broker.rooms import Rooms, Spaces
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
+from hefu_broker.stamping import Stamping, authorities
 from hefu_broker.standing import Standings
 from hefu_broker.storage.catalog import SqlCatalogStore
 from hefu_broker.storage.charters import SqlCharterStore
@@ -67,6 +69,7 @@ from hefu_broker.storage.mentions import SqlMentionStore
 from hefu_broker.storage.outbox import SqlOutboxStore
 from hefu_broker.storage.registry import SqlEnrolmentStore, SqlRegistryStore
 from hefu_broker.storage.spaces import SqlSpaceStore
+from hefu_broker.storage.stamps import SqlStampStore
 from hefu_broker.storage.tidings import SqlTidings
 from hefu_broker.storage.visits import SqlVisitStore
 from hefu_broker.tidings import Tidings
@@ -204,6 +207,23 @@ class _Ground:
             changes=changes,
             watching=Watching(contracts, SqlTidings(database), changes),
             sequencer=sequencer,
+            reporting=Reporting(
+                folder,
+                settings.report_to if self.serving else "",
+                timedelta(hours=settings.report_hours),
+                registry.directory,
+                (settings.broker, signer),
+                lambda: sequencer.newest,
+                log_store.counts,
+                clock,
+                lambda: sequencer.leads,
+            ),
+            stamping=Stamping(
+                SqlStampStore(database),
+                authorities(settings.timestamps, self.folder) if self.serving else (),
+                lambda: sequencer.newest,
+                lambda: sequencer.leads,
+            ),
             witnesses=witnesses,
             asking=asking,
             log=log,
@@ -270,6 +290,10 @@ class Server:
         for rooms in self.spaces:
             self._open(rooms)
         self._repeat("status", self._ground.settings.status_seconds, self._refresh)
+        if self._ground.settings.report_to:
+            self._repeat("reports", LOOK_SECONDS, self._report)
+        if self._ground.settings.timestamps:
+            self._repeat("timestamps", self._ground.settings.timestamp_seconds, self._stamp)
         self._serve()
         self._serve_pages()
         self._keep_ports()
@@ -381,6 +405,14 @@ class Server:
         )
         if told != space:
             told.write(folder / SPACE)
+
+    def _report(self) -> None:
+        for rooms in self.spaces:
+            _tolerant(f"a report of {rooms.space.space}", rooms.reporting.step)
+
+    def _stamp(self) -> None:
+        for rooms in self.spaces:
+            _tolerant(f"time stamps of {rooms.space.space}", rooms.stamping.stamp)
 
     def _refresh(self) -> None:
         for rooms in self.spaces:

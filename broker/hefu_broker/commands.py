@@ -25,7 +25,7 @@ from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.hardening import keep_memory_private
 
-from hefu_broker import backup_commands, charter_commands, replica_commands, space_commands
+from hefu_broker import backup_commands, charter_commands, export_commands, replica_commands, space_commands
 from hefu_broker.space_commands import root_passphrase
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     space_commands.add(commands)
     charter_commands.add(commands)
     backup_commands.add(commands)
+    export_commands.add(commands)
     replica_commands.add(commands)
     serve = command("serve", "serve all spaces until SIGTERM or Ctrl-C", _serve, space=False)
     serve.add_argument("--grace", type=float, default=2.0, help="seconds that running calls get at the end")

@@ -16,6 +16,7 @@ from hefu.envelope import Statement
 from hefu.identity import Binding, Participant, StatusList
 from hefu.receipt import Spent
 from hefu.times import Clock
+from hefu.timestamps import Stamp
 from hefu.tlog.tiles import Tile
 
 from hefu_broker.records import (
@@ -56,6 +57,7 @@ __all__ = [
     "OutboxStore",
     "RegistryStore",
     "SpaceStore",
+    "StampStore",
     "TalkStore",
     "TidingsStore",
     "VisitStore",
@@ -411,6 +413,22 @@ class CosigningStore(Protocol):
 
     def forget(self, below: int) -> None:
         """Forget the lines under smaller checkpoints."""
+        ...
+
+
+class StampStore(Protocol):
+    """Time stamps of checkpoints."""
+
+    def keep(self, authority: str, stamp: Stamp) -> None:
+        """Keep a verified stamp of an authority (its URL); a second one of the same size replaces the first."""
+        ...
+
+    def stamped(self, authority: str) -> int:
+        """The largest size that an authority stamped; -1 before the first."""
+        ...
+
+    def stamps(self, most: int) -> list[Stamp]:
+        """The newest stamps of all authorities, oldest first."""
         ...
 
 

@@ -31,8 +31,10 @@ from hefu_broker.openings import Openings
 from hefu_broker.orders import Orders
 from hefu_broker.ports import SpaceStore
 from hefu_broker.registry import Registry
+from hefu_broker.reporting import Reporting
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
+from hefu_broker.stamping import Stamping
 from hefu_broker.standing import Standings
 from hefu_broker.storage.database import Database
 from hefu_broker.visits import Visits
@@ -68,6 +70,8 @@ class Rooms:
     changes: Changes
     watching: Watching
     sequencer: Sequencer
+    reporting: Reporting
+    stamping: Stamping
     witnesses: Witnesses
     asking: Asking
     log: AuditLog

@@ -45,6 +45,12 @@ class Settings:
             empty for a file of SQLite in the folder. Passwords belong into PGPASSWORD or a passfile.
         test: made for tests: only then may ``HEFU_FAULT`` and ``HEFU_CLOCK`` act; without it they stop the start.
         http: ``host:port`` of ``/healthz``, ``/readyz`` and ``/metrics``, for the operator alone; empty for none.
+        timestamps: authorities that stamp the log's checkpoints (RFC 3161): URL and PEM file of the certificates, such
+            as ``https://tsa.example/tsr tsa.pem``, a pair for each, divided by commas; empty for none.
+        timestamp_seconds: between two rounds to them, 60 to 86400.
+        report_to: where reports of each space go, to a higher node: a folder in which it leaves receipts, or an https
+            URL that answers with one; empty for none.
+        report_hours: between two reports, 1 to 720.
         verifiers: processes that verify what members send for the log, 0 to 64; they start when much comes at once;
             0 leaves it to the broker's own.
         logs: form of what is written to standard error, ``text`` or ``json``; ``HEFU_LOG`` overrules it.
@@ -76,6 +82,10 @@ class Settings:
     web_plain: bool = False
     web_public: bool = True
     verifiers: int = 2
+    timestamps: str = ""
+    timestamp_seconds: int = 600
+    report_to: str = ""
+    report_hours: int = 24
 
     def __post_init__(self) -> None:
         secret.check(self.secret)
@@ -83,14 +93,22 @@ class Settings:
             identity.check_name(name, "A name in the settings")
         if self.database and not self.database.startswith(("postgresql://", "sqlite:////")):
             raise Malformed("database.url")
-        if not 0 <= self.verifiers <= 64:
-            raise Malformed("request.malformed", why="verifiers is 0 to 64")
+        self._check_log()
         if not 1 <= self.certificate_hours <= 24 * 30 or not 1 <= self.status_seconds <= 60:
             raise Malformed("request.malformed", why="certificate_hours is 1 to 720, status_seconds 1 to 60")
         if self.web_plain and self.web and not _is_loopback(self.web.rpartition(":")[0]):
             raise Malformed("web.plain", address=self.web)
         if self.web_url and not _URL.fullmatch(self.web_url):
             raise Malformed("web.url")
+
+    def _check_log(self) -> None:
+        """What is done with the log beside serving it."""
+        if not 0 <= self.verifiers <= 64 or not 60 <= self.timestamp_seconds <= 86400:
+            raise Malformed("request.malformed", why="verifiers is 0 to 64, timestamp_seconds 60 to 86400")
+        if self.report_to and not self.report_to.startswith(("/", "https://")):
+            raise Malformed("report.place")
+        if not 1 <= self.report_hours <= 720:
+            raise Malformed("request.malformed", why="report_hours is 1 to 720")
 
     @property
     def certificate_life(self) -> timedelta:

@@ -3,6 +3,7 @@
 - ``manifest.json``: apiVersion, kind, space, origin, size (entries of the tree), readable (how many are whole);
 - ``space.json``: the pinned facts of the space, root key and log key among them;
 - ``checkpoint``: the log's signed note;
+- ``timestamps/<size>-<number>.tsr``, as many as there are: RFC 3161 responses over the checkpoint text of that size;
 - ``entries.jsonl``: one line an entry, in log order: the envelope itself (canonical JSON, the leaf's exact bytes), or
   ``{"leaf":"<base64url>"}``, the leaf hash of an entry that the bundle's holder may not read.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -32,12 +34,15 @@ from hefu.errors import Malformed
 from hefu.identity import read_bytes, write_bytes
 from hefu.members import exactly, reading, text, whole
 from hefu.space import API_VERSION, SpaceFile
+from hefu.timestamps import LARGEST_RESPONSE, Stamp
 from hefu.tlog.note import LARGEST_NOTE
 from hefu.tlog.tree import HASH_SIZE, leaf_hash
 
 MANIFEST, SPACE, CHECKPOINT, ENTRIES = "manifest.json", "space.json", "checkpoint", "entries.jsonl"
 NAMES = frozenset({MANIFEST, SPACE, CHECKPOINT, ENTRIES})
 KIND = "Bundle"
+_STAMP = re.compile(r"timestamps/(0|[1-9][0-9]{0,15})-([0-9]{1,4})\.tsr", re.ASCII)
+MOST_STAMPS = 1000
 MOST_ENTRIES = 1 << 24
 LARGEST_BUNDLE = 4 << 30  # bytes, unpacked
 _LARGEST_FILE = 64 << 10  # bytes, of a small member
@@ -143,6 +148,7 @@ class Bundle:
     checkpoint: str
     _member: OpenMember
     excerpt: Excerpt | None = None
+    _stamps: tuple[str, ...] = ()
 
     def entries(self) -> Iterator[BundleEntry]:
         """The entries in order, read as they are asked for.
@@ -168,6 +174,16 @@ class Bundle:
                 yield BundleEntry.parse(index, line[:-1])
             _refuse(ENTRIES, "more lines than the manifest says")
 
+    def stamps(self) -> list[Stamp]:
+        """The time stamps it holds, none of them verified yet.
+
+        Raises:
+            Malformed: one is too large or cannot be read.
+        """
+        sizes = [int(found[1]) for found in map(_STAMP.fullmatch, self._stamps) if found]
+        data = [_small(self._member, name, LARGEST_RESPONSE) for name in self._stamps]
+        return [Stamp(size, each) for size, each in zip(sizes, data, strict=True)]
+
 
 @contextmanager
 def open_bundle(path: Path) -> Iterator[Bundle]:
@@ -185,10 +201,15 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
             space = SpaceFile.of(json.loads(_small(member, SPACE, _LARGEST_FILE)), SPACE)
         with _translated(CHECKPOINT):
             note = _small(member, CHECKPOINT, LARGEST_NOTE).decode("utf-8", "strict")
-        yield Bundle(manifest, space, note, member, excerpt)
+        stamps = _stamps(names)
+        if len(stamps) > MOST_STAMPS:
+            _refuse("timestamps", f"more than {MOST_STAMPS}")
+        yield Bundle(manifest, space, note, member, excerpt, stamps)
 
 
-def write_bundle(path: Path, space: SpaceFile, checkpoint: str, entries: Iterable[BundleEntry]) -> Manifest:
+def write_bundle(
+    path: Path, space: SpaceFile, checkpoint: str, entries: Iterable[BundleEntry], stamps: Iterable[Stamp] = ()
+) -> Manifest:
     """Write a bundle; the same content makes the same bytes. An older file is replaced when all is written."""
     size = readable = 0
     partial = path.with_name(path.name + ".part")
@@ -202,6 +223,8 @@ def write_bundle(path: Path, space: SpaceFile, checkpoint: str, entries: Iterabl
         archive.writestr(_info(MANIFEST), canonical.encode(manifest.document()))
         archive.writestr(_info(SPACE), json.dumps(space.document(), indent=2, ensure_ascii=False) + "\n")
         archive.writestr(_info(CHECKPOINT), checkpoint)
+        for number, each in enumerate(stamps):
+            archive.writestr(_info(stamp_name(number, each)), each.response)
     os.replace(partial, path)
     return manifest
 
@@ -210,6 +233,15 @@ def _info(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     return info
+
+
+def stamp_name(number: int, stamp: Stamp) -> str:
+    """The name of a time stamp in a bundle."""
+    return f"timestamps/{stamp.size}-{number}.tsr"
+
+
+def _stamps(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(each for each in names if _STAMP.fullmatch(each)))
 
 
 def _manifest(member: OpenMember, names: frozenset[str]) -> tuple[Manifest, Excerpt | None]:
@@ -235,7 +267,9 @@ def _archive(path: Path, stack: ExitStack) -> tuple[OpenMember, frozenset[str]]:
         found = archive.infolist()
     names = frozenset(each.filename for each in found)
     one = MANIFEST in names and len(names) <= contract_bundle.MOST_MEMBERS
-    known = names == NAMES or (one and ENTRIES not in names and all(map(contract_bundle.is_member, names)))
+    known = names == NAMES.union(_stamps(names)) or (
+        one and ENTRIES not in names and all(map(contract_bundle.is_member, names))
+    )
     if len(found) != len(names) or not known:
         _refuse("the zip file", f"it must have exactly {', '.join(sorted(NAMES))}, or be of one contract")
     for each in found:

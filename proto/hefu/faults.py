@@ -106,6 +106,9 @@ POINTS = (
         "log.written", _BROKER, "The checkpoint's file is about to be replaced.", "检查点文件即将替换。", writes=True
     ),
     Point("log.kept", _BROKER, "It is on its own file; the history lacks it.", "检查点已存，历史中尚无。"),
+    Point(
+        "report.written", _BROKER, "A report or its receipt is about to be in place.", "报告或其回执即将就位。", True
+    ),
     Point("log.proposed", _BROKER, "It is put up for the witnesses.", "检查点已交见证方联署。"),
     Point(
         "lease.before_commit", _BROKER, "A lead is about to be taken, shown or given back.", "领导租约即将变动。",

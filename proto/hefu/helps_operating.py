@@ -262,4 +262,10 @@ OPERATING: Final[Mapping[str, str]] = {
     "the root's public key (base64url), got another way": "经其他途径取得的根公钥（base64url）",
     "a space file, got another way: pins root and log": "经其他途径取得的空间文件：固定根与日志",
     "a checkpoint you kept from before": "你先前保存的检查点",
+    "instead of a bundle: a log exported as files": "不用证据包，而用导出为文件的日志",
+    "certificates (PEM) of the authority whose time stamps count": "其时间戳有效的时间戳机构证书（PEM）",
+    "write the log as files (C2SP tlog-tiles); again, it adds what is new":
+        "将日志写为文件（C2SP tlog-tiles）；再次执行只添加新增部分",
+    "the folder to write": "写入的文件夹",
+    "the space; by default the one the broker was founded with": "空间；默认为平台创建时的空间",
 }  # fmt: skip

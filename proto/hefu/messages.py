@@ -237,6 +237,38 @@ _LOG: dict[str, Message] = {
         "Tell the regulator, and show the statements you hold.",
         "平台接受了本连接器的 {count} 条声明，但日志中没有，首条叶哈希为 {leaf}。请告知监管方，并出示所持声明。",
     ),
+    "report.place": _m(
+        "The setting report_to is read as nothing, an absolute folder, or a URL with https. Write one of these.",
+        "设置 report_to 须为空、绝对路径的文件夹或 https 网址。请照此填写。",
+    ),
+    "report.away": _m(
+        "The higher node does not take the report now. It is kept and sent again.",
+        "上级节点目前未接收该报告。报告已保存，将重新发送。",
+    ),
+    "timestamp.malformed": _m(
+        "This is no time stamp response, or one that is too large. Ask the authority again.",
+        "这不是时间戳响应，或其过大。请重新向时间戳机构请求。",
+    ),
+    "timestamp.invalid": _m(
+        "The time stamp does not hold: {why}. Compare the authority's certificates with those you pinned.",
+        "该时间戳不成立：{why}。请将时间戳机构的证书与所固定者核对。",
+    ),
+    "timestamp.authority": _m(
+        "There is no root certificate of a time stamp authority in {path}. Give a PEM file with it.",
+        "{path} 中没有时间戳机构的根证书。请给出含根证书的 PEM 文件。",
+    ),
+    "timestamp.package": _m(
+        "Time stamps need a package that is not installed. Install hefu[timestamps].",
+        "时间戳所需的软件包未安装。请安装 hefu[timestamps]。",
+    ),
+    "timestamp.settings": _m(
+        "The setting timestamps is not read: write URL and PEM file, a pair for each authority, divided by commas.",
+        "设置 timestamps 无法读取：请写明网址与 PEM 文件，各机构一对，以逗号分隔。",
+    ),
+    "timestamp.away": _m(
+        "The time stamp authority {url} gives no answer now. Nothing is lost; the next checkpoint is tried again.",
+        "时间戳机构 {url} 目前没有应答。没有任何丢失；将对下一检查点重试。",
+    ),
     "log.quorum": _m(
         "The checkpoint is not witnessed by the quorum {quorum}: {missing} did not sign. Wait for them, or ask them.",
         "该检查点未获法定见证组 {quorum} 的见证：缺少 {missing} 的签名。请等待，或向其查询。",

@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hefu import checks, contract_checks, custody, gossip, heads, identity, interruptions, keys, operating
+from cryptography.x509 import Certificate
+
+from hefu import (
+    checks,
+    contract_checks,
+    custody,
+    gossip,
+    heads,
+    identity,
+    interruptions,
+    keys,
+    operating,
+    stamped,
+    timestamps,
+)
 from hefu.bundle import Bundle, Excerpt, open_bundle
 from hefu.canonical import Object
 from hefu.checks import Facts, Findings, Further
@@ -22,6 +37,7 @@ from hefu.errors import HefuError, Language, Malformed
 from hefu.members import listed
 from hefu.record import Record
 from hefu.space import SpaceFile
+from hefu.tiled import Tiled, open_tiles
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
@@ -38,6 +54,8 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "contract": ("the agreement and keys are those of the entries", "合约与密钥与各条目一致"),
     "witnesses": ("the checkpoint has the quorum of the charter", "检查点达到章程所定的见证法定数"),
     "later": ("a later checkpoint extends this one", "较晚的检查点为其延续"),
+    "tiles": ("the tiles are those of the entries", "各瓦片与条目一致"),
+    "timestamps": ("every time stamp is a pinned authority's, over this log", "每个时间戳均由所固定的机构对本日志作出"),
     "earlier": ("the log extends the earlier checkpoint", "日志是先前检查点的延续"),
     "statements": ("every signature holds under a key certified before it", "每个签名均由此前已认证的密钥作出"),
     "forms": ("every statement has the form of its type", "每条声明符合其类型的格式"),
@@ -91,6 +109,7 @@ class Pins:
         earlier: a signed note that the verifier kept from before.
         space: a space file, whose space and broker are then the only ones.
         witnesses: the witness policy, where it is known another way than by the charter in the log.
+        authorities: certificates of those whose time stamps count: roots, and what lies between.
     """
 
     root: PublicKey | None = None
@@ -98,6 +117,7 @@ class Pins:
     earlier: str | None = None
     space: SpaceFile | None = None
     witnesses: WitnessPolicy | None = None
+    authorities: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +237,15 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
         found += _check_excerpt(bundle.excerpt, bundle.checkpoint, head, log_key, facts)
     else:
         found += [*_check_witnesses(bundle, policy), ("tree", _check_tree(head, record))]
+    if isinstance(bundle, Tiled):
+        found.append(("tiles", bundle.check(record.leaves)))
     if pins.earlier is not None:
         whole = bundle.excerpt is None
         same = Findings(unchecked=int(pins.earlier != bundle.checkpoint))
         found.append(("earlier", _check_earlier(pins.earlier, log_key, record) if whole else same))
+    stamps = bundle.stamps()
+    if stamps:
+        found.append(("timestamps", stamped.check(stamps, pins.authorities, bundle, record)))
     found.append(("statements", Findings(record.faults, len(record.logged), record.hidden)))
     found.append(("forms", facts.forms))
     found += [(name, check(facts)) for name, check in _CHECKS]
@@ -234,6 +259,7 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
     origin = plain(bundle.manifest.origin)
     limits = _limits(pins, record) if bundle.excerpt is None else (_ONE_CONTRACT, *_limits(pins, record))
     limits = limits if policy is not None else (*limits, _UNWITNESSED)
+    limits = (*limits, *stamped.limits(stamps, pins.authorities))
     return Report(results, head, origin, len(record.leaves), limits, record)
 
 
@@ -373,20 +399,30 @@ def plain(text: str) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The bundle and what is pinned; shared with `hefu audit verify`."""
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle: a zip file, or a folder of its files")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "bundle", type=Path, nargs="?", metavar="BUNDLE", help="a bundle: a zip file, or a folder of its files"
+    )
+    what.add_argument("--tiles", type=Path, metavar="DIR", help="instead of a bundle: a log exported as files")
     parser.add_argument("--root", metavar="KEY", help="the root's public key (base64url), got another way")
     parser.add_argument("--space", type=Path, metavar="FILE", help="a space file, got another way: pins root and log")
     text = "the witness policy, got another way (default: the one that the log's charter pins)"
     parser.add_argument("--witnesses", type=Path, metavar="FILE", help=text)
     parser.add_argument("--earlier", type=Path, metavar="FILE", help="a checkpoint you kept from before")
+    parser.add_argument(
+        "--authority", type=Path, metavar="FILE", help="certificates (PEM) of the authority whose time stamps count"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify and print; exit code 0 where everything holds, else 1: a bundle that cannot be read is not verified."""
     output = Output.of(arguments)
     pins = read_pins(arguments.root, arguments.space, arguments.earlier, arguments.witnesses)
+    pins = read_pins(arguments.root, arguments.space, arguments.earlier)
+    if arguments.authority is not None:
+        pins = replace(pins, authorities=timestamps.certificates(arguments.authority))
     try:
-        with open_bundle(arguments.bundle) as bundle:
+        with nullcontext(open_tiles(arguments.tiles)) if arguments.tiles else open_bundle(arguments.bundle) as bundle:
             report = verify(bundle, pins)
     except Malformed as fault:
         explain(fault, output)

@@ -23,6 +23,7 @@ WITHOUT = {
     "proto/hefu/sqlcipher.py": "the first start under a secret, which tests/contracts/test_store_encrypted.py cuts off",
     "proto/hefu/space.py": "written when a space is founded, or a port was drawn",
     "proto/hefu/bundle.py": "a regulator's command",
+    "proto/hefu/tiled.py": "a command",
     "proto/hefu/keys.py": "keys are made by commands; a certificate's place is in renewal",
     "broker/hefu_broker/settings.py": "written when a space is founded, or a port was drawn",
     "broker/hefu_broker/founding.py": "a command",

@@ -13,6 +13,7 @@ from hefu.enrolment import bind
 from hefu.errors import Malformed
 from hefu.space import SpaceFile
 from hefu.times import Clock
+from hefu.timestamps import Stamp
 from hefu.tlog.tree import HASH_SIZE
 from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2, page_pb2, page_pb2_grpc, registry_pb2, registry_pb2_grpc
 
@@ -53,6 +54,12 @@ class LogClient:
         request = audit_pb2.ListEntriesRequest(first_index=first, page_size=_PAGE)
         answer = transport.invoke(self._stub.ListEntries, request, peer=PEER, timeout=self._timeout)
         return [_entry(each) for each in answer.entries]
+
+    def stamps(self) -> Sequence[Stamp]:
+        """The time stamps that the log keeps of its checkpoints, oldest first, as they were received."""
+        request = audit_pb2.ListTimestampsRequest()
+        answer = transport.invoke(self._stub.ListTimestamps, request, peer=PEER, timeout=self._timeout)
+        return [Stamp(each.size, each.response) for each in answer.timestamps]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hefu.tlog.note import VerifierKey
 
 from hefu_audit import following, story
 from hefu_audit.commands.words import Commands, directory, reported, sub
+from hefu_audit.desk import stamps_up_to
 from hefu_audit.home import Home
 from hefu_audit.index import Index
 from hefu_audit.story import Step
@@ -59,7 +60,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
             output.data({"verified": not made.faults, **document})
             return 0 if not made.faults else 1
         note = index.head
-        write_bundle(arguments.out, space, note[0] if note else "", index.entries())
+        stamps = stamps_up_to(log.stamps(), made.head.size)
+        write_bundle(arguments.out, space, note[0] if note else "", index.entries(), stamps)
     with open_bundle(arguments.out) as bundle:
         report = verify.verify(bundle, verify.Pins(space.root, VerifierKey.parse(space.log_key), last, space))
     verify.show(report, output)

@@ -64,5 +64,5 @@ def fetched(home: Home) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=home.directory) as folder:
         path = Path(folder) / "bundle.zip"
         with broker.connected(home, space, SystemClock()) as log:
-            desk.visit(space, log, home, path)
+            desk.visit(space, log, home, path, log.stamps)
         yield path

@@ -45,6 +45,14 @@ class LogServicer(audit_pb2_grpc.LogServiceServicer):
         rooms, _ = self._spaces.member(transport.caller(context))
         return audit_pb2.ConsistencyProof(hashes=rooms.log.consistency(request.old_size, request.new_size))
 
+    def ListTimestamps(  # noqa: N802 - the name in the protocol
+        self, request: audit_pb2.ListTimestampsRequest, context: grpc.ServicerContext
+    ) -> audit_pb2.ListTimestampsResponse:
+        """See the service."""
+        rooms, _ = self._spaces.member(transport.caller(context))
+        kept = [audit_pb2.Timestamp(size=each.size, response=each.response) for each in rooms.stamping.stamps()]
+        return audit_pb2.ListTimestampsResponse(timestamps=kept)
+
     def GetJournal(  # noqa: N802 - the name in the protocol
         self, request: audit_pb2.GetJournalRequest, context: grpc.ServicerContext
     ) -> audit_pb2.Journal:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hefu.errors import Conflict
 from hefu.tlog.tiles import Tile
 from hefu.tlog.tree import EMPTY_ROOT
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from hefu_broker.records import Entry, Head, Lease, Outgoing
 from hefu_broker.storage import bulk
@@ -79,6 +79,15 @@ class SqlLogStore:
             wanted = select(CheckpointRow.note).where(CheckpointRow.space_id == self._database.space)
             newest = col(CheckpointRow.size).desc(), col(CheckpointRow.id).desc()
             return session.exec(wanted.order_by(*newest).limit(1)).first()
+
+    def counts(self, size: int) -> dict[str, int]:
+        """How many entries below a size there are of each type."""
+        wanted = select(ENTRIES.c.type, func.count()).where(
+            ENTRIES.c.space_id == self._database.space, ENTRIES.c.index < size
+        )
+        with self._database.reading() as session:
+            rows = session.connection().execute(wanted.group_by(ENTRIES.c.type))
+            return {str(name): int(number) for name, number in rows}
 
     def index_of(self, leaf_hash: bytes) -> int | None:
         """See the port."""

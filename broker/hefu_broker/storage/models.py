@@ -498,6 +498,16 @@ class CosignatureRow(Table, table=True):
     line: str
 
 
+class StampRow(Table, table=True):
+    """A time stamp of a checkpoint's text, as the authority gave it."""
+
+    __tablename__ = "log_timestamp"
+    space_id: str = Field(primary_key=True, foreign_key="space.id")
+    authority: str = Field(primary_key=True)
+    size: int = Field(primary_key=True, sa_type=_BIG)
+    response: bytes
+
+
 class LeaseRow(Table, table=True):
     """Who does what only one process may do, such as writing the log of a space.
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hefu.v1 import common_pb2 as hefu_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hefu/v1/audit.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\"A\n\x17\x41ppendStatementsRequest\x12&\n\nstatements\x18\x01 \x03(\x0b\x32\x12.hefu.v1.Statement\",\n\x18\x41ppendStatementsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\"\x16\n\x14GetCheckpointRequest\"\x1a\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"-\n\x18GetInclusionProofRequest\x12\x11\n\tleaf_hash\x18\x01 \x01(\x0c\"@\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x03\x12\x10\n\x08new_size\x18\x02 \x01(\x03\"\"\n\x10\x43onsistencyProof\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"<\n\x12ListEntriesRequest\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"L\n\x13ListEntriesResponse\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.hefu.v1.LogEntry\x12\x11\n\ttree_size\x18\x02 \x01(\x03\"\x13\n\x11GetJournalRequest\"-\n\x07Journal\x12\"\n\x06newest\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"H\n\x13GetCandidateRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06newest\x18\x02 \x01(\t\x12\x14\n\x0cwait_seconds\x18\x03 \x01(\x05\";\n\tCandidate\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"%\n\x15\x41\x64\x64\x43osignatureRequest\x12\x0c\n\x04note\x18\x01 \x01(\t\"0\n\x16\x41\x64\x64\x43osignatureResponse\x12\x16\n\x0epublished_size\x18\x01 \x01(\x03\">\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\x32\xe7\x04\n\nLogService\x12W\n\x10\x41ppendStatements\x12 .hefu.v1.AppendStatementsRequest\x1a!.hefu.v1.AppendStatementsResponse\x12\x43\n\rGetCheckpoint\x12\x1d.hefu.v1.GetCheckpointRequest\x1a\x13.hefu.v1.Checkpoint\x12I\n\x11GetInclusionProof\x12!.hefu.v1.GetInclusionProofRequest\x1a\x11.hefu.v1.LogProof\x12U\n\x13GetConsistencyProof\x12#.hefu.v1.GetConsistencyProofRequest\x1a\x19.hefu.v1.ConsistencyProof\x12H\n\x0bListEntries\x12\x1b.hefu.v1.ListEntriesRequest\x1a\x1c.hefu.v1.ListEntriesResponse\x12:\n\nGetJournal\x12\x1a.hefu.v1.GetJournalRequest\x1a\x10.hefu.v1.Journal\x12@\n\x0cGetCandidate\x12\x1c.hefu.v1.GetCandidateRequest\x1a\x12.hefu.v1.Candidate\x12Q\n\x0e\x41\x64\x64\x43osignature\x12\x1e.hefu.v1.AddCosignatureRequest\x1a\x1f.hefu.v1.AddCosignatureResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hefu/v1/audit.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\"A\n\x17\x41ppendStatementsRequest\x12&\n\nstatements\x18\x01 \x03(\x0b\x32\x12.hefu.v1.Statement\",\n\x18\x41ppendStatementsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\"\x16\n\x14GetCheckpointRequest\"\x1a\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"-\n\x18GetInclusionProofRequest\x12\x11\n\tleaf_hash\x18\x01 \x01(\x0c\"@\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x03\x12\x10\n\x08new_size\x18\x02 \x01(\x03\"\"\n\x10\x43onsistencyProof\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"<\n\x12ListEntriesRequest\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"L\n\x13ListEntriesResponse\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.hefu.v1.LogEntry\x12\x11\n\ttree_size\x18\x02 \x01(\x03\"\x17\n\x15ListTimestampsRequest\"@\n\x16ListTimestampsResponse\x12&\n\ntimestamps\x18\x01 \x03(\x0b\x32\x12.hefu.v1.Timestamp\"+\n\tTimestamp\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x10\n\x08response\x18\x02 \x01(\x0c\"\x13\n\x11GetJournalRequest\"-\n\x07Journal\x12\"\n\x06newest\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"H\n\x13GetCandidateRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06newest\x18\x02 \x01(\t\x12\x14\n\x0cwait_seconds\x18\x03 \x01(\x05\";\n\tCandidate\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"%\n\x15\x41\x64\x64\x43osignatureRequest\x12\x0c\n\x04note\x18\x01 \x01(\t\"0\n\x16\x41\x64\x64\x43osignatureResponse\x12\x16\n\x0epublished_size\x18\x01 \x01(\x03\">\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x10\n\x08\x65nvelope\x18\x03 \x01(\x0c\x32\xba\x05\n\nLogService\x12W\n\x10\x41ppendStatements\x12 .hefu.v1.AppendStatementsRequest\x1a!.hefu.v1.AppendStatementsResponse\x12\x43\n\rGetCheckpoint\x12\x1d.hefu.v1.GetCheckpointRequest\x1a\x13.hefu.v1.Checkpoint\x12I\n\x11GetInclusionProof\x12!.hefu.v1.GetInclusionProofRequest\x1a\x11.hefu.v1.LogProof\x12U\n\x13GetConsistencyProof\x12#.hefu.v1.GetConsistencyProofRequest\x1a\x19.hefu.v1.ConsistencyProof\x12H\n\x0bListEntries\x12\x1b.hefu.v1.ListEntriesRequest\x1a\x1c.hefu.v1.ListEntriesResponse\x12Q\n\x0eListTimestamps\x12\x1e.hefu.v1.ListTimestampsRequest\x1a\x1f.hefu.v1.ListTimestampsResponse\x12:\n\nGetJournal\x12\x1a.hefu.v1.GetJournalRequest\x1a\x10.hefu.v1.Journal\x12@\n\x0cGetCandidate\x12\x1c.hefu.v1.GetCandidateRequest\x1a\x12.hefu.v1.Candidate\x12Q\n\x0e\x41\x64\x64\x43osignature\x12\x1e.hefu.v1.AddCosignatureRequest\x1a\x1f.hefu.v1.AddCosignatureResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,20 +50,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESREQUEST']._serialized_end=428
   _globals['_LISTENTRIESRESPONSE']._serialized_start=430
   _globals['_LISTENTRIESRESPONSE']._serialized_end=506
-  _globals['_GETJOURNALREQUEST']._serialized_start=508
-  _globals['_GETJOURNALREQUEST']._serialized_end=527
-  _globals['_JOURNAL']._serialized_start=529
-  _globals['_JOURNAL']._serialized_end=574
-  _globals['_GETCANDIDATEREQUEST']._serialized_start=576
-  _globals['_GETCANDIDATEREQUEST']._serialized_end=648
-  _globals['_CANDIDATE']._serialized_start=650
-  _globals['_CANDIDATE']._serialized_end=709
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=711
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=748
-  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=750
-  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=798
-  _globals['_LOGENTRY']._serialized_start=800
-  _globals['_LOGENTRY']._serialized_end=862
-  _globals['_LOGSERVICE']._serialized_start=865
-  _globals['_LOGSERVICE']._serialized_end=1480
+  _globals['_LISTTIMESTAMPSREQUEST']._serialized_start=508
+  _globals['_LISTTIMESTAMPSREQUEST']._serialized_end=531
+  _globals['_LISTTIMESTAMPSRESPONSE']._serialized_start=533
+  _globals['_LISTTIMESTAMPSRESPONSE']._serialized_end=597
+  _globals['_TIMESTAMP']._serialized_start=599
+  _globals['_TIMESTAMP']._serialized_end=642
+  _globals['_GETJOURNALREQUEST']._serialized_start=644
+  _globals['_GETJOURNALREQUEST']._serialized_end=663
+  _globals['_JOURNAL']._serialized_start=665
+  _globals['_JOURNAL']._serialized_end=710
+  _globals['_GETCANDIDATEREQUEST']._serialized_start=712
+  _globals['_GETCANDIDATEREQUEST']._serialized_end=784
+  _globals['_CANDIDATE']._serialized_start=786
+  _globals['_CANDIDATE']._serialized_end=845
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=847
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=884
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=886
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=934
+  _globals['_LOGENTRY']._serialized_start=936
+  _globals['_LOGENTRY']._serialized_end=998
+  _globals['_LOGSERVICE']._serialized_start=1001
+  _globals['_LOGSERVICE']._serialized_end=1699
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,11 @@ class LogServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.ListTimestamps = channel.unary_unary(
+                '/hefu.v1.LogService/ListTimestamps',
+                request_serializer=hefu_dot_v1_dot_audit__pb2.ListTimestampsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_audit__pb2.ListTimestampsResponse.FromString,
+                _registered_method=True)
         self.GetJournal = channel.unary_unary(
                 '/hefu.v1.LogService/GetJournal',
                 request_serializer=hefu_dot_v1_dot_audit__pb2.GetJournalRequest.SerializeToString,
@@ -115,6 +120,13 @@ class LogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTimestamps(self, request, context):
+        """RFC 3161 time stamps of checkpoints, oldest first: the newest 256.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJournal(self, request, context):
         """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed.
         """
@@ -163,6 +175,11 @@ def add_LogServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=hefu_dot_v1_dot_audit__pb2.ListEntriesRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_audit__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'ListTimestamps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTimestamps,
+                    request_deserializer=hefu_dot_v1_dot_audit__pb2.ListTimestampsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_audit__pb2.ListTimestampsResponse.SerializeToString,
             ),
             'GetJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJournal,
@@ -315,6 +332,33 @@ class LogService(object):
             '/hefu.v1.LogService/ListEntries',
             hefu_dot_v1_dot_audit__pb2.ListEntriesRequest.SerializeToString,
             hefu_dot_v1_dot_audit__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTimestamps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.LogService/ListTimestamps',
+            hefu_dot_v1_dot_audit__pb2.ListTimestampsRequest.SerializeToString,
+            hefu_dot_v1_dot_audit__pb2.ListTimestampsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class LogServiceStub:
     """Proof that one tree is a prefix of another."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]
     """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
+    ListTimestamps: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListTimestampsRequest, _audit_pb2.ListTimestampsResponse]
+    """RFC 3161 time stamps of checkpoints, oldest first: the newest 256."""
     GetJournal: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetJournalRequest, _audit_pb2.Journal]
     """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
     GetCandidate: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCandidateRequest, _audit_pb2.Candidate]
@@ -62,6 +64,8 @@ class LogServiceAsyncStub(LogServiceStub):
     """Proof that one tree is a prefix of another."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListEntriesRequest, _audit_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
+    ListTimestamps: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListTimestampsRequest, _audit_pb2.ListTimestampsResponse]  # type: ignore[assignment]
+    """RFC 3161 time stamps of checkpoints, oldest first: the newest 256."""
     GetJournal: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetJournalRequest, _audit_pb2.Journal]  # type: ignore[assignment]
     """The newest statement of the caller's own journal that is queued or in the log: how a restored copy is noticed."""
     GetCandidate: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCandidateRequest, _audit_pb2.Candidate]  # type: ignore[assignment]
@@ -109,6 +113,14 @@ class LogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListEntriesResponse, _abc.Awaitable[_audit_pb2.ListEntriesResponse]]:
         """Entries in order: a regulator sees all, a participant the bytes of its own and the hashes of the rest."""
+
+    @_abc_1.abstractmethod
+    def ListTimestamps(
+        self,
+        request: _audit_pb2.ListTimestampsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListTimestampsResponse, _abc.Awaitable[_audit_pb2.ListTimestampsResponse]]:
+        """RFC 3161 time stamps of checkpoints, oldest first: the newest 256."""
 
     @_abc_1.abstractmethod
     def GetJournal(
