@@ -33,7 +33,12 @@ def examine(folder: Path) -> Iterator[Finding]:
     running = _held(folder)
     if not running:
         yield Finding.of("server", "note", "doctor.idle", tower="broker", path=str(folder))
-    for check, address in (("address", settings.address), ("enrolment", settings.enrolment), ("relay", settings.relay)):
+    for check, address in (
+        ("address", settings.address),
+        ("enrolment", settings.enrolment),
+        ("relay", settings.relay),
+        ("web", settings.web),
+    ):
         if address and not address.endswith(":0"):
             yield from symptoms.port(check, address, running=running)
     if running and space.address != settings.address and not symptoms.answering(space.address):

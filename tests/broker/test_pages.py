@@ -231,6 +231,9 @@ def test_what_a_lying_broker_shows_or_takes_back_is_found_by_a_named_check(
     altered("/log", ('<span class="who">hospital-a</span>', '<span class="who">hospital-b</span>'))
     assert bad(liar) == {"shown"}
     liar.page.unroute_all()
+    altered("/log", (" data-envelope=", " data-other="))  # told, and the bytes are kept back
+    assert bad(liar) == {"shown"}
+    liar.page.unroute_all()
     altered("/checkpoint", ("\n— ", "\n— x"))  # the signature of another name
     assert bad(liar) == {"signature"}
     liar.page.unroute_all()

@@ -280,7 +280,8 @@
 
   const isShown = (item, envelope) => {
     const said = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(envelope)).payload;
-    return item.querySelector(".type").textContent === said.type && item.querySelector(".who").textContent === said.issuer
+    return item.querySelector(".number").textContent === item.dataset.index
+      && item.querySelector(".type").textContent === said.type && item.querySelector(".who").textContent === said.issuer
       && item.querySelector("time").dateTime.slice(0, 19) === said.time.slice(0, 19);
   };
   const checkEntry = async (item, note, read) => {
@@ -288,6 +289,8 @@
     const leaf = shown ? await leafHash(shown) : Uint8Array.from(item.dataset.leaf.match(/../g), (each) => parseInt(each, 16));
     const text = item.querySelector(".hash").textContent;
     if (text !== hex(leaf)) return ["shown", say("the entry is not what its hash says", "条目与其哈希不符")];
+    const bare = !item.querySelector(".type, .who, time") && item.querySelector(".number").textContent === item.dataset.index;
+    if (!shown && !bare) return ["shown", say("the line tells of an entry whose bytes are not given", "所示条目未附原始内容")];
     if (shown && !isShown(item, shown)) return ["shown", say("the line says another thing than the entry", "所示内容与条目不符")];
     const proof = await inclusionProof(index, note.size, read);
     const good = await includes(leaf, index, note.size, proof, note.root);
