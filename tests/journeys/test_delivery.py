@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hefu import transport
 from hefu.envelope import new_id
 from hefu.errors import HefuError
 from hefu.times import read_time
+from hefu.v1 import control_pb2
 from hefu_space import harness
 from hefu_space.space import Member, Node, Space
 
@@ -86,7 +88,15 @@ class Stage:
 
     def listed(self, node: Node) -> float:
         """When the status list was signed that a connector goes by; seconds."""
-        return read_time(str(node.do("connector", "status")["status_list_of"])).timestamp()
+        with node.control() as stub:
+            found = transport.invoke(stub.GetConnector, control_pb2.GetConnectorRequest(), peer=node.name)
+        return read_time(found.status_time).timestamp()
+
+    def kept(self, name: str) -> control_pb2.Delivery:
+        """A delivery at its recipient, for who asks again and again."""
+        with self.consumer.control() as stub:
+            request = control_pb2.GetDeliveryRequest(name=f"deliveries/{name}")
+            return transport.invoke(stub.GetDelivery, request, peer=CONSUMER.name)
 
     def delivery(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.consumer.do("delivery", "show", name)
@@ -104,7 +114,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("delivery")
     clock = folder / "clock"
     clock.write_text("0")
-    made = Space(folder / "space", {"HEFU_TEST": "1", "HEFU_CLOCK": str(clock)}, {"quantum_ms": 50})
+    made = Space(folder / "space", {"HEFU_TEST": "1", "HEFU_CLOCK": str(clock)}, {"quantum_ms": 50, "workers": 1})
     try:
         made.found()
         provider, consumer = made.join([PROVIDER, CONSUMER])
@@ -158,7 +168,7 @@ def test_masked_rows_arrive_are_read_under_control_and_are_deleted_in_time_with_
     assert stage.handed(name)["deleted"] is False
     # Its time is over: it is gone here, the provider has the proof, and hands nothing over any more.
     stage.move(HOUR + 5)
-    assert harness.until(lambda: stage.delivery(name)["confirmed"], 60)
+    assert harness.until(lambda: stage.kept(name).confirmed, 60)
     gone = stage.delivery(name)
     assert (gone["state"], gone["cause"], gone["uses"]) == ("deleted", "retention", 1)
     assert not stage.consumer.ask("delivery", "read", name).ok
@@ -186,9 +196,10 @@ def test_anonymised_rows_may_be_exported_and_are_deleted_when_the_contract_ends(
     assert CANARY not in out.read_text()
     assert min(sum(other[0] == row[0] for other in rows) for row in rows) >= 5
     stage.provider.do("contract", "terminate", deal.agreement, "--reason", "over")
-    assert harness.until(lambda: stage.delivery(name)["state"] == "deleted", 60)
+    assert harness.until(lambda: stage.kept(name).state == control_pb2.Delivery.STATE_DELETED, 60)
     assert stage.delivery(name)["cause"] == "agreement_ended"
-    assert harness.until(lambda: stage.handed(name)["deleted"], 60)
+    assert harness.until(lambda: stage.kept(name).confirmed, 60)
+    assert stage.handed(name)["deleted"]
 
 
 def test_a_file_is_delivered_whole_where_raw_is_named_and_nothing_of_it_is_told_before(
@@ -227,5 +238,6 @@ def test_what_its_owner_deletes_is_gone_at_once_and_stays_gone_over_a_kill(stage
     stage.consumer.process.start()
     again = stage.delivery(name)
     assert (again["state"], again["cause"]) == ("deleted", "asked")
-    assert harness.until(lambda: stage.handed(name)["deleted"], 60)
+    assert harness.until(lambda: stage.kept(name).confirmed, 60)
+    assert stage.handed(name)["deleted"]
     assert not stage.consumer.ask("delivery", "read", name).ok

@@ -40,7 +40,7 @@ offers:
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
-    made = Space(tmp_path_factory.mktemp("exact") / "space", {"HEFU_TEST": "1"}, {"quantum_ms": 50})
+    made = Space(tmp_path_factory.mktemp("exact") / "space", {"HEFU_TEST": "1"}, {"quantum_ms": 50, "workers": 1})
     try:
         made.found()
         made.join([REGISTER, OFFICE, CITY])
@@ -49,6 +49,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
         made.stop()
 
 
+@pytest.mark.timeout(400)  # a space of processes, on a busy machine
 def test_figures_are_rounded_and_withheld_and_two_consumers_together_learn_no_more(
     space: Space, tmp_path: Path
 ) -> None:

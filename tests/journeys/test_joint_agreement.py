@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hefu import transport
 from hefu.envelope import Statement, new_id
-from hefu.errors import Unavailable
+from hefu.errors import NotFound, Unavailable
+from hefu.v1 import control_pb2
+from hefu_connector.workbench.link import contract_name
 from hefu_space import data, harness, products
 from hefu_space.space import Member, Node, Space
 
@@ -47,9 +50,16 @@ class Town:
 
     def reaches(self, contract: str, state: str) -> bool:
         return all(
-            harness.until(lambda name=name: self.shown(name, contract)["state"] == state, 30)
-            for name in self.space.nodes
+            harness.until(lambda name=name: self.state(name, contract) == state, 30) for name in self.space.nodes
         )
+
+    def state(self, name: str, contract: str) -> str:
+        """As the control socket tells who asks again and again; empty while nothing is known of it."""
+        try:
+            found = acts.contract(self[name], contract_name(contract)).state
+        except NotFound:
+            return ""
+        return control_pb2.Contract.State.Name(found).removeprefix("STATE_").lower()
 
     def ask(self, provider: str, agreement: str, epsilon: str = "0.1") -> str:
         """Compute on what one provider brings; how it ended."""
@@ -60,7 +70,7 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    space = Space(tmp_path_factory.mktemp("joint"), {"HEFU_TEST": "1"}, {"quantum_ms": 50})
+    space = Space(tmp_path_factory.mktemp("joint"), {"HEFU_TEST": "1"}, {"quantum_ms": 50, "workers": 1})
     try:
         space.found()
         space.join([FIRST, SECOND, CONSUMER])
@@ -94,12 +104,8 @@ def agreement(town: Town) -> str:
 
 
 def test_both_providers_and_the_consumer_sign_the_same_bytes_in_turn(town: Town, agreement: str) -> None:
-    with town.consumer.control() as stub:
-        from hefu import transport
-        from hefu.v1 import control_pb2
-
-        found = transport.invoke(stub.GetContract, control_pb2.GetContractRequest(name=f"agreements/{agreement}"),
-                                 peer=CONSUMER.name)  # fmt: skip
+    found = acts.contract(town.consumer, f"agreements/{agreement}")
+    assert [town.shown(name, agreement)["state"] for name in town.space.nodes] == ["active"] * 3
     signed = Statement.parse(found.agreement.envelope)
     assert [each.key.partition("#")[0] for each in signed.signatures] == [FIRST.name, SECOND.name, CONSUMER.name]
     moves = [each["move"] for each in town.consumer.do("contract", "history", agreement)["rounds"]]
@@ -130,8 +136,10 @@ def test_either_provider_suspends_and_only_who_suspended_resumes(town: Town, agr
 
 
 def _turns(town: Town, name: str, agreement: str) -> list[str]:
-    alarms = town[name].do("contract", "alarms", agreement)["alarms"]
-    return [each["code"] for each in alarms if each["code"] in ("agreement.suspended", "agreement.resumed")]
+    with town[name].control() as stub:
+        request = control_pb2.ListAlarmsRequest(name=f"agreements/{agreement}")
+        alarms = transport.invoke(stub.ListAlarms, request, peer=name).alarms
+    return [each.code for each in alarms if each.code in ("agreement.suspended", "agreement.resumed")]
 
 
 def test_a_provider_killed_as_it_endorses_does_so_when_it_is_back_and_may_end_it_for_all(town: Town) -> None:
