@@ -63,6 +63,12 @@ OPERATING: Final[Mapping[str, str]] = {
     "the name to show (default: the participant's)": "显示名称（默认为参与方标识）",
     "the role asked for (default: regulator)": "申请的角色（默认 regulator）",
     "where to write the bundle": "证据包的写入位置",
+    "follow the log: verify what is new, apply the rules of watch.json, and tell of alerts":
+        "跟踪日志：验证新增内容，按 watch.json 的规则检查，并发出告警",
+    "look once: exit code 1 where something new is wrong, 3 if away": "只查看一次：有新异常则退出码为 1，无法连接为 3",
+    "seconds between two looks (default: 30)": "两次查看之间的秒数（默认 30）",
+    "append alerts here, one JSON document a line": "将告警逐行以 JSON 追加到此文件",
+    "post each alert here as a signed statement (HTTPS)": "将每条告警以签名声明发送至此地址（HTTPS）",
     "the auditor's directory (default: HEFU_AUDIT_DIR, then ./hefu-audit)":
         "审计方目录（默认依次取 HEFU_AUDIT_DIR、./hefu-audit）",
     "the space file, got from the operator": "由运营者取得的空间文件",

@@ -1660,6 +1660,20 @@ _AUDIT: dict[str, Message] = {
         "The report does not verify: {why}. Do not rely on it; ask its auditor for it again.",
         "报告未通过验证：{why}。请勿依赖，并向其审计方重新索取。",
     ),
+    "audit.root": _m(
+        "The entries that the log serves do not give the root that it signed for {size}. Keep the checkpoint, and tell the "
+        "regulator.",
+        "日志给出的条目不能得出其为长度 {size} 所签的树根。请保留检查点并告知监管方。",
+    ),
+    "audit.rules": _m("{path} cannot be used: {why}.", "{path} 不可用：{why}。"),
+    "audit.webhook": _m(
+        "{url} takes no alerts: give an address that begins with https://",
+        "{url} 不能接收告警：请给出以 https:// 开头的地址",
+    ),
+    "audit.unheard": _m(
+        "{url} did not take an alert. It is kept and sent again; see whether somebody listens there.",
+        "{url} 未接收告警。告警已保留并将重发；请检查该处是否有人接收。",
+    ),
     "audit.rollback": _m(
         "A longer log than {size} entries was verified already. Two visits at once? Run the command again.",
         "此前已验证过长于 {size} 个条目的日志。是否同时运行了两次？请重新执行。",

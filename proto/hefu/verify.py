@@ -197,6 +197,13 @@ class Report:
         }
 
 
+def check_all(facts: Facts) -> list[tuple[str, Findings]]:
+    """What must be true of all statements together, by name: the signatures of each, its form, and every check."""
+    record = facts.record
+    found = [("statements", Findings(record.faults, len(record.logged), record.hidden)), ("forms", facts.forms)]
+    return [*found, *((name, check(facts)) for name, check in _CHECKS)]
+
+
 def further() -> tuple[Further, ...]:
     """The checks of the floors above this one that are installed: the policy decisions made again."""
     found = []
@@ -246,9 +253,7 @@ def verify(bundle: Bundle, pins: Pins | None = None, above: Sequence[Further] | 
     stamps = bundle.stamps()
     if stamps:
         found.append(("timestamps", stamped.check(stamps, pins.authorities, bundle, record)))
-    found.append(("statements", Findings(record.faults, len(record.logged), record.hidden)))
-    found.append(("forms", facts.forms))
-    found += [(name, check(facts)) for name, check in _CHECKS]
+    found += check_all(facts)
     more = further() if above is None else above
     found += [(each.name, each.check(facts)) for each in more]
     titles = {**_TITLES, **{each.name: each.titles for each in more}}

@@ -26,6 +26,8 @@ class Attack(NamedTuple):
 
 AUDITOR, ANYBODY, EARLIER = "an auditor's fetch", "anybody's verify", "verify --earlier"
 CONNECTOR, WITNESS, PARTIES, BROKER = "a connector", "a witness", "the parties' copies", "its own next start"
+WATCH, AT_LOOK = "audit watch", "at its next look"
+
 TABLE = (
     Attack("delete", "takes an entry out and signs the shorter tree", AUDITOR, "log.inconsistent", VISIT),
     Attack("delete from a newcomer", "shows a newcomer a log without a receipt", ANYBODY, "journals", READ),
@@ -64,4 +66,6 @@ TABLE = (
     Attack("prove by another tree", "proves by a tree it never published", CONNECTOR, "log.inconsistent", AT_ONCE),
     Attack("prove nothing", "answers with a path that leads elsewhere", CONNECTOR, "log.proof", AT_ONCE),
     Attack("sign with another key", "serves a checkpoint under a key nobody pinned", AUDITOR, "log.signature", AT_ONCE),
+    Attack("stand still", "serves one old checkpoint for ever", WATCH, "silence", "after the minutes of the rule"),
+    Attack("let a clock lie", "countersigns long after the time it claims", WATCH, "clock", AT_LOOK),
 )  # fmt: skip

@@ -21,6 +21,9 @@ from hefu.record import AGREEMENT, FINALIZED
 from hefu.times import SystemClock
 from hefu.tlog import tree
 from hefu.tlog.tree import leaf_hash
+from hefu_audit.watching.rules import Rules
+from hefu_audit.watching.state import State
+from hefu_audit.watching.watcher import Watcher
 from hefu_broker.bootstrap import Server, _log_key
 from hefu_broker.founding import ring_of
 from hefu_connector.background import Loop
@@ -28,7 +31,7 @@ from hefu_connector.contracting.contracts import Papers, verify_contract
 from hefu_connector.membership.anchoring import PATIENCE, SOUGHT, TAKEN, Anchoring
 from hefu_connector.running import Connector
 
-from tests.attacks.byzantine import STRANGER, Liar, Onlookers, kept_by, logged
+from tests.attacks.byzantine import STRANGER, Liar, Onlookers, Reader, kept_by, logged
 from tests.attacks.byzantine_table import TABLE, Attack
 from tests.broker.world import SetClock
 from tests.connector.small_space import PURPOSE, Space, agree, eventually, plan, provide
@@ -521,6 +524,29 @@ def _prove_nothing(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
 def _other_key(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
     liar.key = STRANGER
     return eyes.auditor(liar)
+
+
+@lie("stand still")
+def _stand_still(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
+    clock, watcher = _watching(eyes, liar, "still")
+    clock.move(minutes=31)
+    return [each.rule for each in watcher.look(Reader(liar))]
+
+
+@lie("let a clock lie")
+def _clock(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
+    clock, watcher = _watching(eyes, liar, "clock", ahead=20)
+    liar.says(FINALIZED, liar.statement(liar.find(FINALIZED)).body, _now())  # twenty minutes ago, by the watch's clock
+    return [each.rule for each in watcher.look(Reader(liar))]
+
+
+def _watching(eyes: Onlookers, liar: Liar, name: str, ahead: int = 0) -> tuple[SetClock, Watcher]:
+    """A watch that has looked once, so many minutes from now."""
+    clock = SetClock(_now() + timedelta(minutes=ahead))
+    state = State(eyes.folder / name, eyes.home.evidence, {})
+    watcher = Watcher(liar.space, state, state, Rules(), clock)
+    assert watcher.look(Reader(liar)) == []
+    return clock, watcher
 
 
 # ---------------------------------------------------------------- what a broker took, and what it refused

@@ -6,9 +6,9 @@ import argparse
 
 from hefu.commands import Group
 
-from hefu_audit.commands import asking, bundling, joining, mandate, pages, reading
+from hefu_audit.commands import asking, bundling, joining, mandate, pages, reading, watching
 
-_FAMILIES = (joining, mandate, reading, asking, bundling, pages)
+_FAMILIES = (joining, mandate, reading, asking, bundling, pages, watching)
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,1 @@
+"""Following a log as it grows: what is verified each time, by which rules it alarms, and whom it tells."""
