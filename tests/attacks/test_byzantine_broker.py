@@ -535,7 +535,7 @@ def _stand_still(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
 
 @lie("let a clock lie")
 def _clock(scene: Scene, eyes: Onlookers, liar: Liar) -> list[str]:
-    clock, watcher = _watching(eyes, liar, "clock", ahead=20)
+    _, watcher = _watching(eyes, liar, "clock", ahead=20)
     liar.says(FINALIZED, liar.statement(liar.find(FINALIZED)).body, _now())  # twenty minutes ago, by the watch's clock
     return [each.rule for each in watcher.look(Reader(liar))]
 

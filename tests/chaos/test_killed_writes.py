@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deep import examples
-
-pytestmark = [pytest.mark.deep, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
+KILLS = 260 if os.environ.get("HEFU_DEEP") == "1" else 4  # of each
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -41,11 +40,10 @@ def play(shim: Path, folder: Path, name: str, kills: int) -> subprocess.Complete
 def test_whatever_write_a_process_dies_at_the_next_one_goes_on_and_contradicts_nothing(
     shim: Path, tmp_path: Path, name: str
 ) -> None:
-    wanted = examples(4, 260)
-    done = play(shim, tmp_path, name, wanted)
+    done = play(shim, tmp_path, name, KILLS)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
-    assert counts["kills"] + counts["torn"] >= wanted
+    assert counts["kills"] + counts["torn"] >= KILLS
     assert counts["failed"] > 0
     assert counts["writes"] > 20
 
