@@ -1,7 +1,8 @@
 """Each question of an auditor over a large log: how long the verified copy takes, and each answer from it.
 
 The log is made of real statements, each signed: certifications, products, contracts, requests, receipts, refusals,
-failures, deliveries with their uses and deletions. Signing runs in processes. Then `hefu_audit.following` verifies all
+failures, deliveries with their uses and deletions (which the contract does not permit, so that there is something to
+be found in one entry of ten). Signing runs in processes. Then `hefu_audit.following` verifies all
 of it into a copy, as ``hefu audit fetch`` does, and every question is asked, cold (a new process' cache) and warm.
 
     python benchmarks/questions.py --entries 1000000      # the figures; minutes, and about 4 GB of disk
@@ -29,7 +30,7 @@ from hefu import canonical
 from hefu.bundle import BundleEntry
 from hefu.canonical import Object
 from hefu.delivery import DELETED, USED, Deleted, Kept, Used
-from hefu.receipt import Link, Noise, Released, Spent
+from hefu.receipt import Link, Noise, Receipt, Released, Spent
 from hefu.times import SystemClock, write_time
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
@@ -61,6 +62,8 @@ class Parted(Told):
 
     def journalled(self, type_: str, end: Any, link: Link | None = None) -> Any:
         previous = canonical.digest(self.journal[-1]) if self.journal else ""
+        if not isinstance(end, Receipt):
+            end = replace(end, agreements=(str(self.agreement.body["agreement"]),))
         link = Link(self.sequence, previous, f"{PROVIDER}-{self.part}")
         self.sequence += 1
         statement = self.say(type_, end.linked(link).body(), PROVIDER)
@@ -90,12 +93,12 @@ def _turn(log: Parted, number: int) -> None:
     log.fail(f"cmp-{number}-e", 1000)
     made = log.receipt(f"cmp-{number}-f", 0)
     due = write_time(log.at + timedelta(days=1))
-    facts: Object = {**made.facts, "processing": "sampled", "outputRows": 3, "deadline": due}
+    facts: Object = {**made.facts, "processing": "sampled", "outputKind": "Rows", "outputRows": 3, "deadline": due}
     rows = replace(made, charge=Spent(0, 0, 1), mechanisms=(), output=Released("Rows", 3, 0), facts=facts,
                    commitments={"content": COMMITMENT})  # fmt: skip
     sealed = log.journalled("computation.sealed", rows)
     kept = Kept(f"cmp-{number}-f", (str(log.agreement.body["agreement"]),), sealed.digest())
-    used = Used(kept, "odrl:read", log.clause, {}, {"user": COMMITMENT})
+    used = Used(kept, "odrl:read", log.clause, facts, {"user": COMMITMENT})
     for kind, told in ((USED, used), (DELETED, Deleted(kept, "retention", 1, 1))):
         previous = canonical.digest(log.held[-1]) if log.held else ""
         log.said += 1
