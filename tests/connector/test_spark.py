@@ -31,6 +31,7 @@ from tests.connector import engine_world as world
 from tests.connector.engine_world import HUGE, Row, description, plan, prepare, resource
 from tests.connector.test_dialect import GROUPED, MANY, SUMMED, _asked
 from tests.connector.test_engines_agree import ODD
+from tests.connector.test_grouping_sets import QUESTION
 from tests.spark_server import SparkServer, why_not
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800), pytest.mark.skipif(why_not() != "", reason=why_not())]
@@ -42,6 +43,7 @@ MORE = [
     "SELECT COUNT(*) FROM data WHERE seen < TIMESTAMP '2024-05-01T00:00:00Z' OR day >= DATE '2024-09-01'",
     "SELECT COUNT(*) FROM data WHERE region > 'north' AND NOT active = TRUE AND age BETWEEN 10 AND 80",
 ]
+SETS = [QUESTION, QUESTION.replace("(region, grade)", "(region, BIN(age, 20))")]
 
 
 class Spark:
@@ -102,7 +104,7 @@ def test_every_form_of_the_language_gives_the_same_numbers(spark: Spark, tmp_pat
     for some in (SUMMED[place : place + 3] for place in range(0, len(SUMMED), 3)):
         each = ", ".join(f"SUM({text}) AS s{place}, COUNT({text}) AS n{place}" for place, text in enumerate(some))
         forms.append(f"SELECT region, {each} FROM data GROUP BY region")
-    asked += [(text, ALL) for text in [*forms, *MORE]]
+    asked += [(text, ALL) for text in [*forms, *MORE, *SETS]]
     rows = [*MANY, *ODD]
     source, path, compared = spark.rows(rows), world.write(tmp_path / "rows.parquet", rows), 0
     for text, of in asked:

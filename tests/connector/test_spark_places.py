@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from hefu.errors import Malformed, Unavailable
-from hefu_connector.engines.shape import Shape
-from hefu_connector.sources.spark import SparkSource, _is_whole, server_of, spell
+from hefu_connector.engines.shape import Joined, Key, Shape
+from hefu_connector.sources.in_place import counted
+from hefu_connector.sources.spark import SparkSource, server_of, spell
 from hefu_connector.sources.spark_connect import Server
 
 from tests.connector.engine_world import plan, prepare
@@ -66,9 +67,15 @@ def test_a_server_that_is_not_there_is_told_as_moved() -> None:
     assert caught.value.code == "source.moved"
 
 
-def test_what_needs_another_table_or_has_undeclared_groups_is_copied_and_not_counted() -> None:
-    shape = Shape.of(prepare(plan(by=("region",))).parameters["shape"])
-    assert _is_whole(shape, ["region", "person", "age"])
-    assert not _is_whole(shape, ["person"])
-    assert not _is_whole(replace(shape, sets=((0,), ())), ["region", "person"])
-    assert not _is_whole(replace(shape, keys=(replace(shape.keys[0], labels=()),)), ["region", "person"])
+def test_what_is_joined_or_has_undeclared_groups_is_copied_and_several_groupings_are_counted() -> None:
+    asked = prepare(plan(by=("region",))).parameters
+    shape = Shape.of(asked["shape"])
+    assert counted(asked) == shape
+    several = replace(shape, sets=((0,), ()))
+    assert counted({**asked, "shape": several.body()}) == several
+    others = (
+        replace(shape, joined=Joined(frozenset({"age"}), 2, 2)),
+        replace(shape, keys=(Key((), "region", unknown=True),)),
+    )
+    assert [counted({**asked, "shape": each.body()}) for each in others] == [None, None]
+    assert counted(None) is None

@@ -21,7 +21,7 @@ def counted(asked: Object | None) -> Shape | None:
     if asked is None or "noise" not in asked or not isinstance(asked.get("shape"), dict):
         return None
     shape = Shape.of(asked["shape"])
-    # Of a join each side lies elsewhere, and groups that nobody declared may be as many as rows.
+    # Of a join each side may lie elsewhere, and groups that nobody declared may be as many as rows.
     return None if shape.joined is not None or shape.unknown else shape
 
 

@@ -64,7 +64,7 @@ class SparkSource:
     def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
         """What is asked, counted by Spark; a copy for what is not counted. See `Source.open`."""
         shape = in_place.counted(asked) if self.in_place else None
-        if shape is None or not _is_whole(shape, columns):
+        if shape is None:
             with self._copy(list(columns)) as table:
                 yield table
             return
@@ -186,14 +186,6 @@ def server_of(uri: str, tls: str) -> tuple[Server, str]:
     found = urlsplit(address)
     host = found.hostname or ""
     return Server(host, found.port or _PORT, tls == "on" if tls else not is_near(host)), unquote(table)
-
-
-def _is_whole(shape: Shape, columns: Sequence[str]) -> bool:
-    """Whether all that is asked lies in this table, and its groups are declared: else there may be as many as rows.
-
-    LIMIT: several groupings at once are copied, since Spark knows no field of them in HAVING.
-    """
-    return shape.columns.keys() <= set(columns) and all(each.labels for each in shape.keys) and not shape.sets
 
 
 def _rows(spark: Session, query: str, values: Mapping[str, Value]) -> Iterator[Sequence[Any]]:
