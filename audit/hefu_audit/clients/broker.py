@@ -10,7 +10,7 @@ from cryptography import x509
 from hefu import transport
 from hefu.bundle import BundleEntry
 from hefu.enrolment import bind
-from hefu.errors import Malformed
+from hefu.errors import Malformed, Unavailable
 from hefu.space import SpaceFile
 from hefu.times import Clock
 from hefu.timestamps import Stamp
@@ -21,6 +21,7 @@ from hefu_audit.home import Home
 
 PEER = "the broker"
 _PAGE = 1000
+_UNKNOWN = str(grpc.StatusCode.UNIMPLEMENTED)
 _RENEW_AFTER = 2 / 3  # of a certificate's life
 
 
@@ -58,7 +59,12 @@ class LogClient:
     def stamps(self) -> Sequence[Stamp]:
         """The time stamps that the log keeps of its checkpoints, oldest first, as they were received."""
         request = audit_pb2.ListTimestampsRequest()
-        answer = transport.invoke(self._stub.ListTimestamps, request, peer=PEER, timeout=self._timeout)
+        try:
+            answer = transport.invoke(self._stub.ListTimestamps, request, peer=PEER, timeout=self._timeout)
+        except Unavailable as fault:
+            if _UNKNOWN not in fault.detail:
+                raise
+            return []  # a broker of before knows of none
         return [Stamp(each.size, each.response) for each in answer.timestamps]
 
 
