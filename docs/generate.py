@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from hefu import messages, telemetry
+from hefu import events, messages, telemetry
 
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parent / "proto/hefu/v1"
@@ -190,6 +190,7 @@ def _cell(text: str) -> str:
 PAGES = {
     "audit.md": audit_page,
     "errors.md": errors_page,
+    "events.md": events.page,
     "rpc.md": rpc_page,
     "settings.md": settings_page,
     "metrics.md": metrics_page,

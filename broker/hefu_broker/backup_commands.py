@@ -87,6 +87,7 @@ def _confirm(arguments: argparse.Namespace) -> int:
                 raise NotFound("backup.no_checkpoint", origin=origin, space=space)
             for note in ours:
                 rooms.sequencer.remember(note)
+            rooms.doings.note("backup.confirmed")
         finally:
             rooms.database.close()
     backup.confirm(folder)

@@ -38,6 +38,7 @@ from hefu_broker.bell import Bell
 from hefu_broker.catalog import Catalog
 from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
+from hefu_broker.doings import Doings
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.founding import SPACE, folder_of, further, ring_of, unlock
 from hefu_broker.latest import Latest
@@ -229,6 +230,7 @@ class _Ground:
             log=log,
             mentions=Mentions(SqlMentionStore(database), log_store, log),
             visits=Visits(registry, SqlVisitStore(database), clock),
+            doings=Doings(space.space, settings.broker, signer, settings.told(), outbox, log_store, clock, announce),
             orders=Orders(trust, registry, mandates, denials, changes),
             openings=Openings(trust, mandates, talks, notices, log_store, log, denials, announce, changes),
         )
@@ -297,6 +299,7 @@ class Server:
         self._serve()
         self._serve_pages()
         self._keep_ports()
+        self._later("software", lambda: [rooms.doings.started() for rooms in self.spaces])
         self._look()  # a space may have been added since the first look, and was told of no port
         self._bell.start()
         if self._http:
@@ -446,6 +449,11 @@ class Server:
         self._tell_ports(rooms.folder)
         self._tell_address(rooms)
         self.spaces.add(rooms)
+
+    def _later(self, name: str, work: Callable[[], object]) -> None:
+        thread = threading.Thread(target=lambda: _tolerant(name, work), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         def run() -> None:

@@ -248,6 +248,7 @@ def _token(arguments: argparse.Namespace) -> int:
     output, roles = Output.of(arguments), frozenset(arguments.role)
     with _rooms(arguments) as rooms:
         token = rooms.enrolments.invite(arguments.name, roles, timedelta(hours=arguments.hours))
+        rooms.doings.note("invited", arguments.name)
     output.say(f"One-time token for {arguments.name} ({', '.join(sorted(roles))}), shown once:\n{token}")
     output.data({"token": token, "participant": arguments.name, "roles": sorted(roles), "hours": arguments.hours})
     return 0
@@ -261,6 +262,7 @@ def _invite(arguments: argparse.Namespace) -> int:
         raise Malformed("request.malformed", why=f"{arguments.out} exists already; name a new file")
     with _rooms(arguments) as rooms:
         token, expires = rooms.enrolments.invite(arguments.name, roles, life), rooms.clock.now() + life
+        rooms.doings.note("invited", arguments.name)
         names = {"en": arguments.title or arguments.name}
         names |= {"zh": arguments.title_zh} if arguments.title_zh else {}
         Invitation(rooms.space, token, arguments.name, names, roles, expires).write(arguments.out)
@@ -325,6 +327,7 @@ def _reject(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     with _rooms(arguments) as rooms:
         rooms.enrolments.reject(arguments.enrolment.removeprefix("enrollments/"))
+        rooms.doings.note("enrolment.rejected")
     output.say("Rejected. Its token is used up.", "已拒绝，其令牌已失效。")
     output.data({"enrolment": arguments.enrolment, "state": "rejected"})
     return 0

@@ -23,6 +23,7 @@ from hefu_broker.authority import Authority
 from hefu_broker.catalog import Catalog
 from hefu_broker.charters import Charters
 from hefu_broker.contracts import Contracts
+from hefu_broker.doings import Doings
 from hefu_broker.enrolment import Enrolments
 from hefu_broker.log import AuditLog
 from hefu_broker.mentions import Mentions
@@ -78,6 +79,7 @@ class Rooms:
     visits: Visits
     mentions: Mentions
     orders: Orders
+    doings: Doings
     openings: Openings
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hefu import identity, secret
+from hefu.canonical import Object
 from hefu.errors import HefuError, Malformed
 from hefu.keys import sync_folder
 from hefu.space import SpaceFile
@@ -145,6 +146,10 @@ class Settings:
     def lock(self, folder: Path) -> Lock:
         """What opens the keys and the database of a broker's folder."""
         return Lock(folder, folder / "keys", self.secret)
+
+    def told(self) -> Object:
+        """What the log is told of a change of: everything but where the secret is, as text."""
+        return {name: str(value) for name, value in asdict(self).items() if name != "secret"}
 
     def write(self, folder: Path) -> None:
         """Write them into a broker's folder, durably and in one step."""

@@ -69,6 +69,7 @@ from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
+from hefu_connector.membership.doings import Doings
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.filing import Handing
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
@@ -216,12 +217,14 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
     flush = Flush(SqlJournal(ground.shelves.database, fleet.fence), ground.broker.log)
+    told = Doings(ground.author, ground.shelves.marks, ground.broker.log, settings.told())
     handing = Handing(ground.shelves.filed, ground.broker.mandates)
 
     def send() -> None:
         continuity.ask()
         flush.step()
         handing.step()
+        told.step()
 
     def hold() -> None:
         continuity.step()
@@ -233,6 +236,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     least = settings.lay_out_mb << 20 if settings.lay_out_mb else None
     laid = LaidSources(look, layouts, ground.shelves.marks, ground.clock, least)
     book = SourceBook(ground.shelves.sources, ground.shelves.products, look, laid)
+    _watch_people(roles, book, told)
     laying = Loop("laying out", book.follow, LAYING)
     enforcement = _enforcement(ground, engines, pool, laid, flushing, roles.owing)
     roles.agreements.when_ended(enforcement.end_agreement)
@@ -291,6 +295,13 @@ def _anchoring(ground: _Ground, flushing: Loop) -> Anchoring:
     return Anchoring(
         ground.author, chain, marks, ground.broker.log, ground.pins.log, every, flushing.nudge, ground.pins.policy
     )
+
+
+def _watch_people(roles: _Roles, book: SourceBook, told: Doings) -> None:
+    """State what this participant's people change that no other statement tells of."""
+    roles.provider.limits.changed = lambda product: told.note("limits.changed", product)
+    roles.consumer.acceptances.changed = lambda product: told.note("acceptance.changed", product)
+    book.changed = lambda resource: told.note("source.changed", resource)
 
 
 def _continuity(ground: _Ground) -> Continuity:

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from hefu import secret
+from hefu.canonical import Object
 from hefu.enrolment import KeyRing
 from hefu.errors import Malformed
 from hefu.identity import check_name
@@ -186,6 +187,10 @@ class Settings:
             if name in given and type(given[name]).__name__ != each.type:
                 raise Malformed("settings.value", name=name, expected=_WORDS[str(each.type)])
         return cls(**given)
+
+    def told(self) -> Object:
+        """What the log is told of a change of: everything but where the secret is, as text."""
+        return {each.name: str(getattr(self, each.name)) for each in fields(self) if each.name != "secret"}
 
     def write(self, home: Home) -> None:
         """Write the file durably, readable by people."""

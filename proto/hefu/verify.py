@@ -24,6 +24,7 @@ from hefu import (
     identity,
     interruptions,
     keys,
+    mandated,
     operating,
     stamped,
     timestamps,
@@ -72,6 +73,8 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "gossip": ("what signers saw of the log is its history", "各签署者所见检查点均属此日志的历史"),
     "once": ("no computation was released twice", "没有任何计算被重复发布"),
     "deliveries": ("what was delivered was used and deleted as agreed", "交付的数据均按约使用与删除"),
+    "orders": ("regulators kept to their mandate, and were obeyed", "监管方未逾越授权，其指令均获遵行"),
+    "filing": ("contracts are filed for the regulators of the charter", "合约均已为章程所列监管方归档"),
 }  # fmt: skip
 _ONE_CONTRACT = (
     "Only one contract is in this bundle. That no entry of it was left out is the word of whoever made it; the "
@@ -96,6 +99,8 @@ _CHECKS: tuple[tuple[str, Callable[[Facts], Findings]], ...] = (
     ("gossip", gossip.check_seen),
     ("once", checks.check_once),
     ("deliveries", custody.check_deliveries),
+    ("orders", mandated.check_orders),
+    ("filing", mandated.check_filing),
 )
 
 

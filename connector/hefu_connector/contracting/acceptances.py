@@ -6,6 +6,8 @@ under one setting of the limits; each takes a numbered place first, so that two 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import new_id
@@ -23,6 +25,7 @@ class AcceptanceBook:
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
+        self.changed: Callable[[str], None] = lambda _: None  # called with the product whose limits were set
 
     def find(self, product: str) -> Acceptable | None:
         """The limits that count for a product: its own, or else those for all; None where nothing is accepted."""
@@ -39,11 +42,13 @@ class AcceptanceBook:
         body: Object = {"id": new_id("acc"), "limits": limits.body()}
         self._forget(product)
         self._marks.advance(Mark(_MARK + product, 1, canonical.encode(body).decode()))
+        self.changed(product)
 
     def remove(self, product: str) -> None:
         """Accept nothing any more under the limits of a product; those for all count for it from now on."""
         self._forget(product)
         self._marks.remove(_MARK + product)
+        self.changed(product)
 
     def is_full(self, product: str, negotiation: str) -> bool:
         """Whether as many contracts were accepted as may be, this negotiation's not among them."""

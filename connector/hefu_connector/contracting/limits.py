@@ -6,7 +6,7 @@ belong to one offer of one product; of a newer version only those count that are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hefu import canonical
@@ -52,6 +52,7 @@ class LimitBook:
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
+        self.changed: Callable[[str], None] = lambda _: None  # called with the product whose limits were set
 
     def find(self, product: str, offer: str) -> Limits:
         """The limits on an offer; none where nobody set any."""
@@ -84,6 +85,7 @@ class LimitBook:
         limits = Limits(made, beyond or held.beyond)
         text = canonical.encode({"changes": limits.changes, "beyond": limits.beyond}).decode()
         self._marks.advance(Mark(_name(description.product, offer.id), 1, text))
+        self.changed(description.product)
         return limits
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -77,6 +77,7 @@ class SourceBook:
         self._products = products
         self._look = look
         self._lay = lay
+        self.changed: Callable[[str], None] = lambda _: None  # called with the asset whose source was set or forgotten
 
     def add(self, source: SourceRecord) -> SourceRecord:
         """Register a source after looking that it can be read; `resource` is set here.
@@ -96,6 +97,7 @@ class SourceBook:
         self._look.columns(spelt)
         made = replace(spelt, resource=new_id("res"))
         self._sources.add(made)
+        self.changed(made.resource)
         return made
 
     def change(self, source: SourceRecord) -> SourceRecord:
@@ -105,6 +107,7 @@ class SourceBook:
         self._look.columns(made)
         self._look.check(made, self._described(made.resource))
         self._sources.change(made)
+        self.changed(made.resource)
         self._lay.drop(made.resource)
         return made
 
@@ -159,6 +162,7 @@ class SourceBook:
             if each.state is not ProductState.RETIRED:
                 raise Conflict("source.used", name=name, product=each.product)
         self._sources.remove(name)
+        self.changed(held.resource)
         self._lay.drop(held.resource)
 
     def check(self, name: str, resources: Sequence[Resource]) -> SourceRecord:
