@@ -299,7 +299,8 @@ class Server:
         self._serve()
         self._serve_pages()
         self._keep_ports()
-        self._later("software", lambda: [rooms.doings.started() for rooms in self.spaces])
+        for rooms in self.spaces:
+            self._later("software", rooms.doings.started)
         self._look()  # a space may have been added since the first look, and was told of no port
         self._bell.start()
         if self._http:
