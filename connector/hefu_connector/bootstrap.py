@@ -52,6 +52,7 @@ from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
 from hefu_connector.contracting.contracts import Pins
+from hefu_connector.contracting.doings import Doings
 from hefu_connector.contracting.endorser import Endorser
 from hefu_connector.contracting.filer import Filer
 from hefu_connector.contracting.limits import LimitBook
@@ -69,7 +70,6 @@ from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
-from hefu_connector.membership.doings import Doings
 from hefu_connector.membership.enrolling import Enrolment
 from hefu_connector.membership.filing import Handing
 from hefu_connector.membership.flush import AnnouncedJournal, Flush
