@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hefu import tiled
 from hefu.commands import Output, common
 from hefu.errors import Unavailable
 
-from hefu_broker.rooms import Rooms
+if TYPE_CHECKING:
+    from hefu_broker.rooms import Rooms
 
 
 def add(groups: Any) -> None:

@@ -161,7 +161,7 @@ TOKEN = re.compile(r"\w+|'[^']*'|\"[^\"]*\"|[^\w\s]")
 CALLED = {
     "cast", "try_cast", "isfinite", "round", "least", "greatest", "coalesce", "abs", "nullif", "date_part", "hash",
     "row_number", "over", "sum", "count", "histogram", "contains", "chr", "in", "and", "or", "not", "as", "when",
-    "then", "else", "where", "by", "sets",
+    "then", "else", "where", "by", "sets", "from",
 }  # fmt: skip
 WORDS = {
     "version", "product", "aggregates", "filter", "group_by", "loss", "resource", "function", "alias", "column", "bins",

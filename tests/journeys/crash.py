@@ -35,11 +35,12 @@ BROKER = (
 )  # fmt: skip
 # How often a broker passes a point before it is killed there.
 _BROKER_PASSINGS = 6
-# Points that no release of its own passes; tests/chaos kills there.
+# Points that no release of its own passes; tests/chaos kills there, and tests/broker where witnesses are asked.
 ELSEWHERE = {
     "store.before_commit", "store.committed", "certificate.written", "broker.call", "broker.answer",
     "broker.heard", "peer.call", "peer.answer", "peer.heard", "call.taken", "call.answered", "lease.before_commit",
     "lease.committed", "relay.told", "relay.asked", "relay.incoming", "negotiation.kept",
+    "log.proposed", "report.written",
 }  # fmt: skip
 # Points of exact answers alone; tests/journeys/test_exact.py kills there.
 EXACT = {"disclosures.kept"}

@@ -92,9 +92,10 @@ def test_one_trace_runs_from_the_consumers_people_to_the_providers_worker(watche
 
 def test_a_call_of_the_broker_stands_in_its_callers_trace(watched: Watched) -> None:
     collector = watched.collector
-    (appended, *_) = collector.named("hefu.v1.LogService/AppendStatements")
-    assert appended.service == "hefu-broker"
-    assert collector.above(appended) == ["hospital-a-c1 journal.flush"]
+    appended = collector.named("hefu.v1.LogService/AppendStatements")
+    assert {each.service for each in appended} == {"hefu-broker"}
+    # What runs is said at the start, in no trace; what a journal holds, when it is flushed.
+    assert ["hospital-a-c1 journal.flush"] in [collector.above(each) for each in appended]
 
 
 def test_a_refusal_is_told_by_its_code_alone(watched: Watched) -> None:

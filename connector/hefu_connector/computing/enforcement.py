@@ -634,6 +634,10 @@ class Enforcement:
             if not isinstance(fault, NotFound):
                 log.warning("nothing is filed for computation %s: %s", run.id, fault.code)
             return made, b""
+        except Exception:
+            # An edge, as in `_admit`: what could not be decided for a defect may meet the same one again here.
+            log.exception("nothing is filed for computation %s", run.id)
+            return made, b""
         return (replace(made, filed=canonical.digest(sealed)) if sealed else made), sealed
 
     def _until_told(self, computation: str) -> float:

@@ -129,7 +129,7 @@ def _cell(axis: Axis, value: object, contract: Compiled) -> int:
 
 def _best(axis: Axis, cells: int, value: object, contract: Compiled) -> object:
     options = [point.value for point in axis.among(cells)]
-    if value is None:
+    if value is None or value != value:  # noqa: PLR0124 - no number is nearer to none than another
         return options[0]
     if axis.operand.kind in _SETS and is_names(value):
         options += [each for each in _near_sets(axis, frozenset(value)) if _inside(axis, cells, each, contract)]
