@@ -52,7 +52,8 @@ class SparkServer:
             start_new_session=True, text=True,
         )  # fmt: skip
         self.address = Server("127.0.0.1", self._port(), tls=False)
-        threading.Thread(target=self._drain, daemon=True).start()
+        self._drained = threading.Thread(target=self._drain, daemon=True)
+        self._drained.start()
 
     def run(self, statement: str) -> None:
         """Run a statement that gives nothing, such as one that makes a table."""
@@ -64,6 +65,9 @@ class SparkServer:
         """End the server."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._drained.join()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
     def _port(self) -> int:
         assert self._process.stderr is not None
