@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from hefu.enrolment import KeyRing, Sent
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed
 from hefu.identity import check_name
-from hefu.keys import write_private
+from hefu.keys import replace_private, write_private
 from hefu.space import API_VERSION, SpaceFile
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import LARGEST_NOTE, Note
@@ -201,13 +200,4 @@ def _read(path: Path) -> str | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file durably: beside, synced, renamed, and the folder synced, so that a crash leaves old or new."""
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)
-    write_private(beside, text.encode())
-    os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_private(path, text.encode())

@@ -6,10 +6,8 @@ limited, nothing is followed elsewhere, and what it answers is verified by `hefu
 
 from __future__ import annotations
 
-import http.client
 import logging
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from hefu.errors import HefuError, Malformed, Unavailable, Untrusted
+from hefu import posting
+from hefu.errors import HefuError, Malformed, Untrusted
 from hefu.tlog import checkpoint
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
@@ -30,7 +29,6 @@ log = logging.getLogger("hefu.broker.witnesses")
 SECONDS = 10.0  # for one question
 _LOOK_SECONDS = 1.0
 _AT_ONCE = 8
-_LARGEST = 64 << 10  # bytes of an answer
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a witness that failed is asked again
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
 
@@ -59,24 +57,12 @@ def post(url: str, request: Request, seconds: float = SECONDS) -> Answer:
     place = urlsplit(url)
     if place.scheme not in ("http", "https") or not place.hostname:
         raise Malformed("witness.address", url=url[:200])
-    encrypted = place.scheme == "https"
-    try:
-        connection = (
-            http.client.HTTPSConnection(
-                place.hostname, place.port, timeout=seconds, context=ssl.create_default_context()
-            )
-            if encrypted
-            else http.client.HTTPConnection(place.hostname, place.port, timeout=seconds)
+    kind = "text/plain; charset=utf-8"
+    return Answer(
+        *posting.post(
+            url, str(request).encode(), kind, path="/add-checkpoint", seconds=seconds, away="witness.unreachable"
         )
-        try:
-            path = f"{place.path.rstrip('/')}/add-checkpoint"
-            connection.request("POST", path, str(request).encode(), {"Content-Type": "text/plain; charset=utf-8"})
-            answered = connection.getresponse()
-            return Answer(answered.status, answered.read(_LARGEST))
-        finally:
-            connection.close()
-    except (OSError, ValueError, http.client.HTTPException) as fault:
-        raise Unavailable("witness.unreachable", url=url[:200], detail=type(fault).__name__) from None
+    )
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hefu import faults
 from hefu.errors import Unavailable
+from hefu.keys import sync_folder
 from hefu.tlog import checkpoint
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
@@ -61,10 +62,6 @@ class Latest:
                 os.fsync(file.fileno())
             faults.point("log.written")
             fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._path.parent)
         except OSError as fault:
             raise Unavailable("storage.busy", detail=str(fault)) from None

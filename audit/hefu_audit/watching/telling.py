@@ -6,15 +6,14 @@ repetition by its id. A web address is of HTTPS, or of this machine.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import ssl
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hefu import posting
 from hefu.enrolment import KeyRing
 from hefu.envelope import draft
 from hefu.errors import Malformed, Unavailable
@@ -25,7 +24,6 @@ from hefu_audit.watching.state import State
 
 ALERT = "audit.alert"
 FILE, WEBHOOK = "file", "webhook"
-_SECONDS = 10.0
 _AT_HOME = ("127.0.0.1", "::1", "localhost")
 Send = Callable[[str], None]
 
@@ -70,23 +68,9 @@ def poster(url: str) -> Send:
     place = urlsplit(url)
     if not place.hostname or not (place.scheme == "https" or (place.scheme == "http" and place.hostname in _AT_HOME)):
         raise Malformed("audit.webhook", url=url[:200])
-    host = place.hostname
 
     def send(text: str) -> None:
-        encrypted = http.client.HTTPSConnection(
-            host, place.port, timeout=_SECONDS, context=ssl.create_default_context()
-        )
-        connection = (
-            encrypted if place.scheme == "https" else http.client.HTTPConnection(host, place.port, timeout=_SECONDS)
-        )
-        target = (place.path or "/") + (f"?{place.query}" if place.query else "")
-        try:
-            connection.request("POST", target, text.encode(), {"Content-Type": "application/json"})
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as fault:
-            raise Unavailable("audit.unheard", url=url[:200], detail=type(fault).__name__) from None
-        finally:
-            connection.close()
+        status, _ = posting.post(url, text.encode(), "application/json", away="audit.unheard")
         if not 200 <= status < 300:
             raise Unavailable("audit.unheard", url=url[:200], detail=str(status))
 

@@ -61,7 +61,6 @@ class Notices:
         self._contracts = contracts
         self._broker = broker
         self._negotiations = negotiations
-        self._log = log_
         self._marks = marks
         self._kept = kept
         self._history = LogHistory(log_, marks, pins.log, pins.policy)
@@ -262,17 +261,14 @@ class Notices:
     def _resume(self, held: Contract, statement: Statement) -> bool:
         if any(each.statement.digest() == statement.digest() for each in held.turns):
             return True
-        leaf = leaf_hash(statement.to_bytes())
         try:
-            proof = self._log.inclusion(leaf)
-            proof.verify(leaf, self._pins.log)
-            if not self._history.counts(proof.checkpoint):
-                return False
-            self._history.check(proof.checkpoint)
+            proof = self._history.proof(leaf_hash(statement.to_bytes()))
         except NotFound:
             return False
         except (Untrusted, Malformed) as fault:  # it stays suspended, and is looked at again
             log.warning("the resumption of agreement %s: %s %s", held.agreement.id, fault.code, fault.public())
+            return False
+        if proof is None:
             return False
         self._contracts.turn(held.agreement.id, Turn(statement, str(proof).encode()))
         log.info("agreement %s is in force again", held.agreement.id)

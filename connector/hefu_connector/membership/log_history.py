@@ -20,6 +20,7 @@ from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
 from hefu.tlog.policy import WitnessPolicy
+from hefu.tlog.proof import LogProof
 
 from hefu_connector.brokerage import Log
 from hefu_connector.shelves import Mark, Marks
@@ -83,6 +84,21 @@ class LogHistory:
             log.info("a checkpoint does not count yet: %s", fault.public())
             return False
         return True
+
+    def proof(self, leaf: bytes) -> LogProof | None:
+        """The log's proof of a leaf, verified; None while the witnesses do not stand behind its checkpoint.
+
+        Raises:
+            NotFound: the log does not show it.
+            Untrusted: the proof does not hold, or is of another history; the evidence is kept.
+            Unavailable: the log cannot be asked now, or the charter is not known yet.
+        """
+        found = self._log.inclusion(leaf)
+        found.verify(leaf, self._key)
+        if not self.counts(found.checkpoint):
+            return None
+        self.check(found.checkpoint)
+        return found
 
     def check(self, note: str) -> Checkpoint:
         """Verify a signed checkpoint and that it is of the history known here.

@@ -43,8 +43,6 @@ class OrderBook:
     ) -> None:
         self._trust = trust
         self._mandates = mandates
-        self._log = log_
-        self._key = key
         self._history = LogHistory(log_, marks, key, policy)
         self._after = 0
         self._said: set[str] = set()
@@ -91,13 +89,7 @@ class OrderBook:
         return True
 
     def _is_logged(self, statement: Statement) -> bool:
-        leaf = leaf_hash(statement.to_bytes())
         try:
-            proof = self._log.inclusion(leaf)
+            return self._history.proof(leaf_hash(statement.to_bytes())) is not None
         except NotFound:
             return False
-        proof.verify(leaf, self._key)
-        if not self._history.counts(proof.checkpoint):
-            return False
-        self._history.check(proof.checkpoint)
-        return True
