@@ -29,6 +29,22 @@ _GROUND: dict[str, Message] = {
         "The text at {where} is not canonical JSON: {why}. Write it again with hefu.",
         "{where} 处的文本不是规范 JSON：{why}。请用 hefu 重新生成。",
     ),
+    "ciphertext.malformed": _m(
+        "A ciphertext or key is not of the form that the contract's parameters give. Make it again with the same release of Hefu.",
+        "密文或密钥不符合合约参数规定的形式。请用同一版本的 Hefu 重新生成。",
+    ),
+    "suite.unknown": _m(
+        "There is no parameter set {name}. Use one of: {known}.",
+        "没有参数集 {name}。请使用：{known}。",
+    ),
+    "score.shape": _m(
+        "The records and the model have not the same features, or a block has too many records. Read the model's page again.",
+        "记录与模型的特征不一致，或批次记录过多。请重新查看模型页面。",
+    ),
+    "score.range": _m(
+        "A value of {feature} is missing or outside the range that the model was made for. Mend or leave out such records.",
+        "{feature} 的某个取值缺失或超出模型的适用范围。请修正或剔除这些记录。",
+    ),
     "statement.malformed": _m(
         "The signed statement is malformed: {why}. Ask its signer for a new one.",
         "签名声明格式有误：{why}。请签名方重新出具。",

@@ -1,0 +1,1 @@
+"""Homomorphic encryption, in workers only: keys, frames of ciphertexts, encrypted scores."""

@@ -1,0 +1,124 @@
+"""Encrypted scores, a block of records at a time: one ciphertext a feature, each slot a record.
+
+Encrypt at the consumer, score at the provider, decrypt at the consumer; each in a worker of its own. What the provider
+sends is flooded: a fresh encryption of noise, far above the scheme's own error and below the released grid, is added.
+So neither the bytes nor the low bits of an answer tell more of the weights than the score on its grid does.
+
+Source: Cheon, Kim, Kim, Song 2017 (CKKS); Li, Micciancio 2021 (why what is decrypted must never leave unrounded).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import tenseal
+from hefu.errors import Malformed
+
+from hefu_connector.computing.model import LOGISTIC, RANKING, Feature, Model, curve
+from hefu_connector.computing.suites import Suite
+from hefu_connector.engines.homomorphic import frames
+
+_WORDS = 1 << 16
+
+
+def encrypt(context: Any, features: Sequence[Feature], columns: Sequence[Sequence[Decimal | float]]) -> list[bytes]:
+    """Encrypt one block of records.
+
+    Args:
+        context: of this consumer, with its secret key.
+        columns: for each feature its values, all of one length of at most the suite's slots.
+
+    Returns:
+        One ciphertext a feature, of values shifted and scaled to ±1.
+
+    Raises:
+        Malformed: a value is missing, not finite or outside its feature's range; columns of several lengths.
+    """
+    if len({len(each) for each in columns}) != 1 or len(columns) != len(features):
+        raise Malformed("score.shape")
+    return [
+        bytes(tenseal.ckks_vector(context, _scaled(feature, values)).serialize())
+        for feature, values in zip(features, columns, strict=True)
+    ]
+
+
+def score(context: Any, model: Model, block: Sequence[bytes], count: int) -> bytes:
+    """The flooded scores of one block.
+
+    Args:
+        context: the consumer's, public.
+        block: one ciphertext a feature.
+        count: of its records.
+
+    Raises:
+        Malformed: a ciphertext is not of the suite's form, or there are not as many as features.
+    """
+    suite = model.suite
+    if len(block) != len(model.features) or not 0 < count <= suite.slots:
+        raise Malformed("score.shape")
+    for each in block:
+        frames.check_vector(each, count, suite.scale, suite.largest)
+    weights, intercept = model.scaled
+    slope, shift = _hidden(model)
+    total: Any = None
+    for data, weight in zip(block, weights, strict=True):
+        part = _read(context, data, suite, count) * float(weight * slope)
+        total = part if total is None else total + part
+    total += [float(intercept * slope + shift)] * count
+    if model.answer == LOGISTIC:
+        total = total.polyval(curve())
+    noise = tenseal.ckks_vector(context, _flood(count, model.step / 4)) * ([1.0] * count)
+    return bytes((total + noise).serialize())
+
+
+def decrypt(context: Any, data: bytes, suite: Suite, count: int, step: Decimal) -> list[int]:
+    """The scores of one block in steps of the grid: nothing finer leaves the worker.
+
+    Raises:
+        Malformed: the answer is not of the suite's form, or was not encrypted under this key.
+    """
+    frames.check_vector(data, count, suite.scale, suite.largest)
+    values = _read(context, data, suite, count).decrypt()
+    if len(values) != count or not all(math.isfinite(each) and abs(each) < float(1 << 20) for each in values):
+        raise Malformed("ciphertext.malformed")
+    return [round(Decimal(each) / step) for each in values]
+
+
+def _scaled(feature: Feature, values: Sequence[Decimal | float]) -> list[float]:
+    lower, upper = float(feature.lower), float(feature.upper)
+    found = [float(each) for each in values]
+    if not all(lower <= each <= upper for each in found):  # NaN is in no range
+        raise Malformed("score.range", feature=feature.name)
+    middle, half = float(feature.middle), float(feature.half)
+    return [(each - middle) / half for each in found]
+
+
+def _read(context: Any, data: bytes, suite: Suite, count: int) -> Any:
+    try:
+        found = tenseal.ckks_vector_from(context, data)
+        pieces = found.ciphertext()
+    except (ValueError, RuntimeError, TypeError):
+        raise Malformed("ciphertext.malformed") from None
+    if len(pieces) != 1 or pieces[0].size() != 2 or found.size() != count:
+        raise Malformed("ciphertext.malformed")
+    return found
+
+
+def _hidden(model: Model) -> tuple[Decimal, Decimal]:
+    """For a ranking: a positive slope and a shift that nobody else learns; else those that change nothing."""
+    if model.answer != RANKING:
+        return Decimal(1), Decimal(0)
+    first, second = (Decimal(int.from_bytes(os.urandom(4), "big")) / (1 << 32) for _ in range(2))
+    return (1 + first) / 2, (2 * second - 1) * model.reach
+
+
+def _flood(count: int, most: Decimal) -> list[float]:
+    """Noise, even between ± `most`, in 65,536 steps, from the operating system's randomness."""
+    drawn = struct.unpack(f"={count}H", os.urandom(2 * count))
+    width = 2 * float(most) / _WORDS
+    return [(each - _WORDS / 2 + 0.5) * width for each in drawn]
