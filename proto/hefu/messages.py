@@ -45,6 +45,10 @@ _GROUND: dict[str, Message] = {
         "A value of {feature} is missing or outside the range that the model was made for. Mend or leave out such records.",
         "{feature} 的某个取值缺失或超出模型的适用范围。请修正或剔除这些记录。",
     ),
+    "masks.key": _m(
+        "A party's key for this run is missing, repeated or unfit. Nothing was revealed; ask all parties to begin again.",
+        "本次运行中某方的密钥缺失、重复或不合格。未泄露任何内容；请各方重新开始。",
+    ),
     "statement.malformed": _m(
         "The signed statement is malformed: {why}. Ask its signer for a new one.",
         "签名声明格式有误：{why}。请签名方重新出具。",

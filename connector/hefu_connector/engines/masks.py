@@ -1,0 +1,97 @@
+"""Pairwise masks: each party adds and subtracts what only it and one other know, and in the sum of all nothing is left.
+
+Every pair agrees on a secret by keys that are fresh for one run and that their organisations signed; the secret is
+stretched to one uniform number a cell, below the modulus of the sum. Whoever lacks one party's hidden numbers, or has
+all of them but hidden for two transcripts, has uniform noise. A party that drops out ends a run, and nothing is told.
+
+Source: Bonawitz et al. 2017, "Practical Secure Aggregation for Privacy-Preserving Machine Learning", section 4, without
+the recovery of dropped parties; RFC 7748 (X25519), RFC 5869 (HKDF), RFC 8439 (ChaCha20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hefu.errors import Malformed
+
+_LABEL = b"hefu/pair/v1"
+_WORD = 8  # bytes
+_AT_ONCE = 512  # words
+
+
+class OwnKey:
+    """A party's key for one run; never used for another."""
+
+    def __init__(self) -> None:
+        self._private = X25519PrivateKey.generate()
+
+    @property
+    def public(self) -> bytes:
+        """What the others get, signed by the party's organisation (32 bytes)."""
+        return self._private.public_key().public_bytes_raw()
+
+    def secret(self, other: bytes, transcript: bytes) -> bytes:
+        """What this party and another have in common for one transcript (32 bytes).
+
+        Raises:
+            Malformed: the other's key is none, or one that gives everybody the same secret.
+        """
+        try:
+            shared = self._private.exchange(X25519PublicKey.from_public_bytes(other))
+        except ValueError:
+            raise Malformed("masks.key") from None
+        return HKDF(SHA256(), 32, transcript, _LABEL).derive(shared)
+
+
+def hide(
+    values: Sequence[int], name: str, own: OwnKey, keys: Mapping[str, bytes], transcript: bytes, modulus: int
+) -> list[int]:
+    """A party's numbers as the others may see them.
+
+    Args:
+        values: from 0 to below the modulus.
+        name: this party's; the order of names decides who adds and who subtracts.
+        keys: the public keys of all parties, this one's too.
+        transcript: what all must agree on: contract, request, names, keys; masks of two transcripts do not cancel.
+        modulus: of the sum; above 1, at most 2^63.
+
+    Returns:
+        As many numbers, each uniform for whoever lacks one secret.
+
+    Raises:
+        Malformed: this party's key is not among the keys, two parties have one key, or there are not two parties.
+    """
+    if not 1 < modulus <= 1 << 63 or not all(0 <= each < modulus for each in values):
+        raise ValueError("values from 0 to below the modulus")
+    if keys.get(name) != own.public or len({*keys.values()}) != len(keys) or len(keys) < 2:
+        raise Malformed("masks.key")
+    hidden = [*values]
+    for other, key in keys.items():
+        if other == name:
+            continue
+        numbers = uniform(own.secret(key, transcript), modulus)
+        sign = 1 if name < other else -1
+        hidden = [(each + sign * next(numbers)) % modulus for each in hidden]
+    return hidden
+
+
+def uniform(secret: bytes, modulus: int) -> Iterator[int]:
+    """Numbers below the modulus, each as likely as the others: words of the key stream, too large ones left out.
+
+    Args:
+        secret: 32 bytes, used for nothing else: so the nonce may be zero.
+    """
+    stream = Cipher(ChaCha20(secret, bytes(16)), None).encryptor()
+    bits = (modulus - 1).bit_length()
+    low = (1 << bits) - 1
+    while True:
+        words = stream.update(bytes(_WORD * _AT_ONCE))
+        for at in range(0, len(words), _WORD):
+            found = int.from_bytes(words[at : at + _WORD], "little") & low
+            if found < modulus:
+                yield found
