@@ -284,10 +284,11 @@ def _asked(number: e.Expression) -> Plan:
 
 
 @pytest.mark.deep
-@settings(max_examples=examples(12, 3000), deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("part", range(examples(1, 6)))  # each within the time of one test
+@settings(max_examples=examples(12, 500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS, st.lists(VALUES, min_size=1, max_size=6), st.integers(1, 3))
 def test_any_expression_is_total_lies_in_its_interval_and_moves_no_more_than_its_sensitivity(
-    number: e.Expression, rows: list[Row], most: int
+    part: int, number: e.Expression, rows: list[Row], most: int
 ) -> None:
     try:
         bounds = interval(number, GRIDS)
