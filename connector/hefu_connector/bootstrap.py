@@ -48,6 +48,7 @@ from hefu_connector.computing.ends import Scribe
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.estimates import Estimates
 from hefu_connector.computing.handover import Handover
+from hefu_connector.computing.uploads import Uploads
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
@@ -90,6 +91,7 @@ from hefu_connector.sources.laid_sources import LaidSources
 from hefu_connector.sources.layouts import Layouts
 from hefu_connector.sources.look import SourceLook
 from hefu_connector.sources.sealed import SealedFolder
+from hefu_connector.sources.uploaded import Uploaded
 from hefu_connector.storage.afterwards import SqlDuties, SqlNotices
 from hefu_connector.storage.contracts import SqlContracts
 from hefu_connector.storage.database import Database
@@ -212,7 +214,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     roles, settings = _roles(ground), ground.settings
     engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact())}
     snapshots = _spool(ground.home, settings)
-    pool = Pool(snapshots, Limits(ready=_waiting(ground), most=settings.workers + 3))
+    pool, uploaded = _pool(ground, snapshots), Uploaded(snapshots, ground.clock)
     layouts = Layouts(pool, ground.shelves.marks, ground.clock, snapshots, _kept(ground))
     fleet = ground.shelves.fleet
     continuity = _continuity(ground)
@@ -238,7 +240,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     book = SourceBook(ground.shelves.sources, ground.shelves.products, look, laid)
     _watch_people(roles, book, told)
     laying = Loop("laying out", book.follow, LAYING)
-    enforcement = _enforcement(ground, engines, pool, laid, flushing, roles.owing)
+    enforcement = _enforcement(ground, engines, pool, laid, flushing, roles.owing, uploaded)
     roles.agreements.when_ended(enforcement.end_agreement)
     roles.notices.when_suspended(enforcement.suspend_agreement)
     deliveries = _deliveries(ground, roles, flushing)
@@ -256,7 +258,10 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     inward = _inward(ground)
     loops += [Loop("relay", each.step, AT_ONCE, ground.identity.bound) for each in inward]
     estimates = Estimates(ground.shelves.products, engines)
-    servicer = ComputationServicer(enforcement, estimates.estimate, deliveries.handover.confirm, relayed=bool(inward))
+    taking = Uploads(settings.participant, ground.trust, ground.contracts, uploaded, ground.clock).take
+    servicer = ComputationServicer(
+        enforcement, estimates.estimate, deliveries.handover.confirm, taking, relayed=bool(inward)
+    )
     # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
     closing = [
         *(loop.end for loop in loops),
@@ -267,6 +272,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
         *(loop.join for loop in loops if loop is not laying),
         enforcement.close,
         pool.close,  # ends a worker that lays out, which may take long
+        uploaded.close,
         laying.join,
         layouts.close,
         continuity.end,
@@ -385,6 +391,10 @@ def _kept(ground: _Ground) -> SealedFolder | None:
     return SealedFolder(folder, ground.vault.derive("layouts") if ground.vault is not None else None)
 
 
+def _pool(ground: _Ground, snapshots: Path | None) -> Pool:
+    return Pool(snapshots, Limits(ready=_waiting(ground), most=ground.settings.workers + 3))
+
+
 def _waiting(ground: _Ground) -> int:
     """How many workers wait: a provider's for its consumers; one is enough for who only reads what it was sent."""
     certified = ground.home.certification.exists()
@@ -460,8 +470,9 @@ def _owing(ground: _Ground, agreements: Agreements, notices: Notices) -> Owing:
 
 
 def _enforcement(
-    ground: _Ground, engines: dict[str, Engine], pool: Pool, laid: LaidSources, flushing: Loop, owing: Owing
-) -> Enforcement:
+    ground: _Ground, engines: dict[str, Engine], pool: Pool, laid: LaidSources, flushing: Loop, owing: Owing,
+    uploaded: Uploaded,
+) -> Enforcement:  # fmt: skip
     settings, shelves = ground.settings, ground.shelves
 
     def source_of(resource: str) -> Source:
@@ -491,6 +502,7 @@ def _enforcement(
         owing=owing,
         region=settings.region,
         disclosures=shelves.disclosures,
+        inputs=uploaded,
         seen=ground.history.seen,
     )
     return Enforcement(world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from hefu.canonical import Object
@@ -47,6 +48,18 @@ class Confirmations(Protocol):
 
     def report_deletion(self, provider: str, proof: Statement) -> None:
         """Hand over a signed `delivery.deleted`; the same again changes nothing."""
+        ...
+
+
+class Uploading(Protocol):
+    """What a consumer sends to a provider before it asks; as `Peers`."""
+
+    def upload(self, provider: str, computation: str, agreement: str, digest: str, size: int, file: Path) -> None:
+        """Send the inputs of a request to come under an agreement; the same again changes nothing.
+
+        Args:
+            digest, size: of the file's bytes.
+        """
         ...
 
 

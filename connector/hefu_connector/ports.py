@@ -165,6 +165,9 @@ class Prepared:
         joins: columns that tables are joined on.
         protocol: of privacy or cryptography, in the words of policies; empty where there is none.
         channel: by which the output goes to its recipient, in the words of policies.
+        inputs: digest of what its consumer uploaded for it; empty where there is nothing.
+        model: digest of the model that it applies, and
+        bits: of security of what is encrypted; empty and 0 where there is none.
     """
 
     parameters: Object
@@ -186,6 +189,9 @@ class Prepared:
     joins: frozenset[str] = frozenset()
     protocol: str = ""
     channel: str = "InterfaceChannel"
+    inputs: str = ""
+    model: str = ""
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

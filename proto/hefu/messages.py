@@ -1490,6 +1490,18 @@ _ENGINE: dict[str, Message] = {
         "The source's table does not fit into half of the free memory. Free some, or set spool to a folder.",
         "数据源的表无法放入可用内存的一半。请释放内存，或将设置项 spool 设为文件夹。",
     ),
+    "inputs.full": _m(
+        "There is no room for more uploaded inputs of yours now. Ask with what is uploaded, or wait some minutes.",
+        "当前没有空间存放您的更多上传输入。请先使用已上传的输入提出请求，或稍候几分钟。",
+    ),
+    "inputs.differ": _m(
+        "What was uploaded is not of the digest and size that were announced. Upload it again.",
+        "上传内容与声明的摘要或大小不符。请重新上传。",
+    ),
+    "inputs.missing": _m(
+        "The inputs that the request names are not here, or no longer. Upload them again, then make a new request.",
+        "请求所指的输入不在此处，或已被清除。请重新上传后再提出新请求。",
+    ),
     "source.changing": _m(
         "The data source changed while it was being read. Try again in a moment.",
         "数据源在读取过程中发生变化。请稍后重试。",

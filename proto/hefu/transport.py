@@ -310,11 +310,11 @@ class _Guard(grpc.ServerInterceptor):
             return None
         form = (handler.request_deserializer, handler.response_serializer)
         name = details.method
-        # Reflection is the only service with a stream of requests; it is guarded like every other.
+        # Reflection is the only service with streams both ways; it is guarded like every other.
         if handler.stream_stream:
             return grpc.stream_stream_rpc_method_handler(self._streaming(name, handler.stream_stream), *form)
         if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(self._unary(name, handler.stream_unary), *form)
+            return grpc.stream_unary_rpc_method_handler(self._receiving(name, handler.stream_unary), *form)
         if handler.unary_stream and getattr(handler.unary_stream, _HELD, False):
             return grpc.unary_stream_rpc_method_handler(self._held(name, handler.unary_stream), *form)
         if handler.unary_stream:
@@ -345,6 +345,19 @@ class _Guard(grpc.ServerInterceptor):
                 return _abort(context, fault)
 
         return run
+
+    def _receiving(self, name: str, behaviour: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[..., Any]:
+        """A stream that comes in holds a thread as one that goes out does, and is counted and watched as one."""
+
+        def received(request: Any, context: grpc.ServicerContext) -> Any:
+            pem = context.auth_context().get("x509_pem_cert")
+            self._hold(context, _known_fingerprint(bytes(pem[0])) if pem else "")
+            try:
+                return behaviour(request, context)
+            finally:
+                self._let_go(context)
+
+        return self._unary(name, received)
 
     def _streaming(
         self, name: str, behaviour: Callable[[Any, grpc.ServicerContext], Iterator[Any]]

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 from hefu.errors import Malformed
+from hefu_connector.computing import frames
 from hefu_connector.computing.model import IDENTITY, LOGISTIC, RANKING, Feature, Model, curve_error
 from hefu_connector.computing.suites import SUITES, TOTALS, Suite
-from hefu_connector.engines.homomorphic import frames, keys, scoring
+from hefu_connector.engines.homomorphic import keys, scoring
 
 tenseal = pytest.importorskip("tenseal")
 CREDIT = Path(os.environ.get("HEFU_SHARED", "../shared")) / "datasets" / "finance_german_credit.csv"

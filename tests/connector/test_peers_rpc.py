@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from hefu import transport
+from hefu import canonical, transport
 from hefu.canonical import Object
 from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, new_id
@@ -18,6 +18,7 @@ from hefu.errors import (
     HefuError,
     Malformed,
     NotFound,
+    Refused,
     Unauthenticated,
     Unavailable,
     Untrusted,
@@ -444,6 +445,20 @@ def test_a_suspended_consumer_cannot_fetch_what_was_released_before(town: Town) 
     town.space.server.rooms.standings.reinstate("pharma-b")
     town.provider.trust.refresh_status()
     assert list(peers(town.consumer).fetch("hospital-a", id_, 0))
+
+
+def test_an_upload_under_a_contract_that_computes_on_none_is_refused(town: Town, tmp_path: Path) -> None:
+    file = tmp_path / "inputs"
+    file.write_bytes(b"x" * (3 << 20))
+    digest = canonical.digest(file.read_bytes())
+    with pytest.raises(Refused):
+        peers(town.consumer).upload("hospital-a", new_id("cmp"), town.agreement, digest, 3 << 20, file)
+    with pytest.raises(NotFound):
+        peers(town.mallory).upload("hospital-a", new_id("cmp"), town.agreement, digest, 3 << 20, file)
+    chunk = computation_pb2.UploadInputsRequest(chunk=b"x")
+    for messages in ([], [chunk], [computation_pb2.UploadInputsRequest()]):
+        with pytest.raises(Malformed):
+            transport.invoke(stub(town, town.consumer).UploadInputs, iter(messages), peer="hospital-a")
 
 
 def test_a_provider_that_moved_is_found_again(town: Town) -> None:

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -28,12 +29,14 @@ from hefu.v1 import common_pb2, computation_pb2
 from hefu.v1.computation_pb2_grpc import ComputationServiceStub as Stub
 from hefu_policies.budget import Charge, PrivacyLoss
 
+from hefu_connector.inputs import LARGEST_CHUNK
 from hefu_connector.peering import Computed, Estimate, ExpectedError
 from hefu_connector.ports import ComputationState
 
 log = logging.getLogger("hefu.peers")
 Result = TypeVar("Result")
 _UNREACHED = frozenset({"peer.unreachable"})
+_LONGEST_UPLOAD = 600.0  # seconds
 _LONGEST_WATCH = 3600.0  # seconds; whoever waits longer watches again
 _RELAYED_SECONDS = 1500.0  # a server ends connections at about 1800; the ticket of one that is over opens no other
 _STATES = {
@@ -154,6 +157,20 @@ class PeerClient:
         message = computation_pb2.ReportDeletionRequest(deletion=common_pb2.Statement(envelope=proof.to_bytes()))
         self._call(provider, lambda stub: stub.ReportDeletion, message)
 
+    def upload(self, provider: str, computation: str, agreement: str, digest: str, size: int, file: Path) -> None:
+        """As in the port."""
+        announced = computation_pb2.InputsAnnounced(
+            computation=_name(computation), agreement=agreement, digest=digest, size=size
+        )
+
+        def messages() -> Iterator[computation_pb2.UploadInputsRequest]:
+            yield computation_pb2.UploadInputsRequest(announced=announced)
+            with open(file, "rb") as reading:
+                while chunk := reading.read(LARGEST_CHUNK):
+                    yield computation_pb2.UploadInputsRequest(chunk=chunk)
+
+        self._try(provider, lambda stub: stub.UploadInputs, messages, _LONGEST_UPLOAD)
+
     def close(self) -> None:
         """Close all channels."""
         with self._lock:
@@ -163,11 +180,20 @@ class PeerClient:
 
     def _call(self, provider: str, method: Callable[[Stub], Callable[..., Result]], request: object) -> Result:
         """Over the first road that leads there. Every call may be repeated: a computation is known by its id."""
+        return self._try(provider, method, lambda: request, self._timeout)
+
+    def _try(
+        self,
+        provider: str,
+        method: Callable[[Stub], Callable[..., Result]],
+        request: Callable[[], object],
+        timeout: float,
+    ) -> Result:
         fault = Unavailable("peer.unreachable", peer=provider)
         for channel in self._ways(provider):
             faults.point("peer.call")
             try:
-                answer = transport.invoke(method(Stub(channel)), request, peer=provider, timeout=self._timeout)
+                answer = transport.invoke(method(Stub(channel)), request(), peer=provider, timeout=timeout)
                 faults.point("peer.answer")
                 return answer
             except Unavailable as found:

@@ -60,7 +60,7 @@ def not_carried_out(policy: Policy, output: Output) -> list[str]:
     """What a policy permits and this version cannot carry out yet, in words."""
     from hefu_policies.words.terms import ACTIONS
 
-    from hefu_connector.computing.delivery import CARRIED_OUT
+    from hefu_connector.computing.plans import CARRIED_OUT
 
     left = [ACTIONS[each] for each in policy.actions() if each not in CARRIED_OUT]
     return [word(output, each.en, each.zh) for each in left]

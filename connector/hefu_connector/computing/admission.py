@@ -33,9 +33,9 @@ from hefu_policies.words.terms import LOG, Phase
 from hefu_connector.allowances import Allowance
 from hefu_connector.computing import guard
 from hefu_connector.computing.course import Course
-from hefu_connector.computing.delivery import operation
 from hefu_connector.computing.facts import Known, asked_for, taken
 from hefu_connector.computing.guard import Passed
+from hefu_connector.computing.plans import operation
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.computing.usage import Usage
 from hefu_connector.ports import (

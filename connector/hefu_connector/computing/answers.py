@@ -19,8 +19,9 @@ from hefu.receipt import Failure, Noise, Receipt, Refusal, Spent
 
 from hefu_connector.computing import guard, rows
 from hefu_connector.computing.computation import Plan
-from hefu_connector.computing.delivery import DeliveryPlan, read_plan
+from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.computing.exact import ExactPlan
+from hefu_connector.computing.plans import read_plan, releases
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.computing.rows import Rows
 from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Trust
@@ -80,8 +81,9 @@ def check_end(
     if isinstance(body, Receipt):
         _check_receipt(body, asked, contract, joined)
     if isinstance(body, Receipt | Failure):
-        loss = read_plan(asked.plan).loss
-        limit = Spent(loss.epsilon_nano, loss.delta_femto, 1, loss.rho_nano)
+        plan = read_plan(asked.plan)
+        loss = plan.loss
+        limit = Spent(loss.epsilon_nano, loss.delta_femto, releases(plan), loss.rho_nano)
         _hold(asked, "charge", body.charge.within(limit))
     return body
 

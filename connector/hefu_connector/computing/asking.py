@@ -25,8 +25,10 @@ from hefu.times import write_time
 
 from hefu_connector.computing import answers
 from hefu_connector.computing.admission import products
-from hefu_connector.computing.delivery import DeliveryPlan, read_plan
+from hefu_connector.computing.delivery import DeliveryPlan
+from hefu_connector.computing.plans import read_plan
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
+from hefu_connector.computing.score_plan import ScorePlan
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.peering import Computed, Estimate, Peers
@@ -194,7 +196,8 @@ class Asking:
         if not isinstance(end, Receipt) or own.held < len(end.parts):
             return Outcome(own, request, end, kept)
         plan = read_plan(request.plan)
-        if isinstance(plan, DeliveryPlan):  # what was delivered is opened by `computing.custody` alone
+        # What was delivered is opened by `computing.custody` alone, and ciphertexts by a worker.
+        if isinstance(plan, DeliveryPlan | ScorePlan):
             return Outcome(own, request, end, kept)
         answer = answers.open_release(end, self._releases.parts(computation), self._private, plan)
         return Outcome(own, request, end, kept, answer)

@@ -1,4 +1,4 @@
-"""The words of a delivery: what a consumer asks to receive, as both sides read it, and which operation a plan is of.
+"""The words of a delivery: what a consumer asks to receive, as both sides read it.
 
 A plan names columns, a processing and a row limit; no filter, since a filter over a column tells what its masking
 hides. What each processing does to a column stands in `hefu_policies.goods.processing`.
@@ -6,7 +6,6 @@ hides. What each processing does to a column stands in `hefu_policies.goods.proc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,21 +13,9 @@ from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu_policies.budget import NO_LOSS, PrivacyLoss
 from hefu_policies.reading import Place, unique, write_decimal, wrong
-from hefu_policies.words.terms import (
-    AGGREGATE_QUERY,
-    DELIVER,
-    DOWNLOAD,
-    DP_QUERY,
-    FILE,
-    PROCESSING,
-    RAW,
-    READ,
-    ROWS,
-    SAMPLED,
-)
+from hefu_policies.words.terms import DELIVER, FILE, PROCESSING, RAW, ROWS, SAMPLED
 
-from hefu_connector.computing.computation import LARGEST_PLAN, Plan
-from hefu_connector.computing.exact import ExactPlan
+from hefu_connector.computing.computation import LARGEST_PLAN
 from hefu_connector.computing.predicates import read_name
 
 MOST_ROWS = 100_000
@@ -119,28 +106,3 @@ class DeliveryPlan:
             share=found["share"].decimal() if "share" in found else None,
             resource=found["resource"].text(64) if "resource" in found else "",
         )
-
-
-AnyPlan = Plan | DeliveryPlan | ExactPlan
-_READERS: dict[str, Callable[[Json], AnyPlan]] = {
-    DP_QUERY: Plan.of,
-    DELIVER: DeliveryPlan.of,
-    AGGREGATE_QUERY: ExactPlan.of,
-}
-
-# What this version carries out; a contract about anything else can be agreed on, and nothing can be asked under it.
-CARRIED_OUT = frozenset({*_READERS, READ, DOWNLOAD})
-
-
-def operation(plan: Object) -> str:
-    """The action that a plan asks for; a plan that names none is a private query.
-
-    Raises:
-        Malformed: it names one that is not known here.
-    """
-    return Place(plan.get("operation", DP_QUERY), "plan.operation").choice(*_READERS)
-
-
-def read_plan(plan: Object) -> AnyPlan:
-    """A plan of any operation; raises Malformed."""
-    return _READERS[operation(plan)](plan)

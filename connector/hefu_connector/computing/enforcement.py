@@ -52,6 +52,7 @@ from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.computing.turns import Turns, may_wait
 from hefu_connector.computing.usage import in_quanta
 from hefu_connector.contracting.owing import subject_of
+from hefu_connector.inputs import Inputs, NoInputs
 from hefu_connector.ports import (
     FINAL,
     NOWHERE,
@@ -121,6 +122,7 @@ class World:
         region: where this connector computes, for policies that say where.
         seen: the newest checkpoint of the log that was verified here, for receipts to name.
         disclosures: what exact answers told of each asset.
+        inputs: what consumers uploaded for their requests.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
         filing: the filing key of an agreement; None where it files nothing.
@@ -148,6 +150,7 @@ class World:
     seen: Callable[[], Checkpoint | None] = ends.nothing_seen
     owing: Obligations = field(default_factory=NothingOwed)
     disclosures: Disclosures = field(default_factory=Undisclosed)
+    inputs: Inputs = field(default_factory=NoInputs)
 
 
 class Enforcement:
@@ -313,6 +316,7 @@ class Enforcement:
             Unavailable: the journal still cannot be written.
         """
         self.watch()
+        self._world.inputs.sweep()
         self.recover()
 
     def recover(self) -> int:
@@ -374,6 +378,8 @@ class Enforcement:
             contracts[0], request, statement, self._means, course, standing=standing, connection=over,
             now=world.clock.now(), duties=bound[0][1], joined=bound[1:],
         )  # fmt: skip
+        if admitted.prepared.inputs:
+            world.inputs.check(statement.issuer, admitted.prepared.inputs)
         self._use_duties(admitted, subject)
         return admitted
 
@@ -461,6 +467,7 @@ class Enforcement:
             self._fail(run, "internal", charge)
         finally:
             self._settle(admitted, began)
+            self._world.inputs.drop(run.consumer, run.id)
             with self._changed:
                 self._running.pop(run.id, None)
                 self._stopped.pop(run.id, None)
@@ -480,9 +487,10 @@ class Enforcement:
                 self._look(admitted)
 
     def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table, History | None]:
-        with self._opened(admitted) as table:
+        with self._opened(admitted) as table, self._inputs(admitted) as uploaded:
             history = self._history(admitted, table)
-            output = self._run(admitted, table, history, spare)
+            given = replace(table, beside=(*table.beside, *uploaded))
+            output = self._run(admitted, given, history, spare)
         faults.point("worker.returned")
         return output, table, history
 
@@ -513,6 +521,15 @@ class Enforcement:
                 admission.check_snapshot(side.contract, table)
                 found.append(table)
             yield replace(found[0], beside=tuple(found[1:]))
+
+    @contextmanager
+    def _inputs(self, admitted: Admitted) -> Iterator[tuple[Table, ...]]:
+        """What its consumer uploaded for a computation, if it names any."""
+        if not admitted.prepared.inputs:
+            yield ()
+            return
+        with self._world.inputs.open(admitted.statement.issuer, admitted.prepared.inputs) as table:
+            yield (table,)
 
     def _history(self, admitted: Admitted, table: Table) -> History | None:
         """Of exact aggregates, what was told of the asset before."""

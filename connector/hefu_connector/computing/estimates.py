@@ -12,7 +12,7 @@ from hefu_policies.goods.resource import Resource
 
 from hefu_connector.computing.admission import output_limits
 from hefu_connector.computing.computation import Plan
-from hefu_connector.computing.delivery import operation, read_plan
+from hefu_connector.computing.plans import operation, read_plan
 from hefu_connector.ports import Engine, Prepared
 from hefu_connector.shelves import Products, ProductState
 

@@ -171,6 +171,8 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "encryptMode": FactSource(lambda known: known.engine.encryption),
     "deliveryChannel": FactSource(lambda known: known.prepared.channel),
     "protocol": FactSource(lambda known: known.prepared.protocol or None),
+    "model": FactSource(lambda known: known.prepared.model or None),
+    "securityBits": FactSource(lambda known: known.prepared.bits or None),
     "minParties": FactSource(lambda _: 1),  # whose data is computed on: this provider's
     # the verified connection and who is at its other end
     "counterparty": FactSource(lambda known: frozenset({known.request.recipient})),  # all but this provider

@@ -54,6 +54,11 @@ class Suite:
         """How many multiplications after another it takes."""
         return len(self.moduli) - 2 if self.scheme == CKKS else 0
 
+    def blocks(self, records: int) -> tuple[int, ...]:
+        """How records are divided over ciphertexts: how many slots each fills; all but the last are full."""
+        full, rest = divmod(records, self.slots)
+        return (self.slots,) * full + ((rest,) if rest else ())
+
     def body(self) -> Object:
         """As JSON: what a contract signs."""
         return {

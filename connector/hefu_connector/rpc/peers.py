@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote
@@ -17,15 +18,18 @@ import grpc
 from hefu import canonical, transport
 from hefu.canonical import Object
 from hefu.envelope import Statement
-from hefu.errors import Malformed, NotFound
+from hefu.errors import Malformed, NotFound, Unavailable
 from hefu.times import write_time
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
 
 from hefu_connector.computing.computation import LARGEST_PLAN
+from hefu_connector.computing.uploads import Upload
+from hefu_connector.inputs import LARGEST_CHUNK
 from hefu_connector.ports import FINAL, NOWHERE, ComputationState, Connection, Prepared, Run
 
 WAIT_SECONDS = 15.0  # between looks at a computation nothing is heard of
 _LONGEST_NAME = 100
+_UPLOAD_SECONDS = 600.0
 _STATES = {
     ComputationState.RESERVED: computation_pb2.Computation.STATE_RESERVED,
     ComputationState.RUNNING: computation_pb2.Computation.STATE_RUNNING,
@@ -37,6 +41,7 @@ _STATES = {
 
 EstimatePlan = Callable[[str, Object, str], Prepared]
 ConfirmDeletion = Callable[[Statement, str, str], None]
+TakeUpload = Callable[[Upload, Iterable[bytes], str, str], None]
 
 
 class Door(Protocol):
@@ -70,15 +75,23 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
     Args:
         estimate: prices a plan under an own product for a caller; raises NotFound where the caller may not see it.
         confirm: takes a caller's signed proof that it deleted a delivery; None where none are taken.
+        take: keeps what a caller uploads for a request to come; None where nothing is taken.
         relayed: whether connections through a relay end here too, which come from this machine itself.
     """
 
     def __init__(
-        self, door: Door, estimate: EstimatePlan, confirm: ConfirmDeletion | None = None, *, relayed: bool = False
+        self,
+        door: Door,
+        estimate: EstimatePlan,
+        confirm: ConfirmDeletion | None = None,
+        take: TakeUpload | None = None,
+        *,
+        relayed: bool = False,
     ) -> None:
         self._door = door
         self._estimate = estimate
         self._confirm = confirm
+        self._take = take
         self._relayed = relayed
 
     def add(self, server: grpc.Server) -> None:
@@ -147,6 +160,19 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
         found = address_of(peer)
         return "" if not found or (self._relayed and is_own(found)) else found
 
+    def UploadInputs(  # noqa: N802
+        self, request_iterator: Iterator[computation_pb2.UploadInputsRequest], context: grpc.ServicerContext
+    ) -> computation_pb2.UploadInputsResponse:
+        """Keep what a request of the caller will name."""
+        who = transport.caller(context)
+        first = next(request_iterator, None)
+        if first is None or not first.HasField("announced") or self._take is None:
+            raise Malformed("request.malformed", why="an upload begins with what is announced")
+        said = first.announced
+        upload = Upload(_id(said.computation), said.agreement, said.digest, said.size)
+        self._take(upload, _chunks(request_iterator), who.participant, who.fingerprint)
+        return computation_pb2.UploadInputsResponse()
+
     def ReportDeletion(  # noqa: N802
         self, request: computation_pb2.ReportDeletionRequest, context: grpc.ServicerContext
     ) -> computation_pb2.ReportDeletionResponse:
@@ -157,6 +183,16 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
             raise NotFound("resource.not_found", what="delivery", name=str(statement.body.get("delivery"))[:64])
         self._confirm(statement, who.participant, who.fingerprint)
         return computation_pb2.ReportDeletionResponse()
+
+
+def _chunks(messages: Iterator[computation_pb2.UploadInputsRequest]) -> Iterator[bytes]:
+    ends = time.monotonic() + _UPLOAD_SECONDS
+    for each in messages:
+        if not 0 < len(each.chunk) <= LARGEST_CHUNK:
+            raise Malformed("request.malformed", why="after the first message of an upload come chunks of up to 1 MiB")
+        if time.monotonic() > ends:
+            raise Unavailable("peer.deadline", peer="the consumer")
+        yield each.chunk
 
 
 def address_of(peer: str) -> str:

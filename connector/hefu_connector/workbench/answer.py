@@ -216,8 +216,8 @@ def keys_of(found: control_pb2.OwnComputation) -> int:
     from hefu import canonical
 
     from hefu_connector.computing.computation import LARGEST_PLAN, Plan
-    from hefu_connector.computing.delivery import read_plan
     from hefu_connector.computing.exact import ExactPlan
+    from hefu_connector.computing.plans import read_plan
 
     asked = read_plan(canonical.decode_object(found.plan, LARGEST_PLAN))
     plan = asked.plan if isinstance(asked, ExactPlan) else asked

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hefu.v1 import common_pb2 as hefu_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hefu/v1/computation.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\";\n\x1a\x45stimateComputationRequest\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0c\n\x04plan\x18\x02 \x01(\x0c\"g\n\x08\x45stimate\x12$\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x14.hefu.v1.PrivacyLoss\x12&\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x16.hefu.v1.ExpectedError\x12\r\n\x05\x63\x65lls\x18\x03 \x01(\x05\"U\n\rExpectedError\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x12\n\nhalf_width\x18\x02 \x01(\t\x12\x11\n\tmechanism\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\t\"?\n\x18\x43reateComputationRequest\x12#\n\x07request\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"%\n\x15GetComputationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\'\n\x17WatchComputationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"(\n\x18\x43\x61ncelComputationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x13\x46\x65tchReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nfirst_part\x18\x02 \x01(\x05\",\n\x0bReleasePart\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"=\n\x15ReportDeletionRequest\x12$\n\x08\x64\x65letion\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"\x18\n\x16ReportDeletionResponse\"\xa5\x02\n\x0b\x43omputation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.hefu.v1.Computation.State\x12#\n\x07receipt\x18\x03 \x01(\x0b\x32\x12.hefu.v1.Statement\x12\r\n\x05parts\x18\x04 \x01(\x05\x12\x13\n\x0bupdate_time\x18\x05 \x01(\t\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_RESERVED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x12\n\x0eSTATE_RELEASED\x10\x03\x12\x11\n\rSTATE_REFUSED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x32\xae\x04\n\x12\x43omputationService\x12M\n\x13\x45stimateComputation\x12#.hefu.v1.EstimateComputationRequest\x1a\x11.hefu.v1.Estimate\x12L\n\x11\x43reateComputation\x12!.hefu.v1.CreateComputationRequest\x1a\x14.hefu.v1.Computation\x12\x46\n\x0eGetComputation\x12\x1e.hefu.v1.GetComputationRequest\x1a\x14.hefu.v1.Computation\x12L\n\x10WatchComputation\x12 .hefu.v1.WatchComputationRequest\x1a\x14.hefu.v1.Computation0\x01\x12L\n\x11\x43\x61ncelComputation\x12!.hefu.v1.CancelComputationRequest\x1a\x14.hefu.v1.Computation\x12\x44\n\x0c\x46\x65tchRelease\x12\x1c.hefu.v1.FetchReleaseRequest\x1a\x14.hefu.v1.ReleasePart0\x01\x12Q\n\x0eReportDeletion\x12\x1e.hefu.v1.ReportDeletionRequest\x1a\x1f.hefu.v1.ReportDeletionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hefu/v1/computation.proto\x12\x07hefu.v1\x1a\x14hefu/v1/common.proto\";\n\x1a\x45stimateComputationRequest\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0c\n\x04plan\x18\x02 \x01(\x0c\"g\n\x08\x45stimate\x12$\n\x06\x63harge\x18\x01 \x01(\x0b\x32\x14.hefu.v1.PrivacyLoss\x12&\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x16.hefu.v1.ExpectedError\x12\r\n\x05\x63\x65lls\x18\x03 \x01(\x05\"U\n\rExpectedError\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x12\n\nhalf_width\x18\x02 \x01(\t\x12\x11\n\tmechanism\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\t\"?\n\x18\x43reateComputationRequest\x12#\n\x07request\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"%\n\x15GetComputationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\'\n\x17WatchComputationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"(\n\x18\x43\x61ncelComputationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x13\x46\x65tchReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nfirst_part\x18\x02 \x01(\x05\",\n\x0bReleasePart\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"]\n\x13UploadInputsRequest\x12-\n\tannounced\x18\x01 \x01(\x0b\x32\x18.hefu.v1.InputsAnnouncedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"W\n\x0fInputsAnnounced\x12\x13\n\x0b\x63omputation\x18\x01 \x01(\t\x12\x11\n\tagreement\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\"\x16\n\x14UploadInputsResponse\"=\n\x15ReportDeletionRequest\x12$\n\x08\x64\x65letion\x18\x01 \x01(\x0b\x32\x12.hefu.v1.Statement\"\x18\n\x16ReportDeletionResponse\"\xa5\x02\n\x0b\x43omputation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.hefu.v1.Computation.State\x12#\n\x07receipt\x18\x03 \x01(\x0b\x32\x12.hefu.v1.Statement\x12\r\n\x05parts\x18\x04 \x01(\x05\x12\x13\n\x0bupdate_time\x18\x05 \x01(\t\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_RESERVED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x12\n\x0eSTATE_RELEASED\x10\x03\x12\x11\n\rSTATE_REFUSED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x32\xfd\x04\n\x12\x43omputationService\x12M\n\x13\x45stimateComputation\x12#.hefu.v1.EstimateComputationRequest\x1a\x11.hefu.v1.Estimate\x12L\n\x11\x43reateComputation\x12!.hefu.v1.CreateComputationRequest\x1a\x14.hefu.v1.Computation\x12\x46\n\x0eGetComputation\x12\x1e.hefu.v1.GetComputationRequest\x1a\x14.hefu.v1.Computation\x12L\n\x10WatchComputation\x12 .hefu.v1.WatchComputationRequest\x1a\x14.hefu.v1.Computation0\x01\x12L\n\x11\x43\x61ncelComputation\x12!.hefu.v1.CancelComputationRequest\x1a\x14.hefu.v1.Computation\x12\x44\n\x0c\x46\x65tchRelease\x12\x1c.hefu.v1.FetchReleaseRequest\x1a\x14.hefu.v1.ReleasePart0\x01\x12M\n\x0cUploadInputs\x12\x1c.hefu.v1.UploadInputsRequest\x1a\x1d.hefu.v1.UploadInputsResponse(\x01\x12Q\n\x0eReportDeletion\x12\x1e.hefu.v1.ReportDeletionRequest\x1a\x1f.hefu.v1.ReportDeletionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,14 +50,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHRELEASEREQUEST']._serialized_end=555
   _globals['_RELEASEPART']._serialized_start=557
   _globals['_RELEASEPART']._serialized_end=601
-  _globals['_REPORTDELETIONREQUEST']._serialized_start=603
-  _globals['_REPORTDELETIONREQUEST']._serialized_end=664
-  _globals['_REPORTDELETIONRESPONSE']._serialized_start=666
-  _globals['_REPORTDELETIONRESPONSE']._serialized_end=690
-  _globals['_COMPUTATION']._serialized_start=693
-  _globals['_COMPUTATION']._serialized_end=986
-  _globals['_COMPUTATION_STATE']._serialized_start=839
-  _globals['_COMPUTATION_STATE']._serialized_end=986
-  _globals['_COMPUTATIONSERVICE']._serialized_start=989
-  _globals['_COMPUTATIONSERVICE']._serialized_end=1547
+  _globals['_UPLOADINPUTSREQUEST']._serialized_start=603
+  _globals['_UPLOADINPUTSREQUEST']._serialized_end=696
+  _globals['_INPUTSANNOUNCED']._serialized_start=698
+  _globals['_INPUTSANNOUNCED']._serialized_end=785
+  _globals['_UPLOADINPUTSRESPONSE']._serialized_start=787
+  _globals['_UPLOADINPUTSRESPONSE']._serialized_end=809
+  _globals['_REPORTDELETIONREQUEST']._serialized_start=811
+  _globals['_REPORTDELETIONREQUEST']._serialized_end=872
+  _globals['_REPORTDELETIONRESPONSE']._serialized_start=874
+  _globals['_REPORTDELETIONRESPONSE']._serialized_end=898
+  _globals['_COMPUTATION']._serialized_start=901
+  _globals['_COMPUTATION']._serialized_end=1194
+  _globals['_COMPUTATION_STATE']._serialized_start=1047
+  _globals['_COMPUTATION_STATE']._serialized_end=1194
+  _globals['_COMPUTATIONSERVICE']._serialized_start=1197
+  _globals['_COMPUTATIONSERVICE']._serialized_end=1834
 # @@protoc_insertion_point(module_scope)

@@ -233,6 +233,80 @@ class ReleasePart(_message.Message):
 Global___ReleasePart: _TypeAlias = ReleasePart  # noqa: Y015
 
 @_typing.final
+class UploadInputsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANNOUNCED_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """At most 1 MiB."""
+    @_builtins.property
+    def announced(self) -> Global___InputsAnnounced:
+        """First, and only first."""
+
+    def __init__(
+        self,
+        *,
+        announced: Global___InputsAnnounced | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announced", b"announced", "chunk", b"chunk", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announced", b"announced", "chunk", b"chunk", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["announced", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___UploadInputsRequest: _TypeAlias = UploadInputsRequest  # noqa: Y015
+
+@_typing.final
+class InputsAnnounced(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPUTATION_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    computation: _builtins.str
+    """"computations/{id}": of the request that will name them."""
+    agreement: _builtins.str
+    """Under which that request will be made."""
+    digest: _builtins.str
+    """"sha256:" of all bytes."""
+    size: _builtins.int
+    def __init__(
+        self,
+        *,
+        computation: _builtins.str = ...,
+        agreement: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "computation", b"computation", "digest", b"digest", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputsAnnounced: _TypeAlias = InputsAnnounced  # noqa: Y015
+
+@_typing.final
+class UploadInputsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadInputsResponse: _TypeAlias = UploadInputsResponse  # noqa: Y015
+
+@_typing.final
 class ReportDeletionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

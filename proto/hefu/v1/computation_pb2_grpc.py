@@ -64,6 +64,11 @@ class ComputationServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_computation__pb2.FetchReleaseRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_computation__pb2.ReleasePart.FromString,
                 _registered_method=True)
+        self.UploadInputs = channel.stream_unary(
+                '/hefu.v1.ComputationService/UploadInputs',
+                request_serializer=hefu_dot_v1_dot_computation__pb2.UploadInputsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_computation__pb2.UploadInputsResponse.FromString,
+                _registered_method=True)
         self.ReportDeletion = channel.unary_unary(
                 '/hefu.v1.ComputationService/ReportDeletion',
                 request_serializer=hefu_dot_v1_dot_computation__pb2.ReportDeletionRequest.SerializeToString,
@@ -116,6 +121,14 @@ class ComputationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadInputs(self, request_iterator, context):
+        """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
+        bring their bytes. Kept for some minutes; the same again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportDeletion(self, request, context):
         """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it.
         """
@@ -155,6 +168,11 @@ def add_ComputationServiceServicer_to_server(servicer, server):
                     servicer.FetchRelease,
                     request_deserializer=hefu_dot_v1_dot_computation__pb2.FetchReleaseRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_computation__pb2.ReleasePart.SerializeToString,
+            ),
+            'UploadInputs': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadInputs,
+                    request_deserializer=hefu_dot_v1_dot_computation__pb2.UploadInputsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_computation__pb2.UploadInputsResponse.SerializeToString,
             ),
             'ReportDeletion': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportDeletion,
@@ -324,6 +342,33 @@ class ComputationService(object):
             '/hefu.v1.ComputationService/FetchRelease',
             hefu_dot_v1_dot_computation__pb2.FetchReleaseRequest.SerializeToString,
             hefu_dot_v1_dot_computation__pb2.ReleasePart.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadInputs(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/hefu.v1.ComputationService/UploadInputs',
+            hefu_dot_v1_dot_computation__pb2.UploadInputsRequest.SerializeToString,
+            hefu_dot_v1_dot_computation__pb2.UploadInputsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class ComputationServiceStub:
     """Stops it if it runs; what was charged stays charged."""
     FetchRelease: _grpc.UnaryStreamMultiCallable[_computation_pb2.FetchReleaseRequest, _computation_pb2.ReleasePart]
     """The sealed parts of a release, in order, from the given part on."""
+    UploadInputs: _grpc.StreamUnaryMultiCallable[_computation_pb2.UploadInputsRequest, _computation_pb2.UploadInputsResponse]
+    """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
+    bring their bytes. Kept for some minutes; the same again changes nothing.
+    """
     ReportDeletion: _grpc.UnaryUnaryMultiCallable[_computation_pb2.ReportDeletionRequest, _computation_pb2.ReportDeletionResponse]
     """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
@@ -61,6 +65,10 @@ class ComputationServiceAsyncStub(ComputationServiceStub):
     """Stops it if it runs; what was charged stays charged."""
     FetchRelease: _aio.UnaryStreamMultiCallable[_computation_pb2.FetchReleaseRequest, _computation_pb2.ReleasePart]  # type: ignore[assignment]
     """The sealed parts of a release, in order, from the given part on."""
+    UploadInputs: _aio.StreamUnaryMultiCallable[_computation_pb2.UploadInputsRequest, _computation_pb2.UploadInputsResponse]  # type: ignore[assignment]
+    """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
+    bring their bytes. Kept for some minutes; the same again changes nothing.
+    """
     ReportDeletion: _aio.UnaryUnaryMultiCallable[_computation_pb2.ReportDeletionRequest, _computation_pb2.ReportDeletionResponse]  # type: ignore[assignment]
     """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
@@ -112,6 +120,16 @@ class ComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_computation_pb2.ReleasePart], _abc.AsyncIterator[_computation_pb2.ReleasePart]]:
         """The sealed parts of a release, in order, from the given part on."""
+
+    @_abc_1.abstractmethod
+    def UploadInputs(
+        self,
+        request_iterator: _MaybeAsyncIterator[_computation_pb2.UploadInputsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_computation_pb2.UploadInputsResponse, _abc.Awaitable[_computation_pb2.UploadInputsResponse]]:
+        """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
+        bring their bytes. Kept for some minutes; the same again changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def ReportDeletion(

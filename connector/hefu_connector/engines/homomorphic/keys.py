@@ -11,8 +11,8 @@ from typing import Any
 import tenseal
 from hefu.errors import Malformed
 
+from hefu_connector.computing import frames
 from hefu_connector.computing.suites import CKKS, Suite
-from hefu_connector.engines.homomorphic import frames
 
 _KEYS = {"save_galois_keys": False}
 LARGEST_PUBLIC = 16 << 20  # bytes: of the largest suite, with the keys that multiply

@@ -19,9 +19,9 @@ from typing import Any
 import tenseal
 from hefu.errors import Malformed
 
+from hefu_connector.computing import frames
 from hefu_connector.computing.model import LOGISTIC, RANKING, Feature, Model, curve
 from hefu_connector.computing.suites import Suite
-from hefu_connector.engines.homomorphic import frames
 
 _WORDS = 1 << 16
 
