@@ -93,7 +93,8 @@ def test_on_real_credit_data_the_area_under_the_curve_is_the_same_to_three_digit
     )  # fmt: skip
     columns = [[min(1.0, max(-1.0, each)) for each in column] for column in scaled.T.tolist()]
     got = asked(made, columns)
-    assert round(roc_auc_score(truth, got), 3) == round(roc_auc_score(truth, plain(made, columns)), 3)
+    # Less than half of the third digit apart: two roundings may differ where the value itself lies between two.
+    assert abs(roc_auc_score(truth, got) - roc_auc_score(truth, plain(made, columns))) < 0.0005
 
 
 def test_the_curve_is_as_near_as_is_said() -> None:
