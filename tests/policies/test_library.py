@@ -22,6 +22,11 @@ NOON = "2026-11-23T04:00:00Z"  # a Monday, 12:00 in Shanghai
 PRIVATE = {
     "epsilon": "0.5", "epsilonBudget": "4", "minGroup": 20, "column": ["age", "region"], "outputKind": "Histogram",
 }  # fmt: skip
+TOTAL = {
+    "purpose": "dpv:ServiceProvision", "counterparty": ["hospital-a", "hospital-b", "hospital-c"], "minParties": 3,
+    "collusionThreshold": 1, "encryptMode": "CipherText", "securityBits": 128, "function": ["sum", "count", "units"],
+    "column": ["age"], "outputKind": "EncryptedResult", "count": 200, "dateTime": IN_TIME,
+}  # fmt: skip
 
 # By template: the action, facts that just fit, facts that may be missing, and changes each of which is refused.
 TABLE: dict[str, tuple[str, dict[str, Any], set[str], list[dict[str, Any]]]] = {
@@ -112,6 +117,22 @@ TABLE: dict[str, tuple[str, dict[str, Any], set[str], list[dict[str, Any]]]] = {
             {"counterparty": ["hospital-a", "stranger"]}, {"minParties": 2}, {"collusionThreshold": 1},
             {"securityBits": 112}, {"function": ["max"]}, {"minGroup": 19}, {"outputKind": "Rows"},
         ],
+    ),
+    "joint-totals": (
+        "hefu:mpcEvaluate",
+        TOTAL | {"epsilon": "0.5", "delta": "0.000001", "epsilonBudget": "4"},
+        set(),
+        [
+            {"counterparty": ["hospital-a", "stranger"]}, {"minParties": 2}, {"collusionThreshold": 0},
+            {"securityBits": 112}, {"function": ["mean"]}, {"outputKind": "Aggregate"}, {"encryptMode": "PlainText"},
+            {"epsilon": "0.6"}, {"delta": "0.00001"}, {"epsilonBudget": "4.1"}, {"count": 201}, {"column": ["name"]},
+        ],
+    ),
+    "rho-joint-totals": (
+        "hefu:mpcEvaluate",
+        TOTAL | {"rho": "0.05", "rhoBudget": "0.5"},
+        set(),
+        [{"rho": "0.06"}, {"rhoBudget": "0.6"}, {"minParties": 2}, {"purpose": "dpv:AcademicResearch"}],
     ),
     "tee-program": (
         "hefu:teeExecute",
@@ -311,6 +332,16 @@ def test_a_trial_shows_a_synthetic_sample() -> None:
     look = {"outputRows": 100, "elapsedTime": "P1D", "count": 1}
     assert _decide("data-trial", look, "hefu:preview").clause == "urn:rule:look"
     assert not _decide("data-trial", look | {"outputRows": 101}, "hefu:preview").permits
+
+
+def test_totals_with_noise_keep_the_guarantee_and_exact_ones_do_not() -> None:
+    exact, noised, both = (
+        odrl.load(template(name, examples(name))) for name in ("joint-statistics", "joint-totals", "rho-joint-totals")
+    )
+    assert [each.permits_exact() for each in (exact, noised, both)] == [True, False, False]
+    assert "e^4" in wording.text(noised, "en")
+    assert "result is exact" in wording.text(exact, "en")
+    assert "exact" not in wording.text(both, "en")
 
 
 def test_permission_to_evaluate_is_no_permission_to_train() -> None:

@@ -40,10 +40,11 @@ def privacy(reader: Reader, node: Node | None, known: Mapping[str, Column]) -> P
     """The privacy of the resource, and that its unit is a column."""
     if node is None:
         return None
-    members = reader.members(node, ("unit", "max_contribution", "lifetime"))
+    members = reader.members(node, ("unit", "max_contribution", "lifetime"), ("exclusive",))
     unit = reader.text(members.get("unit"))
     most = reader.integer(members.get("max_contribution"), 1)
     lifetime = budget(reader, members.get("lifetime"))
+    exclusive = bool(reader.flag(members["exclusive"])) if "exclusive" in members else False
     if unit is not None and unit != ROW and unit not in known:
         _unknown_column(reader, members["unit"], unit, known)
     if unit is None or most is None or lifetime is None:
@@ -51,7 +52,7 @@ def privacy(reader: Reader, node: Node | None, known: Mapping[str, Column]) -> P
     if unit == ROW and most != 1:
         reader.fault(members["max_contribution"], "product.row_contribution")
         return None
-    return reader.build(node, lambda: Privacy(unit, most, lifetime))
+    return reader.build(node, lambda: Privacy(unit, most, lifetime, exclusive=exclusive))
 
 
 def offers(reader: Reader, node: Node | None, known: Mapping[str, Column], kept: Privacy | None) -> list[Offer]:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from hefu.errors import Language, sentence
 
 from hefu_policies.deciding.policy import Constraint, Duty, Policy, Rule, leaves
+from hefu_policies.deciding.rules import is_noised
 from hefu_policies.words import terms
 from hefu_policies.words.terms import COMPUTE, DELETE, DELIVER, DP_QUERY, LOG, Phase
 
@@ -94,7 +95,8 @@ def _exact(rule: Rule, said: dict[str, Constraint]) -> Iterator[Advice]:
         return
     if not _COUNTED & said.keys():
         yield Advice("lint.endless", rule.id)
-    if rule.action in (terms.AGGREGATE_QUERY, terms.PSI, terms.MPC_EVALUATE) and "minGroup" not in said:
+    told = rule.action in (terms.AGGREGATE_QUERY, terms.PSI, terms.MPC_EVALUATE) and not is_noised(rule)
+    if told and "minGroup" not in said:
         yield Advice("lint.no_group", rule.id)
 
 

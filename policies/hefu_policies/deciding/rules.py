@@ -198,7 +198,10 @@ class Policy:
 
         Delivering is what leaves; reading what was delivered adds nothing to it.
         """
-        return any(rule.action not in (terms.DP_QUERY, terms.READ, terms.DOWNLOAD) for rule in self.permissions)
+        return any(
+            rule.action not in (terms.DP_QUERY, terms.READ, terms.DOWNLOAD) and not is_noised(rule)
+            for rule in self.permissions
+        )
 
     def processings(self) -> frozenset[str]:
         """Every processing in which something may be delivered: raw, masked, sampled, anonymised."""
@@ -234,6 +237,12 @@ class Policy:
             for constraint in demanded(rule) if rule.id == clause else ():
                 budget = _narrow(budget, constraint)
         return budget
+
+
+def is_noised(rule: Rule) -> bool:
+    """Whether what several parties compute together under a permission has noise: it limits what it may cost."""
+    limits = (each.operand.name for each in demanded(rule) if each.operator is Operator.LTEQ)
+    return rule.action == terms.MPC_EVALUATE and not {"epsilon", "rho"}.isdisjoint(limits)
 
 
 def _demanded(conditions: tuple[Condition, ...]) -> Iterator[Constraint]:

@@ -153,12 +153,15 @@ class Privacy:
         neighbouring: the neighbouring relation: one unit is added or removed.
         max_contribution: rows of one unit that any release reads, at most; the provider's word, never the request's.
         lifetime: the asset's total, over all products, versions and agreements.
+        exclusive: no unit is in another participant's data too, by the provider's word: then a total over several
+            moves by what it has here alone. Left out of bodies where it is not said, as before it could be.
     """
 
     unit: str
     max_contribution: int
     lifetime: Budget
     neighbouring: str = ADD_REMOVE
+    exclusive: bool = False
 
     def __post_init__(self) -> None:
         if self.neighbouring != ADD_REMOVE:
@@ -169,23 +172,27 @@ class Privacy:
         self.lifetime.check_granted("privacy.lifetime", exact=True)
 
     def body(self) -> Object:
-        """``{unit, neighbouring, max_contribution, lifetime}``."""
-        return {
+        """``{unit, neighbouring, max_contribution, lifetime}``, and ``exclusive`` where it is so."""
+        body: Object = {
             "unit": self.unit,
             "neighbouring": self.neighbouring,
             "max_contribution": self.max_contribution,
             "lifetime": self.lifetime.body(),
         }
+        return body | {"exclusive": True} if self.exclusive else body
 
     @classmethod
     def of(cls, body: Json, where: str = "privacy") -> Privacy:
         """Read what `body` wrote; raises as `Bounds.of`."""
-        found = Place(body, where).members(("unit", "neighbouring", "max_contribution", "lifetime"))
+        found = Place(body, where).members(("unit", "neighbouring", "max_contribution", "lifetime"), ("exclusive",))
+        if "exclusive" in found and not found["exclusive"].flag():
+            wrong(found["exclusive"].where, "true, or nothing: so that what is read is written the same way again")
         return cls(
             unit=found["unit"].text(),
             max_contribution=found["max_contribution"].integer(1),
             lifetime=Budget.of(found["lifetime"].value, found["lifetime"].where),
             neighbouring=found["neighbouring"].choice(ADD_REMOVE),
+            exclusive="exclusive" in found,
         )
 
 

@@ -32,7 +32,7 @@ from hefu_policies.library.rules import (
     together,
     written,
 )  # fmt: skip
-from hefu_policies.library.statistics import COLUMNS, COUNT, MIN_GROUP, UNTIL
+from hefu_policies.library.statistics import BUDGET, COLUMNS, COUNT, EPSILON, MIN_GROUP, RHO, RHO_BUDGET, UNTIL
 from hefu_policies.words.terms import (
     ATTEST,
     COMPENSATE,
@@ -63,6 +63,14 @@ _BYTES = Parameter(
     "bytes", check.whole, "a whole number of at least 1, such as 65536", "bytes of one result, at most",
     "单次输出字节上限",
     65536,
+)  # fmt: skip
+_DELTA = Parameter(
+    "delta", check.positive, 'a decimal above 0 as text, such as "0.000001"', "δ of one release, at most",
+    "单次发布 δ 上限", "0.000001",
+)  # fmt: skip
+_ONE_COLLUDING = Parameter(
+    "colluding", check.whole, "a whole number of at least 1, such as 1",
+    "parties that together still learn nothing, at least", "可抵御的合谋方数下限", 1,
 )  # fmt: skip
 _COLLUDING = Parameter(
     "colluding", check.whole, "a whole number of at least 1, such as 2",
@@ -132,6 +140,33 @@ def _joint(values: Values) -> Object:
     return written([permission("joint", MPC_EVALUATE, conditions)], [never("deliver", DELIVER)])
 
 
+def _totals(values: Values) -> Object:
+    """As `_joint`, of totals with noise that all parties draw together: it protects every group, whatever its size."""
+    counted = [
+        need("rho", "hefu:rho", "lteq", values["rho"]),
+        need("budget", "hefu:rhoBudget", "lteq", values["budget"]),
+    ] if "rho" in values else [
+        need("epsilon", "hefu:epsilon", "lteq", values["epsilon"]),
+        need("delta", "hefu:delta", "lteq", values["delta"]),
+        need("budget", "hefu:epsilonBudget", "lteq", values["budget"]),
+    ]  # fmt: skip
+    conditions = [
+        goal(values),
+        need("only", "hefu:counterparty", "isPartOf", *several(values["parties"])),
+        need("parties", "hefu:minParties", "gteq", values["least_parties"]),
+        need("colluding", "hefu:collusionThreshold", "gteq", values["colluding"]),
+        need("encrypted", "hefu:encryptMode", "eq", "CipherText"),
+        need("bits", "hefu:securityBits", "gteq", values["bits"]),
+        need("functions", "hefu:function", "isPartOf", "count", "sum", "units"),
+        *counted,
+        columns(values),
+        need("output", "hefu:outputKind", "eq", "EncryptedResult"),
+        count(values),
+        until(values),
+    ]
+    return written([permission("total", MPC_EVALUATE, conditions)], [never("deliver", DELIVER)])
+
+
 def _program(values: Values) -> Object:
     conditions = [
         goal(values),
@@ -148,6 +183,21 @@ def _program(values: Values) -> Object:
     return written([permission("run", TEE_EXECUTE, conditions, duty("attest", ATTEST))], [never("deliver", DELIVER)])
 
 
+_TOTALS_EN = (
+    "Counts and sums over the columns {{columns}} of at least {{least_parties}} of the parties {{parties}}, added up "
+    "under encryption, for {{purpose}}, at most {{count}} times, until {{until}}. Only the total is told, with noise "
+    "that all parties draw together, and only to the asker; a single party's part stays hidden even if {{colluding}} "
+    "parties pool what they see with the asker; at least {{bits}} bits of security. {counted}"
+)
+_TOTALS_ZH = (
+    "可对 {{parties}} 中至少 {{least_parties}} 家机构的列 {{columns}} 在加密下联合计数与求和，用途为{{purpose}}，"
+    "最多 {{count}} 次，截止 {{until}}。仅请求方可得合计，且带有各方共同生成的噪声；即使 {{colluding}} 方与请求方合谋，"
+    "任何一方的数据仍不可见；密码强度不低于 {{bits}} 比特。{counted}"
+)
+_IN_EPSILON_EN = "Each total costs at most ε = {epsilon} with δ = {delta}, all together at most ε = {budget}."
+_IN_EPSILON_ZH = "单次 ε 不超过 {epsilon}（δ 不超过 {delta}），累计 ε 不超过 {budget}。"
+_IN_RHO_EN = "Each total costs at most ρ = {rho}, all together at most ρ = {budget}."
+_IN_RHO_ZH = "单次 ρ 不超过 {rho}，累计 ρ 不超过 {budget}。"
 ENCRYPTED = (
     made(
         "credit-scoring",
@@ -197,6 +247,23 @@ ENCRYPTED = (
             "密码强度不低于 {bits} 比特。"
             "少于 {min_group} 的分组不予发布。",
         ),
+    ),
+    made(
+        "joint-totals",
+        (_PURPOSE, PARTIES, LEAST_PARTIES, _ONE_COLLUDING, BITS, EPSILON, _DELTA, BUDGET, COLUMNS, COUNT, UNTIL),
+        _totals,
+        ("Noised totals over the data of several parties, of which only the total is told", "多方联合加噪合计"),
+        (_TOTALS_EN.format(counted=_IN_EPSILON_EN), _TOTALS_ZH.format(counted=_IN_EPSILON_ZH)),
+    ),
+    made(
+        "rho-joint-totals",
+        (_PURPOSE, PARTIES, LEAST_PARTIES, _ONE_COLLUDING, BITS, RHO, RHO_BUDGET, COLUMNS, COUNT, UNTIL),
+        _totals,
+        (
+            "Noised totals over the data of several parties, counted in ρ of zero-concentrated privacy",
+            "多方联合加噪合计（以 zCDP 的 ρ 计量）",
+        ),
+        (_TOTALS_EN.format(counted=_IN_RHO_EN), _TOTALS_ZH.format(counted=_IN_RHO_ZH)),
     ),
     made(
         "tee-program",

@@ -13,6 +13,7 @@ from typing import Final
 from hefu.errors import Language
 
 from hefu_policies.deciding.policy import Policy, Rule, leaves
+from hefu_policies.deciding.rules import is_noised
 from hefu_policies.goods.processing import PLAIN_WORDS
 from hefu_policies.reading import write_decimal
 from hefu_policies.telling.wording.sentences import Pair
@@ -74,14 +75,17 @@ USES: Final = frozenset({terms.READ, terms.DOWNLOAD, "hefu:release", "odrl:displ
 
 def guarantees(policy: Policy, language: Language) -> list[str]:
     """What holds for the answers of a policy, one line an action that it permits."""
-    private = [rule for rule in policy.permissions if rule.action == DP_QUERY]
     exact = warnings(policy, language)
-    return ([_private(private, language, alone=not exact)] if private else []) + exact
+    private = [
+        [rule for rule in policy.permissions if rule.action == DP_QUERY],
+        [rule for rule in policy.permissions if is_noised(rule)],
+    ]
+    return [*(_private(each, language, alone=not exact) for each in private if each), *exact]
 
 
 def warnings(policy: Policy, language: Language) -> list[str]:
     """What the exact answers and deliveries that a policy permits can reveal."""
-    exact = [rule for rule in policy.permissions if rule.action not in (DP_QUERY, *USES)]
+    exact = [rule for rule in policy.permissions if rule.action not in (DP_QUERY, *USES) and not is_noised(rule)]
     return list(dict.fromkeys(line for rule in exact for line in _exact(rule, language)))
 
 
@@ -96,7 +100,7 @@ def _exact(rule: Rule, language: Language) -> list[str]:
 def _private(rules: Sequence[Rule], language: Language, *, alone: bool) -> str:
     """The bound of all private answers together: the largest of the budgets, as each of them counts all answers."""
     total, delta = _largest(rules, "epsilonBudget"), _largest(rules, "deltaBudget")
-    text = _label(DP_QUERY, language) + pick(_BOUNDED if total is None else _FACTOR, language).format(
+    text = _label(rules[0].action, language) + pick(_BOUNDED if total is None else _FACTOR, language).format(
         epsilon=total, besides=pick(_CHANCE if delta is None else _SMALL, language).format(delta=delta)
     )
     return text if alone else text + pick(_NOT_ALONE, language)
