@@ -49,6 +49,42 @@ _GROUND: dict[str, Message] = {
         "A party's key for this run is missing, repeated or unfit. Nothing was revealed; ask all parties to begin again.",
         "本次运行中某方的密钥缺失、重复或不合格。未泄露任何内容；请各方重新开始。",
     ),
+    "total.function": _m(
+        "A joint total has no {function}. Ask for COUNT, COUNT(DISTINCT unit) or SUM, and work out the rest from these.",
+        "联合合计不支持 {function}。请查询 COUNT、COUNT(DISTINCT 单元) 或 SUM，其余由此推算。",
+    ),
+    "total.groups": _m(
+        "A joint total has groups that all providers declared, and no joins. Group by columns with declared categories, by BIN or by CASE.",
+        "联合合计只能按各方均已声明的分组进行，且不能连接。请按有已声明类别的列、BIN 或 CASE 分组。",
+    ),
+    "total.minimum": _m(
+        "The contract wants small groups withheld, and nobody but the asker ever sees a joint total. Agree on one whose noise protects every group: template joint-totals.",
+        "合约要求隐去小分组，而联合合计只有请求方可见。请改签以噪声保护每个分组的合约：模板 joint-totals。",
+    ),
+    "total.question": _m(
+        "The providers would understand this question differently: other categories, other steps of a column, or another question. Ask for what all describe alike.",
+        "各提供方对该问题的理解不一致：类别、列的步长或问题本身不同。请查询各方描述一致的内容。",
+    ),
+    "total.noise": _m(
+        "The noise that all parties would add together is too little for the loss offered. Propose the run again, with a larger loss or fewer colluding parties.",
+        "各方合计添加的噪声不足以对应所给的隐私损失。请以更大的损失或更少的合谋方重新发起。",
+    ),
+    "total.no_delta": _m(
+        "A joint total has Gaussian noise, and that has no pure epsilon. Offer a rho, or a delta beside the epsilon, for example 1e-6.",
+        "联合合计使用高斯噪声，没有纯 epsilon。请给出 rho，或在 epsilon 之外给出 delta，例如 1e-6。",
+    ),
+    "total.rows": _m(
+        "Nobody declared how many rows {resource} has, so a joint total could overflow. Ask its provider to declare the fact rows.",
+        "未声明 {resource} 的行数，联合合计可能溢出。请提供方声明事实 rows。",
+    ),
+    "total.range": _m(
+        "With {parties} parties a total could grow beyond what the encryption holds. Round coarser, clamp the values, or ask fewer parties.",
+        "有 {parties} 个参与方时合计可能超出加密所能容纳的范围。请取整更粗、限制取值，或减少参与方。",
+    ),
+    "total.beyond": _m(
+        "What was added up is beyond what the parties' data can reach: one of them did not keep to the protocol. Nothing of it is a total; all stays charged.",
+        "合计结果超出各方数据所能达到的范围：有参与方未遵守协议。该结果无效；已扣额度不退还。",
+    ),
     "statement.malformed": _m(
         "The signed statement is malformed: {why}. Ask its signer for a new one.",
         "签名声明格式有误：{why}。请签名方重新出具。",

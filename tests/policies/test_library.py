@@ -341,7 +341,7 @@ def test_totals_with_noise_keep_the_guarantee_and_exact_ones_do_not() -> None:
     assert [each.permits_exact() for each in (exact, noised, both)] == [True, False, False]
     assert "e^4" in wording.text(noised, "en")
     assert "result is exact" in wording.text(exact, "en")
-    assert "exact" not in wording.text(both, "en")
+    assert "result is exact" not in wording.text(both, "en")
 
 
 def test_permission_to_evaluate_is_no_permission_to_train() -> None:

@@ -5,7 +5,7 @@ is imported there and draws from the operating system's randomness; no number of
 and OpenDP's own map must say that it costs no more than its share before anything is drawn.
 """
 
-from hefu_connector.engines.noise.drawing import add_noise, choose, choose_quantile, draw, draw_found
+from hefu_connector.engines.noise.drawing import add_noise, choose, choose_quantile, draw, draw_found, draw_share
 from hefu_connector.engines.noise.laplace import LARGEST_SCALE, scale_of
 from hefu_connector.engines.noise.mechanisms import (
     CHOOSING,
@@ -19,7 +19,7 @@ from hefu_connector.engines.noise.mechanisms import (
     half_width,
     worst_square,
 )
-from hefu_connector.engines.noise.pricing import Asked, Bill, price
+from hefu_connector.engines.noise.pricing import Asked, Bill, price, price_in_rho
 from hefu_connector.engines.noise.threshold import Threshold
 
 NAME = DISCRETE_LAPLACE
@@ -43,8 +43,10 @@ __all__ = [
     "choose_quantile",
     "draw",
     "draw_found",
+    "draw_share",
     "half_width",
     "price",
+    "price_in_rho",
     "scale_of",
     "worst_square",
 ]

@@ -43,6 +43,25 @@ def draw(exact: Sequence[int], noise: Noise) -> list[int]:
     return list(values(clamped))
 
 
+def draw_share(exact: Sequence[int], scale: float) -> list[int]:
+    """Values with one party's share of noise (`noise.sharing`). Worker only.
+
+    Args:
+        exact: one aggregate over groups.
+        scale: σ in steps; what it costs hangs on what the other parties add, and was worked out before.
+
+    Raises:
+        Defect: OpenDP does not certify that it is discrete Gaussian noise of this σ.
+    """
+    make, _ = _gaussian(Noise(DISCRETE_GAUSSIAN, 1, 1))
+    measurement = make(math.nextafter(scale, math.inf))
+    # Of a vector that moves by 1, noise of σ costs 1/2σ².
+    if scale <= 0 or Fraction(measurement.map(1.0)) > Fraction(_WIDER) / (2 * Fraction(scale) ** 2):
+        raise Defect("internal", reference="noise", detail="a share of noise is not certified")
+    clamped = [max(-LARGEST_EXACT, min(LARGEST_EXACT, value)) for value in exact]
+    return [int(each) for each in measurement(clamped)]
+
+
 def choose(exact: Sequence[int], width: int, noise: Noise) -> list[int]:
     """For each run of so many counts, the place of one of the largest. Worker only; raises as `draw`.
 

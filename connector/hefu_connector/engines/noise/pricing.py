@@ -96,6 +96,32 @@ def price(asked: Sequence[Asked], offered: PrivacyLoss, deciding: int | None = N
     return _better(asked, offered, lambda: _deciding(laplace(), asked, deciding, found), deciding)
 
 
+def price_in_rho(asked: Sequence[Asked], offered: PrivacyLoss) -> Bill:
+    """The Gaussian noise of each measure for at most the loss offered, whichever it is counted in. Pure.
+
+    Raises:
+        Refused: nothing is offered, or a pure ε, which no Gaussian noise has; or too little.
+    """
+    return _gaussian(asked, worth(offered), offered)
+
+
+def worth(offered: PrivacyLoss) -> int:
+    """The most ρ in 10⁻⁹ within a loss of either currency.
+
+    Raises:
+        Refused: nothing is offered, both currencies, or a pure ε, within which there is none.
+    """
+    if offered.currency == ZCDP:
+        if offered.epsilon_nano:
+            raise Refused("plan.two_currencies")
+        return offered.rho_nano
+    if offered.epsilon_nano < 1:
+        raise Refused("plan.no_loss")
+    if not offered.delta_femto:
+        raise Refused("total.no_delta")
+    return rho_of(offered.epsilon_nano, offered.delta_femto)
+
+
 def _better(asked: Sequence[Asked], offered: PrivacyLoss, laplace: Callable[[], Bill], deciding: int | None) -> Bill:
     """The bill with the smaller error; where only one of the two mechanisms has enough to spend, that one's."""
     found = offered.delta_femto // 2 if deciding is not None else 0
