@@ -374,6 +374,44 @@ class Handed(Protocol):
         ...
 
 
+# ---------------------------------------------------------------- scores
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreKey:
+    """A consumer's keys of homomorphic encryption under one contract.
+
+    Attributes:
+        suite: name of the parameter set.
+        public: what the provider may have.
+        secret: as whoever keeps it sealed it.
+    """
+
+    suite: str
+    public: bytes
+    secret: bytes = field(repr=False)
+
+
+class ScoreShelf(Protocol):
+    """Keys for encrypted scores, and which computation answers which records."""
+
+    def key(self, agreement: str, suite: str) -> ScoreKey | None:
+        """The keys of an agreement for a parameter set, or None."""
+        ...
+
+    def keep(self, agreement: str, key: ScoreKey) -> ScoreKey:
+        """Keep new keys, and return those that are kept: of several at once the first stand."""
+        ...
+
+    def asked(self, agreement: str, records: str) -> str:
+        """The computation that was last asked for these records, by their digest; empty if there was none."""
+        ...
+
+    def ask(self, agreement: str, records: str, computation: str) -> None:
+        """Note that a computation is about to be asked for these records, in place of the one before."""
+        ...
+
+
 # ---------------------------------------------------------------- marks
 
 

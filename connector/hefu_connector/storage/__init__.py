@@ -10,6 +10,7 @@ from hefu_connector.storage.ledger import SqlLedger
 from hefu_connector.storage.marks import SqlMarks
 from hefu_connector.storage.products import SqlProducts
 from hefu_connector.storage.requests import SqlRequests
+from hefu_connector.storage.scores import SqlScores
 from hefu_connector.storage.sources import SqlSources
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "SqlMarks",
     "SqlProducts",
     "SqlRequests",
+    "SqlScores",
     "SqlSources",
 ]

@@ -502,6 +502,27 @@ class DeliveryRow(Rows, table=True):
     told: int = 0
 
 
+class ScoreKeyRow(Rows, table=True):
+    """Keys of homomorphic encryption under one contract; the secret one is sealed once more."""
+
+    __tablename__ = "score_keys"
+    space: str = _space()
+    agreement: str = Field(primary_key=True)
+    suite: str = Field(primary_key=True)
+    public: bytes = _sealed("score_keys.public")
+    secret: bytes = _sealed("score_keys.secret")
+
+
+class ScoreRow(Rows, table=True):
+    """Which computation was asked to score which records, by their digest."""
+
+    __tablename__ = "scores"
+    space: str = _space()
+    agreement: str = Field(primary_key=True)
+    records: str = Field(primary_key=True, sa_type=Blinded)
+    computation: str
+
+
 class MarkRow(Rows, table=True):
     """A small durable value whose number never falls."""
 
@@ -531,3 +552,4 @@ ASSETS, PRODUCTS = _table(AssetRow), _table(ProductRow)
 NOTICES, DUTIES = _table(NoticeRow), _table(DutyRow)
 SECRETS, HANDED, DELIVERIES = _table(AgreementSecretRow), _table(HandedRow), _table(DeliveryRow)
 REQUESTS, RECEIVED, MARKS = _table(RequestRow), _table(ReceivedRow), _table(MarkRow)
+SCORE_KEYS, SCORES = _table(ScoreKeyRow), _table(ScoreRow)
