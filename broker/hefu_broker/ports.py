@@ -197,6 +197,10 @@ class LookupStore(Protocol):
         """The newest status list."""
         ...
 
+    def logged_status(self) -> bytes | None:
+        """The newest status list that was queued for the log; None where none was since this is kept."""
+        ...
+
 
 class CatalogStore(Protocol):
     """Data products, their versions and resources."""

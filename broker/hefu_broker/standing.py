@@ -61,6 +61,11 @@ class Standings:
             raise Unavailable("status.none")
         return Statement.parse(data)
 
+    def logged(self) -> Statement:
+        """The newest list that was handed to the log, where a proof of it can be had; its entries are the newest's."""
+        data = self._lookups.logged_status()
+        return self._replace(lambda held: held, logged=True) if data is None else Statement.parse(data)
+
     def refresh(self) -> Statement:
         """The same entries under a new sequence and time."""
         return self._replace(lambda held: held)
@@ -113,7 +118,7 @@ class Standings:
         if not known and subject not in {each.id for each in directory.participants()}:
             raise NotFound("resource.not_found", what="participant, key or certificate", name=subject[:80])
 
-    def _replace(self, change: Change) -> Statement:
+    def _replace(self, change: Change, *, logged: bool = False) -> Statement:
         for attempt in range(_ATTEMPTS):
             data = self._lookups.status()
             held = StatusList.of(Statement.parse(data)) if data else None
@@ -124,7 +129,7 @@ class Standings:
             made = draft(
                 identity.STATUS, status.body(), space=self._registry.directory.space, issuer=self._operator, at=now
             ).sign(self._signer, now)
-            changed = after != before or held is None
+            changed = logged or after != before or held is None
             try:
                 self._store.replace_status(status, Outgoing.of(made), logged=changed)
                 break

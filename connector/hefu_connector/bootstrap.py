@@ -77,6 +77,7 @@ from hefu_connector.membership.flush import AnnouncedJournal, Flush
 from hefu_connector.membership.leading import Led
 from hefu_connector.membership.log_history import LogHistory
 from hefu_connector.membership.orders import OrderBook
+from hefu_connector.membership.reinstating import Reinstating
 from hefu_connector.membership.renewal import TransportIdentity
 from hefu_connector.membership.submitting import NotedCatalog, NotedNegotiations, NotedNotices
 from hefu_connector.membership.trust import SpaceTrust
@@ -532,6 +533,7 @@ def _loops(ground: _Ground, roles: _Roles, obey: Callable[[], None]) -> list[Loo
     pins = ground.pins
     orders = OrderBook(trust, broker.mandates, broker.log, ground.shelves.marks, pins.log, pins.policy)
     orders.when_changed(obey)
+    reinstating = Reinstating(trust, broker.registry, broker.log, ground.shelves.marks, pins.log, pins.policy)
     telling = Loop("notices", roles.notices.catch_up, PROOFS, bound)
     roles.notices.when_changed(telling.nudge)
     return [
@@ -541,6 +543,7 @@ def _loops(ground: _Ground, roles: _Roles, obey: Callable[[], None]) -> list[Loo
         Loop("charter", lambda: trust.adopt(broker.charters.charter()), settings.members_seconds, bound),
         Loop("log", ground.history.look, settings.members_seconds, bound),
         Loop("orders", orders.step, min(settings.status_seconds, ORDERS), bound),
+        Loop("reinstatements", reinstating.step, min(settings.status_seconds, ORDERS), bound),
         Loop("status list", trust.refresh_status, settings.status_seconds, bound),
         Loop("negotiations", Led(fleet, watch.follow, watch.look_again), 0.1, bound),
         Loop("negotiations again", Led(fleet, watch.try_again), AGAIN, bound),

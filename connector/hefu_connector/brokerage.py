@@ -102,8 +102,8 @@ class Registry(Protocol):
         """
         ...
 
-    def status(self) -> Statement:
-        """The newest status list."""
+    def status(self, *, logged: bool = False) -> Statement:
+        """The newest status list, or the newest that stands in the log or will."""
         ...
 
 

@@ -9,7 +9,8 @@ Rules, in order:
    Whoever bound a certificate first keeps it, and an older statement about it changes nothing.
 5. A status list is admitted under a key of a participant with the role operator, and only if its sequence is not
    lower than that of the list already held. Suspension narrows rights and acts at first verified sight; revocation is
-   final: a list that leaves out a revoked subject of the list held is refused.
+   final: a list that leaves out a revoked subject of the list held is refused. Who asks for it lets what a list leaves
+   out rest until a later list is known to stand in the log: reinstatement widens rights.
 6. The newest charter under the root's key counts: roles that it does not allow are as if they were not certified.
 7. A participant may act while it is certified, within its validity, under a key of its newest certification, and no
    standing names it, its key or its certificate.
@@ -20,15 +21,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from hefu import identity
 from hefu.charter import Charter
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import NotFound, Refused, Unauthenticated, Untrusted
-from hefu.identity import Binding, Participant, StatusList
+from hefu.identity import Binding, Participant, Standing, StatusList
 from hefu.mandate import PARTICIPANT, Order, Orders, check_mandate
 from hefu.times import write_time
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """Somebody whom a status list reinstated, before a proof of it: how it stood, and the number of the list that said
+    so last."""
+
+    standing: Standing
+    sequence: int
 
 
 class Directory:
@@ -48,6 +59,7 @@ class Directory:
         self._bindings: dict[str, Binding] = {}
         self._bound: dict[str, datetime] = {}  # fingerprint -> when it was said
         self._status: StatusList | None = None
+        self._resting: Mapping[str, Resting] = {}
         self._charter: tuple[Statement, Charter] | None = None
         self._orders = Orders()
 
@@ -125,26 +137,66 @@ class Directory:
             self._bound[binding.fingerprint] = statement.time
         return binding
 
-    def apply(self, statement: Statement) -> StatusList:
+    def apply(self, statement: Statement, *, rests: bool = False) -> StatusList:
         """Take over a status list (rule 5).
+
+        Args:
+            rests: whom it reinstates may not act before `wake`.
 
         Raises:
             Untrusted: not signed by an operator, older than the list held, without a revocation of it, or another one
                 of its number.
         """
-        self._of_this_space(statement)
-        self._under_newest_key(statement)
-        if "operator" not in self.participant(statement.issuer).roles:
-            raise Untrusted("permission.role", role="operator")
-        status = StatusList.of(statement)
+        status = self._status_list(statement)
         with self._lock:
             held = self._status
             if held is not None and (status.sequence < held.sequence or held.revoked - status.revoked):
                 raise Untrusted("status.rollback")
             if held is not None and status.sequence == held.sequence and status != held:
                 raise Untrusted("status.equivocated", sequence=status.sequence)
+            if held is not None and rests:
+                named = {each.subject for each in status.standings}
+                left = [each for each in held.standings if each.subject not in named]
+                self._resting = {**self._resting, **{each.subject: Resting(each, held.sequence) for each in left}}
             self._status = status
         return status
+
+    @property
+    def resting(self) -> Mapping[str, Resting]:
+        """Who was reinstated and may not act yet, by subject."""
+        return self._resting  # never changed, but replaced
+
+    def rest(self, resting: Resting) -> None:
+        """Let somebody rest who did before a restart."""
+        with self._lock:
+            self._resting = {**self._resting, resting.standing.subject: resting}
+
+    def wake(self, statement: Statement) -> frozenset[str]:
+        """Let act again whom a list that stands in the log does not name; the caller saw the log's proof.
+
+        Returns:
+            The subjects that rest no longer.
+
+        Raises:
+            Untrusted: not signed by an operator.
+        """
+        status = self._status_list(statement)
+        named = {each.subject for each in status.standings}
+        with self._lock:
+            woken = {
+                subject
+                for subject, each in self._resting.items()
+                if subject not in named and each.sequence < status.sequence
+            }
+            self._resting = {key: each for key, each in self._resting.items() if key not in woken}
+        return frozenset(woken)
+
+    def _status_list(self, statement: Statement) -> StatusList:
+        self._of_this_space(statement)
+        self._under_newest_key(statement)
+        if "operator" not in self.participant(statement.issuer).roles:
+            raise Untrusted("permission.role", role="operator")
+        return StatusList.of(statement)
 
     def order(self, statement: Statement) -> bool:
         """Take over an order or a lift of a regulator (rule 8); False where it was known.
@@ -268,7 +320,8 @@ class Directory:
             if key in self._keys and key not in newest:
                 raise Unauthenticated("key.unknown", key=key)
         named = {participant, *subjects}
-        for standing in self._status.standings if self._status else ():
+        resting = [each.standing for each in self._resting.values()]
+        for standing in (*(self._status.standings if self._status else ()), *resting):
             if standing.subject in named:
                 raise Unauthenticated(
                     "identity.revoked",

@@ -183,6 +183,16 @@ class Standing:
     since: datetime
     reason: str
 
+    def body(self) -> Object:
+        """As it stands in a list."""
+        return {"subject": self.subject, "state": self.state, "since": write_time(self.since), "reason": self.reason}
+
+    @classmethod
+    def of(cls, body: Json) -> Standing:
+        """Read what `body` wrote; raises Malformed."""
+        with reading(STATUS):
+            return _standing(body)
+
 
 @dataclass(frozen=True, slots=True)
 class StatusList:
@@ -199,10 +209,7 @@ class StatusList:
 
     def body(self) -> Object:
         """The body of the `status.list` statement."""
-        entries: list[Json] = [
-            {"subject": each.subject, "state": each.state, "since": write_time(each.since), "reason": each.reason}
-            for each in self.standings
-        ]
+        entries: list[Json] = [each.body() for each in self.standings]
         return {"sequence": self.sequence, "entries": entries}
 
     @classmethod

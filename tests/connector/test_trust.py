@@ -73,7 +73,7 @@ class MemoryRegistry:
         self._reach()
         return 0, list(self.known.values())
 
-    def status(self) -> Statement:
+    def status(self, *, logged: bool = False) -> Statement:
         self._reach()
         return self.lists[-1]
 

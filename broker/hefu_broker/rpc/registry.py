@@ -65,6 +65,8 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
     ) -> common_pb2.Statement:
         """See the service."""
         rooms, _ = self._spaces.member(transport.caller(context))
+        if request.logged:
+            return answers.statement(rooms.standings.logged())
         kept = rooms.registry.status
         return common_pb2.Statement(envelope=kept) if kept else answers.statement(rooms.standings.newest())
 

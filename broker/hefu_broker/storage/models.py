@@ -117,13 +117,14 @@ class BindingRow(Table, table=True):
 
 
 class StatusRow(Table, table=True):
-    """The newest status list of a space."""
+    """The newest status list of a space, and the newest that is handed to the log: the last that changed an entry."""
 
     __tablename__ = "status"
     space_id: str = Field(primary_key=True, foreign_key="space.id")
     sequence: int = Field(sa_type=_BIG)
     statement: bytes
     revision: int = Field(default=0, sa_type=_BIG)
+    logged: bytes | None = None
 
 
 class CharterRow(Table, table=True):

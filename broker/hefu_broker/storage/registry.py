@@ -198,8 +198,10 @@ class SqlRegistryStore:
             if (row.sequence if row else 0) != status.sequence - 1:
                 raise Conflict("status.changed")
             revision = next_of(session, space, REGISTRY)
+            newest = statement.envelope
+            changed = newest if logged else row.logged if row else None
             session.merge(
-                StatusRow(space_id=space, sequence=status.sequence, statement=statement.envelope, revision=revision)
+                StatusRow(space_id=space, sequence=status.sequence, statement=newest, revision=revision, logged=changed)
             )
             if logged:
                 _set_memberships(session, space, status)
@@ -235,6 +237,12 @@ class SqlRegistryStore:
         with self._database.reading() as session:
             row = session.get(StatusRow, self._database.space)
             return row.statement if row else None
+
+    def logged_status(self) -> bytes | None:
+        """See the port."""
+        with self._database.reading() as session:
+            row = session.get(StatusRow, self._database.space)
+            return row.logged if row else None
 
 
 def _set_memberships(session: Session, space: str, status: StatusList) -> None:

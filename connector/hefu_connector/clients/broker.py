@@ -128,9 +128,9 @@ class RegistryClient:
                 break
         return min(revisions), found
 
-    def status(self) -> Statement:
+    def status(self, *, logged: bool = False) -> Statement:
         """As in the port."""
-        return _read(_call(self._link, self._stub().GetStatusList, registry_pb2.GetStatusListRequest()))
+        return _read(_call(self._link, self._stub().GetStatusList, registry_pb2.GetStatusListRequest(logged=logged)))
 
     def _stub(self) -> registry_pb2_grpc.RegistryServiceStub:
         return registry_pb2_grpc.RegistryServiceStub(self._link.channel())

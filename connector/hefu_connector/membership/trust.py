@@ -13,22 +13,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from hefu import canonical
 from hefu.charter import Charter
-from hefu.directory import Directory
+from hefu.directory import Directory, Resting
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
-from hefu.identity import Binding, Participant
+from hefu.identity import Binding, Participant, Standing, StatusList
 from hefu.mandate import LIFTED, Order
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
 
+from hefu_connector import ports
 from hefu_connector.brokerage import Member, Registry
-from hefu_connector.ports import Standing
 from hefu_connector.shelves import STATUS, Mark, Marks
 
 log = logging.getLogger("hefu.trust")
 
-_PARTICIPANT, _BINDING, _CHARTER, _ORDER = "participant/", "binding/", "charter", "order/"
+_PARTICIPANT, _BINDING, _CHARTER, _ORDER, _RESTING = "participant/", "binding/", "charter", "order/", "resting/"
 AHEAD = timedelta(minutes=5)  # how far the operator's clock may be before ours
 _KEEP_STATUS_EVERY = 30  # seconds; a restart believes the list to be at most this much older than it is
 # So that a stranger who calls again and again cannot make this connector flood the broker.
@@ -77,6 +78,8 @@ class SpaceTrust:
         status = self._marks.find(STATUS)
         if status is not None:
             self._take_up(Statement.parse(status.text.encode()))
+        for mark in self._marks.all(_RESTING):
+            self._directory.rest(Resting(Standing.of(canonical.decode(mark.text.encode())), mark.number))
 
     def _take_up(self, status: Statement) -> None:
         try:
@@ -104,7 +107,7 @@ class SpaceTrust:
             raise Untrusted("statement.early", type=statement.type)
         if not self._knows(statement.issuer):
             self.learn(statement.issuer)
-        newest = self._directory.apply(statement)
+        newest = self._apply(statement)
         kept = self._status_kept
         changed = held is None or held.sequence != newest.sequence
         if changed or kept is None or (newest.time - kept).total_seconds() >= _KEEP_STATUS_EVERY:
@@ -117,7 +120,27 @@ class SpaceTrust:
     def _take_kept_status(self) -> None:
         kept = self._marks.find(STATUS)
         if kept is not None:
-            self._directory.apply(Statement.parse(kept.text.encode()))
+            self._apply(Statement.parse(kept.text.encode()))
+
+    def _apply(self, statement: Statement) -> StatusList:
+        """Whom the list reinstates rests until the log shows it (promise T-e), over restarts too."""
+        before = self._directory.resting
+        newest = self._directory.apply(statement, rests=True)
+        for subject, each in self._directory.resting.items():
+            if before.get(subject) != each:
+                text = canonical.encode(each.standing.body()).decode()
+                self._marks.advance(Mark(_RESTING + subject, each.sequence, text))
+        return newest
+
+    def resting(self) -> bool:
+        """Whether somebody was reinstated and the log was not seen to show it."""
+        return bool(self._directory.resting)
+
+    def wake(self, statement: Statement) -> None:
+        """Let act again whom a list does not name that the log was seen to show; raises Untrusted."""
+        for subject in self._directory.wake(statement):
+            self._marks.remove(_RESTING + subject)
+            log.warning("%s may act again", subject)
 
     def refresh_members(self) -> None:
         """Ask for the participants and bindings that are new since the last look; raises Unavailable."""
@@ -197,7 +220,7 @@ class SpaceTrust:
 
     # ------------------------------------------------------------ ports.Trust
 
-    def check(self, participant: str, *subjects: str) -> Standing:
+    def check(self, participant: str, *subjects: str) -> ports.Standing:
         """As in the port."""
         now = self._clock.now()
         try:
@@ -206,7 +229,7 @@ class SpaceTrust:
             if fault.code != "identity.unknown" or not self._look_up(participant):
                 raise
             self._directory.check_active(participant, now, *subjects)
-        return Standing(self.age())
+        return ports.Standing(self.age())
 
     def check_orders(self, *subjects: str) -> None:
         """As in the port."""
@@ -327,8 +350,8 @@ class SpaceTrust:
 
     def standing(self, participant: str) -> str:
         """``active``, ``suspended`` or ``revoked``, for people to read."""
-        status = self._directory.status
-        for each in status.standings if status else ():
+        status, resting = self._directory.status, self._directory.resting
+        for each in (*(status.standings if status else ()), *(each.standing for each in resting.values())):
             if each.subject == participant:
                 return each.state
         return "active"

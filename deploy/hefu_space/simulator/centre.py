@@ -172,9 +172,9 @@ class Uplink:
 
         return self._call(ask)
 
-    def status(self) -> Statement:
+    def status(self, *, logged: bool = False) -> Statement:
         """As in the port."""
-        return self._call(lambda at, _: at.standings.newest())
+        return self._call(lambda at, _: at.standings.logged() if logged else at.standings.newest())
 
     # ---- Log
 

@@ -32,6 +32,7 @@ from hefu_space.simulator.disk import Draft, Store
 
 OUTBOX, ENTRIES, TILES, HEAD, CHECKPOINTS, TALKS = "outbox", "entries", "tiles", "head", "checkpoints", "talks"
 DIGESTS, CERTIFIED, ISSUED, BOUND, STATUS = "digests", "certified", "issued", "bound", "status"
+LOGGED = "logged status"
 VERSIONS, RETIRED, RESOURCES, COUNTER = "versions", "retired", "resources", "counter"
 LEASES, CHARTERS, ORDERS = "leases", "charters", "orders"
 
@@ -309,6 +310,7 @@ class MemoryRegistry:
                 raise Conflict("status.changed")
             draft.write(STATUS)[0] = (status.sequence, statement.envelope, _next(draft, CERTIFIED))
             if logged:
+                draft.write(LOGGED)[0] = statement.envelope
                 _queue(draft, [statement])
 
     def certificate(self, fingerprint: str) -> Certificate | None:
@@ -330,6 +332,12 @@ class MemoryRegistry:
         with self._store.reading() as draft:
             held: tuple[int, bytes, int] | None = draft.read(STATUS).get(0)
             return held[1] if held else None
+
+    def logged_status(self) -> bytes | None:
+        """As in the port."""
+        with self._store.reading() as draft:
+            found: bytes | None = draft.read(LOGGED).get(0)
+            return found
 
 
 class MemoryCatalog:

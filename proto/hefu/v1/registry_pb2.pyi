@@ -295,12 +295,17 @@ Global___ListParticipantsResponse: _TypeAlias = ListParticipantsResponse  # noqa
 class GetStatusListRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    LOGGED_FIELD_NUMBER: _builtins.int
+    logged: _builtins.bool
+    """The newest that stands in the log, or will: its entries are those of the newest. Who may act again is proven by it."""
     def __init__(
         self,
+        *,
+        logged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["logged", b"logged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
