@@ -45,6 +45,11 @@ _GROUND: dict[str, Message] = {
         "A value of {feature} is missing or outside the range that the model was made for. Mend or leave out such records.",
         "{feature} 的某个取值缺失或超出模型的适用范围。请修正或剔除这些记录。",
     ),
+    "model.other": _m(
+        "The provider's model is another than the one that {resource} describes. Ask the provider to publish its model "
+        "again, and for a new agreement.",
+        "提供方的模型与 {resource} 所描述的不一致。请提供方重新发布模型，并重新签约。",
+    ),
     "masks.key": _m(
         "A party's key for this run is missing, repeated or unfit. Nothing was revealed; ask all parties to begin again.",
         "本次运行中某方的密钥缺失、重复或不合格。未泄露任何内容；请各方重新开始。",

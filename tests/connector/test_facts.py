@@ -182,7 +182,7 @@ def test_all_facts_are_of_their_operands_kinds_and_stand_in_the_record(folder: P
     assert len(every) == len(facts.FACTS)
     assert absent == {
         "processing", "share", "outputRows", "inputRows", "absoluteSize", "industry", "jurisdiction", "securityLevel",
-        "credential", "rho", "rhoBudget",
+        "credential", "rho", "rhoBudget", "model", "securityBits",
     }  # fmt: skip
     assert set(replay.write_facts(found)) == set(found)
     assert replay.write_facts(replay.read_facts(replay.write_facts(found))) == replay.write_facts(found)

@@ -435,6 +435,18 @@ def check_snapshot(contract: Contract, table: Table) -> None:
         raise Refused("contract.snapshot", agreement=contract.agreement.id)
 
 
+def check_model(resource: Resource, table: Table) -> None:
+    """Check that a resource that is a model is computed with that model and no other, bit by bit.
+
+    Its file holds the canonical bytes that its digest names, so nobody needs to read weights to see it.
+
+    Raises:
+        Refused: the file is another than was described.
+    """
+    if resource.model is not None and table.snapshot != resource.model.digest:
+        raise Refused("model.other", resource=resource.id)
+
+
 def accounts(contract: Contract, resource: Resource, ledger: BudgetLedger, *, offline: bool) -> tuple[Account, ...]:
     """What a charge must fit under: the asset's lifetime total, the agreement's budget, its capped share offline.
 

@@ -519,6 +519,7 @@ class Enforcement:
                 source = self._world.sources(side.resource.id)
                 table = opened.enter_context(source.open(sorted(side.prepared.reads), side.asked()))
                 admission.check_snapshot(side.contract, table)
+                admission.check_model(side.resource, table)
                 found.append(table)
             yield replace(found[0], beside=tuple(found[1:]))
 

@@ -25,10 +25,12 @@ from hefu_policies.goods import seeing
 from hefu_policies.goods.resource import Resource
 
 from hefu_connector.computing.request import ComputationRequest
+from hefu_connector.computing.suites import SECURITY
 from hefu_connector.ports import Connection, Contract, Engine, Prepared, Trust
 
 ROWS, BYTES = "rows", "bytes"  # names of the declared facts of a resource that say how large it is
 CLASSIFICATION: Final = "hefu:dataClassification"  # the scheme of classifications that policies may ask about
+CIPHER_TEXT: Final = "CipherText"  # `Engine.encryption` of what computes on ciphertexts
 _WHOLE = re.compile(r"[0-9]{1,15}\Z")
 # What policies always could ask, and every receipt tells; any other fact is taken only where a clause asks for it.
 USUAL: Final = frozenset({
@@ -111,6 +113,16 @@ def _certified(name: str) -> Callable[[Known], object]:
     return read
 
 
+def _model(known: Known) -> object:
+    """That which the resource is, as its provider signed it; what is computed with is held to it (`check_snapshot`)."""
+    return None if known.resource.model is None else known.resource.model.digest
+
+
+def _security(known: Known) -> object:
+    """Of what is computed on: every suite there is has as much. Of plain text there is nothing to say."""
+    return SECURITY if known.engine.encryption == CIPHER_TEXT else None
+
+
 def _classes(known: Known) -> object:
     said = known.contract.description
     rows = [each["code"] for each in said.classifications if each.get("scheme") == CLASSIFICATION]
@@ -156,6 +168,7 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "dataClassification": FactSource(_classes),
     "inputRows": FactSource(_declared(ROWS)),
     "absoluteSize": FactSource(_declared(BYTES)),
+    "model": FactSource(_model),
     # the ledger
     "epsilonBudget": FactSource(lambda known: _epsilon(_spent(known))),
     "rhoBudget": FactSource(lambda known: _rho(_spent(known))),
@@ -169,6 +182,7 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     # the engine
     "environment": FactSource(lambda known: known.engine.environment),
     "encryptMode": FactSource(lambda known: known.engine.encryption),
+    "securityBits": FactSource(_security),
     "deliveryChannel": FactSource(lambda known: known.prepared.channel),
     "protocol": FactSource(lambda known: known.prepared.protocol or None),
     "model": FactSource(lambda known: known.prepared.model or None),
@@ -211,7 +225,12 @@ def without_source(policy: Policy, resource: Resource, region: str = "") -> list
         region: of the connector that is to enforce the policy.
     """
     declared = {each.name for each in resource.facts}
-    wanting = {"spatial": region, "inputRows": ROWS in declared, "absoluteSize": BYTES in declared}
+    wanting = {
+        "spatial": region,
+        "inputRows": ROWS in declared,
+        "absoluteSize": BYTES in declared,
+        "model": resource.model is not None,
+    }
     here = KNOWN - {name for name, known in wanting.items() if not known}
     return [each for rule in policy.rules for each in leaves(rule) if each.operand.name not in here]
 

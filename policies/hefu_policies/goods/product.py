@@ -22,7 +22,8 @@ from hefu_policies.reading import Place, check_digest, plain, rows, unique, whol
 from hefu_policies.words.terms import DP_QUERY, RAW
 
 DATA_PRODUCT = "data_product"
-KINDS = (DATA_PRODUCT, "service", "model", "application", "policy_template", "demand")
+MODEL = "model"
+KINDS = (DATA_PRODUCT, "service", MODEL, "application", "policy_template", "demand")
 LATEST = "latest"
 PUBLIC = "public"  # members and strangers: whoever opens the catalog in a browser
 VISIBILITIES = ("members", "listed", PUBLIC)
@@ -250,6 +251,13 @@ class Description:
         if not 1 <= whole(self.security_grade, f"{where}.security_grade") <= 5:
             wrong(f"{where}.security_grade", "1 to 5")
         self._check_parts(where)
+        self._check_models(where)
+
+    def _check_models(self, where: str) -> None:
+        # Entries of this kind were there before models were served: such say nothing of one, and stay as they are.
+        served = [each.model is not None for each in self.resources]
+        if any(served) and not (all(served) and self.kind == MODEL):
+            wrong(f"{where}.kind", f"{MODEL}, and no other resources, where one is a model")
 
     def _check_parts(self, where: str) -> None:
         if not self.resources or not self.offers:

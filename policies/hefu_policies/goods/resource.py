@@ -15,6 +15,7 @@ from decimal import Decimal
 from hefu.canonical import Json, Object
 
 from hefu_policies.budget import Budget
+from hefu_policies.goods.served import Served
 from hefu_policies.reading import Place, plain, rows, unique, whole, write_decimal, wrong
 
 TYPES = ("integer", "decimal", "text", "boolean", "date", "timestamp")
@@ -226,12 +227,18 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """An asset: one table, its public schema and the privacy it keeps for life."""
+    """An asset: one table, its public schema and the privacy it keeps for life; or a model, and what it is asked of.
+
+    Attributes:
+        model: None where it is a table. Else the schema's columns are the features, in the model's order, and their
+            bounds the ranges that records must be in. Left out of bodies where it is None, as before there was one.
+    """
 
     id: str
     schema: tuple[Column, ...]
     privacy: Privacy
     facts: tuple[Fact, ...] = ()
+    model: Served | None = None
 
     def __post_init__(self) -> None:
         where = f"resource {self.id}.schema"
@@ -243,29 +250,42 @@ class Resource:
         if self.privacy.unit not in {ROW, *(each.name for each in self.schema if each.type in _UNITS)}:
             wrong(f"resource {self.id}.privacy.unit", f"a column of the schema of type text or integer, or {ROW}")
         unique((each.name for each in self.facts), f"resource {self.id}.facts")
+        if self.model is not None:
+            self._check_model(where)
+
+    def _check_model(self, where: str) -> None:
+        # The budget is counted in records that are answered, and a record outside the ranges is refused, not clamped.
+        if self.privacy.unit != ROW:
+            wrong(f"resource {self.id}.privacy.unit", f"{ROW}: of a model, each record that it answers")
+        for each in self.schema:
+            if each.bounds is None or each.nullable:
+                wrong(f"{where}.{each.name}", "of a model, bounds, and no value missing")
 
     def column(self, name: str) -> Column | None:
         """The column of this name, if there is one."""
         return next((each for each in self.schema if each.name == name), None)
 
     def body(self) -> Object:
-        """``{resource, schema, privacy, facts}``."""
-        return {
+        """``{resource, schema, privacy, facts}``, and ``model`` of a model."""
+        body: Object = {
             "resource": self.id,
             "schema": [each.body() for each in self.schema],
             "privacy": self.privacy.body(),
             "facts": [each.body() for each in self.facts],
         }
+        return body if self.model is None else body | {"model": self.model.body()}
 
     @classmethod
     def of(cls, body: Json, where: str = "resource") -> Resource:
         """Read what `body` wrote; raises as `Bounds.of`."""
-        found = Place(body, where).members(("resource", "schema", "privacy", "facts"))
+        found = Place(body, where).members(("resource", "schema", "privacy", "facts"), ("model",))
+        model = found.get("model")
         return cls(
             id=found["resource"].text(),
             schema=tuple(Column.of(each.value, each.where) for each in found["schema"].items(1)),
             privacy=Privacy.of(found["privacy"].value, found["privacy"].where),
             facts=tuple(Fact.of(each.value, each.where) for each in found["facts"].items()),
+            model=None if model is None else Served.of(model.value, model.where),
         )
 
 
