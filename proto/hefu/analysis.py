@@ -14,7 +14,9 @@ from typing import Any, Protocol, cast
 from hefu.errors import NotFound
 
 _ROOM = "hefu_connector.workbench.space"
+_MODELS = "hefu_connector.workbench.models"
 Amount = str | float | Decimal
+Number = int | float | str | Decimal
 
 
 class Shown(Protocol):
@@ -298,8 +300,16 @@ class Space(Protocol):
 
 def connect(where: str | os.PathLike[str] | None = None) -> Space:
     """As `hefu.connect`."""
+    return cast("Space", _room(_ROOM).connect(where))
+
+
+def export_model(fitted: Any, path: str | os.PathLike[str], **said: Any) -> str:
+    """As `hefu.export_model`."""
+    return str(_room(_MODELS).export(fitted, path, **said))
+
+
+def _room(name: str) -> Any:
     try:
-        room = importlib.import_module(_ROOM)
+        return importlib.import_module(name)
     except ModuleNotFoundError as fault:
         raise NotFound("question.package", package=(fault.name or "hefu_connector").partition(".")[0]) from None
-    return cast("Space", room.connect(where))

@@ -222,6 +222,18 @@ HELPS: Final[Mapping[str, str]] = {
         "回执或所有者记录的文件；在其提供方也可为计算标识（cmp-…）",
     "the signed agreement, or its id at the running connector": "已签名的合约，或其在运行中连接器的标识",
     "an evidence bundle that holds the agreement": "含该合约的证据包",
+    # model
+    "models that are served on encrypted records": "在密态记录上提供服务的模型",
+    "make a model's file of a table of coefficients, or of a scorecard's points": "由系数表或评分卡分值生成模型文件",
+    "a CSV file: feature,weight,lower,upper (unit, mean, scale) and a line (intercept); or feature,from,to,points "
+    "or feature,value,points and a line (base)":
+        "CSV 文件：feature,weight,lower,upper（可加 unit、mean、scale）与一行 (intercept)；"
+        "或 feature,from,to,points、feature,value,points 与一行 (base)",
+    "a new file for the model": "用于写入模型的新文件",
+    "identity: the linear score; ranking: the order of the records of a request; logistic: its logistic value "
+    "(default: identity)":
+        "identity：线性得分；ranking：同一请求内记录的次序；logistic：其逻辑值（默认 identity）",
+    "the grid of what is released, 0.0001 at least (default: 0.01)": "所发布答复的取整步长，至少 0.0001（默认 0.01）",
     # product
     "describe and publish data products": "描述并发布数据产品",
     "write a product file from a source's columns; it marks what you must decide":

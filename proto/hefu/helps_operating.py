@@ -238,8 +238,8 @@ OPERATING: Final[Mapping[str, str]] = {
     "list the registered sources": "列出已登记的数据源",
     "forget a source; its data and its spent budget stay": "移除数据源；数据与已用额度保留",
     "a name of your choice, such as admissions": "自选名称，例如 admissions",
-    "path of a CSV, Parquet or Arrow file or Delta or Iceberg table; URL of a database without a password":
-        "CSV、Parquet、Arrow 文件或 Delta、Iceberg 表的路径；或不含密码的数据库 URL",
+    "path of a CSV, Parquet or Arrow file, Delta or Iceberg table or model; URL of a database without a password":
+        "CSV、Parquet、Arrow 文件，Delta、Iceberg 表或模型的路径；或不含密码的数据库 URL",
     "form (default: by ending, or by a folder's log); file: delivered whole and never looked into":
         "格式（默认按扩展名或文件夹日志判断）；file 表示整体交付且不读取内容",
     "how to read it, such as delimiter=; or encoding=gb18030; may be repeated":

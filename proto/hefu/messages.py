@@ -50,6 +50,45 @@ _GROUND: dict[str, Message] = {
         "again, and for a new agreement.",
         "提供方的模型与 {resource} 所描述的不一致。请提供方重新发布模型，并重新签约。",
     ),
+    "model.file": _m(
+        "The file is no model that can be served. Make it with: hefu model make TABLE -o model.json",
+        "该文件不是可提供服务的模型。请用以下命令生成：hefu model make 系数表 -o model.json",
+    ),
+    "model.described": _m(
+        "What is described of {resource} is not the model that its source holds. Draft the product file again: hefu product "
+        "draft SOURCE",
+        "{resource} 的描述与其数据源中的模型不一致。请重新生成产品文件：hefu product draft 数据源",
+    ),
+    "model.feature": _m(
+        "The column {name} is not the model's feature in its place. Describe it as {expected}; the columns of a model are "
+        "all its features, in its order.",
+        "列 {name} 与模型中对应位置的特征不符。应描述为 {expected}；模型的各列须为其全部特征，顺序一致。",
+    ),
+    "model.none": _m(
+        "{resource} is no model. Find one with: hefu catalog search model",
+        "{resource} 不是模型。查找模型：hefu catalog search 模型",
+    ),
+    "model.table": _m(
+        "Line {line} of the coefficient table: {expected}.",
+        "系数表第 {line} 行：应为 {expected}。",
+    ),
+    "model.heading": _m(
+        "The coefficient table needs a heading: {expected}.",
+        "系数表须有表头：{expected}。",
+    ),
+    "model.fitted": _m(
+        "The object is no fitted model that can be served: {expected}.",
+        "该对象不是可提供服务的已训练模型：应为 {expected}。",
+    ),
+    "model.ranges": _m(
+        "No range is declared for {names}. Give each feature (lower, upper): what its values may be, not what they were.",
+        "未声明 {names} 的取值范围。请为每个特征给出 (下界, 上界)：应为可能的取值，而非已出现的取值。",
+    ),
+    "model.reach": _m(
+        "Over the declared ranges the linear score reaches ±{reach}, and {answer} can be served up to ±{most} only. Narrow "
+        "the ranges to what occurs, or serve the answer as {other}.",
+        "在所声明的取值范围内，线性得分可达 ±{reach}，而 {answer} 仅支持 ±{most} 以内。请收窄取值范围，或以 {other} 形式提供答复。",
+    ),
     "masks.key": _m(
         "A party's key for this run is missing, repeated or unfit. Nothing was revealed; ask all parties to begin again.",
         "本次运行中某方的密钥缺失、重复或不合格。未泄露任何内容；请各方重新开始。",
@@ -1143,6 +1182,20 @@ _CONNECTOR: dict[str, Message] = {
     ),
 }
 _PRODUCT: dict[str, Message] = {
+    "product.kind_model": _m(
+        "A product file of a model has kind: Model and a member model; any other has neither.",
+        "模型的产品文件须有 kind: Model 与 model 成员；其他产品两者均无。",
+    ),
+    "product.source_model": _m(
+        "Either the source {key} is a model or the product file describes one; both must.",
+        "数据源 {key} 与产品文件只有一方是模型；两者须一致。",
+    ),
+    "product.other_model": _m(
+        "The source {key} holds another model than the file describes.", "数据源 {key} 中的模型与文件所述不一致。"
+    ),
+    "product.left_feature": _m(
+        "A feature of the model is not described; add {expected}.", "有模型特征未列出；请补充 {expected}。"
+    ),
     "product.faulty": _m(
         "{name} has {count} mistakes; each is told below with its line.", "{name} 中有 {count} 处错误，逐条列于下方。"
     ),
@@ -1517,6 +1570,10 @@ _ENGINE: dict[str, Message] = {
         "Source {name} is counted in place by its database, so there is nothing to lay out. To lay it out, change it "
         "to be read without --in-place: hefu source change.",
         "数据源 {name} 由其数据库就地计数，无须编排。如要编排，请用 hefu source change 改为不带 --in-place 读取。",
+    ),
+    "source.model": _m(
+        "Source {name} is a model: it has no rows to lay out. After the model has changed, publish its product again.",
+        "数据源 {name} 是模型，没有可编排的数据行。模型变更后，请重新发布其产品。",
     ),
     "source.moved": _m(
         "The data source is not what its product describes: it is missing, cannot be read, or a column is missing or "

@@ -28,8 +28,8 @@ from tests.connector.world import CONSUMER, SPACE, Space
 OVER = Connection("pharma-b-main", "sha256:" + "7" * 64, "10.0.0.7")
 # Nobody in a connector of today knows these. A contract that asks for one never permits.
 NOBODY = {
-    "program", "model", "programSigner", "collusionThreshold", "rounds", "clipNorm",
-    "secureAggregation", "securityBits", "attestation", "physicalAddress",
+    "program", "programSigner", "collusionThreshold", "rounds", "clipNorm",
+    "secureAggregation", "attestation", "physicalAddress",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated
 from hefu.tlog import tree
 from hefu_policies import odrl
 from hefu_policies.agreeing.contract import Description
-from hefu_policies.telling import wording
+from hefu_policies.telling import models, wording
 from starlette.responses import Response
 
 from hefu_broker.visits import CATALOG
@@ -73,6 +73,7 @@ def product(request: Request, id_: str) -> Response:
             "offers": [_offer(each, language) for each in offers],
             "budget": lambda budget: spent_text(budget_values(budget)),
             "bounds": _bounds,
+            "disclosure": lambda resource: models.disclosure(resource, one.offers, language),
         },
     )
 

@@ -24,6 +24,7 @@ def _of(file: str, name: str = "add") -> Callable[[ArgumentParser], None]:
 CONNECTOR = Group("connector", "set up and run this participant's connector", _of("connector"))
 SOURCE = Group("source", "where this participant's data is", _of("source"))
 PRODUCT = Group("product", "describe and publish data products", _of("product"))
+MODEL = Group("model", "models that are served on encrypted records", _of("model"))
 CATALOG = Group("catalog", "find what others offer", _of("catalog"))
 CONTRACT = Group("contract", "request, approve and end contracts", _of("contract"))
 COMPUTE = Group("compute", "ask private statistics under a contract", _of("compute"))
@@ -33,5 +34,6 @@ RELEASE = Group("release", "what left this provider, to whom, under which clause
 BUDGET = Group("budget", "privacy budgets: granted, spent, left", _of("record", "add_budget"))
 
 __all__ = [
-    "BUDGET", "CATALOG", "COMPUTE", "CONNECTOR", "CONTRACT", "DELIVERY", "POLICY", "PRODUCT", "RELEASE", "SOURCE",
+    "BUDGET", "CATALOG", "COMPUTE", "CONNECTOR", "CONTRACT", "DELIVERY", "MODEL", "POLICY", "PRODUCT", "RELEASE",
+    "SOURCE",
 ]  # fmt: skip

@@ -34,6 +34,7 @@ def product_document(product: catalog_pb2.Product) -> dict[str, object]:
         "state": catalog_pb2.Product.State.Name(product.state).removeprefix("STATE_").lower(),
         "log_index": product.proof.index if product.HasField("proof") else None,
         "differential_privacy_guarantee": describe(product).has_guarantee(),
+        **_rebuilt(describe(product)),
         **describe(product).body(),
     }
 
@@ -70,11 +71,12 @@ def product_page(output: Output, product: catalog_pb2.Product) -> None:
     )
     if not description.has_guarantee():
         output.say(
-            "NO DIFFERENTIAL PRIVACY GUARANTEE: at least one offer delivers data itself.",
-            "无差分隐私保证：至少有一个报价直接交付数据。",
+            "NO DIFFERENTIAL PRIVACY GUARANTEE: at least one offer permits exact answers or delivers data itself.",
+            "无差分隐私保证：至少有一个报价允许精确答复，或直接交付数据。",
         )
     for resource in description.resources:
         _resource(output, resource)
+        _model(output, resource, description)
     for offer in description.offers:
         _offer(output, offer)
     if not product.HasField("proof"):
@@ -128,6 +130,28 @@ def _resource(output: Output, resource: Resource) -> None:
     for fact in resource.facts:
         basis = word(output, fact.basis, "已声明" if fact.basis == "declared" else "经发布")
         output.say(f"  {fact.name}: {fact.value} [{basis}]")
+
+
+def _model(output: Output, resource: Resource, description: Description) -> None:
+    """Of a model: what it answers, and what its answers tell of it."""
+    from hefu_policies.telling.models import disclosure
+
+    served = resource.model
+    if served is None:
+        return
+    output.say(
+        f"\nModel {served.digest}: answer {served.answer}, parameters {served.suite}",
+        f"\n模型 {served.digest}：答复类型 {served.answer}，加密参数 {served.suite}",
+    )
+    for line in disclosure(resource, description.offers, output.language):
+        output.say(f"  ! {line}")
+
+
+def _rebuilt(description: Description) -> dict[str, object]:
+    from hefu_policies.telling.models import answers_that_rebuild
+
+    found = {each.id: answers_that_rebuild(each) for each in description.resources if each.model is not None}
+    return {"answers_that_rebuild": found} if found else {}
 
 
 def _column(output: Output, column: Column) -> tuple[Cell, ...]:

@@ -17,8 +17,10 @@ from hefu_connector.commands.remarks import on_offers
 from hefu_connector.commands.show import word
 
 if TYPE_CHECKING:
+    from hefu.v1 import control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
 
+    from hefu_connector.computing.served_model import Told
     from hefu_connector.descriptions.check import Checked, Registered
     from hefu_connector.descriptions.faults import Fault
 
@@ -53,7 +55,7 @@ def _draft(arguments: argparse.Namespace) -> int:
         request = control_pb2.InspectSourceRequest(name=named("sources", arguments.source))
         found = call(stub.InspectSource, request, 120)
     columns = {each.name: each.type for each in found.columns}
-    text = draft(arguments.source, columns, new_id("prd"), output.language)
+    text = draft(arguments.source, columns, new_id("prd"), output.language, _told(found))
     target = arguments.output or f"{arguments.source}.yaml"
     if target == "-":
         output.say(text)
@@ -166,6 +168,15 @@ def _retire(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _told(found: control_pb2.InspectSourceResponse) -> Told | None:
+    """What may be told of a source that is a model."""
+    from hefu import canonical
+
+    from hefu_connector.computing.served_model import Told
+
+    return Told.of(canonical.decode(found.model)) if found.model else None
+
+
 def _examine(text: str, stub: ControlServiceStub | None, region: str = "") -> Checked:
     from hefu_connector.descriptions.check import check
 
@@ -191,7 +202,8 @@ def _sources(stub: ControlServiceStub) -> Registered:
 
     def inspect(name: str) -> SourceView:
         found = call(stub.InspectSource, control_pb2.InspectSourceRequest(name=name), 120)
-        return SourceView(short(name), found.source.resource, {each.name: each.type for each in found.columns})
+        columns = {each.name: each.type for each in found.columns}
+        return SourceView(short(name), found.source.resource, columns, _told(found))
 
     found = call(stub.ListSources, control_pb2.ListSourcesRequest()).sources
     return {short(each.name): partial(inspect, each.name) for each in found}

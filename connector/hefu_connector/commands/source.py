@@ -28,12 +28,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         one.add_argument("name", help="a name of your choice, such as admissions")
         one.add_argument(
             "uri",
-            help="path of a CSV, Parquet or Arrow file or Delta or Iceberg table; URL of a database without a password",
+            help="path of a CSV, Parquet or Arrow file, Delta or Iceberg table or model; "
+            "URL of a database without a password",
         )
         one.add_argument(
             "--form",
             default="",
-            choices=("", "csv", "parquet", "arrow", "delta", "iceberg", "file"),
+            choices=("", "csv", "parquet", "arrow", "delta", "iceberg", "model", "file"),
             help="form (default: by ending, or by a folder's log); file: delivered whole and never looked into",
         )
         one.add_argument(

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from hefu.canonical import Json, Object
 from hefu_policies import odrl
 from hefu_policies.analysis import clashes
-from hefu_policies.goods.product import LATEST, Codes, Description, Price
+from hefu_policies.goods.product import DATA_PRODUCT, LATEST, MODEL, Codes, Description, Price
 from hefu_policies.goods.resource import Fact, Resource
 
 from hefu_connector.computing.facts import without_source
+from hefu_connector.computing.served_model import Told, alike, wanted
 from hefu_connector.descriptions import parts
 from hefu_connector.descriptions.document import Form, Node, parse
 from hefu_connector.descriptions.faults import Fault
@@ -24,6 +25,7 @@ from hefu_connector.descriptions.reader import Reader
 
 API_VERSION = "hefu/v1"
 KIND = "DataProduct"
+MODEL_KIND = "Model"
 UNREGISTERED = "res-unregistered"
 _REQUIRED = (
     "apiVersion", "kind", "product", "title", "description", "source", "columns", "privacy", "governance", "offers",
@@ -36,6 +38,7 @@ _OPTIONAL = (
     "standards",
     "price",
     "facts",
+    "model",
     "external_ids",
     "extensions",
 )
@@ -59,11 +62,13 @@ class SourceView:
     Attributes:
         resource: the asset that every product over this source is about.
         columns: type by name; an empty type is one that Hefu has no word for.
+        model: what may be told of it where it is a model.
     """
 
     name: str
     resource: str
     columns: Mapping[str, str]
+    model: Told | None = None
 
 
 Registered = Mapping[str, Callable[[], SourceView]]
@@ -97,12 +102,15 @@ def check(text: str, sources: Registered | None = None, region: str = "") -> Che
         return Checked("", None, tuple(faults))
     reader = Reader(faults)
     found = reader.members(root, _REQUIRED, _OPTIONAL)
-    for key, word in (("apiVersion", API_VERSION), ("kind", KIND)):
-        reader.choice(found.get(key), word)
+    reader.choice(found.get("apiVersion"), API_VERSION)
+    kind = reader.choice(found.get("kind"), KIND, MODEL_KIND)
+    if kind is not None and (kind == MODEL_KIND) != ("model" in found):
+        reader.fault(found["kind"], "product.kind_model", "model")
     view = _source(reader, found, sources)
     description = _description(reader, root, found, view)
     if view is not None and "columns" in found:
         _compare(reader, found["columns"], view)
+        _compare_model(reader, found, view, description)
     ordered = tuple(sorted(dict.fromkeys(map(_Key, reader.faults)), key=lambda each: each.fault.line))
     name = found["source"].text if "source" in found else ""
     if ordered or description is None:
@@ -136,14 +144,14 @@ def _source(reader: Reader, found: Mapping[str, Node], known: Registered | None)
 def _description(reader: Reader, root: Node, found: Mapping[str, Node], view: SourceView | None) -> Description | None:
     columns = parts.columns(reader, found.get("columns"))
     privacy = parts.privacy(reader, found.get("privacy"), columns)
-    facts = _facts(reader, found.get("facts"))
+    facts, served = _facts(reader, found.get("facts")), parts.served(reader, found.get("model"))
     words = _words(reader, found)
-    offers = parts.offers(reader, found.get("offers"), columns, privacy)
+    offers = parts.offers(reader, found.get("offers"), columns, privacy, served.digest if served is not None else "")
     if reader.faults or privacy is None:
         return None
     resource = reader.build(
         found["columns"],
-        lambda: Resource(view.resource if view else UNREGISTERED, tuple(columns.values()), privacy, facts),
+        lambda: Resource(view.resource if view else UNREGISTERED, tuple(columns.values()), privacy, facts, served),
     )
     if resource is None:
         return None
@@ -174,6 +182,7 @@ def _words(reader: Reader, found: Mapping[str, Node]) -> dict[str, object]:
     """The members that stand in the description as they stand in the file."""
     words: dict[str, object] = {
         "product": reader.text(found.get("product"), 128),
+        "kind": MODEL if "model" in found else DATA_PRODUCT,
         "title": reader.languages(found.get("title"), 200),
         "description": reader.languages(found.get("description")),
         "keywords": reader.texts(found["keywords"]) if "keywords" in found else (),
@@ -261,3 +270,20 @@ def _compare(reader: Reader, columns: Node, view: SourceView) -> None:
             has = view.columns[name.text]
             if type_.text not in _FITS.get(has, ()) and type_.text in _FITS:
                 reader.fault(type_, "product.column_type", "", key=name.text, found=has or "another type")
+
+
+def _compare_model(reader: Reader, found: Mapping[str, Node], view: SourceView, made: Description | None) -> None:
+    """What is said of a model must be what its file says, and its columns all the features, in their order."""
+    if (view.model is None) != ("model" not in found):
+        reader.fault(found.get("model", found["source"]), "product.source_model", "model", key=view.name)
+    if view.model is None or made is None or "model" not in found:
+        return
+    described = made.resources[0]
+    if described.model != view.model.served:
+        reader.fault(found["model"], "product.other_model", "model", key=view.name)
+    nodes = found["columns"].items
+    for node, said, here in zip(nodes, described.schema, view.model.columns, strict=False):
+        if not alike(said, here):
+            reader.fault(node, "model.feature", "", name=said.name, expected=wanted(here))
+    for here in view.model.columns[len(nodes) :]:
+        reader.fault(found["columns"], "product.left_feature", "", expected=wanted(here))

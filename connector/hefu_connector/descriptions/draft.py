@@ -11,17 +11,21 @@ from collections.abc import Mapping
 from hefu.errors import Language
 from hefu_policies.goods.resource import NUMERIC, ROW, TYPES
 
+from hefu_connector.computing.served_model import Told
 from hefu_connector.descriptions import templates
 from hefu_connector.descriptions.reader import DECIDE
 from hefu_connector.descriptions.words import REMEDIES
 
 DEFAULT_TEMPLATE = "research-statistics"
+MODEL_TEMPLATE = "credit-scoring"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _YAML_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "decide"})
 
 
-def draft(source: str, columns: Mapping[str, str], product: str, language: Language = "en") -> str:
+def draft(
+    source: str, columns: Mapping[str, str], product: str, language: Language = "en", model: Told | None = None
+) -> str:
     """The text of a product file that passes the check once its decisions are made.
 
     Args:
@@ -29,10 +33,11 @@ def draft(source: str, columns: Mapping[str, str], product: str, language: Langu
         columns: type by name, as the source has them; an empty type is one that Hefu has no word for.
         product: the new product's id.
         language: of the comments.
+        model: what may be told of the source where it is a model: its features are the columns, ranges included.
     """
     lines = [
         "apiVersion: hefu/v1",
-        "kind: DataProduct",
+        "kind: DataProduct" if model is None else "kind: Model",
         f"product: {product}  # {_advice('product', language)}",
         "title:",
         f"  en: {_decide('title', language)}",
@@ -41,20 +46,38 @@ def draft(source: str, columns: Mapping[str, str], product: str, language: Langu
         f"source: {_quoted(source)}",
         "snapshot: latest",
         "",
+        *(_table(columns, language) if model is None else _model(model, language)),
+        "",
+        *_privacy(language, model),
+        "",
+        *_governance(language),
+        "",
+        *_offers(language, model),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(columns: Mapping[str, str], language: Language) -> list[str]:
+    return [
         f"# {_advice('columns', language)}",
         f"# bounds: {_advice('bounds', language)}",
         f"# categories: {_advice('categories', language)}",
         f"# sensitivity: {_advice('sensitivity', language)}",
         "columns:",
         *_columns(columns, language),
-        "",
-        *_privacy(language),
-        "",
-        *_governance(language),
-        "",
-        *_offers(language),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _model(told: Told, language: Language) -> list[str]:
+    lines = ["model:", *(f"  {name}: {value}" for name, value in told.served.body().items())]
+    lines += ["", f"# {_advice('model_columns', language)}", "columns:"]
+    for each in told.columns:
+        lines += [f"  - name: {_quoted(each.name)}", f"    type: {each.type}"]
+        lines += [f"    unit: {_quoted(each.unit)}"] if each.unit else []
+        lines += [f"    description: {_decide('draft_feature', language)}", "    sensitivity: internal"]
+        bounds = each.bounds.body() if each.bounds is not None else {}
+        lines.append(f"    bounds: {{{', '.join(f'{name}: {value}' for name, value in bounds.items())}}}")
+    return lines
 
 
 def _columns(columns: Mapping[str, str], language: Language) -> list[str]:
@@ -78,7 +101,10 @@ def _columns(columns: Mapping[str, str], language: Language) -> list[str]:
     return lines
 
 
-def _privacy(language: Language) -> list[str]:
+def _privacy(language: Language, model: Told | None) -> list[str]:
+    if model is not None:
+        total = f"    releases: {_decide('draft_answers', language)}"
+        return ["privacy:", "  unit: row", "  max_contribution: 1", "  lifetime:", "    epsilon: 0", total]
     return [
         "privacy:",
         f"  unit: {_decide('unit', language)}",
@@ -95,20 +121,23 @@ def _governance(language: Language) -> list[str]:
     return ["governance:", *(f"  {name}: {_decide(name, language)}" for name in names)]
 
 
-def _offers(language: Language) -> list[str]:
+def _offers(language: Language, model: Told | None) -> list[str]:
+    template = DEFAULT_TEMPLATE if model is None else MODEL_TEMPLATE
+    taken = templates.parameters(template, of_model=model is not None)
+    spent = [f"      epsilon: {_decide('draft_budget', language)}", "      delta: 0", "      releases: 100"]
+    if model is not None:
+        spent = ["      epsilon: 0", f"      releases: {_decide('draft_own_answers', language)}"]
     return [
         "offers:",
-        "  - name: research",
+        "  - name: research" if model is None else "  - name: scores",
         "    policy:",
-        f"      template: {DEFAULT_TEMPLATE}",
+        f"      template: {template}",
         *(
-            f"      {name}: {value or DECIDE + '  # ' + templates.expected(DEFAULT_TEMPLATE, name, language)}"
-            for name, value in templates.parameters(DEFAULT_TEMPLATE).items()
+            f"      {name}: {value or DECIDE + '  # ' + templates.expected(template, name, language)}"
+            for name, value in taken.items()
         ),
         "    budget:",
-        f"      epsilon: {_decide('draft_budget', language)}",
-        "      delta: 0",
-        "      releases: 100",
+        *spent,
         f"    visibility: members  # {_advice('visibility', language)}",
         f"    approval: manual  # {_advice('approval', language)}",
         "    valid_days: 365",

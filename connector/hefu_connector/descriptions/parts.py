@@ -10,6 +10,7 @@ from hefu.canonical import Object
 from hefu_policies.budget import Budget
 from hefu_policies.goods.product import PUBLIC, Offer, Visibility
 from hefu_policies.goods.resource import NUMERIC, ROW, TYPES, Bounds, Column, Privacy
+from hefu_policies.goods.served import ANSWERS, Served
 from hefu_policies.reading import write_decimal
 
 from hefu_connector.descriptions import templates
@@ -17,6 +18,7 @@ from hefu_connector.descriptions.document import Form, Node
 from hefu_connector.descriptions.reader import DECIDE, Reader
 
 _COLUMN = ("unit", "sensitivity", "nullable", "bounds", "categories", "description", "elements")
+_SERVED = ("digest", "answer", "step", "suite", "tolerance")
 _OFFLINE = ("window_seconds", "share_percent")
 
 
@@ -55,11 +57,30 @@ def privacy(reader: Reader, node: Node | None, known: Mapping[str, Column]) -> P
     return reader.build(node, lambda: Privacy(unit, most, lifetime, exclusive=exclusive))
 
 
-def offers(reader: Reader, node: Node | None, known: Mapping[str, Column], kept: Privacy | None) -> list[Offer]:
-    """The offers that could be read."""
+def served(reader: Reader, node: Node | None) -> Served | None:
+    """What is said of a model."""
+    if node is None:
+        return None
+    members = reader.members(node, _SERVED)
+    digest, suite = reader.text(members.get("digest")), reader.text(members.get("suite"))
+    answer = reader.choice(members.get("answer"), *ANSWERS)
+    step, tolerance = reader.decimal(members.get("step")), reader.decimal(members.get("tolerance"))
+    if digest is None or suite is None or answer is None or step is None or tolerance is None:
+        return None
+    return reader.build(node, lambda: Served(digest, answer, step, suite, tolerance))
+
+
+def offers(
+    reader: Reader, node: Node | None, known: Mapping[str, Column], kept: Privacy | None, model: str = ""
+) -> list[Offer]:
+    """The offers that could be read.
+
+    Args:
+        model: the digest of the described model; empty where there is none.
+    """
     found: dict[str, Offer] = {}
     for each in reader.items(node, 1) or ():
-        offer = _offer(reader, each, known, kept)
+        offer = _offer(reader, each, known, kept, model)
         if offer is not None and offer.id in found:
             reader.fault(each.members["name"], "product.offer_twice", "", key=offer.id)
         elif offer is not None:
@@ -157,11 +178,11 @@ def _step(type_: str | None, *ends: Decimal | None) -> Decimal:
     return Decimal(1).scaleb(min([-2, *places]))
 
 
-def _offer(reader: Reader, node: Node, known: Mapping[str, Column], kept: Privacy | None) -> Offer | None:
+def _offer(reader: Reader, node: Node, known: Mapping[str, Column], kept: Privacy | None, model: str) -> Offer | None:
     members = reader.members(node, ("name", "policy", "budget"), ("visibility", "approval", "valid_days", "offline"))
     name = reader.text(members.get("name"), 64)
     granted = budget(reader, members.get("budget"))
-    made = templates.offer(reader, members.get("policy"), known, granted)
+    made = templates.offer(reader, members.get("policy"), known, granted, model)
     visibility = _visibility(reader, members.get("visibility"))
     approval = reader.choice(members["approval"], "automatic", "manual") if "approval" in members else "automatic"
     days = reader.integer(members["valid_days"], 1, 3660) if "valid_days" in members else 365

@@ -18,18 +18,20 @@ from hefu_policies.telling import wording
 from hefu_connector.descriptions.document import Form, Node
 from hefu_connector.descriptions.reader import DECIDE, Reader
 
-# What the file says elsewhere and may leave out here: all columns, and the offer's budget.
+# What the file says elsewhere and may leave out here: all columns, and the offer's budget; of a model, which one it is.
 _SET_HERE = frozenset({"columns", "budget", "count"})
+_MODELS = "models"
 
 
 def offer(
-    reader: Reader, node: Node | None, known: Mapping[str, Column], granted: Budget | None
+    reader: Reader, node: Node | None, known: Mapping[str, Column], granted: Budget | None, model: str = ""
 ) -> tuple[Object, FromTemplate] | None:
     """The ODRL Offer of ``{template: …, parameters}`` and what it was made from; every wrong parameter is reported.
 
     Args:
         known: the described columns; ``columns`` may be left out and then names them all.
         granted: the offer's budget, which ``budget`` and ``count`` follow where they are left out.
+        model: the digest of the described model, which ``models`` is where it is left out; empty where there is none.
     """
     if node is None:
         return None
@@ -40,11 +42,13 @@ def offer(
     if name is None:
         return None
     template = library.find(name)
-    needed = [each.name for each in template.parameters if each.default is None and each.name not in _SET_HERE]
+    said = _said_elsewhere(template, known, granted, model)
+    needed = [
+        each.name for each in template.parameters if each.default is None and each.name not in _SET_HERE | said.keys()
+    ]
     optional = [each.name for each in template.parameters if each.name not in needed]
     members = reader.members(node, ("template", *needed), optional)
-    values = _said_elsewhere(template, known, granted)
-    clean = True
+    values, clean = said, True
     for parameter in template.parameters:
         member = members.get(parameter.name)
         if member is None:
@@ -59,15 +63,14 @@ def offer(
     return reader.build(node, lambda: (library.template(name, values), FromTemplate(name, values)))
 
 
-def parameters(name: str) -> dict[str, str | None]:
+def parameters(name: str, *, of_model: bool = False) -> dict[str, str | None]:
     """The parameters of a template with their defaults as YAML; None where a person must decide.
 
-    What the file says elsewhere is left out: all described columns may be used, within the offer's budget.
+    What the file says elsewhere is left out: all described columns may be used, within the offer's budget, and of a
+    model that one.
     """
-    found = library.find(name).parameters
-    return {
-        each.name: None if each.default is None else str(each.default) for each in found if each.name not in _SET_HERE
-    }
+    found, left = library.find(name).parameters, _SET_HERE | {_MODELS} if of_model else _SET_HERE
+    return {each.name: None if each.default is None else str(each.default) for each in found if each.name not in left}
 
 
 def expected(name: str, parameter: str, language: Language) -> str:
@@ -85,8 +88,12 @@ def explain(policy: Mapping[str, object], language: Language) -> list[str]:
     return [*wording.clauses(loaded, language)]
 
 
-def _said_elsewhere(template: Template, known: Mapping[str, Column], granted: Budget | None) -> dict[str, Json]:
+def _said_elsewhere(
+    template: Template, known: Mapping[str, Column], granted: Budget | None, model: str
+) -> dict[str, Json]:
     values: dict[str, Json] = {"columns": [*known]}
+    if model:
+        values[_MODELS] = [model]
     if granted is not None:
         amount = granted.loss.rho if granted.currency == ZCDP else granted.loss.epsilon
         values |= {"budget": write_decimal(amount), "count": granted.releases}

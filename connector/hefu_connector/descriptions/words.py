@@ -100,6 +100,20 @@ REMEDIES: Mapping[str, Message] = {
     ),
     "delta": _m("Write a decimal from 0 to below 1, such as 0 or 1e-9.", "请写 0 至 1（不含）的小数，如 0 或 1e-9。"),
     "releases": _m("Write how many answers may leave.", "请写最多可发布多少次结果。"),
+    # a model
+    "model": _m(
+        "Write kind: Model, and model: {digest: …, answer: …, step: …, suite: …, tolerance: …} as hefu product draft "
+        "makes it of the model's file; for a table neither.",
+        "请写 kind: Model，以及 hefu product draft 由模型文件生成的 model: {digest: …, answer: …, step: …, suite: …, "
+        "tolerance: …}；数据表两者均不写。",
+    ),
+    "digest": _m("Keep what hefu product draft wrote of the model's file.", "请保留 hefu product draft 所写内容。"),
+    "answer": _m("Write identity, ranking, logistic or decision.", "请写 identity、ranking、logistic 或 decision。"),
+    "step": _m("Write the grid of the answers, such as 0.01.", "请写答复的取整步长，如 0.01。"),
+    "suite": _m(
+        "Keep what hefu product draft wrote, such as ckks-linear.", "请保留 hefu product draft 所写，如 ckks-linear。"
+    ),
+    "tolerance": _m("Keep what hefu product draft wrote.", "请保留 hefu product draft 所写内容。"),
     # governance
     "governance": _m(
         "Write security_grade, personal_data, important_data, legal_basis and cross_border.",
@@ -146,6 +160,16 @@ REMEDIES: Mapping[str, Message] = {
         "the most that may ever be lost, over all products, contracts and time; it never grows",
         "终身总额，涵盖所有产品、合约与时间，永不增加",
     ),
+    "model_columns": _m(
+        "all features of the model, in its order; a description of each tells consumers what to put in",
+        "模型的全部特征，顺序与模型一致；请为各特征写明含义，以便使用方填写",
+    ),
+    "draft_feature": _m("what it is and how it is measured", "含义与测量方式"),
+    "draft_answers": _m(
+        "how many records are answered for ever, all contracts together; each answer tells of the weights",
+        "永久至多答复多少条记录（所有合约合计）；每个答复都会透露权重信息",
+    ),
+    "draft_own_answers": _m("how many records one contract answers", "一份合约至多答复多少条记录"),
     "draft_budget": _m("what one contract may spend, within the lifetime", "单个合约可用额度，不超过终身额度"),
     "valid_days": _m("Write for how many days a contract lasts, 1 to 3660.", "请写合约有效天数，1 至 3660。"),
     "offline": _m(

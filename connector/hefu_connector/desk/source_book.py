@@ -11,6 +11,7 @@ from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, U
 from hefu.identity import check_name
 from hefu_policies.goods.resource import Resource
 
+from hefu_connector.computing.served_model import FORM, Told
 from hefu_connector.shelves import LaidOut, Products, ProductState, SourceRecord, Sources
 
 
@@ -33,11 +34,21 @@ class Look(Protocol):
         """
         ...
 
-    def check(self, source: SourceRecord, resources: Iterable[Resource]) -> None:
-        """Check that a source that is counted in place can be, as it is described.
+    def model(self, source: SourceRecord) -> Told | None:
+        """What may be told of a source that is a model; None of any other.
 
         Raises:
-            Malformed: a column of it does not hold what is described.
+            Malformed: its file is no model that could be served.
+            Unavailable: the source cannot be read.
+        """
+        ...
+
+    def check(self, source: SourceRecord, resources: Iterable[Resource]) -> None:
+        """Check that a source that is counted in place can be, as it is described; and that a model is the one that
+        is described.
+
+        Raises:
+            Malformed: a column of it does not hold what is described, or it is another model.
             Unavailable: the source cannot be read.
         """
         ...
@@ -116,10 +127,12 @@ class SourceBook:
 
         Raises:
             NotFound: no such source.
-            Conflict: no published product describes it yet, or it is counted in place.
+            Conflict: no published product describes it yet, it is counted in place, or it is a model.
             Unavailable: as `Lay.make`.
         """
         held = self.find(name)
+        if held.form == FORM:
+            raise Conflict("source.model", name=name)
         if held.in_place:
             raise Conflict("source.nothing_to_lay", name=name)
         described = self._described(held.resource)
@@ -137,7 +150,7 @@ class SourceBook:
         for held in self._sources.all():
             described = self._described(held.resource)
             try:
-                if described:
+                if described and held.form != FORM:
                     self._lay.follow(held, described)
             except (Unavailable, Untrusted) as fault:
                 failed = fault
@@ -187,6 +200,10 @@ class SourceBook:
         """A source with its columns' types by name; raises NotFound or Unavailable."""
         held = self.find(name)
         return held, self._look.columns(held)
+
+    def model(self, name: str) -> Told | None:
+        """What may be told of a source that is a model, None of any other; raises NotFound, and as `Look.model`."""
+        return self._look.model(self.find(name))
 
     def all(self) -> Sequence[SourceRecord]:
         """All sources, by name."""

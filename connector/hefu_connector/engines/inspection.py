@@ -9,8 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hefu import canonical
 from hefu.canonical import Json, Object
+from hefu.errors import Malformed
+from hefu_policies.reading import Place
 
+from hefu_connector.computing import served_model
+from hefu_connector.computing.model import Model
+from hefu_connector.computing.served_model import Told
 from hefu_connector.engines import Moved
 from hefu_connector.engines.counting import connect
 from hefu_connector.engines.sql.duckdb import quote
@@ -29,11 +35,13 @@ _TESTS = {
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
-    """``rows``, and for each column ``name``, ``type`` and ``nullable``.
+    """``rows``, and for each column ``name``, ``type`` and ``nullable``; of a model what may be told of it.
 
     Raises:
         Moved: the file cannot be read as its form.
     """
+    if form == served_model.FORM:
+        return _model(path)
     opened = open_table(path, form, layout)
     names = list(opened.fields)
     if not 1 <= len(names) <= MOST_COLUMNS:
@@ -52,6 +60,22 @@ def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
     opened.close()
     columns: list[Json] = [_column(name, kinds[name], rows, counts) for name in names]
     return {"rows": int(rows), "columns": columns}
+
+
+def _model(path: Path) -> Object:
+    """Of a model's file, all but weights; or what is wrong with it, where that says nothing of them."""
+    if path.stat().st_size > served_model.LARGEST_FILE:
+        raise Moved
+    data = path.read_bytes()
+    try:
+        model = Model.of(Place(canonical.decode(data), "model"))
+        if canonical.encode(model.body()) != data:  # a number in another spelling would have another digest
+            raise Malformed("model.file")
+    except Malformed as fault:
+        return {"fault": fault.code, "parameters": dict(fault.parameters)}
+    told = Told.of_model(model)
+    columns: list[Json] = [{"name": each.name, "type": each.type, "nullable": False} for each in told.columns]
+    return {"rows": 0, "columns": columns, "model": told.body()}
 
 
 def _column(name: str, kind: str, rows: int, counts: list[Any]) -> Object:

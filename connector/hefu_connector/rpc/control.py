@@ -199,10 +199,13 @@ class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb
     def InspectSource(
         self, request: control_pb2.InspectSourceRequest, context: grpc.ServicerContext
     ) -> control_pb2.InspectSourceResponse:
-        """A source's columns."""
-        record, columns = self._desk.book.columns(id_in(request.name, "sources"))
+        """A source's columns, and what may be told of a model."""
+        name = id_in(request.name, "sources")
+        model = self._desk.book.model(name)
+        record, columns = self._desk.book.columns(name)
         told = [control_pb2.SourceColumn(name=name, type=type_) for name, type_ in columns.items()]
-        return control_pb2.InspectSourceResponse(source=views.source(record), columns=told)
+        encoded = b"" if model is None else canonical.encode(model.body())
+        return control_pb2.InspectSourceResponse(source=views.source(record), columns=told, model=encoded)
 
     def RefreshSource(
         self, request: control_pb2.RefreshSourceRequest, context: grpc.ServicerContext

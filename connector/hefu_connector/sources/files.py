@@ -1,4 +1,4 @@
-"""Sources that are files: CSV, Parquet, Arrow. The connector copies and hashes bytes; only a worker parses them."""
+"""Sources that are files: tables, models. The connector copies and hashes bytes; only a worker parses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hefu.canonical import Object
 from hefu_connector.ports import Table
 from hefu_connector.sources import spool
 
-FORMS = ("csv", "parquet", "arrow", "file")
+FORMS = ("csv", "parquet", "arrow", "file", "model")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ from urllib.parse import unquote, urlsplit
 from hefu.canonical import Json, Object
 from hefu.envelope import new_id
 from hefu.errors import Malformed, Untrusted
+from hefu.messages import MESSAGES
 from hefu_policies.goods.resource import TYPES, Resource
 
+from hefu_connector.computing import served_model
+from hefu_connector.computing.served_model import Told
 from hefu_connector.ports import Workers
 from hefu_connector.shelves import IN_PLACE, SourceRecord
 from hefu_connector.sources import database, lake, postgres, spark
@@ -37,18 +40,21 @@ _ENDINGS = {
     ".pq": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".json": served_model.FORM,
 }
 _OPTIONS = {
     "csv": {"names", "delimiter", "encoding"},
     "parquet": {"names"},
     "arrow": {"names"},
     "file": set[str](),
+    served_model.FORM: set[str](),
     "delta": {"names", "version"},
     "iceberg": {"names", "version", "metadata"},
 }
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
 _METADATA = re.compile(r"[A-Za-z0-9._-]{1,200}[.]metadata[.]json\Z")
 _IN_CATALOG = re.compile(r"[A-Za-z0-9_-]{1,64}/[^/?#\x00]{1,255}\Z")
+_OF_FILE = ("contract.", "feature.", "model.")  # codes that say what stands where in a model's file
 _SECONDS = 300.0
 _DEADLINE = 60.0
 
@@ -74,11 +80,13 @@ class Inspection:
     Attributes:
         rows: never to be published as it is.
         snapshot: digest of the bytes that were looked at.
+        model: what may be told of a model; None of anything else.
     """
 
     rows: int
     columns: tuple[Found, ...]
     snapshot: str
+    model: Told | None = None
 
 
 class SourceLook:
@@ -118,7 +126,7 @@ class SourceLook:
         path = _path(source.uri)
         form = source.form or _ENDINGS.get(path.suffix.lower(), "") or lake.find_form(path)
         if form not in _OPTIONS:
-            _refuse("form", "csv, parquet, arrow, delta, iceberg, or file for a file that is delivered whole")
+            _refuse("form", "csv, parquet, arrow, delta, iceberg, model, or file for a file that is delivered whole")
         if form in lake.FORMS:
             return _spell_lake(source, path, form, names)
         _known(source.options, _OPTIONS[form])
@@ -156,6 +164,8 @@ class SourceLook:
         source = self.source(record)
         with source.open(source.names()) as table:
             output = self._workers.run("inspect", {}, table, job=new_id("look"), deadline=self._seconds)
+        if record.form == served_model.FORM:
+            return _served(output, table.snapshot)
         rows, columns = output.get("rows"), output.get("columns")
         if not isinstance(rows, int) or not isinstance(columns, list):
             raise Untrusted("worker.output")
@@ -169,13 +179,25 @@ class SourceLook:
             return found.types()
         return {each.name: each.type for each in self.inspect(source).columns}
 
+    def model(self, source: SourceRecord) -> Told | None:
+        """What may be told of a source that is a model; None of any other. Raises as `inspect`, and Malformed where
+        the file is no model that could be served."""
+        return self.inspect(source).model if source.form == served_model.FORM else None
+
     def check(self, source: SourceRecord, resources: Iterable[Resource]) -> None:
-        """Check what only a source that is counted in place can lack: columns whose types hold the described ones.
+        """Check what only a source that is counted in place can lack, columns whose types hold the described ones;
+        and that what is described as a model is that very model.
 
         Raises:
-            Malformed: one does not.
+            Malformed: one does not, or it is another.
             Unavailable: it cannot be read.
         """
+        resources, told = [*resources], self.model(source)
+        for each in resources:
+            if told is not None:
+                told.check(each)
+            elif each.model is not None:
+                raise Malformed("model.described", resource=each.id)
         found = self.source(source)
         if isinstance(found, PostgresSource | SparkSource):
             for each in resources:
@@ -270,6 +292,25 @@ def _found(column: Json) -> Found:
     if column["type"] not in (*TYPES, ""):
         raise Untrusted("worker.output")
     return Found(str(column["name"]), str(column["type"]), column["nullable"] is True)
+
+
+def _served(output: Object, snapshot: str) -> Inspection:
+    """Of a model's file, as a worker read it.
+
+    Raises:
+        Malformed: it is no model that could be served; what is wrong with it.
+        Untrusted: the worker's answer has another shape, or it is of another file.
+    """
+    code, parameters = output.get("fault"), output.get("parameters", {})
+    if isinstance(code, str) and isinstance(parameters, dict):
+        if not code.startswith(_OF_FILE) or code not in MESSAGES:
+            raise Malformed("model.file")
+        raise Malformed(code, **{name: str(each)[:200] for name, each in parameters.items()})
+    told = Told.of(output.get("model"))
+    # INVARIANT: the file's bytes are the canonical ones that the digest names, so a snapshot can be held to it.
+    if told.served.digest != snapshot:
+        raise Untrusted("worker.output")
+    return Inspection(0, tuple(Found(each.name, each.type, False) for each in told.columns), snapshot, told)
 
 
 def _names(names: Json) -> dict[str, str]:

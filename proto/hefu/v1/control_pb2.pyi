@@ -418,6 +418,9 @@ class InspectSourceResponse(_message.Message):
 
     SOURCE_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.bytes
+    """Canonical JSON of what may be told of a model, its weights not among it; empty of any other source."""
     @_builtins.property
     def source(self) -> Global___Source: ...
     @_builtins.property
@@ -427,10 +430,11 @@ class InspectSourceResponse(_message.Message):
         *,
         source: Global___Source | None = ...,
         columns: _abc.Iterable[Global___SourceColumn] | None = ...,
+        model: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "model", b"model", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,127 @@
+"""A model as a table that people keep: coefficients of a linear or logistic score, or the points of a scorecard.
+
+Coefficients: a line a feature, ``feature,weight,lower,upper`` with ``unit``, ``mean`` and ``scale`` where there are
+some (of a weight that is for (x - mean) / scale), and a line ``(intercept),-1.5``.
+
+Points: a line a class of a characteristic, ``feature,from,to,points`` (from at least, below to; empty where open) or
+``feature,value,points``, and a line ``(base)`` with points. A record has 1 in the class that it is in and 0 in all
+others.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NoReturn
+
+from hefu.errors import Malformed
+from hefu_policies.reading import Place, write_decimal
+
+from hefu_connector.computing.model import MOST_FEATURES, Feature, Model
+from hefu_connector.workbench import models
+
+INTERCEPT, BASE = "(intercept)", "(base)"
+LARGEST_TABLE = 1 << 20  # bytes
+_WEIGHTS = ("feature", "weight", "lower", "upper")
+_HEADINGS = "feature,weight,lower,upper; or feature,from,to,points; or feature,value,points"
+_LONGEST_UNIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the table, by heading."""
+
+    number: int
+    cells: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        return self.cells.get(name, "").strip()
+
+    def decimal(self, name: str, default: str = "") -> Decimal:
+        try:
+            return Place(self.text(name) or default, name).decimal()
+        except Malformed:
+            self.refuse(f"a decimal under {name}, such as 12.5")
+
+    def feature(self, name: str, unit: str, lower: Decimal, upper: Decimal) -> Feature:
+        """A feature; what is wrong with it is told with the line."""
+        try:
+            return Feature(name, unit[:_LONGEST_UNIT], lower, upper)
+        except Malformed:
+            self.refuse("a name of letters, digits and underscores, no digit first, and a lower below its upper")
+
+    def refuse(self, expected: str) -> NoReturn:
+        raise Malformed("model.table", line=self.number, expected=expected)
+
+
+def read(text: str, answer: str, step: Decimal) -> Model:
+    """The model of a table.
+
+    Raises:
+        Malformed: the table is of neither form, or its numbers are none that can be served.
+    """
+    lines = [*_lines(text)]
+    headings = set(lines[0].cells) if lines else set()
+    if set(_WEIGHTS) <= headings:
+        parts, base = [*map(_weighted, _but(lines, INTERCEPT))], _constant(lines, INTERCEPT, "weight")
+        shift = sum((each for _, _, each in parts), Decimal(0))
+        return models.make([each for each, _, _ in parts], [each for _, each, _ in parts], base + shift, answer, step)
+    if {"feature", "points"} <= headings and ({"from", "to"} <= headings or "value" in headings):
+        counted: Counter[str] = Counter()
+        classes = [_class(each, counted) for each in _but(lines, BASE)]
+        base = _constant(lines, BASE, "points")
+        return models.make([each for each, _ in classes], [each for _, each in classes], base, answer, step)
+    raise Malformed("model.heading", expected=_HEADINGS)
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    headings = [each.strip().lower() for each in next(reader, [])]
+    for cells in reader:
+        if any(each.strip() for each in cells):
+            line = _Line(reader.line_num, dict(zip(headings, cells, strict=False)))
+            if len(cells) > len(headings):
+                line.refuse(f"{len(headings)} cells")
+            if reader.line_num > MOST_FEATURES + 100:
+                line.refuse(f"no more than {MOST_FEATURES} features")
+            yield line
+
+
+def _but(lines: list[_Line], constant: str) -> list[_Line]:
+    return [each for each in lines if each.text("feature") != constant]
+
+
+def _constant(lines: list[_Line], name: str, under: str) -> Decimal:
+    found = [each for each in lines if each.text("feature") == name]
+    for each in found[1:]:
+        each.refuse(f"one line {name}")
+    return found[0].decimal(under) if found else Decimal(0)
+
+
+def _weighted(line: _Line) -> tuple[Feature, Decimal, Decimal]:
+    """A feature, its weight, and what its mean adds to the intercept."""
+    mean, scale = line.decimal("mean", "0"), line.decimal("scale", "1")
+    if scale <= 0:
+        line.refuse("a scale above 0")
+    weight = line.decimal("weight") / scale
+    found = line.feature(line.text("feature"), line.text("unit"), line.decimal("lower"), line.decimal("upper"))
+    return found, weight, -weight * mean
+
+
+def _class(line: _Line, counted: Counter[str]) -> tuple[Feature, Decimal]:
+    """A class of a characteristic as a feature that is 1 or 0; its unit says which class it is."""
+    name = line.text("feature")
+    counted[name] += 1
+    if "value" in line.cells:
+        said = f"1 if {name} = {line.text('value')}"
+    else:
+        ends = [(each, line.text(each)) for each in ("from", "to")]
+        least, below = (write_decimal(line.decimal(each)) if text else "" for each, text in ends)
+        said = "1 if " + (f"{least} <= " if least else "") + name + (f" < {below}" if below else "")
+    if len(said) > _LONGEST_UNIT:
+        line.refuse(f"a shorter name or value: {_LONGEST_UNIT} letters hold what the class is")
+    return line.feature(f"{name}_{counted[name]}", said, Decimal(0), Decimal(1)), line.decimal("points")
