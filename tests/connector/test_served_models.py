@@ -120,7 +120,7 @@ def test_an_estimator_is_exported_with_its_scalers_folded_in(tmp_path: Path) -> 
         assert plain(straight, row) == pytest.approx(score, abs=1e-9)
 
     wrong: list[tuple[str, Any, dict[str, Any]]] = [
-        ("command.exists", number, said),
+        ("command.exists", number, said | {"scaler": scaler}),
         ("model.ranges", number, said | {"ranges": {"age": (0, 1)}}),
         ("model.fitted", number, said | {"names": ["age"]}),
         ("model.fitted", linear.LinearRegression(), said),

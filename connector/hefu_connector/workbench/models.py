@@ -123,8 +123,9 @@ def _affine(scaler: Any, width: int) -> tuple[list[Decimal], list[Decimal]]:
         return _numbers(scaler, "scale_", width), _numbers(scaler, "min_", width)
     if not hasattr(scaler, "with_mean"):
         _unfit("an estimator behind a StandardScaler or MinMaxScaler, and nothing else")
-    scales = ones if scaler.scale_ is None else _numbers(scaler, "scale_", width)
-    means = zeros if scaler.mean_ is None else _numbers(scaler, "mean_", width)
+    # It knows a mean that it does not subtract where it was told not to: its switches say what it does.
+    scales = _numbers(scaler, "scale_", width) if scaler.with_std else ones
+    means = _numbers(scaler, "mean_", width) if scaler.with_mean else zeros
     factors = [_EXACT.divide(Decimal(1), each) for each in scales]
     return factors, [-_EXACT.multiply(mean, factor) for mean, factor in zip(means, factors, strict=True)]
 
