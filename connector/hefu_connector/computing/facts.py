@@ -114,7 +114,7 @@ def _certified(name: str) -> Callable[[Known], object]:
 
 
 def _model(known: Known) -> object:
-    """That which the resource is, as its provider signed it; what is computed with is held to it (`check_snapshot`)."""
+    """That which the resource is, as its provider signed it; what is computed with is held to it (`check_model`)."""
     return None if known.resource.model is None else known.resource.model.digest
 
 
@@ -185,8 +185,6 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "securityBits": FactSource(_security),
     "deliveryChannel": FactSource(lambda known: known.prepared.channel),
     "protocol": FactSource(lambda known: known.prepared.protocol or None),
-    "model": FactSource(lambda known: known.prepared.model or None),
-    "securityBits": FactSource(lambda known: known.prepared.bits or None),
     "minParties": FactSource(lambda _: 1),  # whose data is computed on: this provider's
     # the verified connection and who is at its other end
     "counterparty": FactSource(lambda known: frozenset({known.request.recipient})),  # all but this provider
