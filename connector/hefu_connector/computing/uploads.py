@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hefu.errors import NotFound, Refused
+from hefu.errors import HefuError, NotFound, Refused
 from hefu.mandate import subjects
 from hefu.times import Clock
 from hefu_policies.reading import Place, check_digest
@@ -60,7 +60,7 @@ class Uploads:
         self._inputs.keep(caller, upload.computation, upload.digest, upload.size, chunks)
         try:
             self._trust.check(caller, *also)  # once more: it may have been lost while the bytes came
-        except BaseException:
+        except HefuError:
             self._inputs.drop(caller, upload.computation)
             raise
 
