@@ -261,8 +261,9 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     estimates = Estimates(ground.shelves.products, engines)
     taking = Uploads(settings.participant, ground.trust, ground.contracts, uploaded, ground.clock).take
     servicer = ComputationServicer(
-        enforcement, estimates.estimate, deliveries.handover.confirm, taking, relayed=bool(inward)
-    )
+        enforcement, estimates.estimate, deliveries.handover.confirm, taking, meetings=enforcement,
+        relayed=bool(inward),
+    )  # fmt: skip
     # Links before threads, so that nobody waits for an answer; the store last, since all others write to it.
     closing = [
         *(loop.end for loop in loops),
@@ -497,7 +498,12 @@ def _enforcement(
         engines=engines,
         workers=pool,
         fleet=shelves.fleet,
-        rules=Rules(settings.quantum_ms / 1000, float(settings.deadline_seconds), settings.workers),
+        rules=Rules(
+            settings.quantum_ms / 1000,
+            float(settings.deadline_seconds),
+            settings.workers,
+            session_seconds=float(settings.session_seconds),
+        ),
         secret=shelves.handed.secret,
         filing=ground.author.filer.key,
         owing=owing,

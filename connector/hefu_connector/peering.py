@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,6 +60,18 @@ class Uploading(Protocol):
         Args:
             digest, size: of the file's bytes.
         """
+        ...
+
+
+class Meeting(Protocol):
+    """Runs over several connectors, as whoever begins one sees their parties; as `Peers`."""
+
+    def join(self, provider: str, computation: str) -> Statement:
+        """What a provider signs for its part of a run; the same at every call."""
+        ...
+
+    def carry_on(self, provider: str, computation: str, words: Sequence[Statement], carried: str) -> Computed:
+        """Bring what all parties signed, and for the aggregator the digest of what was uploaded to it."""
         ...
 
 

@@ -26,6 +26,7 @@ from hefu_policies.goods.product import Description
 from hefu_policies.goods.resource import Resource
 
 from hefu_connector.allowances import Allowance, Metering
+from hefu_connector.session import Session
 
 # ---------------------------------------------------------------- data and engines
 
@@ -168,6 +169,7 @@ class Prepared:
         inputs: digest of what its consumer uploaded for it; empty where there is nothing.
         model: digest of the model that it applies, and
         bits: of security of what is encrypted; empty and 0 where there is none.
+        session: the run over several connectors that it is part of; None where it is a run of its own.
     """
 
     parameters: Object
@@ -192,6 +194,7 @@ class Prepared:
     inputs: str = ""
     model: str = ""
     bits: int = 0
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)

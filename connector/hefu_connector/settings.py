@@ -83,6 +83,7 @@ class Settings:
             whom none runs, and one process more waits; only one waits where this participant provides nothing.
         quantum_ms: answers are told at whole multiples of it after admission; hides how long a computation took.
         deadline_seconds: after which a worker is killed.
+        session_seconds: how long this connector waits for the other parties of a run over several connectors.
         status_seconds: between two looks at the status list.
         members_seconds: between two looks at the list of participants.
         broker_timeout_seconds: deadline of a call to the broker.
@@ -133,6 +134,7 @@ class Settings:
     lay_out_mb: int = 16
     anchor_seconds: int = 600
     witness: bool = False
+    session_seconds: int = 120
 
     def __post_init__(self) -> None:
         check_name(self.participant, "participant")
@@ -142,6 +144,7 @@ class Settings:
             ("workers", 1, 64),
             ("quantum_ms", 0, 60_000),
             ("deadline_seconds", 1, 3600),
+            ("session_seconds", 1, 3600),
             ("status_seconds", 1, 30),
             ("members_seconds", 1, 3600),
             ("broker_timeout_seconds", 1, 60),

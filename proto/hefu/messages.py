@@ -223,6 +223,30 @@ _GROUND: dict[str, Message] = {
     "permission.role": _m(
         "This call needs the role {role}. Ask the operator to grant it.", "此操作需要 {role} 角色。请向运营者申请。"
     ),
+    "session.seat": _m(
+        "The run does not name computation {computation} as this provider's part of it. Begin the run again with hefu compute total.",
+        "联合运行未将计算 {computation} 列为本提供方的部分。请用 hefu compute total 重新开始。",
+    ),
+    "session.missing": _m(
+        "Not every party of the run has signed that it takes part, or one signed twice (missing: {parties}). Bring the word of each, once.",
+        "并非每一方都签署了参与声明，或有重复（缺少：{parties}）。请提交每一方的声明各一份。",
+    ),
+    "session.differs": _m(
+        "What {party} signed is about another run, or it is no party of this one. Nothing was revealed; ask the party for its word again.",
+        "{party} 签署的内容属于另一次运行，或其并非本次运行的一方。未泄露任何内容；请向该方重新索取声明。",
+    ),
+    "session.carried": _m(
+        "The others' sealed results go to {party}, which adds them up, and to nobody else. Bring them there.",
+        "其他各方的密封结果只应交给负责汇总的 {party}。请提交至该方。",
+    ),
+    "session.closed": _m(
+        "Computation {computation} takes part in no run, goes on already, or has ended. Look at it, and begin a new run.",
+        "计算 {computation} 未参与联合运行、已在进行或已结束。请查看其状态并重新开始。",
+    ),
+    "session.deadline": _m(
+        "The other parties of the run did not come in time. Nothing was revealed and what was charged stays charged; begin a new run.",
+        "联合运行的其他各方未在期限内到齐。未泄露任何内容，已扣减的额度不退还；请重新开始。",
+    ),
     "seal.broken": _m(
         "The sealed part cannot be opened with this participant's key: it was altered or sealed for somebody else.",
         "无法用本方密钥打开密封数据：它被改动过，或是封给别人的。",

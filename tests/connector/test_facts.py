@@ -28,8 +28,7 @@ from tests.connector.world import CONSUMER, SPACE, Space
 OVER = Connection("pharma-b-main", "sha256:" + "7" * 64, "10.0.0.7")
 # Nobody in a connector of today knows these. A contract that asks for one never permits.
 NOBODY = {
-    "program", "programSigner", "collusionThreshold", "rounds", "clipNorm",
-    "secureAggregation", "attestation", "physicalAddress",
+    "program", "programSigner", "rounds", "clipNorm", "secureAggregation", "attestation", "physicalAddress",
 }  # fmt: skip
 
 
@@ -182,7 +181,7 @@ def test_all_facts_are_of_their_operands_kinds_and_stand_in_the_record(folder: P
     assert len(every) == len(facts.FACTS)
     assert absent == {
         "processing", "share", "outputRows", "inputRows", "absoluteSize", "industry", "jurisdiction", "securityLevel",
-        "credential", "rho", "rhoBudget", "model", "securityBits",
+        "credential", "rho", "rhoBudget", "collusionThreshold", "model", "securityBits",
     }  # fmt: skip
     assert set(replay.write_facts(found)) == set(found)
     assert replay.write_facts(replay.read_facts(replay.write_facts(found))) == replay.write_facts(found)

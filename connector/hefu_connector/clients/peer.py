@@ -152,6 +152,18 @@ class PeerClient:
         for each in self._stream(provider, lambda stub: stub.FetchRelease, request):
             yield each.index, each.sealed
 
+    def join(self, provider: str, computation: str) -> Statement:
+        """As in `peering.Meeting`."""
+        request = computation_pb2.JoinSessionRequest(name=_name(computation))
+        answer = self._call(provider, lambda stub: stub.JoinSession, request)
+        return Statement.parse(answer.joined.envelope)
+
+    def carry_on(self, provider: str, computation: str, words: Sequence[Statement], carried: str) -> Computed:
+        """As in `peering.Meeting`."""
+        joined = [common_pb2.Statement(envelope=each.to_bytes()) for each in words]
+        request = computation_pb2.ContinueSessionRequest(name=_name(computation), joined=joined, carried=carried)
+        return _computed(self._call(provider, lambda stub: stub.ContinueSession, request))
+
     def report_deletion(self, provider: str, proof: Statement) -> None:
         """As in the port."""
         message = computation_pb2.ReportDeletionRequest(deletion=common_pb2.Statement(envelope=proof.to_bytes()))

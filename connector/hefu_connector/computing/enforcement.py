@@ -21,7 +21,7 @@ import math
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ from hefu_policies.deciding.reasons import Code
 from hefu_policies.words.terms import Phase
 
 from hefu_connector.allowances import MILLISECONDS
-from hefu_connector.computing import admission, disclosure, ends, guard
+from hefu_connector.computing import admission, disclosure, ends, guard, meeting
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.course import Course
 from hefu_connector.computing.disclosure import History
@@ -76,6 +76,7 @@ from hefu_connector.ports import (
     Undisclosed,
     Workers,
 )
+from hefu_connector.session import Session
 
 log = logging.getLogger("hefu.enforcement")
 
@@ -94,6 +95,7 @@ class Rules:
         jobs: computations that run at once; others wait.
         waiting: computations that may wait; more are shed.
         each: computations of one consumer that may run or wait, so that nobody fills the queue alone.
+        session_seconds: how long a party of a run over several connectors waits for the others.
     """
 
     quantum_seconds: float = 0.25
@@ -101,6 +103,7 @@ class Rules:
     jobs: int = 2
     waiting: int = 256
     each: int = 64
+    session_seconds: float = 120.0
 
 
 def _unfiled(_: Agreement) -> None:
@@ -168,6 +171,12 @@ class Enforcement:
         )  # fmt: skip
         jobs = world.rules.jobs
         self._jobs = Turns(world.executor or ThreadPoolExecutor(jobs + 1, thread_name_prefix="computation"), jobs)
+        self._meeting = meeting.Meeting(
+            meeting.Host(
+                world.participant, world.space, world.signer, world.trust, world.clock, world.rules.session_seconds
+            ),
+            self._offer,
+        )
         self._changed = threading.Condition()
         self._running: dict[str, Admitted] = {}
         self._admitting: Counter[str] = Counter()
@@ -228,8 +237,52 @@ class Enforcement:
         self._world.journal.start(run.id, admitted.prepared.charge, self._world.clock.now())
         with self._changed:
             self._running[run.id] = admitted
-        self._jobs.offer(caller, partial(telemetry.bound(self._carry_out), admitted, run))
+        if admitted.prepared.session is None:
+            self._offer(admitted, run)
+        else:
+            self._meeting.take(admitted, run, admitted.prepared.session)
+            if run.id in self._stopped:
+                self._meeting.end(run.id)
         return self.view(run.id, caller)
+
+    def _offer(self, admitted: Admitted, run: Run) -> None:
+        self._jobs.offer(run.consumer, partial(telemetry.bound(self._carry_out), admitted, run))
+
+    def join(self, computation: str, consumer: str, *subjects: str) -> Statement:
+        """What this connector signs for its part of a run over several; the same at every call.
+
+        Raises:
+            NotFound: there is no such computation of this consumer.
+            Conflict: it takes part in no run, or no more.
+            Unavailable: another process of this connector has it.
+        """
+        self._world.trust.check(consumer, *subjects)
+        run = self.view(computation, consumer)
+        return self._seated(run)
+
+    def carry_on(
+        self, computation: str, consumer: str, words: Sequence[Statement], carried: str, *subjects: str
+    ) -> Run:  # fmt: skip
+        """Go on with a computation for which all parties of its run have signed; raises as `join`, and as
+        `meeting.Meeting.carry_on` where their words are not as they must be, which then changes nothing.
+
+        Args:
+            carried: for the run's aggregator, the digest of the others' sealed results, uploaded before.
+        """
+        self._world.trust.check(consumer, *subjects)
+        run = self.view(computation, consumer)
+        if run.state not in FINAL:
+            self._seated(run)
+            self._meeting.carry_on(computation, words, carried)
+        return self.view(computation, consumer)
+
+    def _seated(self, run: Run) -> Statement:
+        word = self._meeting.word(run.id)
+        if word is not None:
+            return word
+        if run.state not in FINAL and run.owner != self._world.fleet.me:
+            raise Unavailable("peer.unreachable", peer=self._world.connector)  # the caller tries its other processes
+        raise Conflict("session.closed", computation=run.id)
 
     def view(self, computation: str, consumer: str) -> Run:
         """A computation as its consumer may see it: ends are told at the quantum's tick, not before.
@@ -308,6 +361,8 @@ class Enforcement:
                 self._look(running)
             except HefuError as error:
                 self._stop(running.request.computation, error.code)
+        for computation in self._meeting.overdue():
+            self._stop(computation, "session.deadline")
 
     def sweep(self) -> None:
         """End what could not be journalled before, and `watch`; called every second or so.
@@ -380,6 +435,8 @@ class Enforcement:
         )  # fmt: skip
         if admitted.prepared.inputs:
             world.inputs.check(statement.issuer, admitted.prepared.inputs)
+        if admitted.prepared.session is not None:
+            meeting.check_seat(admitted.prepared.session, request, statement.issuer, world.participant)
         self._use_duties(admitted, subject)
         return admitted
 
@@ -456,6 +513,8 @@ class Enforcement:
     def _carry_out(self, admitted: Admitted, run: Run, much: bool) -> None:
         charge, began = admitted.prepared.charge, self._world.clock.now()
         try:
+            if run.id in self._stopped:
+                raise Unavailable("cancelled")
             with telemetry.step("computation.run", computation=run.id):
                 self._look(admitted)
                 self._compute_and_release(admitted, run, spare=int(much))  # steps 5 to 8
@@ -468,6 +527,7 @@ class Enforcement:
         finally:
             self._settle(admitted, began)
             self._world.inputs.drop(run.consumer, run.id)
+            self._meeting.forget(run.id)
             with self._changed:
                 self._running.pop(run.id, None)
                 self._stopped.pop(run.id, None)
@@ -540,14 +600,24 @@ class Enforcement:
         return History(self._world.disclosures, admitted.resource.id, disclosing, table, self._standings)
 
     def _parameters(self, admitted: Admitted, history: History | None) -> Object:
-        """What the worker gets; for a delivery with the agreement's secret, which pseudonyms and samples hang on."""
+        """What the worker gets; for a delivery with the agreement's secret, which pseudonyms and samples hang on, and
+        of a run over several connectors what this party has in common with each other."""
         parameters = admitted.prepared.parameters
+        if admitted.prepared.session is not None:
+            return {**parameters, "session": self._common(admitted, admitted.prepared.session)}
         if history is not None:
             return history.parameters(parameters)
         if admitted.prepared.delivery is None:
             return parameters
         reach = admission.reach(admitted.contract, admitted.engine.action)
         return {**parameters, "key": self._world.secret(admitted.under.agreement).hex(), "reach": reach}
+
+    def _common(self, admitted: Admitted, session: Session) -> Object:
+        met, me = self._meeting.met(admitted.request.computation), self._world.participant
+        if met is None:
+            raise Unavailable("cancelled")
+        secrets: Object = {name: secret.hex() for name, secret in met.secrets.items()}
+        return {"me": me, "secrets": secrets, "sums": me == session.aggregator}
 
     def _release(
         self, admitted: Admitted, run: Run, output: Object, table: Table, history: History | None
@@ -564,7 +634,10 @@ class Enforcement:
         decisions = admitted.course.document(admitted.request)
         said: Object = {"user": user_of(admitted.statement), DECISIONS: canonical.digest(decisions)}
         data, commitments, opening = guard.release(run.id, passed, admitted.prepared, said, secrets.token_bytes)
-        recipient = world.trust.sealing(admitted.request.recipient)
+        session, reader = admitted.prepared.session, admitted.request.recipient
+        if session is not None:
+            reader = session.reader(world.participant)
+        recipient = world.trust.sealing(reader)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
         made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table, facts)
         sealed = self._file(run, opening)
@@ -677,6 +750,7 @@ class Enforcement:
                 return
             self._stopped.setdefault(computation, code)
         self._world.workers.cancel(computation)
+        self._meeting.end(computation)
 
     def _held(self) -> list[Admitted]:
         with self._changed:

@@ -95,6 +95,24 @@ def _filter(known: Known) -> object:
     return canonical.digest(canonical.encode(known.request.plan.get("filter")))
 
 
+def _parties(known: Known) -> object:
+    """Whose data is computed on: this provider's, and of a run over several connectors that of all."""
+    return len(known.prepared.session.parties) if known.prepared.session else 1
+
+
+def _colluding(known: Known) -> object:
+    """How many parties of a run together learn nothing: two must be left to hide in a sum, and enough to draw noise."""
+    session = known.prepared.session
+    return len(session.parties) - max(session.honest, 2) if session else None
+
+
+def _counterparties(known: Known) -> object:
+    """All but this provider."""
+    session, mine = known.prepared.session, known.contract.agreement.provider.participant
+    others = {each.participant for each in session.others(mine)} if session else set()
+    return frozenset({known.request.recipient, *others})
+
+
 def _declared(name: str) -> Callable[[Known], object]:
     def read(known: Known) -> object:
         said = [each.value for each in known.resource.facts if each.name == name]
@@ -185,9 +203,10 @@ FACTS: Final[Mapping[str, FactSource]] = MappingProxyType({
     "securityBits": FactSource(_security),
     "deliveryChannel": FactSource(lambda known: known.prepared.channel),
     "protocol": FactSource(lambda known: known.prepared.protocol or None),
-    "minParties": FactSource(lambda _: 1),  # whose data is computed on: this provider's
+    "minParties": FactSource(_parties),
+    "collusionThreshold": FactSource(_colluding),
     # the verified connection and who is at its other end
-    "counterparty": FactSource(lambda known: frozenset({known.request.recipient})),  # all but this provider
+    "counterparty": FactSource(_counterparties),
     "connector": FactSource(lambda known: known.connection.connector or None),
     "systemDevice": FactSource(lambda known: known.connection.device or None),
     "networkAddress": FactSource(lambda known: known.connection.address or None),

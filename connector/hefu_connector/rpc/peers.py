@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote
@@ -26,6 +26,7 @@ from hefu_connector.computing.computation import LARGEST_PLAN
 from hefu_connector.computing.uploads import Upload
 from hefu_connector.inputs import LARGEST_CHUNK
 from hefu_connector.ports import FINAL, NOWHERE, ComputationState, Connection, Prepared, Run
+from hefu_connector.session import MOST_PARTIES
 
 WAIT_SECONDS = 15.0  # between looks at a computation nothing is heard of
 _LONGEST_NAME = 100
@@ -69,6 +70,20 @@ class Door(Protocol):
         ...
 
 
+class Meetings(Protocol):
+    """Runs over several connectors as this service sees them. Safe to use from many threads; raises as `Door`."""
+
+    def join(self, computation: str, consumer: str, *subjects: str) -> Statement:
+        """What this connector signs for its part of a run."""
+        ...
+
+    def carry_on(
+        self, computation: str, consumer: str, words: Sequence[Statement], carried: str, *subjects: str
+    ) -> Run:  # fmt: skip
+        """Go on with what all parties signed."""
+        ...
+
+
 class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
     """Serves computations to other connectors.
 
@@ -76,6 +91,7 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
         estimate: prices a plan under an own product for a caller; raises NotFound where the caller may not see it.
         confirm: takes a caller's signed proof that it deleted a delivery; None where none are taken.
         take: keeps what a caller uploads for a request to come; None where nothing is taken.
+        meetings: takes part in runs over several connectors; None where this one does not.
         relayed: whether connections through a relay end here too, which come from this machine itself.
     """
 
@@ -86,9 +102,11 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
         confirm: ConfirmDeletion | None = None,
         take: TakeUpload | None = None,
         *,
+        meetings: Meetings | None = None,
         relayed: bool = False,
     ) -> None:
         self._door = door
+        self._meetings = meetings
         self._estimate = estimate
         self._confirm = confirm
         self._take = take
@@ -154,6 +172,31 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
         for index in range(request.first_part, max(parts, 1)):
             sealed = self._door.part(id_, who.participant, index, who.fingerprint)
             yield computation_pb2.ReleasePart(index=index, sealed=sealed)
+
+    def JoinSession(  # noqa: N802
+        self, request: computation_pb2.JoinSessionRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.JoinSessionResponse:
+        """This connector's word for its part of a run."""
+        id_, who = _id(request.name), transport.caller(context)
+        word = self._runs(id_).join(id_, who.participant, who.fingerprint)
+        return computation_pb2.JoinSessionResponse(joined=common_pb2.Statement(envelope=word.to_bytes()))
+
+    def ContinueSession(  # noqa: N802
+        self, request: computation_pb2.ContinueSessionRequest, context: grpc.ServicerContext
+    ) -> computation_pb2.Computation:
+        """Go on with what all parties of a run signed."""
+        id_, who = _id(request.name), transport.caller(context)
+        if len(request.joined) > MOST_PARTIES or len(request.carried) > _LONGEST_NAME:
+            raise Malformed("session.missing", parties="-")
+        words = [Statement.parse(each.envelope) for each in request.joined]
+        return _computation(
+            self._runs(id_).carry_on(id_, who.participant, words, request.carried, who.fingerprint)
+        )  # fmt: skip
+
+    def _runs(self, computation: str) -> Meetings:
+        if self._meetings is None:
+            raise NotFound("resource.not_found", what="computation", name=computation)
+        return self._meetings
 
     def _address(self, peer: str) -> str:
         """The caller's address; empty where it may be the relay's end on this machine and not the caller's."""

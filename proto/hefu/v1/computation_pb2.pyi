@@ -307,6 +307,76 @@ class UploadInputsResponse(_message.Message):
 Global___UploadInputsResponse: _TypeAlias = UploadInputsResponse  # noqa: Y015
 
 @_typing.final
+class JoinSessionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"computations/{id}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinSessionRequest: _TypeAlias = JoinSessionRequest  # noqa: Y015
+
+@_typing.final
+class JoinSessionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOINED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def joined(self) -> _common_pb2.Statement: ...
+    def __init__(
+        self,
+        *,
+        joined: _common_pb2.Statement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["joined", b"joined"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joined", b"joined"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinSessionResponse: _TypeAlias = JoinSessionResponse  # noqa: Y015
+
+@_typing.final
+class ContinueSessionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
+    CARRIED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"computations/{id}"."""
+    carried: _builtins.str
+    """For the run's aggregator alone: "sha256:" of the others' sealed results, uploaded before."""
+    @_builtins.property
+    def joined(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Statement]:
+        """One "session.joined" of each party, this connector's too."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        joined: _abc.Iterable[_common_pb2.Statement] | None = ...,
+        carried: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carried", b"carried", "joined", b"joined", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContinueSessionRequest: _TypeAlias = ContinueSessionRequest  # noqa: Y015
+
+@_typing.final
 class ReportDeletionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -69,6 +69,16 @@ class ComputationServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_computation__pb2.UploadInputsRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_computation__pb2.UploadInputsResponse.FromString,
                 _registered_method=True)
+        self.JoinSession = channel.unary_unary(
+                '/hefu.v1.ComputationService/JoinSession',
+                request_serializer=hefu_dot_v1_dot_computation__pb2.JoinSessionRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_computation__pb2.JoinSessionResponse.FromString,
+                _registered_method=True)
+        self.ContinueSession = channel.unary_unary(
+                '/hefu.v1.ComputationService/ContinueSession',
+                request_serializer=hefu_dot_v1_dot_computation__pb2.ContinueSessionRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_computation__pb2.Computation.FromString,
+                _registered_method=True)
         self.ReportDeletion = channel.unary_unary(
                 '/hefu.v1.ComputationService/ReportDeletion',
                 request_serializer=hefu_dot_v1_dot_computation__pb2.ReportDeletionRequest.SerializeToString,
@@ -129,6 +139,21 @@ class ComputationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def JoinSession(self, request, context):
+        """What this connector signs for one computation's part of a run over several connectors: "session.joined", with a key
+        that is fresh for this run. The same at every call; the computation waits for the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContinueSession(self, request, context):
+        """Brings what all parties of the run signed; the computation then goes on. The same again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportDeletion(self, request, context):
         """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it.
         """
@@ -173,6 +198,16 @@ def add_ComputationServiceServicer_to_server(servicer, server):
                     servicer.UploadInputs,
                     request_deserializer=hefu_dot_v1_dot_computation__pb2.UploadInputsRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_computation__pb2.UploadInputsResponse.SerializeToString,
+            ),
+            'JoinSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinSession,
+                    request_deserializer=hefu_dot_v1_dot_computation__pb2.JoinSessionRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_computation__pb2.JoinSessionResponse.SerializeToString,
+            ),
+            'ContinueSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.ContinueSession,
+                    request_deserializer=hefu_dot_v1_dot_computation__pb2.ContinueSessionRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_computation__pb2.Computation.SerializeToString,
             ),
             'ReportDeletion': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportDeletion,
@@ -369,6 +404,60 @@ class ComputationService(object):
             '/hefu.v1.ComputationService/UploadInputs',
             hefu_dot_v1_dot_computation__pb2.UploadInputsRequest.SerializeToString,
             hefu_dot_v1_dot_computation__pb2.UploadInputsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JoinSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ComputationService/JoinSession',
+            hefu_dot_v1_dot_computation__pb2.JoinSessionRequest.SerializeToString,
+            hefu_dot_v1_dot_computation__pb2.JoinSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ContinueSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hefu.v1.ComputationService/ContinueSession',
+            hefu_dot_v1_dot_computation__pb2.ContinueSessionRequest.SerializeToString,
+            hefu_dot_v1_dot_computation__pb2.Computation.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,12 @@ class ComputationServiceStub:
     """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
     bring their bytes. Kept for some minutes; the same again changes nothing.
     """
+    JoinSession: _grpc.UnaryUnaryMultiCallable[_computation_pb2.JoinSessionRequest, _computation_pb2.JoinSessionResponse]
+    """What this connector signs for one computation's part of a run over several connectors: "session.joined", with a key
+    that is fresh for this run. The same at every call; the computation waits for the others.
+    """
+    ContinueSession: _grpc.UnaryUnaryMultiCallable[_computation_pb2.ContinueSessionRequest, _computation_pb2.Computation]
+    """Brings what all parties of the run signed; the computation then goes on. The same again changes nothing."""
     ReportDeletion: _grpc.UnaryUnaryMultiCallable[_computation_pb2.ReportDeletionRequest, _computation_pb2.ReportDeletionResponse]
     """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
@@ -69,6 +75,12 @@ class ComputationServiceAsyncStub(ComputationServiceStub):
     """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
     bring their bytes. Kept for some minutes; the same again changes nothing.
     """
+    JoinSession: _aio.UnaryUnaryMultiCallable[_computation_pb2.JoinSessionRequest, _computation_pb2.JoinSessionResponse]  # type: ignore[assignment]
+    """What this connector signs for one computation's part of a run over several connectors: "session.joined", with a key
+    that is fresh for this run. The same at every call; the computation waits for the others.
+    """
+    ContinueSession: _aio.UnaryUnaryMultiCallable[_computation_pb2.ContinueSessionRequest, _computation_pb2.Computation]  # type: ignore[assignment]
+    """Brings what all parties of the run signed; the computation then goes on. The same again changes nothing."""
     ReportDeletion: _aio.UnaryUnaryMultiCallable[_computation_pb2.ReportDeletionRequest, _computation_pb2.ReportDeletionResponse]  # type: ignore[assignment]
     """Takes the caller's signed "delivery.deleted": the proof that it deleted what was delivered to it."""
 
@@ -130,6 +142,24 @@ class ComputationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes inputs that a request of the caller will name by their digest: the first message announces them, the others
         bring their bytes. Kept for some minutes; the same again changes nothing.
         """
+
+    @_abc_1.abstractmethod
+    def JoinSession(
+        self,
+        request: _computation_pb2.JoinSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_computation_pb2.JoinSessionResponse, _abc.Awaitable[_computation_pb2.JoinSessionResponse]]:
+        """What this connector signs for one computation's part of a run over several connectors: "session.joined", with a key
+        that is fresh for this run. The same at every call; the computation waits for the others.
+        """
+
+    @_abc_1.abstractmethod
+    def ContinueSession(
+        self,
+        request: _computation_pb2.ContinueSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_computation_pb2.Computation, _abc.Awaitable[_computation_pb2.Computation]]:
+        """Brings what all parties of the run signed; the computation then goes on. The same again changes nothing."""
 
     @_abc_1.abstractmethod
     def ReportDeletion(
