@@ -29,6 +29,7 @@ from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.computing.plans import read_plan
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.computing.score_plan import ScorePlan
+from hefu_connector.computing.total_plan import TotalPlan
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.peering import Computed, Estimate, Peers
@@ -197,7 +198,7 @@ class Asking:
             return Outcome(own, request, end, kept)
         plan = read_plan(request.plan)
         # What was delivered is opened by `computing.custody` alone, and ciphertexts by a worker.
-        if isinstance(plan, DeliveryPlan | ScorePlan):
+        if isinstance(plan, DeliveryPlan | ScorePlan | TotalPlan):
             return Outcome(own, request, end, kept)
         answer = answers.open_release(end, self._releases.parts(computation), self._private, plan)
         return Outcome(own, request, end, kept, answer)

@@ -6,19 +6,21 @@ from collections.abc import Callable
 
 from hefu.canonical import Json, Object
 from hefu_policies.reading import Place
-from hefu_policies.words.terms import AGGREGATE_QUERY, DELIVER, DOWNLOAD, DP_QUERY, HE_INFERENCE, READ
+from hefu_policies.words.terms import AGGREGATE_QUERY, DELIVER, DOWNLOAD, DP_QUERY, HE_INFERENCE, MPC_EVALUATE, READ
 
 from hefu_connector.computing.computation import Plan
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.score_plan import ScorePlan
+from hefu_connector.computing.total_plan import TotalPlan
 
-AnyPlan = Plan | DeliveryPlan | ExactPlan | ScorePlan
+AnyPlan = Plan | DeliveryPlan | ExactPlan | ScorePlan | TotalPlan
 _READERS: dict[str, Callable[[Json], AnyPlan]] = {
     DP_QUERY: Plan.of,
     DELIVER: DeliveryPlan.of,
     AGGREGATE_QUERY: ExactPlan.of,
     HE_INFERENCE: ScorePlan.of,
+    MPC_EVALUATE: TotalPlan.of,
 }
 
 # What this version carries out; a contract about anything else can be agreed on, and nothing can be asked under it.

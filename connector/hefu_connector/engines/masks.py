@@ -14,11 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hefu.errors import Malformed
 
 from hefu_connector.pairs import OwnKey
 
-__all__ = ["OwnKey", "hide", "uniform"]
+__all__ = ["OwnKey", "hide", "hide_with", "uniform"]
+_LABEL = b"hefu/mask/v1"
+_SECRET = 32  # bytes
 _WORD = 8  # bytes
 _AT_ONCE = 512  # words
 
@@ -41,15 +45,31 @@ def hide(
     Raises:
         Malformed: this party's key is not among the keys, two parties have one key, or there are not two parties.
     """
+    if keys.get(name) != own.public or len({*keys.values()}) != len(keys):
+        raise Malformed("masks.key")
+    secrets = {other: own.secret(key, transcript) for other, key in keys.items() if other != name}
+    return hide_with(values, name, secrets, modulus)
+
+
+def hide_with(
+    values: Sequence[int], name: str, secrets: Mapping[str, bytes], modulus: int, purpose: bytes = b""
+) -> list[int]:
+    """As `hide`, by secrets that were agreed on elsewhere: so that no private key leaves its process.
+
+    Args:
+        secrets: what this party has in common with each of the others, of 32 bytes, for one transcript.
+        purpose: what else all must agree on; masks for two purposes do not cancel.
+
+    Raises:
+        Malformed: there is no other party, or a secret is none.
+    """
     if not 1 < modulus <= 1 << 63 or not all(0 <= each < modulus for each in values):
         raise ValueError("values from 0 to below the modulus")
-    if keys.get(name) != own.public or len({*keys.values()}) != len(keys) or len(keys) < 2:
+    if not secrets or name in secrets or any(len(each) != _SECRET for each in secrets.values()):
         raise Malformed("masks.key")
     hidden = [*values]
-    for other, key in keys.items():
-        if other == name:
-            continue
-        numbers = uniform(own.secret(key, transcript), modulus)
+    for other, secret in secrets.items():
+        numbers = uniform(HKDF(SHA256(), _SECRET, None, _LABEL + purpose).derive(secret), modulus)
         sign = 1 if name < other else -1
         hidden = [(each + sign * next(numbers)) % modulus for each in hidden]
     return hidden
