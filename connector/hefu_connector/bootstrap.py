@@ -68,6 +68,7 @@ from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.desk.tables import Tables
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.exact import Exact
+from hefu_connector.engines.scoring import Scoring
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
@@ -213,7 +214,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     faults.arm(test=Settings.read(home).test)
     ground = _ground(home, clock or SystemClock())
     roles, settings = _roles(ground), ground.settings
-    engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact())}
+    engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact(), Scoring())}
     snapshots = _spool(ground.home, settings)
     pool, uploaded = _pool(ground, snapshots), Uploaded(snapshots, ground.clock)
     layouts = Layouts(pool, ground.shelves.marks, ground.clock, snapshots, _kept(ground))

@@ -112,6 +112,21 @@ class Delivering:
 
 
 @dataclass(frozen=True, slots=True)
+class Encrypted:
+    """Ciphertexts under a key of the recipient, and the form that the guard holds them to.
+
+    Attributes:
+        counts: of each, how many of its slots are filled.
+        scale: bits of an approximate number's scale; 0 of exact ones.
+        largest: bytes of each, at most; all are told in as many.
+    """
+
+    counts: tuple[int, ...]
+    scale: int
+    largest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosing:
     """What exact aggregates are held to: by the engine beside all that was told before, and by the guard.
 
@@ -167,9 +182,8 @@ class Prepared:
         protocol: of privacy or cryptography, in the words of policies; empty where there is none.
         channel: by which the output goes to its recipient, in the words of policies.
         inputs: digest of what its consumer uploaded for it; empty where there is nothing.
-        model: digest of the model that it applies, and
-        bits: of security of what is encrypted; empty and 0 where there is none.
         session: the run over several connectors that it is part of; None where it is a run of its own.
+        encrypted: set where the answer is ciphertexts. Then the worker makes them as a file.
     """
 
     parameters: Object
@@ -192,9 +206,8 @@ class Prepared:
     protocol: str = ""
     channel: str = "InterfaceChannel"
     inputs: str = ""
-    model: str = ""
-    bits: int = 0
     session: Session | None = None
+    encrypted: Encrypted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +224,7 @@ class Values:
         rows_read: for the meter of the provider; never released.
         units: of a sample: privacy units taken, and all there are; never released.
         told: of exact aggregates: which cells are told, and which one unit dominates; for the history, never released.
+        blob: ciphertexts (`computing.blobs`), where such are the answer; there are no rows then.
     """
 
     rows: tuple[tuple[str | None, ...], ...]
@@ -219,6 +233,7 @@ class Values:
     rows_read: int
     units: tuple[int, int] | None = None
     told: Object | None = None
+    blob: bytes | None = None
 
 
 class Engine(Protocol):
@@ -278,6 +293,19 @@ class Workers(Protocol):
         Raises:
             Unavailable: it died, hung, used too much or answered garbage; the message never says more.
         """
+        ...
+
+    def make(
+        self,
+        engine: str,
+        parameters: Object,
+        table: Table,
+        take: Callable[[bytes], object],
+        *,
+        job: str,
+        deadline: float,
+    ) -> Object:
+        """As `run`, of an engine that makes a file: `take` gets its pieces, and ends the run by what it raises."""
         ...
 
     def cancel(self, job: str) -> None:

@@ -41,6 +41,10 @@ _GROUND: dict[str, Message] = {
         "The records and the model have not the same features, or a block has too many records. Read the model's page again.",
         "记录与模型的特征不一致，或批次记录过多。请重新查看模型页面。",
     ),
+    "score.other": _m(
+        "{resource} does not serve that model with those parameters, or no longer. Read its page again, then ask anew.",
+        "{resource} 不以所给参数提供该模型，或已不再提供。请重新查看其页面后再提出请求。",
+    ),
     "score.range": _m(
         "A value of {feature} is missing or outside the range that the model was made for. Mend or leave out such records.",
         "{feature} 的某个取值缺失或超出模型的适用范围。请修正或剔除这些记录。",

@@ -43,7 +43,7 @@ def test_the_connectors_own_process_imports_no_engine_library() -> None:
     """E-a: what parses data or draws noise is loaded in workers only."""
     script = (
         "import sys, hefu_connector.bootstrap, hefu_connector.commands\n"
-        "heavy = ('duckdb', 'opendp', 'pyarrow', 'pandas', 'numpy', 'pyld', 'lxml')\n"
+        "heavy = ('duckdb', 'opendp', 'pyarrow', 'pandas', 'numpy', 'tenseal', 'pyld', 'lxml')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -110,8 +110,8 @@ def test_a_worker_loads_no_contract_key_or_certificate() -> None:
     """They cost each new worker a third of its start, and it has no use for any of them."""
     script = (
         "import sys, importlib\n"
-        "from hefu_connector.workers import main\n"
-        "for each in (*main.ENGINES.values(), *main.MAKERS.values()):\n"
+        "from hefu_connector.workers import heavy, main\n"
+        "for each in (*main.ENGINES.values(), *main.MAKERS.values(), *heavy.HEAVY.values()):\n"
         "    importlib.import_module(each)\n"
         "unwanted = ('cryptography', 'grpc', 'google', 'sqlalchemy', 'hefu.envelope', 'hefu_policies.agreeing',\n"
         "            'hefu_policies.deciding', 'hefu_policies.odrl')\n"

@@ -238,7 +238,8 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
     Raises:
         Refused: a rule says no to the release, or one was not decided in each of its phases.
     """
-    facts = {**_renewed(admitted, now), "outputRows": _rows(admitted, passed), "outputBytes": guard.measure(passed)}
+    rows, size = guard.count(passed, admitted.prepared), guard.measure(passed, admitted.prepared)
+    facts = {**_renewed(admitted, now), "outputRows": rows, "outputBytes": size}
     if admitted.prepared.minimum_group is not None:
         facts["minGroup"] = admitted.prepared.minimum_group
     if admitted.prepared.disclosing is not None:
@@ -249,12 +250,6 @@ def decide_release(admitted: Admitted, passed: Passed, now: datetime) -> Object:
         facts["deadline"] = delete_by(admitted.contract, now)
         told |= {"deadline"}
     return replay.write_facts({name: value for name, value in facts.items() if name.partition("@")[0] in told})
-
-
-def _rows(admitted: Admitted, passed: Passed) -> int:
-    """Rows of an answer; where groups are found, as many as there may be: a rule decides without a look at them."""
-    prepared = admitted.prepared
-    return prepared.cells if prepared.finding is not None else len(passed.values.rows)
 
 
 def _renewed(admitted: Admitted, now: datetime) -> dict[str, object]:

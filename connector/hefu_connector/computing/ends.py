@@ -19,6 +19,7 @@ from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.budget import Charge
 
+from hefu_connector.computing import guard
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.guard import Passed
 from hefu_connector.computing.request import ComputationRequest
@@ -83,8 +84,7 @@ def receipt_of(
     """
     prepared, charge = admitted.prepared, admitted.prepared.charge
     ticks = tick(scribe, run) - run.created
-    # How many groups were found is the recipient's alone to know: everybody reads a receipt.
-    rows = prepared.cells if prepared.finding else len(passed.values.rows)
+    rows = guard.count(passed, prepared)
     first, *joined = [
         receipt.Joined(
             side.under.agreement, side.contract.agreement.product, side.contract.agreement.description,

@@ -33,7 +33,7 @@ from hefu import canonical, faults, openings, receipt, telemetry
 from hefu.canonical import Json, Object
 from hefu.delivery import Delivered
 from hefu.envelope import Signer, Statement
-from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.mandate import subjects
 from hefu.openings import Openings
 from hefu.times import Clock
@@ -154,6 +154,14 @@ class World:
     owing: Obligations = field(default_factory=NothingOwed)
     disclosures: Disclosures = field(default_factory=Undisclosed)
     inputs: Inputs = field(default_factory=NoInputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What a worker returned, and the bytes that it made, if that is what it was to do."""
+
+    values: Object
+    blob: bytes | None = None
 
 
 class Enforcement:
@@ -546,7 +554,7 @@ class Enforcement:
                     raise
                 self._look(admitted)
 
-    def _compute(self, admitted: Admitted, spare: int) -> tuple[Object, Table, History | None]:
+    def _compute(self, admitted: Admitted, spare: int) -> tuple[_Output, Table, History | None]:
         with self._opened(admitted) as table, self._inputs(admitted) as uploaded:
             history = self._history(admitted, table)
             given = replace(table, beside=(*table.beside, *uploaded))
@@ -554,8 +562,10 @@ class Enforcement:
         faults.point("worker.returned")
         return output, table, history
 
-    def _run(self, admitted: Admitted, table: Table, history: History | None, spare: int) -> Object:
+    def _run(self, admitted: Admitted, table: Table, history: History | None, spare: int) -> _Output:
         """What a worker returns; of an exact answer, once the workers have found out about all that was told."""
+        if admitted.prepared.encrypted is not None:
+            return self._make(admitted, table)
         for _ in range(disclosure.MOST_WORKERS):
             if admitted.request.computation in self._stopped:
                 raise Unavailable("cancelled")
@@ -564,11 +574,28 @@ class Enforcement:
                 job=admitted.request.computation, deadline=admitted.seconds, spare=spare,
             )  # fmt: skip
             if history is None:
-                return output
+                return _Output(output)
             output = history.taken(output)
             if not disclosure.is_behind(output):
-                return output
+                return _Output(output)
         raise Unavailable("worker.deadline")
+
+    def _make(self, admitted: Admitted, table: Table) -> _Output:
+        """What a worker returns and makes, where the answer is ciphertexts."""
+        made = bytearray()
+
+        def take(piece: bytes) -> None:
+            if len(made) + len(piece) > guard.LARGEST_RELEASE:
+                raise Untrusted("guard.shape", detail="the release is too large")
+            made.extend(piece)
+
+        if admitted.request.computation in self._stopped:
+            raise Unavailable("cancelled")
+        values = self._world.workers.make(
+            admitted.engine.name, self._parameters(admitted, None), table, take,
+            job=admitted.request.computation, deadline=admitted.seconds,
+        )  # fmt: skip
+        return _Output(values, bytes(made))
 
     @contextmanager
     def _opened(self, admitted: Admitted) -> Iterator[Table]:
@@ -620,10 +647,10 @@ class Enforcement:
         return {"me": me, "secrets": secrets, "sums": me == session.aggregator}
 
     def _release(
-        self, admitted: Admitted, run: Run, output: Object, table: Table, history: History | None
+        self, admitted: Admitted, run: Run, output: _Output, table: Table, history: History | None
     ) -> None:  # fmt: skip
         world = self._world
-        values = admitted.engine.read(output, admitted.prepared)
+        values = replace(admitted.engine.read(output.values, admitted.prepared), blob=output.blob)
         passed = guard.check(values, admitted.prepared)  # step 6
         self._look(admitted)
         facts = [admission.decide_release(each, passed, world.clock.now()) for each in admitted.sides]

@@ -2,8 +2,8 @@
 
 A value passes if it has the shape that was announced before the data was touched, lies on a decimal grid, and belongs
 to a cell whose noised count reaches the contract's minimum group. Delivered rows are judged by
-`hefu_connector.computing.rows`. What leaves is cut into parts and sealed for the
-one recipient, so that whoever carries or stores it learns its size only.
+`hefu_connector.computing.rows`, ciphertexts by `hefu_connector.computing.ciphertexts`. What leaves is cut into parts
+and sealed for the one recipient, so that whoever carries or stores it learns its size only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hefu.errors import Untrusted
 from hefu.identity import write_bytes
 from hefu_policies.reading import Place
 
-from hefu_connector.computing import finding, padding, rows
+from hefu_connector.computing import ciphertexts, finding, padding, rows
 from hefu_connector.ports import Answer, Disclosing, Finding, Mechanism, Prepared, Values
 
 PART_BYTES = 3 << 20
@@ -53,6 +53,9 @@ def check(values: Values, prepared: Prepared) -> Passed:
     if prepared.delivery is not None:
         rows.check(values, prepared, prepared.delivery)
         return Passed(replace(values, group_counts=None, units=None, told=None), 0)
+    if prepared.encrypted is not None:
+        ciphertexts.check(values, prepared.encrypted)
+        return Passed(values, 0)
     _check_shape(values, prepared)
     words = [prepared.words.get(each, ()) for each in prepared.headings[prepared.keys :]]
     for row, widths in zip(values.rows, values.half_widths, strict=True):
@@ -84,13 +87,26 @@ def release(
     commitments = {name: receipt.commit(name, value, salts[name]) for name, value in values.items()}
     if told is not None:
         data = fitting(rows.payload(computation, told, openings))
+    elif prepared.encrypted is not None:
+        data = fitting(ciphertexts.payload(computation, passed.values, prepared.encrypted, openings))
     else:
         data = payload(computation, passed, prepared, openings)
     return data, commitments, {name: (value, salts[name]) for name, value in values.items()}
 
 
-def measure(passed: Passed) -> int:
-    """The bytes of what is to leave: of all its cells, as text."""
+def count(passed: Passed, prepared: Prepared) -> int:
+    """Rows of what is to leave; where groups are found as many as there may be, and of ciphertexts the records.
+
+    How many groups were found is the recipient's alone to know: rules and receipts tell everybody.
+    """
+    announced = prepared.finding is not None or prepared.encrypted is not None
+    return prepared.cells if announced else len(passed.values.rows)
+
+
+def measure(passed: Passed, prepared: Prepared) -> int:
+    """The bytes of what is to leave: of all its cells, as text; of ciphertexts, as many as they are told in."""
+    if prepared.encrypted is not None:
+        return ciphertexts.size(prepared.encrypted)
     rows_ = (*passed.values.rows, *passed.values.half_widths)
     return sum(len(cell.encode()) for row in rows_ for cell in row if cell is not None)
 
@@ -186,6 +202,7 @@ def _check_shape(values: Values, prepared: Prepared) -> None:
     counts, judged = values.group_counts, prepared.minimum_group is not None or prepared.finding is not None
     right = (
         (rows_ <= prepared.cells if prepared.finding else rows_ == prepared.cells)
+        and values.blob is None
         and len(values.half_widths) == rows_
         and all(len(row) == width for row in (*values.rows, *values.half_widths))
         and (not judged or (counts is not None and len(counts) == rows_))

@@ -16,6 +16,7 @@ from hefu.errors import Malformed
 
 CKKS, BFV = "ckks", "bfv"
 SECURITY = 128  # bits
+LARGEST_PUBLIC = 16 << 20  # bytes of a public context: of the largest suite, with the keys that multiply
 _MOST_BITS = {4096: 109, 8192: 218, 16384: 438}
 
 

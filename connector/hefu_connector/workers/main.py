@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
             module.warm()
     runs: dict[str, Run] = {name: module.run for name, module in modules.items()}
     seldom = {name: _importing(module) for name, module in SELDOM.items()}
-    makers = {name: _making(module, answers) for name, module in MAKERS.items()}
+    makers = {name: making(module, answers) for name, module in MAKERS.items()}
     serve({**runs, **seldom, **makers}, requests, answers, reached)
 
 
@@ -117,8 +117,8 @@ def _importing(module: str) -> Run:
     return run
 
 
-def _making(module: str, answers: int) -> Run:
-    """Make a file and send it; imported as late."""
+def making(module: str, answers: int) -> Run:
+    """Run an engine that makes a file, and send it piece by piece; imported when it is asked for."""
 
     def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
         make: Make = importlib.import_module(module).make

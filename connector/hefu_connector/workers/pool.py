@@ -29,9 +29,11 @@ from hefu.errors import Unavailable
 
 from hefu_connector.ports import Table
 from hefu_connector.workers import frames
+from hefu_connector.workers.heavy import HEAVY
 
 log = logging.getLogger("hefu.workers")
 PROGRAM = (sys.executable, "-I", "-m", "hefu_connector.workers.main")
+HEAVY_PROGRAM = (sys.executable, "-I", "-m", "hefu_connector.workers.heavy")
 Take = Callable[[bytes], object]
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -105,11 +107,13 @@ class Pool:
         limits: Limits | None = None,
         program: Sequence[str] = PROGRAM,
         more: Sequence[Path] = (),
+        heavy: Sequence[str] = HEAVY_PROGRAM,
     ) -> None:
         """Args:
         spool: the folder of tables, of which workers may read what they are handed; None keeps tables in memory.
         program: what is started; tests start others.
         more: folders with other tables that workers are handed.
+        heavy: what is started for the engines of `heavy.HEAVY`.
         """
         folders = [each for each in (spool, *more) if each is not None]
         for each in folders:
@@ -118,6 +122,7 @@ class Pool:
         self._folders = [each.resolve() for each in folders]
         self._limits = limits or Limits()
         self._program = tuple(program)
+        self._heavy = tuple(heavy)
         self._change = threading.Condition()
         self._ready: deque[_Worker] = deque()
         self._jobs: dict[str, _Job] = {}
@@ -172,7 +177,7 @@ class Pool:
         try:
             with telemetry.step("worker.wait"):
                 spare = min(spare, self._limits.ready - 1)
-                worker = self._take(record, ends, spare) if take is None else self._hire(record, table.size)
+                worker = self._take(record, ends, spare) if take is None else self._hire(record, engine, table)
             with telemetry.step("worker.run", engine=engine):
                 return self._exchange(worker, record, _request(engine, parameters, table), table, take)
         finally:
@@ -249,12 +254,15 @@ class Pool:
             self._change.notify_all()
             return worker
 
-    def _hire(self, record: _Job, size: int) -> _Worker:
-        worker = self._start(self._limits.seconds + (size >> 20) * _SECONDS_A_MEGABYTE)
+    def _hire(self, record: _Job, engine: str, table: Table) -> _Worker:
+        size = sum(each.size for each in (table, *table.beside))
+        heavy = engine in HEAVY  # somebody waits for those; a table is laid out in the background
+        program = self._heavy if heavy else self._program
+        worker = self._start(self._limits.seconds + (size >> 20) * _SECONDS_A_MEGABYTE, program)
         if worker is None:
             _fail("worker.failed")
         with suppress(OSError):  # it is in nobody's way
-            os.setpriority(os.PRIO_PROCESS, worker.process.pid, _NICE)
+            os.setpriority(os.PRIO_PROCESS, worker.process.pid, 0 if heavy else _NICE)
         with self._change:
             record.worker = worker
             if record.ended:
@@ -318,12 +326,12 @@ class Pool:
             self._patience = min(_MOST_PATIENCE, 2 * self._patience + 0.5) if failed else 0.0
             self._change.notify_all()
 
-    def _start(self, seconds: int) -> _Worker | None:
+    def _start(self, seconds: int, program: Sequence[str] = ()) -> _Worker | None:
         limits = (str(self._limits.memory), str(seconds), str(os.getpid()), *map(str, self._folders))
         ours, theirs = socket.socketpair()
         try:
             process = subprocess.Popen(
-                [*self._program, *limits],
+                [*(program or self._program), *limits],
                 stdin=theirs.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -249,6 +249,13 @@ class Workers:
         ]
         return {"noised": noised, "rows_read": 100}
 
+    def make(
+        self, engine: str, parameters: Object, table: Table, take: Callable[[bytes], object], *, job: str,
+        deadline: float,
+    ) -> Object:  # fmt: skip
+        """As in the port; no story asks for a file."""
+        raise Unavailable("worker.failed")
+
     def cancel(self, job: str) -> None:
         """As in the port; a job here has no process."""
 

@@ -12,10 +12,9 @@ import tenseal
 from hefu.errors import Malformed
 
 from hefu_connector.computing import frames
-from hefu_connector.computing.suites import CKKS, Suite
+from hefu_connector.computing.suites import CKKS, LARGEST_PUBLIC, Suite
 
 _KEYS = {"save_galois_keys": False}
-LARGEST_PUBLIC = 16 << 20  # bytes: of the largest suite, with the keys that multiply
 
 
 def make(suite: Suite) -> Any:

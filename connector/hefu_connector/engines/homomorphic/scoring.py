@@ -47,13 +47,17 @@ def encrypt(context: Any, features: Sequence[Feature], columns: Sequence[Sequenc
     ]
 
 
-def score(context: Any, model: Model, block: Sequence[bytes], count: int) -> bytes:
+Hidden = tuple[Decimal, Decimal]  # a slope and a shift of all answers to one request
+
+
+def score(context: Any, model: Model, block: Sequence[bytes], count: int, hides: Hidden | None = None) -> bytes:
     """The flooded scores of one block.
 
     Args:
         context: the consumer's, public.
         block: one ciphertext a feature.
         count: of its records.
+        hides: as `hidden` drew it for the whole request; None draws it for this block.
 
     Raises:
         Malformed: a ciphertext is not of the suite's form, or there are not as many as features.
@@ -64,7 +68,7 @@ def score(context: Any, model: Model, block: Sequence[bytes], count: int) -> byt
     for each in block:
         frames.check_vector(each, count, suite.scale, suite.largest)
     weights, intercept = model.scaled
-    slope, shift = _hidden(model)
+    slope, shift = hides or hidden(model)
     total: Any = None
     for data, weight in zip(block, weights, strict=True):
         part = _read(context, data, suite, count) * float(weight * slope)
@@ -74,6 +78,14 @@ def score(context: Any, model: Model, block: Sequence[bytes], count: int) -> byt
         total = total.polyval(curve())
     noise = tenseal.ckks_vector(context, _flood(count, model.step / 4)) * ([1.0] * count)
     return bytes((total + noise).serialize())
+
+
+def hidden(model: Model) -> Hidden:
+    """For a ranking: a positive slope and a shift that nobody else learns; else those that change nothing."""
+    if model.answer != RANKING:
+        return Decimal(1), Decimal(0)
+    first, second = (Decimal(int.from_bytes(os.urandom(4), "big")) / (1 << 32) for _ in range(2))
+    return (1 + first) / 2, (2 * second - 1) * model.reach
 
 
 def decrypt(context: Any, data: bytes, suite: Suite, count: int, step: Decimal) -> list[int]:
@@ -107,14 +119,6 @@ def _read(context: Any, data: bytes, suite: Suite, count: int) -> Any:
     if len(pieces) != 1 or pieces[0].size() != 2 or found.size() != count:
         raise Malformed("ciphertext.malformed")
     return found
-
-
-def _hidden(model: Model) -> tuple[Decimal, Decimal]:
-    """For a ranking: a positive slope and a shift that nobody else learns; else those that change nothing."""
-    if model.answer != RANKING:
-        return Decimal(1), Decimal(0)
-    first, second = (Decimal(int.from_bytes(os.urandom(4), "big")) / (1 << 32) for _ in range(2))
-    return (1 + first) / 2, (2 * second - 1) * model.reach
 
 
 def _flood(count: int, most: Decimal) -> list[float]:
