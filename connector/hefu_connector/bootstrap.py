@@ -484,6 +484,10 @@ def _enforcement(
             raise Unavailable("source.moved", detail=f"no source is registered for {resource}")
         return laid.source(held)
 
+    def joint_of(first: str, second: str) -> Source | None:
+        one, other = (shelves.sources.find(resource=each) for each in (first, second))
+        return laid.joint(one, other) if one is not None and other is not None else None
+
     world = World(
         participant=settings.participant,
         connector=settings.connector,
@@ -496,6 +500,7 @@ def _enforcement(
         journal=AnnouncedJournal(shelves.journal, flushing.nudge),
         reader=shelves.journal,
         sources=source_of,
+        joint=joint_of,
         engines=engines,
         workers=pool,
         fleet=shelves.fleet,

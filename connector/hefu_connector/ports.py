@@ -75,6 +75,15 @@ class Source(Protocol):
         ...
 
 
+Joint = Callable[[str, str], Source | None]
+
+
+def apart(first: str, second: str) -> Source | None:
+    """`Joint` where each table is read by itself."""
+    del first, second
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Mechanism:
     """How one answer column was made private.

@@ -18,7 +18,9 @@ from hefu_policies.goods.product import Description
 from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hefu_policies.library import template
 
+from tests.connector.backends import InPlace
 from tests.connector.small_space import PURPOSE, Space, agree, description, eventually, offer, write_table
+from tests.postgresql import PostgreSQL
 
 SQL = "SELECT region, ward, COUNT(*) AS n, SUM(cost) AS cost FROM data GROUP BY region, ward"
 
@@ -31,14 +33,14 @@ def offering(columns: list[str]) -> Any:
     return offer(policy=policy)
 
 
-def stays(resource: str) -> Description:
+def stays(resource: str, product: str = "prd-stays") -> Description:
     columns = (
         Column("patient", "text"),
         Column("ward", "text", categories=("x", "y")),
         Column("cost", "integer", bounds=Bounds(Decimal(0), Decimal(10), Decimal(1))),
     )
     asset = Resource(resource, columns, Privacy("patient", 2, Budget.of_text("20", releases=100)))
-    return Description("prd-stays", 1, {"en": "Stays", "zh": "住院"}, (asset,), (offering(["ward", "cost"]),))
+    return Description(product, 1, {"en": "Stays", "zh": "住院"}, (asset,), (offering(["ward", "cost"]),))
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,26 @@ def test_a_laid_out_table_is_joined_with_one_that_is_not(town: Space, space: Any
     assert main(["source", "refresh", "stays", "--dir", str(town.folder / "hospital-a")]) == 0
     answer = space.product("prd-visits").join("prd-stays").query("SELECT COUNT(*) AS n FROM data", epsilon=1)
     assert abs(answer.values("n")[0] - 800) <= 60
+
+
+def test_two_tables_of_one_database_are_joined_where_they_lie(
+    town: Space, space: Any, postgresql: PostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, provider = InPlace(postgresql.database()), town.connectors["hospital-a"]
+    people = database.table("patient text, age integer, region text", [(f"p{i}", i, "north") for i in range(300)])
+    beds = database.table("patient text, ward text, cost integer", [(f"p{i % 200}", "x", 1) for i in range(400)])
+    made = [
+        provider.desk.book.add(SourceRecord(name, "", database.url, "", {"table": table, "in_place": "yes"})).resource
+        for name, table in (("people", people), ("beds", beds))
+    ]
+    first = description(made[0], "prd-people", offers=(offering(["age", "region"]),))
+    for each in (first, stays(made[1], "prd-beds")):
+        eventually(lambda each=each: provider.provider.publish(each))  # type: ignore[misc]
+        agree(provider, town.connectors["pharma"], each.product)
+    with caplog.at_level("INFO", "hefu.sources"):
+        answer = space.product("prd-people").join("prd-beds").query(SQL, epsilon=2)
+    assert abs(answer.values("n")[0] - 400) <= 60
+    assert len([each for each in caplog.messages if each.startswith("counted in place")]) == 2
 
 
 def test_what_cannot_be_joined_is_refused_before_anything_is_asked(space: Any) -> None:

@@ -24,10 +24,12 @@ from hefu_connector.engines.shape import Shape
 from hefu_connector.ports import Prepared
 from hefu_connector.shelves import SourceRecord
 from hefu_connector.sources.look import SourceLook
-from hefu_connector.sources.spark import SparkSource
+from hefu_connector.sources.spark import SparkJoin, SparkSource
 from hefu_connector.workers.pool import Limits, Pool
 
 from tests.connector import engine_world as world
+from tests.connector import test_joins as joins
+from tests.connector import test_joins_in_place as in_place
 from tests.connector.engine_world import HUGE, Row, description, plan, prepare, resource
 from tests.connector.test_dialect import GROUPED, MANY, SUMMED, _asked
 from tests.connector.test_engines_agree import ODD
@@ -115,6 +117,15 @@ def test_every_form_of_the_language_gives_the_same_numbers(spark: Spark, tmp_pat
         compared += 1
         assert counted(source, prepared) == world.exact(prepared, path), text
     assert compared > 0.9 * len(asked)
+
+
+def test_two_tables_of_one_server_are_joined_there_as_duckdb_joins_files(spark: Spark, tmp_path: Path) -> None:
+    people, wards = joins.tables(tmp_path, in_place.PEOPLE, in_place.WARDS)
+    joint = SparkJoin(*(spark.source(f"SELECT * FROM parquet.`{path}`") for path in (people, wards)))
+    for text in in_place.FORMS:
+        prepared = joins.prepare(in_place.MOST, in_place.MOST, text, 1)
+        assert in_place.counted(joint, prepared) == joins.exact(prepared, people, wards), text
+    assert sum(in_place.counted(joint, joins.prepare(1, 1))[0]) <= len({str(row["person"]) for row in in_place.PEOPLE})
 
 
 def test_no_rows_and_rows_beyond_64_bits_in_sum_are_counted_alike(spark: Spark, tmp_path: Path) -> None:

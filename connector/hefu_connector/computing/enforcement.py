@@ -64,6 +64,7 @@ from hefu_connector.ports import (
     Disclosures,
     Engine,
     Fleet,
+    Joint,
     Journal,
     JournalReader,
     Ledger,
@@ -75,6 +76,7 @@ from hefu_connector.ports import (
     Trust,
     Undisclosed,
     Workers,
+    apart,
 )
 from hefu_connector.session import Session
 
@@ -129,6 +131,7 @@ class World:
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
         filing: the filing key of an agreement; None where it files nothing.
+        joint: of two resources, a source of both, where they live in one place that joins them; else None.
     """
 
     participant: str
@@ -154,6 +157,7 @@ class World:
     owing: Obligations = field(default_factory=NothingOwed)
     disclosures: Disclosures = field(default_factory=Undisclosed)
     inputs: Inputs = field(default_factory=NoInputs)
+    joint: Joint = apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -601,14 +605,23 @@ class Enforcement:
     def _opened(self, admitted: Admitted) -> Iterator[Table]:
         """The tables of a computation, those that are joined beside the first."""
         with ExitStack() as opened:
-            found = []
-            for side in admitted.sides:
-                source = self._world.sources(side.resource.id)
-                table = opened.enter_context(source.open(sorted(side.prepared.reads), side.asked()))
+            found: list[Table] = []
+            if (joint := self._joint(admitted)) is not None:
+                table = opened.enter_context(joint.open(sorted(admitted.prepared.reads), admitted.prepared.parameters))
+                found += (table, *table.beside)
+            else:
+                for side in admitted.sides:
+                    source = self._world.sources(side.resource.id)
+                    found.append(opened.enter_context(source.open(sorted(side.prepared.reads), side.asked())))
+            for side, table in zip(admitted.sides, found, strict=True):
                 admission.check_snapshot(side.contract, table)
                 admission.check_model(side.resource, table)
-                found.append(table)
             yield replace(found[0], beside=tuple(found[1:]))
+
+    def _joint(self, admitted: Admitted) -> Source | None:
+        """Of two tables that are joined where both live, the source of both."""
+        resources = [each.resource.id for each in admitted.sides]
+        return self._world.joint(*resources) if len(resources) == 2 else None
 
     @contextmanager
     def _inputs(self, admitted: Admitted) -> Iterator[tuple[Table, ...]]:

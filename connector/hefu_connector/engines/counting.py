@@ -23,7 +23,7 @@ from hefu_connector.engines import cells, noise, partitions
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import duckdb as words
-from hefu_connector.engines.sql.sides import BESIDE
+from hefu_connector.engines.sql.sides import BESIDE, columns_of
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.engines.tables import Opened, attach, open_table, read_or_mend, require
 
@@ -118,11 +118,11 @@ def _open() -> Any:
 
 
 def _exact_of(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[list[int]], int]:
-    if shape.joined is not None:
-        return _joined(shape, path, form, layout)
     if form == cells.FORM:
         exact = cells.read(shape, path)
         return exact, len(exact[0])
+    if shape.joined is not None:
+        return _joined(shape, path, form, layout)
     counted, rows = _counted(shape, path, form, layout)
     return cells.add_up(shape, [counted]), rows
 
@@ -156,8 +156,7 @@ def _as_table(path: Path, form: str, layout: Object, *, mend: bool) -> Opened:
 
 def _count_joined(shape: Shape, first: Opened, second: Opened) -> tuple[list[list[int]], int]:
     assert shape.joined is not None  # noqa: S101 - whoever calls saw it
-    theirs = {name: kind for name, kind in shape.columns.items() if name in shape.joined.columns}
-    ours = {name: kind for name, kind in shape.columns.items() if name not in theirs or name == shape.unit}
+    ours, theirs = columns_of(shape, shape.joined)
     connection = connect(first.native, second.native)
     try:
         for opened, columns, view in ((first, ours, SOURCE), (second, theirs, BESIDE)):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from hefu.canonical import Object
-from hefu.errors import Malformed
+from hefu.errors import Malformed, Unavailable
 from hefu_policies.goods.resource import Resource
 
 from hefu_connector.engines.shape import Shape
@@ -18,23 +18,35 @@ from hefu_connector.sources import spool
 
 def counted(asked: Object | None) -> Shape | None:
     """The shape of what is asked, where whole numbers of it can be made in place and noise is added to them."""
-    if asked is None or "noise" not in asked or not isinstance(asked.get("shape"), dict):
-        return None
-    shape = Shape.of(asked["shape"])
-    # Of a join each side may lie elsewhere, and groups that nobody declared may be as many as rows.
-    return None if shape.joined is not None or shape.unknown else shape
+    shape = _noised(asked)
+    # A source alone counts no join, and groups that nobody declared may be as many as rows.
+    return None if shape is None or shape.joined is not None or shape.unknown else shape
+
+
+def counted_of_both(asked: Object | None) -> Shape:
+    """The shape of what is asked of two tables that lie in one place. Raises Unavailable where it is none."""
+    shape = _noised(asked)
+    if shape is None or shape.joined is None or shape.unknown:
+        raise Unavailable("source.moved", detail="no question of two tables")
+    return shape
 
 
 @contextmanager
-def handed(exact: Sequence[Sequence[int]], snapshot: str) -> Iterator[Table]:
-    """Exact numbers as a table for one worker; `snapshot` names the moment that they are of."""
+def handed(exact: Sequence[Sequence[int]], snapshot: str, *beside: str) -> Iterator[Table]:
+    """Exact numbers as a table for one worker.
+
+    Args:
+        snapshot: names the moment that they are of.
+        beside: the same of each further table that they are made of.
+    """
     from hefu_connector.engines import cells  # which not every start of a connector should wait for
 
     with spool.place(None) as path:  # true numbers, and few: they reach no disk
         with open(spool.create(path), "wb") as file:
             cells.write(exact, file)
         _, size = spool.measure(path)
-        yield Table(path, cells.FORM, snapshot, size)
+        others = tuple(Table(path, cells.FORM, each, size) for each in beside)
+        yield Table(path, cells.FORM, snapshot, size, beside=others)
 
 
 def check(
@@ -60,3 +72,9 @@ def check(
         if held not in holders[column.type]:
             kind = declared(held) or ("none that is known" if held else "absent")
             raise Malformed("source.in_place", column=column.name, type=column.type, found=kind)
+
+
+def _noised(asked: Object | None) -> Shape | None:
+    """What is asked, where it is a shape and noise is added to its numbers."""
+    shape = asked.get("shape") if asked is not None and "noise" in asked else None
+    return Shape.of(shape) if isinstance(shape, dict) else None

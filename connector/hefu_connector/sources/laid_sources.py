@@ -71,6 +71,12 @@ class LaidSources:
         """The source of a record, for the enforcement point."""
         return LaidSource(self._look.source(record), self._layouts, record.resource)
 
+    def joint(self, first: SourceRecord, second: SourceRecord) -> Source | None:
+        """A source of two records' tables, where they are joined where they lie; None where each is read."""
+        if any(self._layouts.find(each.resource) is not None for each in (first, second)):
+            return None  # what was laid out is what is read
+        return self._look.joint(first, second)
+
     def make(self, source: SourceRecord, resources: Sequence[Resource]) -> LaidOut:
         """As in the port."""
         began = self._clock.now()

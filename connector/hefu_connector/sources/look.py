@@ -22,14 +22,14 @@ from hefu_policies.goods.resource import TYPES, Resource
 
 from hefu_connector.computing import served_model
 from hefu_connector.computing.served_model import Told
-from hefu_connector.ports import Workers
+from hefu_connector.ports import Source, Workers
 from hefu_connector.shelves import IN_PLACE, SourceRecord
 from hefu_connector.sources import database, lake, postgres, spark
 from hefu_connector.sources.database import DatabaseSource
 from hefu_connector.sources.files import FileSource
 from hefu_connector.sources.lake import LakeSource
-from hefu_connector.sources.postgres import PostgresSource
-from hefu_connector.sources.spark import SparkSource
+from hefu_connector.sources.postgres import PostgresJoin, PostgresSource
+from hefu_connector.sources.spark import SparkJoin, SparkSource
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
 _ENDINGS = {
@@ -151,6 +151,15 @@ class SourceLook:
             copied = DatabaseSource(url, unquote(table), self._spool, names)
             return PostgresSource(copied, self._deadline) if record.in_place else copied
         return FileSource(_path(record.uri), record.form, self._spool, record.options)
+
+    def joint(self, first: SourceRecord, second: SourceRecord) -> Source | None:
+        """A source of two records' tables, where both lie in one place that counts a join of them; else None."""
+        one, other = self.source(first), self.source(second)
+        if isinstance(one, PostgresSource) and isinstance(other, PostgresSource) and one.lies_with(other):
+            return PostgresJoin(one, other)
+        if isinstance(one, SparkSource) and isinstance(other, SparkSource) and one.lies_with(other):
+            return SparkJoin(one, other)
+        return None
 
     def inspect(self, record: SourceRecord) -> Inspection:
         """Names, types and row count of a source, found by a worker.

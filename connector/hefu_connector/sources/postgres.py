@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
@@ -23,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import postgres as words
+from hefu_connector.engines.sql.sides import BESIDE, Side, columns_of
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.ports import Table
 from hefu_connector.sources import in_place
@@ -79,8 +81,13 @@ class PostgresSource:
             with self.copied.open(columns, asked) as table:
                 yield table
             return
-        with in_place.handed(*self._count(shape)) as table:
+        exact, moments = _count(shape, self)
+        with in_place.handed(exact, *moments) as table:
             yield table
+
+    def lies_with(self, other: PostgresSource) -> bool:
+        """Whether one statement reads this table and the other: they lie in one database, under one role."""
+        return self.copied.url == other.copied.url
 
     def names(self) -> list[str]:
         """The columns there are; see `DatabaseSource.names`."""
@@ -93,8 +100,8 @@ class PostgresSource:
             Unavailable: no such table, or the database cannot be reached or does not write UTF-8.
         """
         theirs = {there: here for here, there in self.copied.named.items()}
-        with self._reading() as cursor:
-            found = _held(cursor, self._table(cursor), None)
+        with self.reading() as cursor:
+            found = _held(cursor, _places(cursor, self)[0], None)
         return {theirs.get(name, name): _DECLARED.get(held, "") for name, held in found.items()}
 
     def check(self, resource: Resource) -> None:
@@ -104,60 +111,42 @@ class PostgresSource:
             Malformed: one is absent, or of a type that does not hold the declared one.
             Unavailable: as `types`.
         """
-        with self._reading() as cursor:
-            found = _held(cursor, self._table(cursor), None)
+        with self.reading() as cursor:
+            found = _held(cursor, _places(cursor, self)[0], None)
         in_place.check(resource, found, self.copied.named, words.HOLDERS, lambda held: _DECLARED.get(held, ""))
 
-    def _count(self, shape: Shape) -> tuple[list[list[int]], str]:
-        """The exact numbers, and what names the moment that they are of."""
-        from hefu_connector.engines import cells
+    def side(self, cursor: psycopg.Cursor[Any], table: Name, columns: Mapping[str, str], name: str) -> Side:
+        """Some columns of the table as a statement reads them; from now on, until the transaction ends, nobody can
+        alter it.
 
-        with self._reading() as cursor:
-            table = self._table(cursor)
-            found = self._held_by(cursor, table, shape)
-            cursor.execute(_MOMENT)
-            ((now, seen),) = cursor.fetchall()
-            source = self._source(table, found)
-            statement, values = aggregate(shape, secrets.randbits(62), words.words(found), source=source)
-            cursor.execute(statement, values, prepare=False)
-            exact = cells.add_up(shape, [cursor.fetchall()])
-        moment: Object = {"source": self._place(), "moment": now.isoformat(), "transactions": str(seen)}
-        digest = canonical.digest(canonical.encode(moment))
-        log.info("counted in place: %s at %s, transactions %s, snapshot %s", moment["source"], now, seen, digest)
-        return exact, digest
+        Args:
+            table: the place of the table.
+            columns: name to declared type.
+            name: what the statement calls it.
 
-    def _held_by(self, cursor: psycopg.Cursor[Any], table: Name, shape: Shape) -> Mapping[str, str]:
-        """Where the columns of a shape lie; from now on, until the transaction ends, nobody can alter the table."""
+        Raises:
+            Unavailable: a column is not of a type that holds the declared one.
+        """
         named = self.copied.named
-        theirs = [named.get(name, name) for name in shape.columns]
-        found = _held(cursor, table, theirs)
-        held = {name: found[there] for name, there in zip(shape.columns, theirs, strict=True)}
-        if not all(each in words.HOLDERS[shape.columns[name]] for name, each in held.items()):
+        theirs = [named.get(each, each) for each in columns]
+        held = _held(cursor, table, theirs)
+        found = {here: held[there] for here, there in zip(columns, theirs, strict=True)}
+        if not all(each in words.HOLDERS[columns[here]] for here, each in found.items()):
             raise Unavailable("source.moved", detail="a column's type")
-        return held
-
-    def _source(self, table: Name, found: Mapping[str, str]) -> str:
-        named = self.copied.named
         fields = ", ".join(f"{words.quote(named.get(each, each))} AS {words.quote(each)}" for each in found)
-        return f"(SELECT {fields} FROM {'.'.join(words.quote(each) for each in table)}) AS {SOURCE}"  # noqa: S608
+        place = ".".join(map(words.quote, table))
+        return Side(f"(SELECT {fields} FROM {place}) AS {name}", words.words(found))  # noqa: S608
 
-    def _place(self) -> str:
-        return f"{sqlalchemy.make_url(self.copied.url).render_as_string()}#{self.copied.table}"
-
-    def _table(self, cursor: psycopg.Cursor[Any]) -> Name:
-        """The table's full name, as the usual search path finds it; then no other schema is searched any more."""
-        from psycopg import sql
-
-        cursor.execute(_PLACE, [sql.Identifier(*self.copied.table.rsplit(".", 1)).as_string(cursor)])
-        found = cursor.fetchall()
-        if not found:
-            raise Unavailable("source.moved", detail="no such table")
-        for setting in _SETTINGS:
-            cursor.execute(setting)
-        return found[0][0], found[0][1]
+    def moment(self, now: datetime, seen: str) -> str:
+        """What names the table at a moment, of which the log says more."""
+        place = f"{sqlalchemy.make_url(self.copied.url).render_as_string()}#{self.copied.table}"
+        said: Object = {"source": place, "moment": now.isoformat(), "transactions": seen}
+        digest = canonical.digest(canonical.encode(said))
+        log.info("counted in place: %s at %s, transactions %s, snapshot %s", place, now, seen, digest)
+        return digest
 
     @contextmanager
-    def _reading(self) -> Iterator[psycopg.Cursor[Any]]:
+    def reading(self) -> Iterator[psycopg.Cursor[Any]]:
         """A read-only transaction that sees one moment."""
         import psycopg
 
@@ -169,6 +158,60 @@ class PostgresSource:
         except (psycopg.Error, SQLAlchemyError, OSError) as fault:
             # No word of the database's: it may hold a value.
             raise Unavailable("source.moved", detail=type(fault).__name__) from None
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresJoin:
+    """Two tables of one database, which counts a join of both in one statement and at one moment.
+
+    An adapter of `hefu_connector.ports.Source`: its table has the second one's snapshot beside.
+    """
+
+    first: PostgresSource
+    second: PostgresSource
+
+    @contextmanager
+    def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
+        """What is asked of both, counted by the database. See `Source.open`."""
+        del columns
+        exact, moments = _count(in_place.counted_of_both(asked), self.first, self.second)
+        with in_place.handed(exact, *moments) as table:
+            yield table
+
+
+def _count(shape: Shape, *sources: PostgresSource) -> tuple[list[list[int]], list[str]]:
+    """The exact numbers, and for each table what names the moment that they are of."""
+    from hefu_connector.engines import cells
+
+    parts = [shape.columns] if shape.joined is None else columns_of(shape, shape.joined)
+    with sources[0].reading() as cursor:
+        places = _places(cursor, *sources)
+        sides = [
+            source.side(cursor, place, columns, name)
+            for source, place, columns, name in zip(sources, places, parts, (SOURCE, BESIDE), strict=False)
+        ]
+        cursor.execute(_MOMENT)
+        ((now, seen),) = cursor.fetchall()
+        statement, values = aggregate(shape, secrets.randbits(62), sides[0].words, tables=sides)
+        cursor.execute(statement, values, prepare=False)
+        exact = cells.add_up(shape, [cursor.fetchall()])
+    return exact, [each.moment(now, str(seen)) for each in sources]
+
+
+def _places(cursor: psycopg.Cursor[Any], *sources: PostgresSource) -> list[Name]:
+    """The tables' full names, as the usual search path finds them; then no other schema is searched any more."""
+    from psycopg import sql
+
+    found: list[Name] = []
+    for each in sources:
+        cursor.execute(_PLACE, [sql.Identifier(*each.copied.table.rsplit(".", 1)).as_string(cursor)])
+        rows = cursor.fetchall()
+        if not rows:
+            raise Unavailable("source.moved", detail="no such table")
+        found.append((rows[0][0], rows[0][1]))
+    for setting in _SETTINGS:
+        cursor.execute(setting)
+    return found
 
 
 def _connect(url: str, seconds: float) -> psycopg.Connection[Any]:

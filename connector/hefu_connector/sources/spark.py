@@ -25,6 +25,7 @@ from hefu_policies.goods.resource import Resource
 
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.sql import spark as words
+from hefu_connector.engines.sql.sides import BESIDE, Side, columns_of
 from hefu_connector.engines.sql.statement import SOURCE, aggregate
 from hefu_connector.ports import Table
 from hefu_connector.sources import in_place, rows, spool
@@ -68,8 +69,13 @@ class SparkSource:
             with self._copy(list(columns)) as table:
                 yield table
             return
-        with in_place.handed(*self._count(shape)) as table:
+        exact, moments = _count(shape, self)
+        with in_place.handed(exact, *moments) as table:
             yield table
+
+    def lies_with(self, other: SparkSource) -> bool:
+        """Whether one statement reads this table and the other, and is to: one server counts both in place."""
+        return self.in_place and other.in_place and self.server == other.server
 
     def names(self) -> list[str]:
         """The columns there are, by their schema names. Raises as `types`."""
@@ -99,19 +105,29 @@ class SparkSource:
             found = self._held(spark)
         in_place.check(resource, found, self.named, words.HOLDS, words.declared_type)
 
-    def _count(self, shape: Shape) -> tuple[list[list[int]], str]:
-        """The exact numbers, and what names the moment that they are of."""
-        from hefu_connector.engines import cells
+    def side(self, spark: Session, columns: Mapping[str, str], name: str) -> Side:
+        """Some columns of the table as a statement reads them.
 
-        statement, values = aggregate(shape, secrets.randbits(62), words.WORDS, source=self._source(shape.columns))
-        with session(self.server, self.seconds) as spark:
-            self._require(spark, shape.columns)
-            moment = next(row[0] for row in _rows(spark, _MOMENT, {}))
-            exact = cells.add_up(shape, [_rows(spark, statement, _plain(values))])
-        named: Object = {"source": f"{self.server.target}#{self.table}", "moment": str(moment), "session": spark.name}
-        digest = canonical.digest(canonical.encode(named))
-        log.info("counted in place: %s at %s, session %s, snapshot %s", named["source"], moment, spark.name, digest)
-        return exact, digest
+        Args:
+            columns: name to declared type.
+            name: what the statement calls it.
+
+        Raises:
+            Unavailable: a column is not of a type that holds the declared one.
+        """
+        found = self._held(spark)
+        held = {each: found.get(self.named.get(each, each), "") for each in columns}
+        if not all(held[each] in words.HOLDS[kind] for each, kind in columns.items()):
+            raise Unavailable("source.moved", detail="a column is missing or of another type")
+        fields = ", ".join(f"{words.quote(self.named.get(each, each))} AS {words.quote(each)}" for each in columns)
+        return Side(f"(SELECT {fields or '1 AS nothing'} FROM {self._place()}) AS {name}", words.WORDS)  # noqa: S608
+
+    def moment(self, now: str, session: str) -> str:
+        """What names the table at a moment, of which the log says more."""
+        place = f"{self.server.target}#{self.table}"
+        digest = canonical.digest(canonical.encode({"source": place, "moment": now, "session": session}))
+        log.info("counted in place: %s at %s, session %s, snapshot %s", place, now, session, digest)
+        return digest
 
     @contextmanager
     def _copy(self, columns: list[str]) -> Iterator[Table]:
@@ -136,22 +152,47 @@ class SparkSource:
             digest, size = spool.measure(path)
             yield Table(path, "parquet", digest, size)
 
-    def _require(self, spark: Session, columns: Mapping[str, str]) -> None:
-        found = self._held(spark)
-        held = {name: found.get(self.named.get(name, name), "") for name in columns}
-        if not all(held[name] in words.HOLDS[kind] for name, kind in columns.items()):
-            raise Unavailable("source.moved", detail="a column is missing or of another type")
-
     def _held(self, spark: Session) -> Mapping[str, str]:
         """The types of the table's columns, by its names."""
         return spark.columns(f"SELECT * FROM {self._place()}")  # noqa: S608
 
-    def _source(self, columns: Mapping[str, str]) -> str:
-        fields = ", ".join(f"{words.quote(self.named.get(each, each))} AS {words.quote(each)}" for each in columns)
-        return f"(SELECT {fields or '1 AS nothing'} FROM {self._place()}) AS {SOURCE}"  # noqa: S608
-
     def _place(self) -> str:
         return ".".join(words.quote(each) for each in self.table.split("."))
+
+
+@dataclass(frozen=True, slots=True)
+class SparkJoin:
+    """Two tables of one server, which counts a join of both in one statement.
+
+    An adapter of `hefu_connector.ports.Source`: its table has the second one's snapshot beside.
+    """
+
+    first: SparkSource
+    second: SparkSource
+
+    @contextmanager
+    def open(self, columns: Sequence[str], asked: Object | None = None) -> Iterator[Table]:
+        """What is asked of both, counted by Spark. See `Source.open`."""
+        del columns
+        exact, moments = _count(in_place.counted_of_both(asked), self.first, self.second)
+        with in_place.handed(exact, *moments) as table:
+            yield table
+
+
+def _count(shape: Shape, *sources: SparkSource) -> tuple[list[list[int]], list[str]]:
+    """The exact numbers, and for each table what names the moment that they are of."""
+    from hefu_connector.engines import cells
+
+    parts = [shape.columns] if shape.joined is None else columns_of(shape, shape.joined)
+    with session(sources[0].server, sources[0].seconds) as spark:
+        sides = [
+            source.side(spark, columns, name)
+            for source, columns, name in zip(sources, parts, (SOURCE, BESIDE), strict=False)
+        ]
+        statement, values = aggregate(shape, secrets.randbits(62), words.WORDS, tables=sides)
+        moment = next(str(row[0]) for row in _rows(spark, _MOMENT, {}))
+        exact = cells.add_up(shape, [_rows(spark, statement, _plain(values))])
+    return exact, [each.moment(moment, spark.name) for each in sources]
 
 
 def spell(uri: str, table: str) -> str:

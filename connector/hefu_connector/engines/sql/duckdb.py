@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hefu_connector.engines.shape import Key
-from hefu_connector.engines.sql.words import Binder, Words
+from hefu_connector.engines.sql.words import Binder, Valued, Words
 
 PHYSICAL = {
     "integer": "BIGINT",
@@ -64,8 +64,8 @@ def _histogram(value: str, bins: int) -> str:
     return f"histogram({value})"
 
 
-def _order(values: Sequence[str], salt: str) -> str:
-    return f"hash({', '.join(values)}, {salt})"
+def _order(values: Sequence[Valued], salt: str) -> str:
+    return f"hash({', '.join(value for value, _ in values)}, {salt})"
 
 
 WORDS = Words(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hefu_connector.computing.steps import Grid
 from hefu_connector.engines.shape import Key
-from hefu_connector.engines.sql.words import Binder, Value, Words
+from hefu_connector.engines.sql.words import Binder, Value, Valued, Words
 
 PHYSICAL = {
     "integer": "BIGINT",
@@ -169,9 +169,12 @@ def _histogram(value: str, bins: int) -> str:
     return f"ARRAY[{', '.join(f'count(*) FILTER (WHERE {value} = {place})' for place in range(bins))}]"
 
 
-def _order(values: Sequence[str], salt: str) -> str:
-    # Rows with an absent value and with -1 share a hash; the values themselves, which come next, part them.
+def _order(values: Sequence[Valued], salt: str) -> str:
+    # Rows with an absent value and with -1, or an empty text, share a hash; the values, which come next, part them.
     made = salt
-    for each in values:
-        made = f"hashint8extended(CAST(coalesce({each}, -1) AS BIGINT), {made})"
+    for value, kind in values:
+        if kind == "integer":
+            made = f"hashint8extended(CAST(coalesce({value}, -1) AS BIGINT), {made})"
+        else:  # one hash for all other types: of what they are written as
+            made = f"hashtextextended(coalesce({_text(value)}, ''), {made})"
     return made

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from hefu_connector.engines.shape import Key
-from hefu_connector.engines.sql.words import Binder, Words
+from hefu_connector.engines.sql.words import Binder, Valued, Words
 
 PHYSICAL = {
     "integer": "BIGINT",
@@ -74,9 +74,9 @@ def _histogram(value: str, bins: int) -> str:
     return f"array({', '.join(f'count_if({value} = {index})' for index in range(bins))})"
 
 
-def _order(values: Sequence[str], salt: str) -> str:
+def _order(values: Sequence[Valued], salt: str) -> str:
     # The salt stands first: what collides under one salt does not under another.
-    return f"xxhash64({salt}, {', '.join(values)})"
+    return f"xxhash64({salt}, {', '.join(value for value, _ in values)})"
 
 
 WORDS = Words(

@@ -5,7 +5,7 @@ The order is that of `hefu_connector.engines.shape`. No expression here can fail
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from hefu_connector.engines.shape import (
     sizes,
 )
 from hefu_connector.engines.sql import sides
+from hefu_connector.engines.sql.sides import Side
 from hefu_connector.engines.sql.words import Value, Words
 from hefu_connector.engines.sql.writer import Writer
 
@@ -56,7 +57,7 @@ def aggregate(
     words: Words,
     ready: Ready | None = None,
     part: tuple[int, int] | None = None,
-    source: str = SOURCE,
+    tables: Sequence[Side] = (),
 ) -> tuple[str, dict[str, Value]]:
     """The one statement of a shape, and its parameters. It returns (cell, measures…) of the cells that have rows.
 
@@ -67,17 +68,19 @@ def aggregate(
     Args:
         salt: fresh and secret; decides which rows of a unit with too many are read, by what stands in them.
         words: of the engine that is asked.
-        source: what stands behind FROM: a table with the columns of the shape under their names.
         ready: of a laid-out table. Its rows of one unit lie together, and the connection keeps their order.
         part: of a laid-out table, the first number of a unit that is read and the first that is not; None reads all.
             Numbers of parts that have no unit in common add up to those of the whole, each row bounded alike.
+        tables: what stands behind FROM: the table with the columns of the shape under their names, and the one that is
+            joined, where there is one; by default those that are called `SOURCE` and `sides.BESIDE`.
     """
     writer = Writer(shape, words)
+    first, *others = tables or (Side(SOURCE, words), Side(sides.BESIDE, words))
     if shape.joined is None:
         columns = ", ".join(_columns(shape, writer, ready)) or "1 AS nothing"
-        typed = f"typed AS (SELECT {columns} FROM {source}{_within(ready, part)}{words.once})"  # noqa: S608
+        typed = f"typed AS (SELECT {columns} FROM {first.source}{_within(ready, part)}{words.once})"  # noqa: S608
     else:
-        typed = sides.joined(shape, shape.joined, writer, salt, source)
+        typed = sides.joined(shape, shape.joined, writer, salt, first, *others)
     done = [name for name, grid in shape.grids.items() if ready is not None and ready.steps(name, grid)]
     stored = "".join(
         f", {writer.stored(name)} AS {writer.column(name)}_steps" for name in shape.grids if name not in done
@@ -100,7 +103,7 @@ def aggregate(
 def _columns(shape: Shape, writer: Writer, ready: Ready | None) -> Iterator[str]:
     """The fields of a row: every column as its declared type, and what a laid-out table has ready."""
     if ready is None:
-        yield from sides.typed_columns(shape, writer)
+        yield from sides.typed_columns(shape, writer, writer.words)
         return
     for name in shape.columns:
         yield f"{ready.field(name)} AS {writer.column(name)}"
@@ -244,10 +247,10 @@ def _bound(shape: Shape, salt: int, writer: Writer) -> str:
     if shape.unit is None:
         return "SELECT * FROM kept"
     unknown = [f"u{index}" for index, _ in enumerate(shape.unknown)]
-    values = [*(name for name, _ in _cells(shape)), *unknown, *(f"v{index}" for index, _ in _looking(shape))]
-    order = [writer.words.order(values, writer.binder.bind(salt, "integer")), *values]
+    whole = [*(name for name, _ in _cells(shape)), *(f"v{index}" for index, _ in _looking(shape))]
+    values = [*((each, "integer") for each in whole), *((each, "text") for each in unknown)]
     most = writer.binder.bind(shape.max_contribution, "integer")
-    return sides.first("SELECT * FROM kept", "unit", order, most, writer)
+    return sides.first("SELECT * FROM kept", "unit", sides.order(values, salt, writer), most, writer)
 
 
 def _looking(shape: Shape) -> list[tuple[int, Measure]]:

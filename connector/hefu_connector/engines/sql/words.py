@@ -12,6 +12,7 @@ from hefu_connector.computing.steps import Grid
 from hefu_connector.engines.shape import Key
 
 Value = str | int | float | list[str] | list[int]
+Valued = tuple[str, str]  # an expression, and the declared type of what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Words:
         total: the exact sum of whole numbers that may be NULL, 0 where there are none; ``{value}``.
         histogram: how often each of so many bins is found, the bins being whole numbers from 0 or NULL: a mapping from
             bin to count, or a list, as `counts` reads it.
-        order: what rows are sorted by so that their order is as good as random and hangs on their values and the salt.
+        order: what rows are sorted by so that their order is as good as random and hangs on their values, each given
+            with its declared type, and the salt.
         qualifies: there is QUALIFY.
         fence: what a stage ends with, so that what it names is worked out once; empty where that needs nothing.
         once: the same for the stage that types columns.
@@ -52,7 +54,7 @@ class Words:
     declared: Callable[[int, Key, str, Binder], str]
     total: str
     histogram: Callable[[str, int], str]
-    order: Callable[[Sequence[str], str], str]
+    order: Callable[[Sequence[Valued], str], str]
     qualifies: bool = True
     fence: str = ""
     once: str = ""
