@@ -206,13 +206,13 @@ ENCRYPTED = (
         ("Credit scores on encrypted features", "密态特征信用评分"),
         (
             "The models {models} may be applied to the encrypted features {columns}, to judge whether a customer "
-            "can pay "
-            "or to manage risk: at most {per_day} times a day, {count} times in all, until {until}. Features and "
-            "scores "
-            "stay encrypted with at least {bits} bits of security, and only the asker can open a score. Scores are "
-            "deleted after {keep} at the latest. Marketing, personalisation and decisions on staff are prohibited.",
-            "可将模型 {models} 用于密态特征 {columns}，目的限于判断客户偿付能力或管理风险：每日不超过 {per_day} 次，"
-            "累计不超过 {count} 次，截止 {until}。特征与评分全程加密，密码强度不低于 {bits} 比特，仅请求方可解密评分。"
+            "can pay or to manage risk: at most {per_day} requests a day, {count} records in all, as each record "
+            "that is answered counts, until {until}. Features and scores stay encrypted with at least {bits} bits of "
+            "security, and only the asker can open a score. Scores are deleted after {keep} at the latest. Marketing, "
+            "personalisation and decisions on staff are prohibited.",
+            "可将模型 {models} 用于密态特征 {columns}，目的限于判断客户偿付能力或管理风险：每日不超过 "
+            "{per_day} 次请求，累计不超过 {count} 条记录（每答复一条计一次），截止 {until}。特征与评分全程加密，"
+            "密码强度不低于 {bits} 比特，仅请求方可解密评分。"
             "评分最长保存 {keep}，到期删除。禁止用于营销、个性化与人事决策。",
         ),
     ),
@@ -222,13 +222,13 @@ ENCRYPTED = (
         _service,
         ("Answers of a model as a paid service", "模型推理付费服务"),
         (
-            "Answers of the models {models}, for {purpose}, at most {per_day} a day, until {until}, at {price} "
-            "{currency} each, paid beforehand. The question is either encrypted, or read in plain text inside a "
-            "trusted "
-            "execution environment; exactly one of both. The model itself never leaves.",
-            "可获取模型 {models} 的推理结果，用途为{purpose}，每日不超过 {per_day} 次，截止 {until}，每次 "
-            "{price} {currency}，"
-            "事先支付。输入须全程加密，或仅在可信执行环境内以明文处理，二者恰居其一。模型本身不得导出。",
+            "Answers of the models {models}, for {purpose}, at most {per_day} requests a day, until {until}, at "
+            "{price} {currency} a request, paid beforehand; how many records are answered in all is the agreement's "
+            "budget. The question is either encrypted, or read in plain text inside a trusted execution environment; "
+            "exactly one of both. The model itself never leaves.",
+            "可获取模型 {models} 的推理结果，用途为{purpose}，每日不超过 {per_day} 次请求，截止 {until}，每次请求 "
+            "{price} {currency}，事先支付；累计答复的记录数以合约额度为限。"
+            "输入须全程加密，或仅在可信执行环境内以明文处理，二者恰居其一。模型本身不得导出。",
         ),
     ),
     made(

@@ -31,9 +31,11 @@ _REVEALS: Final[Mapping[str, Pair]] = MappingProxyType({
         "输出为除取整外的精确数值。小分组不予给出，亦不可由多次结果对比得出；但已知组内大部分者，可推知其余，乃至单个个体。",
     ),
     "hefu:heInference": (
-        "The side that computes sees ciphertexts only; the side that asks reads each exact score. Many scores tell "
-        "much of the model, and each score tells something of the person it is about.",
-        "计算方只见密文，请求方可得每个精确评分。大量评分会透露模型的许多信息，每个评分也透露所涉个人的部分信息。",
+        "The side that computes sees ciphertexts only; the side that asks reads each score. Each score tells something "
+        "of the person it is about, and of the model: of a linear one, one answer more than it has features rebuilds "
+        "it. Each record that is answered counts as one release, also where a number of computations is limited.",
+        "计算方只见密文，请求方可得每个评分。每个评分都透露所涉个人与模型的部分信息：对线性模型，答复数比特征数多一个即可还原该模型。"
+        "每答复一条记录计一次发布，在限定计算次数之处亦然。",
     ),
     "hefu:federatedTrain": (
         "Rows stay where they are and single updates are not seen where they are securely aggregated, yet a trained "
