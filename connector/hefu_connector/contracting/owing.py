@@ -25,7 +25,7 @@ from hefu_policies.deciding import owing
 from hefu_policies.deciding.duties import deadline
 from hefu_policies.deciding.owing import Demand, Word
 from hefu_policies.deciding.policy import CompiledDuty, compile_policy
-from hefu_policies.words.terms import DELETE, DELIVER, Phase
+from hefu_policies.words.terms import DELETE, DELIVER, HE_INFERENCE, Phase
 
 from hefu_connector.afterwards import Duties, DutyState, Owed
 from hefu_connector.contracting.notices import Notices
@@ -36,6 +36,7 @@ log = logging.getLogger("hefu.owing")
 VIOLATED, UNPROVEN = "duty.violated", "delivery.unproven"
 INFRINGED = "prohibition.infringed"  # a provider says that what is forbidden was done
 DELETION = "deletion"  # the duty of whoever received a delivery under a policy that names none
+_UPLOADED = "inputs"  # the member of a plan that names what was uploaded for one request of it
 _MOST_WAITING = 256  # plans of one agreement that wait for duties
 _SIGHT = timedelta(seconds=60)  # how long a proof may take to arrive from a recipient that is reachable
 
@@ -47,8 +48,13 @@ def demands(contract: Contract) -> list[Demand]:
 
 
 def subject_of(plan: Object, purpose: str) -> str:
-    """What a duty before a use is performed for: a plan and its purpose, whichever computation asks for it."""
-    return canonical.digest(canonical.encode({"plan": plan, "purpose": purpose}))
+    """What a duty before a use is performed for: a plan and its purpose, whichever computation asks for it.
+
+    Records that are encrypted anew, once the duty is performed, are other bytes; it is performed for their number.
+    """
+    scores = plan.get("operation") == HE_INFERENCE
+    lasting: Object = {name: each for name, each in plan.items() if not (scores and name == _UPLOADED)}
+    return canonical.digest(canonical.encode({"plan": lasting, "purpose": purpose}))
 
 
 class Owing:
