@@ -27,7 +27,7 @@ def announced(suite: Suite, counts: Sequence[int]) -> Encrypted:
     Args:
         counts: of each, how many of its slots are filled.
     """
-    return Encrypted(tuple(counts), suite.scale, suite.largest)
+    return Encrypted(tuple(counts), suite.scale, suite.answered)
 
 
 def check(values: Values, encrypted: Encrypted) -> None:

@@ -11,11 +11,13 @@ TenSEAL 0.3.18 writes them.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import NoReturn
 
 from hefu.errors import Malformed
 
 _SEAL = bytes.fromhex("5ea1100403020000")
+_PLAIN = bytes.fromhex("5ea1100403000000")  # not compressed
 _HEADER = 16  # bytes
 _SCALE = struct.Struct("<d")
 _LONGEST = 5  # bytes of a length
@@ -27,6 +29,33 @@ _PUBLIC, _KEY, _RELINEARISATION = b"\x12", b"\x0a", b"\x22"
 def varint(value: int) -> bytes:
     """A number as Protocol Buffers write it, in as few bytes as it takes."""
     return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def vector(ciphertext: bytes, count: int, scale: int) -> bytes:
+    """The one form of a vector of one CKKS ciphertext.
+
+    Args:
+        ciphertext: as the library's own serialisation wrote it.
+        count: of its slots that are filled.
+        scale: bits.
+    """
+    sizes = _SIZES + varint(len(varint(count))) + varint(count)
+    return sizes + _CIPHERTEXT + varint(len(ciphertext)) + ciphertext + _WIDTH + _SCALE.pack(float(1 << scale))
+
+
+def bare(numbers: Sequence[int], level: Sequence[int], scale: float) -> bytes:
+    """What is encoded, as a ciphertext of it that hides nothing: to be added to one that does.
+
+    Args:
+        numbers: of the transformed polynomial, modulo the one prime of the last level.
+        level: the four words that name the parameters of that level.
+        scale: as a factor.
+    """
+    ring = len(numbers)
+    words = struct.pack(f"<Q{2 * ring}Q", 2 * ring, *numbers, *bytes(ring))
+    members = struct.pack("<4Q?QQQdQ", *level, True, 2, ring, 1, scale, 1)
+    inside = members + _PLAIN + (_HEADER + len(words)).to_bytes(8, "little") + words
+    return _PLAIN + (_HEADER + len(inside)).to_bytes(8, "little") + inside
 
 
 def check_vector(data: bytes, count: int, scale: int, largest: int) -> None:

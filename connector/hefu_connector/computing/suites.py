@@ -17,6 +17,7 @@ from hefu.errors import Malformed
 CKKS, BFV = "ckks", "bfv"
 SECURITY = 128  # bits
 LARGEST_PUBLIC = 16 << 20  # bytes of a public context: of the largest suite, with the keys that multiply
+_AROUND = 2048  # bytes, for what stands around the numbers of a ciphertext
 _MOST_BITS = {4096: 109, 8192: 218, 16384: 438}
 
 
@@ -49,6 +50,11 @@ class Suite:
     def slots(self) -> int:
         """How many numbers one ciphertext holds."""
         return self.ring // 2 if self.scheme == CKKS else self.ring
+
+    @property
+    def answered(self) -> int:
+        """Bytes of one ciphertext of an answer, at most: of CKKS two polynomials at the last level, incompressible."""
+        return 2 * 8 * self.ring + _AROUND if self.scheme == CKKS else self.largest
 
     @property
     def depth(self) -> int:

@@ -1,8 +1,9 @@
 """Encrypted scores, a block of records at a time: one ciphertext a feature, each slot a record.
 
 Encrypt at the consumer, score at the provider, decrypt at the consumer; each in a worker of its own. What the provider
-sends is flooded: a fresh encryption of noise, far above the scheme's own error and below the released grid, is added.
-So neither the bytes nor the low bits of an answer tell more of the weights than the score on its grid does.
+sends is cut down to the slots that were asked and to the last level, and flooded: a fresh encryption of noise, far above
+the scheme's own error and below the released grid, is added. So neither the bytes nor the low bits of an answer tell
+more of the weights than the score on its grid does.
 
 Source: Cheon, Kim, Kim, Song 2017 (CKKS); Li, Micciancio 2021 (why what is decrypted must never leave unrounded).
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -22,8 +22,9 @@ from hefu.errors import Malformed
 from hefu_connector.computing import frames
 from hefu_connector.computing.model import LOGISTIC, RANKING, Feature, Model, curve
 from hefu_connector.computing.suites import Suite
+from hefu_connector.engines.homomorphic import flooding
 
-_WORDS = 1 << 16
+_FLOOD = Decimal("0.24")  # of a step; with the scheme's own error never a quarter
 
 
 def encrypt(context: Any, features: Sequence[Feature], columns: Sequence[Sequence[Decimal | float]]) -> list[bytes]:
@@ -71,17 +72,18 @@ def score(context: Any, model: Model, block: Sequence[bytes], count: int, hides:
     slope, shift = hides or hidden(model)
     total: Any = None
     for data, weight in zip(block, weights, strict=True):
-        part = _read(context, data, suite, count) * float(weight * slope)
+        part = _read(context, data, suite, count, first=True) * float(weight * slope)
         total = part if total is None else total + part
     total += [float(intercept * slope + shift)] * count
     if model.answer == LOGISTIC:
         total = total.polyval(curve())
-    noise = tenseal.ckks_vector(context, _flood(count, model.step / 4)) * ([1.0] * count)
-    return bytes((total + noise).serialize())
+    total *= [1.0] * count  # and nothing in the slots that were not asked
+    return bytes((total + flooding.flood(context, suite, count, model.step * _FLOOD)).serialize())
 
 
 def hidden(model: Model) -> Hidden:
-    """For a ranking: a positive slope and a shift that nobody else learns; else those that change nothing."""
+    """For a ranking: a positive slope and a shift that nobody else learns, one for all blocks of a request; else those
+    that change nothing."""
     if model.answer != RANKING:
         return Decimal(1), Decimal(0)
     first, second = (Decimal(int.from_bytes(os.urandom(4), "big")) / (1 << 32) for _ in range(2))
@@ -95,7 +97,7 @@ def decrypt(context: Any, data: bytes, suite: Suite, count: int, step: Decimal) 
         Malformed: the answer is not of the suite's form, or was not encrypted under this key.
     """
     frames.check_vector(data, count, suite.scale, suite.largest)
-    values = _read(context, data, suite, count).decrypt()
+    values = _read(context, data, suite, count, first=False).decrypt()
     if len(values) != count or not all(math.isfinite(each) and abs(each) < float(1 << 20) for each in values):
         raise Malformed("ciphertext.malformed")
     return [round(Decimal(each) / step) for each in values]
@@ -110,19 +112,19 @@ def _scaled(feature: Feature, values: Sequence[Decimal | float]) -> list[float]:
     return [(each - middle) / half for each in found]
 
 
-def _read(context: Any, data: bytes, suite: Suite, count: int) -> Any:
+def _read(context: Any, data: bytes, suite: Suite, count: int, *, first: bool) -> Any:
+    """A vector whose inside is what its frame says: at the first or the last level, of the suite's scale."""
+    seal = context.seal_context().data
+    level = seal.first_parms_id() if first else seal.last_parms_id()
     try:
         found = tenseal.ckks_vector_from(context, data)
         pieces = found.ciphertext()
     except (ValueError, RuntimeError, TypeError):
         raise Malformed("ciphertext.malformed") from None
-    if len(pieces) != 1 or pieces[0].size() != 2 or found.size() != count:
+    if len(pieces) != 1 or found.size() != count or not _is(pieces[0], level, float(1 << suite.scale)):
         raise Malformed("ciphertext.malformed")
     return found
 
 
-def _flood(count: int, most: Decimal) -> list[float]:
-    """Noise, even between ± `most`, in 65,536 steps, from the operating system's randomness."""
-    drawn = struct.unpack(f"={count}H", os.urandom(2 * count))
-    width = 2 * float(most) / _WORDS
-    return [(each - _WORDS / 2 + 0.5) * width for each in drawn]
+def _is(piece: Any, level: Any, scale: float) -> bool:
+    return piece.size() == 2 and piece.parms_id() == level and piece.is_ntt_form() and piece.scale == scale
