@@ -62,6 +62,16 @@ def varint(value: int) -> bytes:
 # ---------------------------------------------------------------- inside
 
 
+def _flipped(data: bytes, drawn: random.Random) -> bytes:
+    """A few bits, most often near the beginning or the end, where structure is."""
+    found = bytearray(data or b"\0")
+    for _ in range(drawn.choice((1, 1, 2, 8))):
+        near = drawn.choice((40, 200, len(found)))
+        at = drawn.randrange(min(near, len(found)))
+        found[at if drawn.random() < 0.7 else -1 - at] ^= 1 << drawn.randrange(8)
+    return bytes(found)
+
+
 def _inside(data: bytes, drawn: random.Random) -> bytes:
     """Change what is compressed, and make every length around it right."""
     found = bodies(data)
@@ -69,7 +79,8 @@ def _inside(data: bytes, drawn: random.Random) -> bytes:
         return _flipped(data, drawn)
     at, size = drawn.choice(found)
     body = data[at : at + size]
-    fresh = drawn.choice(_BOMBS)(drawn) if drawn.random() < 0.02 else packed(drawn.choice(_INSIDE)(_opened(body), drawn))
+    bomb = drawn.random() < 0.02
+    fresh = drawn.choice(_BOMBS)(drawn) if bomb else packed(drawn.choice(_INSIDE)(_opened(body), drawn))
     return _relengthed(data, at, size, fresh)
 
 
@@ -154,7 +165,7 @@ _INSIDE: list[Change] = [
     _numbers,
     _shorter,
     _longer,
-    lambda inner, drawn: _flipped(inner, drawn),
+    _flipped,
 ]
 
 
@@ -183,23 +194,13 @@ _BOMBS: list[Callable[[random.Random], bytes]] = [_bomb, _odd, _odd]
 # ---------------------------------------------------------------- outside
 
 
-def _flipped(data: bytes, drawn: random.Random) -> bytes:
-    """A few bits, most often near the beginning or the end, where structure is."""
-    found = bytearray(data or b"\0")
-    for _ in range(drawn.choice((1, 1, 2, 8))):
-        near = drawn.choice((40, 200, len(found)))
-        at = drawn.randrange(min(near, len(found)))
-        found[at if drawn.random() < 0.7 else -1 - at] ^= 1 << drawn.randrange(8)
-    return bytes(found)
-
-
 def _cut(data: bytes, drawn: random.Random) -> bytes:
     return data[: drawn.choice((0, 1, 2, 5, 20, 40, len(data) // 2, max(0, len(data) - 9), max(0, len(data) - 1)))]
 
 
 def _more(data: bytes, drawn: random.Random) -> bytes:
-    tags = (b"\x0a\x00", b"\x12\x00", b"\x1a\x00", b"\x19" + bytes(8), b"\x22\x00", b"\x08\x01", b"\xfa\x01\x02\x00\x00")
-    extra = drawn.choice((*tags, data[:50], data, b"\0", drawn.randbytes(20)))
+    tags = ("0a00", "1200", "1a00", "19" + 16 * "0", "2200", "0801", "fa01020000")
+    extra = drawn.choice((*map(bytes.fromhex, tags), data[:50], data, b"\0", drawn.randbytes(20)))
     return data + extra if drawn.random() < 0.5 else extra + data
 
 

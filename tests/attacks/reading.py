@@ -103,7 +103,7 @@ def _serve(folder: Path, wanted: BinaryIO, answers: BinaryIO) -> None:
         tenseal.ckks_vector(keys.read_public(data, LINEAR), [0.5] * COUNT).serialize()
 
     work = {
-        VECTOR: lambda data: scoring.score(public, made, [data], COUNT, scoring.hide(made)),
+        VECTOR: lambda data: scoring.score(public, made, [data], COUNT, scoring.hidden(made)),
         ANSWER: lambda data: scoring.decrypt(secret, data, LINEAR, COUNT, made.step),
         CONTEXT: context,
         EXACT: total,
@@ -115,7 +115,7 @@ def _serve(folder: Path, wanted: BinaryIO, answers: BinaryIO) -> None:
             end = DONE
         except Malformed:
             end = REFUSED
-        except Exception:
+        except Exception:  # noqa: BLE001 - an edge
             end = FAILED
         answers.write(end)
         answers.flush()

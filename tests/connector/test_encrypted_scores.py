@@ -161,7 +161,8 @@ def test_the_same_question_twice_gives_other_bytes_and_one_size() -> None:
     zero = Model(made.features, (Decimal(0),) * 5, Decimal(0), IDENTITY, STEP, "22" * 32)
     answers = [scoring.score(theirs, each, block, 4096) for each in (made, made, zero)]
     assert len({*answers}) == 3
-    assert max(map(len, answers)) - min(map(len, answers)) < 1000  # the custody pads the rest
+    assert max(map(len, answers)) - min(map(len, answers)) < 100
+    assert max(map(len, answers)) < made.suite.answered
 
 
 def test_records_outside_the_declared_ranges_are_refused_before_anything_is_encrypted() -> None:

@@ -3,7 +3,7 @@
 Whoever holds the secret key reads more than a library shows him: every slot, also beyond those that were asked, and the
 imaginary part of each. The vectors of ours know real parts only, and repeat short ones over all slots. So noise is
 encoded here for both parts of every slot: small in what was asked, below the grid of what is released; in all else so
-wide that nothing can be read, and far from what the modulus holds. It is encrypted afresh, and added.
+wide that nothing can be read, and far from what the modulus holds.
 
 LIMIT: it holds against one who encrypts what he will under keys that were made as agreed. Forged keys can undo it.
 
@@ -13,11 +13,8 @@ Differential Privacy" (noise above what decryption shows).
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -25,12 +22,11 @@ from typing import Any
 import tenseal
 from tenseal import sealapi
 
+from hefu_connector.computing import frames
 from hefu_connector.computing.suites import Suite
-from hefu_connector.engines.homomorphic import frames
 
 # Its standard deviation in a coefficient is 2^18/√3 · 2/√(2·ring): below 2^12, where 2^19 have room.
 WIDE = Decimal(1 << 18)
-_ROOM = 1 << 20  # bytes of a pipe
 _WORD = 1 << 64
 
 
@@ -43,19 +39,14 @@ def flood(context: Any, suite: Suite, count: int, most: Decimal) -> Any:
     """
     asked, other = _even(count, most), _even(2 * suite.slots - count, WIDE)
     real = [*asked, *other[: suite.slots - count]]
-    noise = [complex(*each) for each in zip(real, other[suite.slots - count :], strict=True)]
-    library, seal = tenseal._ts_cpp, context.seal_context().data
-    encoded, plain, found = sealapi.Plaintext(), library.Plaintext(), library.Ciphertext()
-    own, encoder = _encoder(suite)
-    encoder.encode(noise, own.last_parms_id(), float(1 << suite.scale), encoded)
-    with _pipe() as (reading, writing):
-        encoded.save(_path(writing))
-        plain.load(seal, _path(reading))
-    library.Encryptor(seal, context.public_key().data).encrypt(plain, found)
-    with _pipe() as (reading, writing):
-        found.save(_path(writing))
-        data = os.read(reading, _ROOM)
-    return tenseal.ckks_vector_from(context, frames.vector(data, count, suite.scale))
+    imaginary = other[suite.slots - count :]
+    library, encoder = _encoder(suite)
+    plain = sealapi.Plaintext()
+    level, scale = library.last_parms_id(), float(1 << suite.scale)
+    encoder.encode([complex(*each) for each in zip(real, imaginary, strict=True)], level, scale, plain)
+    told = frames.bare([plain[at] for at in range(suite.ring)], level, scale)
+    bare = tenseal.ckks_vector_from(context, frames.vector(told, count, suite.scale))
+    return bare + tenseal.ckks_vector(context, [0.0] * count)
 
 
 def _even(count: int, most: Decimal) -> list[float]:
@@ -66,25 +57,9 @@ def _even(count: int, most: Decimal) -> list[float]:
 
 @cache
 def _encoder(suite: Suite) -> tuple[Any, Any]:
-    """SEAL's own encoder, which writes imaginary parts too."""
+    """SEAL with the suite's parameters, and its own encoder, which writes imaginary parts too."""
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(suite.ring)
     parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(suite.ring, [*suite.moduli]))
-    own = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
-    return own, sealapi.CKKSEncoder(own)
-
-
-@contextmanager
-def _pipe() -> Iterator[tuple[int, int]]:
-    """Two ends, with room for one ciphertext: the library writes and reads by path, and a worker has no files."""
-    reading, writing = os.pipe()
-    try:
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _ROOM)
-        yield reading, writing
-    finally:
-        os.close(reading)
-        os.close(writing)
-
-
-def _path(descriptor: int) -> str:
-    return f"/proc/self/fd/{descriptor}"
+    library = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
+    return library, sealapi.CKKSEncoder(library)

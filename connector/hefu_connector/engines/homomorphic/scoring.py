@@ -1,9 +1,9 @@
 """Encrypted scores, a block of records at a time: one ciphertext a feature, each slot a record.
 
 Encrypt at the consumer, score at the provider, decrypt at the consumer; each in a worker of its own. What the provider
-sends is cut down to the slots that were asked and to the last level, and flooded: a fresh encryption of noise, far above
-the scheme's own error and below the released grid, is added. So neither the bytes nor the low bits of an answer tell
-more of the weights than the score on its grid does.
+sends is cut down to the slots that were asked and to the last level, and flooded: a fresh encryption of noise, far
+above the scheme's own error and below the released grid, is added. So neither the bytes nor the low bits of an answer
+tell more of the weights than the score on its grid does.
 
 Source: Cheon, Kim, Kim, Song 2017 (CKKS); Li, Micciancio 2021 (why what is decrypted must never leave unrounded).
 """
