@@ -326,12 +326,15 @@ def test_rankings_hold_over_blocks_and_curves_are_near(tmp_path: Path, answer: s
 def test_the_guard_lets_nothing_through_but_ciphertexts_as_announced(bank: Bank) -> None:
     plan = bank.plan(bank.encrypted(records(3)), 3)
     prepared = Scoring().prepare(plan.body(), bank.contract.description.resources[0], None)
-    (one, other) = scoring.encrypt(bank.own, FEATURES, records(3))
+    public = contexts.read_public(bank.public, bank.model.suite)
+    block = scoring.encrypt(bank.own, FEATURES, records(3))
+    one, other = (scoring.score(public, bank.model, block, 3) for _ in range(2))
     good = Values((), (), None, 3, blob=blobs.encode([one]))
     passed = guard.check(good, prepared)
     data = guard.release("cmp-a", passed, prepared, {"user": "li"}, bytes)[0]
     assert ciphertexts.read(data, "cmp-a", bank.form(plan))[0] == [one]
-    for blob in (None, b"", one, blobs.encode([one, other]), blobs.encode([one[:-1]]), blobs.encode([one]) + b"x"):
+    wrong = ([one, other], [one[:-1]], [block[0]])
+    for blob in (None, b"", one, blobs.encode([one]) + b"x", *map(blobs.encode, wrong)):
         with pytest.raises(Untrusted):
             guard.check(replace(good, blob=blob), prepared)
     with pytest.raises(Untrusted):
