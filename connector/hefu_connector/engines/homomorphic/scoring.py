@@ -127,4 +127,4 @@ def _read(context: Any, data: bytes, suite: Suite, count: int, *, first: bool) -
 
 
 def _is(piece: Any, level: Any, scale: float) -> bool:
-    return piece.size() == 2 and piece.parms_id() == level and piece.is_ntt_form() and piece.scale == scale
+    return bool(piece.size() == 2 and piece.parms_id() == level and piece.is_ntt_form() and piece.scale == scale)
