@@ -70,6 +70,7 @@ from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.scoring import Scoring
 from hefu_connector.engines.statistics import Statistics
+from hefu_connector.engines.totals import Totals
 from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.membership.enrolling import Enrolment
@@ -214,7 +215,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     faults.arm(test=Settings.read(home).test)
     ground = _ground(home, clock or SystemClock())
     roles, settings = _roles(ground), ground.settings
-    engines: dict[str, Engine] = {each.action: each for each in (Statistics(), Delivery(), Exact(), Scoring())}
+    engines = _engines()
     snapshots = _spool(ground.home, settings)
     pool, uploaded = _pool(ground, snapshots), Uploaded(snapshots, ground.clock)
     layouts = Layouts(pool, ground.shelves.marks, ground.clock, snapshots, _kept(ground))
@@ -371,6 +372,12 @@ def _ground(home: Home, clock: Clock) -> _Ground:
 def _policy(trust: SpaceTrust) -> WitnessPolicy | None:
     charter = trust.charter()
     return charter.policy if charter is not None else None
+
+
+def _engines() -> dict[str, Engine]:
+    """What this version carries out, by action."""
+    kinds: tuple[Engine, ...] = (Statistics(), Delivery(), Exact(), Scoring(), Totals())
+    return {each.action: each for each in kinds}
 
 
 def _spool(home: Home, settings: Settings) -> Path | None:

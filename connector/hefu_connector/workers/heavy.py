@@ -15,6 +15,8 @@ from hefu_connector.workers import main as worker
 # Each module has a `make`, as those of `main.MAKERS`.
 HEAVY: Final[Mapping[str, str]] = {
     "score": "hefu_connector.engines.homomorphic.serving",
+    "total": "hefu_connector.engines.homomorphic.totalling",
+    "total-open": "hefu_connector.engines.homomorphic.totals_opening",
 }
 
 
