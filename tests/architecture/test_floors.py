@@ -107,7 +107,7 @@ def test_a_worker_that_counts_loads_no_library_it_does_not_use() -> None:
 
 
 def test_a_worker_loads_no_contract_key_or_certificate() -> None:
-    """They cost each new worker a third of its start, and it has no use for any of them; but a total's for its masks."""
+    """They cost each new worker a third of its start, and it has no use for them, but a total for its masks."""
     script = (
         "import sys, importlib\n"
         "from hefu_connector.workers import heavy, main\n"
