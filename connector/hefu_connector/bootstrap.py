@@ -43,11 +43,14 @@ from hefu_connector.clients.broker import (
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.clients.relay import Inward, Relays
 from hefu_connector.computing.asking import Asking
+from hefu_connector.computing.bench import Bench
 from hefu_connector.computing.custody import Custody
 from hefu_connector.computing.ends import Scribe
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.estimates import Estimates
 from hefu_connector.computing.handover import Handover
+from hefu_connector.computing.score_keys import ScoreKeys
+from hefu_connector.computing.scoring import Scores
 from hefu_connector.computing.uploads import Uploads
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
@@ -108,6 +111,7 @@ from hefu_connector.storage.ledger import SqlLedger
 from hefu_connector.storage.marks import SqlMarks
 from hefu_connector.storage.products import SqlProducts
 from hefu_connector.storage.requests import SqlRequests
+from hefu_connector.storage.scores import SqlScores
 from hefu_connector.storage.sources import SqlSources
 from hefu_connector.unlocking import unlock
 from hefu_connector.workers.pool import Limits, Pool
@@ -142,6 +146,7 @@ class _Shelves:
     duties: SqlDuties
     disclosures: SqlDisclosures
     filed: SqlFiled
+    scores: SqlScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +298,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
-    desk = _desk(ground, roles, book, deliveries.custody, inward)
+    desk = _desk(ground, roles, book, deliveries.custody, _scoring(ground, roles, pool), inward)
     connector = Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
     continuity.broken = connector.give_up
     return connector
@@ -339,7 +344,7 @@ def _ground(home: Home, clock: Clock) -> _Ground:
         database, marks, SqlProducts(database), SqlSources(database), SqlRequests(database),
         SqlJournal(database), SqlLedger(database), SqlFleet(database, new_id("own"), identity.home),
         SqlDeliveries(database), SqlHanded(database), SqlNotices(database), SqlDuties(database),
-        SqlDisclosures(database), SqlFiled(database),
+        SqlDisclosures(database), SqlFiled(database), SqlScores(database),
     )  # fmt: skip
     link = Link(space, identity.credentials, settings.broker_timeout_seconds)
     taken = Taken(marks).note
@@ -617,7 +622,21 @@ def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
     return _Deliveries(custody, handover, (keeping, proving, dropping))
 
 
-def _desk(ground: _Ground, roles: _Roles, book: SourceBook, custody: Custody, inward: Sequence[Inward]) -> Desk:
+def _scoring(ground: _Ground, roles: _Roles, pool: Pool) -> Scores:
+    """What this participant has scored: its records and keys lie in memory and in its store, and on no disk."""
+    bench = Bench(pool, partial(spool.place, None), spool.measure, float(ground.settings.deadline_seconds))
+    keys = ScoreKeys(ground.shelves.scores, bench, ground.vault)
+    return Scores(roles.asking, roles.agreements, roles.peers, keys, ground.shelves.scores, bench)
+
+
+def _desk(
+    ground: _Ground,
+    roles: _Roles,
+    book: SourceBook,
+    custody: Custody,
+    scoring: Scores,
+    inward: Sequence[Inward],
+) -> Desk:
     shelves, trust, identity = ground.shelves, ground.trust, ground.identity
     try:
         me = trust.participant(ground.settings.participant)
@@ -643,6 +662,7 @@ def _desk(ground: _Ground, roles: _Roles, book: SourceBook, custody: Custody, in
         ),
         tables=roles.tables,
         custody=custody,
+        scoring=scoring,
         aftermath=_aftermath(ground, roles),
         open_page=PagesClient(ground.broker.link).open,
     )  # fmt: skip

@@ -72,6 +72,36 @@ class Answer(Shown, Protocol):
     def __iter__(self) -> Iterator[dict[str, Decimal | str | None]]: ...
 
 
+class Scores(Shown, Protocol):
+    """Scores of records that the model's provider did not see."""
+
+    @property
+    def values(self) -> tuple[Decimal, ...]:
+        """One a record, in their order, on the model's grid."""
+
+    @property
+    def tolerance(self) -> Decimal:
+        """How far one may be from the plain model's."""
+
+    @property
+    def charged(self) -> int:
+        """How many records were asked now; the others had been answered before."""
+
+    @property
+    def computations(self) -> tuple[str, ...]:
+        """That answered; each has a receipt."""
+
+    def to_pandas(self) -> Any:
+        """A `pandas.Series`."""
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a new CSV file."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Decimal]: ...
+
+
 class Sample(Shown, Protocol):
     """Synthetic rows of a product; none is anybody's."""
 
@@ -230,6 +260,9 @@ class Product(Shown, Protocol):
         purpose: str = "",
     ) -> Sample:
         """Synthetic rows from noised counts, on which questions can be tried; one question is charged for them."""
+
+    def score(self, table: Any, *, contract: str = "", purpose: str = "", each: int = 0) -> Scores:
+        """Have records scored by this model, encrypted; a table, or the path of a CSV file."""
 
     def try_query(self, sql: str, sample: Any, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = "") -> Answer:
         """The answer that a `Sample` gives, with noise as the real one would have. Nothing is asked or charged."""

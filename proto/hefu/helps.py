@@ -36,6 +36,13 @@ HELPS: Final[Mapping[str, str]] = {
     "list what left, to whom, under which clause, and what was refused":
         "列出已发布内容、接收方、所依条款，以及被拒绝的请求",
     "at most so many, newest first (default: 50)": "最多条数，新的在前（默认 50）",
+    # compute score
+    "have records scored by a model; they are encrypted, and its provider sees none of them":
+        "由模型为记录评分：记录全程加密，提供方看不到任何一条",
+    "the product that is a model, such as prd-…": "作为模型的产品，例如 prd-…",
+    "a CSV file with a column for each feature": "CSV 文件，每个特征一列",
+    "records of one request, at most (default: as many as fit)": "单次请求的最多记录数（默认：尽可能多）",
+    "a new CSV file: other columns, and the score": "新的 CSV 文件：其余各列与评分",
     # catalog
     "find what others offer": "查找他方提供的产品",
     "search the catalog; without words it lists everything you may see": "检索目录；不给关键词则列出可见的全部产品",

@@ -93,6 +93,26 @@ _GROUND: dict[str, Message] = {
         "the ranges to what occurs, or serve the answer as {other}.",
         "在所声明的取值范围内，线性得分可达 ±{reach}，而 {answer} 仅支持 ±{most} 以内。请收窄取值范围，或以 {other} 形式提供答复。",
     ),
+    "score.value": _m(
+        "Record {row} (the heading not counted): {column} is missing, no number, not whole or outside the range that the model was made for. Nothing was sent of it; mend or leave out that record.",
+        "第 {row} 条记录（不计表头）的 {column} 缺失、不是数字、不是整数或超出模型的适用范围。该记录未发送；请修正或剔除。",
+    ),
+    "score.column": _m(
+        "The records need one column {column}. The model's features are: {features}.",
+        "记录须有且仅有一列 {column}。模型的特征为：{features}。",
+    ),
+    "score.none": _m(
+        "There are no records to score. Give a table with at least one record.",
+        "没有可评分的记录。请提供至少含一条记录的表。",
+    ),
+    "score.ranking": _m(
+        "A ranking orders the records of one request only; {records} are more than the {most} that fit in one. Rank fewer at a time.",
+        "排序仅对同一请求内的记录有效；{records} 条超过单次请求上限 {most} 条。请分批排序。",
+    ),
+    "score.answer": _m(
+        "What {peer} answered to {computation} is not what its model could answer to your key; no score is shown. Ask the provider, and show it the receipt.",
+        "{peer} 对 {computation} 的答复不可能由其模型对您的密钥得出；不显示任何评分。请联系提供方并出示回执。",
+    ),
     "masks.key": _m(
         "A party's key for this run is missing, repeated or unfit. Nothing was revealed; ask all parties to begin again.",
         "本次运行中某方的密钥缺失、重复或不合格。未泄露任何内容；请各方重新开始。",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hefu.commands import Cell, Output
 from hefu.errors import Malformed, NotFound
 
-from hefu_connector.commands import answers, sample, several, show
+from hefu_connector.commands import answers, sample, score, several, show
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 from hefu_connector.workbench import frames, questions, tables
@@ -40,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     of_several(one)
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
+    score.add(group)
     sample.add(command(group, "sample", "have synthetic rows drawn from noised counts, to try queries on", sample.run))
     one = command(
         group, "estimate", "tell cost and expected error of a query; needs an offer only, charges nothing", _estimate

@@ -6,7 +6,7 @@ receipt names, and read as strict JSON under a size cap (promise E-a).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu import canonical, keys, receipt
@@ -17,14 +17,14 @@ from hefu.errors import Malformed, Untrusted
 from hefu.identity import read_bytes
 from hefu.receipt import Failure, Noise, Receipt, Refusal, Spent
 
-from hefu_connector.computing import guard, rows
+from hefu_connector.computing import blobs, ciphertexts, guard, rows
 from hefu_connector.computing.computation import Plan
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.plans import read_plan, releases
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.computing.rows import Rows
-from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Trust
+from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Encrypted, Trust
 
 _SEAL_OVERHEAD = 48  # bytes a part; `hefu.keys.seal`
 _MOST_PARTS = guard.LARGEST_RELEASE // guard.PART_BYTES + 1
@@ -35,6 +35,7 @@ _ENDS = {
 }
 
 End = Receipt | Refusal | Failure
+Unseal = Callable[[bytes, bytes], bytes]  # of a sealed part, and of what is said of it
 
 
 def read_end(statement: Statement) -> End:
@@ -137,13 +138,33 @@ def open_delivery(made: Receipt, parts: Sequence[bytes], private: X25519PrivateK
     return found
 
 
+def open_blob(made: Receipt, parts: Sequence[bytes], unseal: Unseal, encrypted: Encrypted) -> bytes:
+    """The ciphertexts in the sealed parts of a release (`computing.blobs`), not looked into: a worker reads them.
+
+    Args:
+        unseal: opens a sealed part that is bound to what is said of it.
+        encrypted: the form that they must have.
+
+    Raises:
+        Untrusted: a part was altered or is missing, or it is not what the receipt commits to.
+        Malformed: not such a release, or a ciphertext is not of its form.
+    """
+    told, openings = ciphertexts.read(_opened(made, parts, unseal), made.computation, encrypted)
+    _check_openings(made, openings)
+    return blobs.encode(told)
+
+
 def _unsealed(made: Receipt, parts: Sequence[bytes], private: X25519PrivateKey) -> bytes:
+    return _opened(made, parts, lambda sealed, info: keys.unseal(sealed, private, info))
+
+
+def _opened(made: Receipt, parts: Sequence[bytes], unseal: Unseal) -> bytes:
     under, pieces = made.agreements[0].agreement, []
     if len(parts) != len(made.parts):
         raise Untrusted("release.part", computation=made.computation, part=len(parts))
     for index, sealed in enumerate(parts):
         check_part(made.computation, made, index, sealed)
-        pieces.append(keys.unseal(sealed, private, guard.info(made.computation, under, index)))
+        pieces.append(unseal(sealed, guard.info(made.computation, under, index)))
     return b"".join(pieces)
 
 

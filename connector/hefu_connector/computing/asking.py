@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import telemetry
+from hefu import keys, telemetry
 from hefu.canonical import Object
 from hefu.delivery import Delivered
 from hefu.envelope import Statement, new_id
@@ -23,7 +23,7 @@ from hefu.mandate import subjects
 from hefu.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 
-from hefu_connector.computing import answers
+from hefu_connector.computing import answers, ciphertexts
 from hefu_connector.computing.admission import products
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.computing.plans import read_plan
@@ -103,11 +103,14 @@ class Asking:
         read_plan(plan)
         return self._peers.estimate(self._provider_of(product), product, plan)
 
-    def ask(self, plan: Object, agreement: str, purpose: str, user: str, joined: str = "") -> OwnRequest:
+    def ask(
+        self, plan: Object, agreement: str, purpose: str, user: str, joined: str = "", computation: str = ""
+    ) -> OwnRequest:
         """Sign a request in a user's name, keep it and send it.
 
         Args:
             joined: the agreement on the product that the plan joins, if it joins one.
+            computation: its id, where it was drawn before: what the plan names is uploaded under it; else a new one.
 
         Returns:
             The request; its state is None if the provider could not be reached. Then it waits, and is sent again by
@@ -125,7 +128,7 @@ class Asking:
             held, parties = each.agreement, (self._author.participant, each.agreement.provider.participant)
             self._trust.check_orders(*subjects(held.id, (held.product,), *parties))
         asked = ComputationRequest(
-            computation=new_id("cmp"),
+            computation=computation or new_id("cmp"),
             agreements=agreements,
             plan=plan,
             purpose=purpose,
@@ -203,6 +206,20 @@ class Asking:
         answer = answers.open_release(end, self._releases.parts(computation), self._private, plan)
         return Outcome(own, request, end, kept, answer)
 
+    def scores(self, computation: str) -> bytes:
+        """The ciphertexts of scores that are here whole, unsealed and not looked into (`computing.blobs`).
+
+        Raises:
+            NotFound: there are none.
+            Untrusted: what is kept does not verify any more, or is not of the form that the plan asks for.
+        """
+        outcome = self.outcome(computation)
+        plan = read_plan(outcome.request.plan)
+        if not isinstance(outcome.end, Receipt) or not isinstance(plan, ScorePlan):
+            raise NotFound("resource.not_found", what="scores of", name=computation)
+        form = ciphertexts.announced(plan.parameters, plan.parameters.blocks(plan.records))
+        return answers.open_blob(outcome.end, self._releases.parts(computation), self._unseal, form)
+
     def all(self, limit: int, before: str = "") -> list[OwnRequest]:
         """Requests of this participant, newest first; `before` is the id after which to go on."""
         return list(self._requests.all(limit, before))
@@ -246,6 +263,9 @@ class Asking:
     def stop(self) -> None:
         """Let nobody wait for a provider any longer."""
         self._stopped.set()
+
+    def _unseal(self, sealed: bytes, info: bytes) -> bytes:
+        return keys.unseal(sealed, self._private, info)
 
     # ------------------------------------------------------------ one step towards the end
 

@@ -24,6 +24,7 @@ from hefu_policies.goods.product import Description
 from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.computation import LARGEST_PLAN
 from hefu_connector.computing.custody import Custody
+from hefu_connector.computing.scoring import Scores
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
@@ -38,6 +39,7 @@ from hefu_connector.rpc import views
 from hefu_connector.rpc.afterwards import AfterwardsCalls
 from hefu_connector.rpc.bargaining import BargainingCalls
 from hefu_connector.rpc.deliveries import DeliveryCalls
+from hefu_connector.rpc.scores import ScoreCalls
 from hefu_connector.rpc.views import id_in
 from hefu_connector.shelves import OwnRequest
 
@@ -86,6 +88,7 @@ class Desk:
     overview: Overview
     tables: Tables
     custody: Custody
+    scoring: Scores
     aftermath: Aftermath
     open_page: Callable[[str], str]
 
@@ -130,12 +133,14 @@ def serve(desk: Desk) -> Served:
         return Served(running, stack.pop_all())
 
 
-class ControlService(AfterwardsCalls, DeliveryCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer):
+class ControlService(
+    AfterwardsCalls, DeliveryCalls, ScoreCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer
+):
     """Serves the desk. Failures are raised; `hefu.transport` translates them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._custody = desk.custody
+        self._custody, self._scoring = desk.custody, desk.scoring
         self._provider, self._consumer, self._tables = desk.provider, desk.consumer, desk.tables
         self._aftermath = desk.aftermath
         self._purpose = desk.overview.purpose

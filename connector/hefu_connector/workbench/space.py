@@ -17,19 +17,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hefu import canonical
 from hefu.commands import language, pick
 from hefu.errors import Conflict, NotFound
 
-from hefu_connector.workbench import combining, link, questions, sampling, tables, trying
+from hefu_connector.workbench import combining, link, questions, sampling, scores, tables, trying
 from hefu_connector.workbench.answer import Answer
 from hefu_connector.workbench.dictionary import Dictionary, dictionaries
 from hefu_connector.workbench.estimate import Estimate
 from hefu_connector.workbench.joined import Joined
 from hefu_connector.workbench.listing import Listing
 from hefu_connector.workbench.sample import Sample
+from hefu_connector.workbench.scores import Scores
 
 if TYPE_CHECKING:
     from hefu import analysis
@@ -240,6 +241,25 @@ class Product:
             found = questions.contract(stub, held.id)
             description = questions.described(found, self.id)
             return sampling.ask(stub, found, description, wish, questions.offered(epsilon, delta, rho), purpose)
+
+    def score(self, table: Any, *, contract: str = "", purpose: str = "", each: int = 0) -> Scores:
+        """Have records scored by this model; they are encrypted here, and its provider sees none of them.
+
+        Args:
+            table: a table of pandas, polars or Arrow, a mapping of columns, a list of mappings, or the path of a CSV.
+            contract: by default the only one in force on this product.
+            each: records of one request, at most; by default as many as fit.
+
+        Raises:
+            Malformed: this is no model, or a value is missing or out of range; its record and column are named, and
+                nothing was sent.
+            NotFound, Conflict, Refused: as `query`. What was answered before is not asked again.
+        """
+        held = self.space.contract(contract) if contract else self.only_contract()
+        with self.space._stub() as stub:
+            found = questions.contract(stub, held.id)
+            asked = scores.prepare(found, questions.described(found, self.id), table, purpose, each)
+            return scores.gather(stub, asked)
 
     def try_query(
         self, sql: str, sample: Sample, *, epsilon: Amount = "", delta: Amount = 0, rho: Amount = ""

@@ -17,6 +17,9 @@ HEAVY: Final[Mapping[str, str]] = {
     "score": "hefu_connector.engines.homomorphic.serving",
     "total": "hefu_connector.engines.homomorphic.totalling",
     "total-open": "hefu_connector.engines.homomorphic.totals_opening",
+    "keys": "hefu_connector.engines.homomorphic.making",
+    "encrypt": "hefu_connector.engines.homomorphic.encrypting",
+    "decrypt": "hefu_connector.engines.homomorphic.decrypting",
 }
 
 

@@ -2778,3 +2778,235 @@ class Balance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Balance: _TypeAlias = Balance  # noqa: Y015
+
+@_typing.final
+class ScoreRecordsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASKED_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def asked(self) -> Global___RecordsAsked:
+        """First, and only first."""
+
+    @_builtins.property
+    def values(self) -> Global___RecordValues: ...
+    def __init__(
+        self,
+        *,
+        asked: Global___RecordsAsked | None = ...,
+        values: Global___RecordValues | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "part", b"part", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "part", b"part", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["asked", "values"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ScoreRecordsRequest: _TypeAlias = ScoreRecordsRequest  # noqa: Y015
+
+@_typing.final
+class RecordsAsked(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    RECORDS_EACH_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    agreement: _builtins.str
+    """"agreements/{id}"."""
+    product: _builtins.str
+    """"products/{id}"; empty where the agreement has one."""
+    purpose: _builtins.str
+    """By default the agreement's."""
+    records_each: _builtins.int
+    """Records of one request, at most; 0 for as many as fit."""
+    records: _builtins.int
+    """How many records will come in all."""
+    def __init__(
+        self,
+        *,
+        agreement: _builtins.str = ...,
+        product: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        records_each: _builtins.int = ...,
+        records: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "product", b"product", "purpose", b"purpose", "records", b"records", "records_each", b"records_each"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordsAsked: _TypeAlias = RecordsAsked  # noqa: Y015
+
+@_typing.final
+class RecordValues(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """One record after another, each with the model's features in the order of its schema."""
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordValues: _TypeAlias = RecordValues  # noqa: Y015
+
+@_typing.final
+class ScoreRecordsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGUN_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begun(self) -> Global___ScoringBegun:
+        """First, and only first."""
+
+    @_builtins.property
+    def step(self) -> Global___ScoringStep: ...
+    @_builtins.property
+    def scores(self) -> Global___RecordScores: ...
+    def __init__(
+        self,
+        *,
+        begun: Global___ScoringBegun | None = ...,
+        step: Global___ScoringStep | None = ...,
+        scores: Global___RecordScores | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "part", b"part", "scores", b"scores", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "part", b"part", "scores", b"scores", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["begun", "step", "scores"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ScoreRecordsResponse: _TypeAlias = ScoreRecordsResponse  # noqa: Y015
+
+@_typing.final
+class ScoringBegun(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    RECORDS_EACH_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    """"products/{id}"."""
+    provider: _builtins.str
+    model: _builtins.str
+    """Digest of the model."""
+    answer: _builtins.str
+    """What the provider answers: "identity", "ranking", "logistic" or "decision"."""
+    step: _builtins.str
+    """The grid of the scores, as decimal text, and how far one may be from the plain model's."""
+    tolerance: _builtins.str
+    records_each: _builtins.int
+    """Records of one request, at most."""
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        step: _builtins.str = ...,
+        tolerance: _builtins.str = ...,
+        records_each: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "model", b"model", "product", b"product", "provider", b"provider", "records_each", b"records_each", "step", b"step", "tolerance", b"tolerance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoringBegun: _TypeAlias = ScoringBegun  # noqa: Y015
+
+@_typing.final
+class ScoringStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Stage:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ScoringStep._Stage.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STAGE_UNSPECIFIED: ScoringStep._Stage.ValueType  # 0
+        STAGE_ENCRYPTING: ScoringStep._Stage.ValueType  # 1
+        STAGE_SENDING: ScoringStep._Stage.ValueType  # 2
+        STAGE_WAITING: ScoringStep._Stage.ValueType  # 3
+        STAGE_DECRYPTING: ScoringStep._Stage.ValueType  # 4
+
+    class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
+    STAGE_UNSPECIFIED: ScoringStep.Stage.ValueType  # 0
+    STAGE_ENCRYPTING: ScoringStep.Stage.ValueType  # 1
+    STAGE_SENDING: ScoringStep.Stage.ValueType  # 2
+    STAGE_WAITING: ScoringStep.Stage.ValueType  # 3
+    STAGE_DECRYPTING: ScoringStep.Stage.ValueType  # 4
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    stage: Global___ScoringStep.Stage.ValueType
+    records: _builtins.int
+    """Of the records that this step is about."""
+    def __init__(
+        self,
+        *,
+        stage: Global___ScoringStep.Stage.ValueType = ...,
+        records: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoringStep: _TypeAlias = ScoringStep  # noqa: Y015
+
+@_typing.final
+class RecordScores(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    COMPUTATION_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    computation: _builtins.str
+    """"computations/{id}": that answered them."""
+    kept: _builtins.bool
+    """Whether they were answered before, and so are not charged again."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of the next records, in whole steps of the grid."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[_builtins.int] | None = ...,
+        computation: _builtins.str = ...,
+        kept: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["computation", b"computation", "kept", b"kept", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordScores: _TypeAlias = RecordScores  # noqa: Y015

@@ -229,6 +229,11 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_computation__pb2.CancelComputationRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.OwnComputation.FromString,
                 _registered_method=True)
+        self.ScoreRecords = channel.stream_stream(
+                '/hefu.v1.ControlService/ScoreRecords',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsResponse.FromString,
+                _registered_method=True)
         self.ListDeliveries = channel.unary_unary(
                 '/hefu.v1.ControlService/ListDeliveries',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListDeliveriesRequest.SerializeToString,
@@ -538,6 +543,14 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScoreRecords(self, request_iterator, context):
+        """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
+        As many requests as it takes; records that were answered before are not asked again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeliveries(self, request, context):
         """What was delivered to this participant, newest first: kept, or deleted with its proof.
         """
@@ -779,6 +792,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.CancelComputation,
                     request_deserializer=hefu_dot_v1_dot_computation__pb2.CancelComputationRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.OwnComputation.SerializeToString,
+            ),
+            'ScoreRecords': grpc.stream_stream_rpc_method_handler(
+                    servicer.ScoreRecords,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsResponse.SerializeToString,
             ),
             'ListDeliveries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeliveries,
@@ -1844,6 +1862,33 @@ class ControlService(object):
             '/hefu.v1.ControlService/CancelComputation',
             hefu_dot_v1_dot_computation__pb2.CancelComputationRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.OwnComputation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreRecords(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/hefu.v1.ControlService/ScoreRecords',
+            hefu_dot_v1_dot_control__pb2.ScoreRecordsRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.ScoreRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -116,6 +116,10 @@ class ControlServiceStub:
     """Every change of one computation until it ends."""
     CancelComputation: _grpc.UnaryUnaryMultiCallable[_computation_pb2.CancelComputationRequest, _control_pb2.OwnComputation]
     """Stops it if it runs; what was charged stays charged."""
+    ScoreRecords: _grpc.StreamStreamMultiCallable[_control_pb2.ScoreRecordsRequest, _control_pb2.ScoreRecordsResponse]
+    """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
+    As many requests as it takes; records that were answered before are not asked again.
+    """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]
     """What was delivered to this participant, newest first: kept, or deleted with its proof."""
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]
@@ -216,6 +220,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Every change of one computation until it ends."""
     CancelComputation: _aio.UnaryUnaryMultiCallable[_computation_pb2.CancelComputationRequest, _control_pb2.OwnComputation]  # type: ignore[assignment]
     """Stops it if it runs; what was charged stays charged."""
+    ScoreRecords: _aio.StreamStreamMultiCallable[_control_pb2.ScoreRecordsRequest, _control_pb2.ScoreRecordsResponse]  # type: ignore[assignment]
+    """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
+    As many requests as it takes; records that were answered before are not asked again.
+    """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """What was delivered to this participant, newest first: kept, or deleted with its proof."""
     GetDelivery: _aio.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]  # type: ignore[assignment]
@@ -541,6 +549,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.OwnComputation, _abc.Awaitable[_control_pb2.OwnComputation]]:
         """Stops it if it runs; what was charged stays charged."""
+
+    @_abc_1.abstractmethod
+    def ScoreRecords(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.ScoreRecordsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.ScoreRecordsResponse], _abc.AsyncIterator[_control_pb2.ScoreRecordsResponse]]:
+        """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
+        As many requests as it takes; records that were answered before are not asked again.
+        """
 
     @_abc_1.abstractmethod
     def ListDeliveries(

@@ -1,0 +1,98 @@
+"""The call by which this participant's own people have records scored: a part of the control service."""
+
+# ruff: noqa: N802 - methods are named as in the protocol
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+
+import grpc
+from hefu.errors import Malformed
+from hefu.v1 import control_pb2
+from hefu_policies.reading import write_decimal
+
+from hefu_connector.computing.scoring import Answered, Scores, Stage, Under
+from hefu_connector.rpc.views import id_in
+
+_SCORES = 65_536  # in one message
+_STAGES = {
+    Stage.ENCRYPTING: control_pb2.ScoringStep.STAGE_ENCRYPTING,
+    Stage.SENDING: control_pb2.ScoringStep.STAGE_SENDING,
+    Stage.WAITING: control_pb2.ScoringStep.STAGE_WAITING,
+    Stage.DECRYPTING: control_pb2.ScoringStep.STAGE_DECRYPTING,
+}
+
+
+class ScoreCalls:
+    """Serves encrypted scores. Failures are raised; `hefu.transport` translates them."""
+
+    _scoring: Scores
+    _purpose: Callable[[str], str]
+
+    @property
+    def _user(self) -> str:
+        """In whose name a score is asked."""
+        raise NotImplementedError
+
+    def ScoreRecords(
+        self, requests: Iterator[control_pb2.ScoreRecordsRequest], context: grpc.ServicerContext
+    ) -> Iterator[control_pb2.ScoreRecordsResponse]:
+        """Have records scored."""
+        first = next(requests, None)
+        if first is None or first.WhichOneof("part") != "asked":
+            raise Malformed("request.malformed", why="the first message says under which agreement")
+        asked = first.asked
+        under, each = self._under(asked), max(0, asked.records_each)
+        most = under.model.each(each)
+        under.model.check_order(asked.records, most)
+        yield control_pb2.ScoreRecordsResponse(begun=_begun(under, most))
+        done = 0
+        for values in _divided(requests, most * under.model.width):
+            records = len(values) // under.model.width
+            for told in self._scoring.score(under, values, done):
+                yield from _told(told, records)
+            done += records
+
+    def _under(self, asked: control_pb2.RecordsAsked) -> Under:
+        agreement = id_in(asked.agreement, "agreements")
+        product = id_in(asked.product, "products") if asked.product else ""
+        return self._scoring.under(agreement, product, asked.purpose or self._purpose(agreement), self._user)
+
+
+def _divided(requests: Iterator[control_pb2.ScoreRecordsRequest], most: int) -> Iterator[array[float]]:
+    """The values that come, as many at a time as one request takes."""
+    held = array("d")
+    for each in requests:
+        if each.WhichOneof("part") != "values":
+            raise Malformed("request.malformed", why="values of records after the first message")
+        held.extend(each.values.values)
+        while len(held) >= most:
+            yield held[:most]
+            held = held[most:]
+    if held:
+        yield held
+
+
+def _begun(under: Under, most: int) -> control_pb2.ScoringBegun:
+    served = under.model.served
+    return control_pb2.ScoringBegun(
+        product=f"products/{under.product}",
+        provider=under.provider,
+        model=served.digest,
+        answer=served.answer,
+        step=write_decimal(served.step),
+        tolerance=write_decimal(served.tolerance),
+        records_each=most,
+    )
+
+
+def _told(told: Stage | Answered, records: int) -> Iterator[control_pb2.ScoreRecordsResponse]:
+    if isinstance(told, Stage):
+        yield control_pb2.ScoreRecordsResponse(step=control_pb2.ScoringStep(stage=_STAGES[told], records=records))
+        return
+    name = f"computations/{told.computation}"
+    for start in range(0, len(told.steps), _SCORES):
+        steps = told.steps[start : start + _SCORES]
+        scores = control_pb2.RecordScores(steps=steps, computation=name, kept=told.kept)
+        yield control_pb2.ScoreRecordsResponse(scores=scores)
