@@ -1,9 +1,9 @@
 """Each question of an auditor over a large log: how long the verified copy takes, and each answer from it.
 
 The log is made of real statements, each signed: certifications, products, contracts, requests, receipts, refusals,
-failures, deliveries with their uses and deletions (which the contract does not permit, so that there is something to
-be found in one entry of ten). Signing runs in processes. Then `hefu_audit.following` verifies all
-of it into a copy, as ``hefu audit fetch`` does, and every question is asked, cold (a new process' cache) and warm.
+failures, deliveries with their uses and deletions; nothing in it is a fault. Signing runs in processes. Then
+`hefu_audit.following` verifies all of it into a copy, as ``hefu audit fetch`` does, and every question is asked, cold
+(a new process' cache) and warm.
 
     python benchmarks/questions.py --entries 1000000      # the figures; minutes, and about 4 GB of disk
     python benchmarks/questions.py --entries 20000        # a look
@@ -19,8 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from hefu import canonical
 from hefu.bundle import BundleEntry
 from hefu.canonical import Object
 from hefu.delivery import DELETED, USED, Deleted, Kept, Used
+from hefu.envelope import Statement
 from hefu.receipt import Link, Noise, Receipt, Released, Spent
 from hefu.times import SystemClock, write_time
 from hefu.tlog import checkpoint, tree
@@ -40,6 +43,8 @@ from hefu_audit.home import Home
 from hefu_audit.index import Index
 from hefu_audit.questions.answer import ask
 from hefu_audit.questions.table import QUESTIONS
+from hefu_policies.library import template
+from hefu_policies.proving.replay import write_facts
 
 from tests.audit.asked import COMMITMENT, Told
 from tests.protocol.small_log import CONSUMER, PRODUCT, PROVIDER, RESOURCE
@@ -47,6 +52,18 @@ from tests.protocol.small_log import CONSUMER, PRODUCT, PROVIDER, RESOURCE
 CONTRACTS = 200
 LARGE = Spent(10**15, 0, 10**9)
 STEP = 10  # entries of one turn: see `_turn`
+PURPOSE = "dpv:ScientificResearch"
+COMMON: Any = {"purpose": PURPOSE, "columns": ["age"], "until": "2036-01-01T00:00:00Z", "count": 1000}
+
+
+def _policy() -> Object:
+    """Statistics, and samples of rows: two templates in one policy."""
+    counted: Any = template("research-statistics", COMMON | {"epsilon": "9", "min_group": 5, "budget": "1000"})
+    delivered: Any = template("delivery-sampled", COMMON | {"rows": 10, "keep": "P1D", "share": "0.1"})
+    for each in counted["permission"][0]["constraint"]:
+        del each["@id"]  # both have one of the same name
+    both = {name: [*counted[name], *delivered[name]] for name in ("permission", "prohibition")}
+    return {**delivered, **both}
 
 
 class Parted(Told):
@@ -57,6 +74,7 @@ class Parted(Told):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.policy = _policy()
         self.contracts: list[list[tuple[Any, Any]]] = []
         self.held: list[bytes] = []
 
@@ -69,6 +87,10 @@ class Parted(Told):
         statement = self.say(type_, end.linked(link).body(), PROVIDER)
         self.journal = [self.entries[-1]]
         return statement
+
+    @property
+    def clause(self) -> str:
+        return "urn:rule:statistics"
 
     def strategy(self) -> Object:
         return super().strategy() | {"enforced_by": f"{PROVIDER}-{self.part}"}
@@ -91,14 +113,10 @@ def _turn(log: Parted, number: int) -> None:
     log.journalled("computation.sealed", log.receipt(f"cmp-{number}-c", 1000))
     log.refuse(f"cmp-{number}-d")
     log.fail(f"cmp-{number}-e", 1000)
-    made = log.receipt(f"cmp-{number}-f", 0)
-    due = write_time(log.at + timedelta(days=1))
-    facts: Object = {**made.facts, "processing": "sampled", "outputKind": "Rows", "outputRows": 3, "deadline": due}
-    rows = replace(made, charge=Spent(0, 0, 1), mechanisms=(), output=Released("Rows", 3, 0), facts=facts,
-                   commitments={"content": COMMITMENT})  # fmt: skip
-    sealed = log.journalled("computation.sealed", rows)
-    kept = Kept(f"cmp-{number}-f", (str(log.agreement.body["agreement"]),), sealed.digest())
-    used = Used(kept, "odrl:read", log.clause, facts, {"user": COMMITMENT})
+    sealed = _deliver(log, f"cmp-{number}-f")
+    kept = Kept(f"cmp-{number}-f", (log.agreement.body["agreement"],), sealed.digest())
+    facts = write_facts({"purpose": PURPOSE, "dateTime": log.at, "recipient": CONSUMER, "processing": "sampled"})
+    used = Used(kept, "odrl:read", "urn:rule:read", facts, {"user": COMMITMENT})
     for kind, told in ((USED, used), (DELETED, Deleted(kept, "retention", 1, 1))):
         previous = canonical.digest(log.held[-1]) if log.held else ""
         log.said += 1
@@ -106,7 +124,19 @@ def _turn(log: Parted, number: int) -> None:
         log.held = [log.entries[-1]]
 
 
-PURPOSE = "dpv:ScientificResearch"
+def _deliver(log: Parted, name: str) -> Statement:
+    """Rows that must be deleted within a day."""
+    made = log.receipt(name, 0)
+    facts = write_facts({
+        "operation": "hefu:deliver", "purpose": PURPOSE, "column": frozenset({"age"}), "epsilon": Decimal(0),
+        "delta": Decimal(0), "count": 1, "dateTime": log.at, "outputKind": "Rows", "outputRows": 3,
+        "recipient": CONSUMER, "processing": "sampled", "share": Decimal("0.1"),
+    })  # fmt: skip
+    facts["deadline"] = write_time(log.at + timedelta(days=1))
+    under = tuple(replace(each, clause="urn:rule:deliver") for each in made.agreements)
+    rows = replace(made, charge=Spent(0, 0, 1), mechanisms=(), output=Released("Rows", 3, 0), facts=facts,
+                   commitments={"content": COMMITMENT}, agreements=under)  # fmt: skip
+    return log.journalled("computation.sealed", rows)
 
 
 def _part(log: Parted, part: int, turns: int, out: Path) -> None:
@@ -138,7 +168,7 @@ def _begin(processes: int) -> Parted:
 
 
 class Files:
-    """`hefu_audit.ports.LogReader` over the files of the parts."""
+    """`hefu_audit.ports.LogReader` over the files of the parts, a turn of each after the other, as their times go."""
 
     def __init__(self, log: Parted, paths: Sequence[Path]) -> None:
         self.log, self.paths = log, paths
@@ -152,11 +182,13 @@ class Files:
         for each in self.log.entries:
             yield BundleEntry.whole(number, each)
             number += 1
-        for path in self.paths:
-            with path.open("rb") as file:
-                while size := file.read(4):
-                    yield BundleEntry.whole(number, file.read(int.from_bytes(size, "big")))
-                    number += 1
+        with ExitStack() as opened:
+            files = [opened.enter_context(each.open("rb")) for each in self.paths]
+            while files[0].peek(1):
+                for file in files:
+                    for _ in range(STEP):
+                        yield BundleEntry.whole(number, file.read(int.from_bytes(file.read(4), "big")))
+                        number += 1
 
     def checkpoint(self) -> str:
         head = Checkpoint(self.log.space.log_origin, len(self.leaves), tree.root(self.leaves))
