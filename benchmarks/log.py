@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -165,7 +166,9 @@ def storage(store: SqlLogStore, database: Database, count: int) -> tuple[float, 
         outgoing = [Outgoing(each, "computation.sealed", "hospital-a") for each in envelopes]
         before, busy = time.perf_counter(), _processor()
         entries = [Entry(head.size + at, tree.leaf_hash(each.envelope), each) for at, each in enumerate(outgoing)]
-        added = tiles.append(head.size, [each.leaf_hash for each in entries], store.tile)
+        added = tiles.append(
+            head.size, [each.leaf_hash for each in entries], tiles.held(store.tiles(tiles.edge(head.size)))
+        )
         after = Head(added.size, added.root)
         store.append(lease, head, [], entries, added.tiles, after)
         head, taken, used = after, taken + time.perf_counter() - before, used + _processor() - busy
@@ -192,11 +195,11 @@ def prove(store: SqlLogStore, size: int) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _inclusion(place: int, size: int, store: SqlLogStore) -> list[bytes]:
-    return tree.inclusion_proof(place, size, tiles.hashes(size, store.tile))
+    return tiles.at_once(size, partial(tree.inclusion_proof, place, size), store.tiles)
 
 
 def _consistency(place: int, size: int, store: SqlLogStore) -> list[bytes]:
-    return tree.consistency_proof(place, size, tiles.hashes(size, store.tile))
+    return tiles.at_once(size, partial(tree.consistency_proof, place, size), store.tiles)
 
 
 def _bytes(database: Database) -> float:

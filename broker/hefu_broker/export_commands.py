@@ -39,7 +39,7 @@ def export(rooms: Rooms, folder: Path) -> tuple[int, int]:
         folder,
         rooms.space,
         note,
-        store.tile,
+        lambda level, index, _: store.tiles([(level, index)])[level, index],
         lambda first, most: [each.outgoing.envelope for each in store.entries(first, most)],
     )
     return int(note.split("\n")[1]), written

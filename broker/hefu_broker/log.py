@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hefu.canonical import Json
 from hefu.envelope import Statement
@@ -114,7 +115,7 @@ class AuditLog:
         size, note = self._published(0 if index is None else index + 1)
         if index is None or index >= size:
             raise NotFound("log.absent")
-        path = tree.inclusion_proof(index, size, tiles.hashes(size, self._store.tile))
+        path = tiles.at_once(size, partial(tree.inclusion_proof, index, size), self._store.tiles)
         return LogProof(index, tuple(path), note)
 
     def proof_of(self, statement: Statement) -> LogProof | None:
@@ -133,7 +134,7 @@ class AuditLog:
         size, _ = self._published(new)
         if not 0 < old <= new <= size:
             raise Malformed("log.sizes", size=size)
-        return tree.consistency_proof(old, new, tiles.hashes(new, self._store.tile))
+        return tiles.at_once(new, partial(tree.consistency_proof, old, new), self._store.tiles)
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """The first hashes of a tile: public, and never more than the newest published checkpoint covers.
@@ -145,7 +146,7 @@ class AuditLog:
         size, _ = self._published((first + width) << (tiles.HEIGHT * level) if level < 8 else 0)
         if first + width > size >> (tiles.HEIGHT * level):
             raise NotFound("log.beyond", size=size)
-        data = self._store.tile(level, index, width)[: width * tree.HASH_SIZE]
+        data = self._store.tiles([(level, index)]).get((level, index), b"")[: width * tree.HASH_SIZE]
         if len(data) != width * tree.HASH_SIZE:
             raise Untrusted("log.tile", level=level, index=index)
         return data

@@ -17,7 +17,7 @@ from hefu.identity import Binding, Participant, StatusList
 from hefu.receipt import Spent
 from hefu.times import Clock
 from hefu.timestamps import Stamp
-from hefu.tlog.tiles import Tile
+from hefu.tlog.tiles import Place, Tile
 
 from hefu_broker.records import (
     Certificate,
@@ -379,8 +379,8 @@ class LogStore(Protocol):
         """
         ...
 
-    def tile(self, level: int, index: int, width: int) -> bytes:
-        """The hashes of a tile, at least ``width`` of them where they exist; a `hefu.tlog.tiles.ReadTile`."""
+    def tiles(self, places: Collection[Place]) -> Mapping[Place, bytes]:
+        """The tiles at some places, all of one state of the log: a `hefu.tlog.tiles.ReadTiles`."""
         ...
 
     def keep_checkpoint(self, size: int, note: str) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from hefu import faults, telemetry
 from hefu.errors import Conflict, HefuError, Unavailable, Untrusted
@@ -174,7 +175,8 @@ class Sequencer:
             Entry(before.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
             for number, each in enumerate(waiting)
         ]
-        added = tiles.append(before.size, [each.leaf_hash for each in entries], self._store.tile)
+        edge = tiles.held(self._store.tiles(tiles.edge(before.size)))
+        added = tiles.append(before.size, [each.leaf_hash for each in entries], edge)
         after = Head(added.size, added.root)
         faults.point("log.before_commit")
         self._head = None  # until it is known to be committed: else it is looked at again
@@ -378,4 +380,4 @@ class Sequencer:
             raise Untrusted("log.inconsistent", size=signed.size)
 
     def _root(self, size: int) -> bytes:
-        return tree.root_of(size, tiles.hashes(size, self._store.tile))
+        return tiles.at_once(size, partial(tree.root_of, size), self._store.tiles)

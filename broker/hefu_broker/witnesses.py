@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from hefu.changes import Changes
 from hefu.errors import HefuError, Malformed, NotFound, Untrusted
@@ -214,7 +215,7 @@ class Witnesses:
         """What leads from one size to a checkpoint; nothing is needed from the empty log or the same size."""
         if not 0 < old < head.size:
             return ()
-        return tuple(tree.consistency_proof(old, head.size, tiles.hashes(head.size, self._log.tile)))
+        return tuple(tiles.at_once(head.size, partial(tree.consistency_proof, old, head.size), self._log.tiles))
 
     def lacks(self, known: Known, head: Checkpoint) -> bool:
         """Whether a witness's cosignature of a checkpoint is not here yet."""
@@ -249,7 +250,7 @@ class Witnesses:
         head = self._log.head()
         if held.size > head.size:
             raise self._accuse(Untrusted("log.behind", found=head.size, expected=held.size))
-        if tree.root_of(held.size, tiles.hashes(held.size, self._log.tile)) != held.root:
+        if tiles.at_once(held.size, partial(tree.root_of, held.size), self._log.tiles) != held.root:
             raise self._accuse(Untrusted("log.inconsistent", size=held.size))
 
     def _expected(self, text: str) -> Checkpoint:

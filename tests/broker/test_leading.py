@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ class Two:
             notes = [*connection.execute(text("SELECT note FROM log_checkpoint")).scalars()]
         notes += [(each / "checkpoint.latest").read_text() for each in self.folders]
         for each in {checkpoint.verify(note, key) for note in notes}:
-            assert tree.root_of(each.size, tiles.hashes(each.size, store.tile)) == each.root
+            assert tiles.at_once(each.size, partial(tree.root_of, each.size), store.tiles) == each.root
         entries = store.entries(0, 10_000)
         assert [each.index for each in entries] == list(range(store.head().size))
         logged = [each.outgoing.envelope for each in entries]

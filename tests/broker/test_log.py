@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Mapping
 
 import pytest
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey
+from hefu.tlog.tiles import Place
 from hefu_broker import pages
 from hefu_broker.bootstrap import Server, open_rooms
 from hefu_space.harness import until
@@ -250,15 +252,15 @@ def test_who_lost_the_lead_in_the_middle_of_a_batch_changes_nothing(world: World
     world.sequenced()
     world.rooms.log.append(provider.caller, [journal(provider, 1)])
     other = open_rooms(world.folder, world.clock, serving=True)
-    interrupted = world.rooms.sequencer._store.tile
+    interrupted = world.rooms.sequencer._store.tiles
 
-    def while_the_other_takes_over(level: int, index: int, width: int) -> bytes:
+    def while_the_other_takes_over(places: Collection[Place]) -> Mapping[Place, bytes]:
         if not other.sequencer.is_open:
             other.sequencer.recover()
             other.sequencer.sequence()
-        return interrupted(level, index, width)
+        return interrupted(places)
 
-    world.rooms.sequencer._store.tile = while_the_other_takes_over  # type: ignore[method-assign]
+    world.rooms.sequencer._store.tiles = while_the_other_takes_over  # type: ignore[method-assign]
     with pytest.raises(Conflict) as caught:
         world.rooms.sequencer.sequence()
     assert caught.value.code == "log.moved"

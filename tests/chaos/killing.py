@@ -182,7 +182,11 @@ def check_log(folder: Path) -> None:
         leaves = [tree.leaf_hash(each.outgoing.envelope) for each in entries]
         assert [each.index for each in entries] == [*range(head.size)]
         assert [each.leaf_hash for each in entries] == leaves
-        assert tree.root(leaves) == head.root == tree.root_of(head.size, tiles.hashes(head.size, log.store.tile))
+        assert (
+            tree.root(leaves)
+            == head.root
+            == tiles.at_once(head.size, partial(tree.root_of, head.size), log.store.tiles)
+        )
         said = [each.outgoing.envelope.decode() for each in entries]
         assert len({*said}) == len(said), "a statement is logged twice"
         assert not {*noted(folder, "taken")} - {*said}, "a statement that was taken is lost"

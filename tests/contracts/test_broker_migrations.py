@@ -223,7 +223,7 @@ def test_and_goes_on_writing_where_it_was(released: Place) -> None:
         (False, WAITING.type), (True, second.statement.type),
     ]  # fmt: skip
     leaves = [tree.leaf_hash(each.outgoing.envelope) for each in waiting]
-    added = tiles.append(log.head().size, leaves, log.tile)
+    added = tiles.append(log.head().size, leaves, tiles.held(log.tiles(tiles.edge(log.head().size))))
     assert Head(added.size, added.root) == Head(3, tree.root([LEAF, *leaves]))
     fresh = Talk("neg-2", "insurer-b", "hospital-a", "prd-1", "sha256:d", "off-1", State.REQUESTED, (REQUEST_2,), NOW)
     assert SqlTalkStore(stored).record(fresh, None, []).revision == 4

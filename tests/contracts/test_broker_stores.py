@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -345,7 +346,7 @@ def sequence(database: Database) -> Head:
         Entry(head.size + number, tree.leaf_hash(each.outgoing.envelope), each.outgoing)
         for number, each in enumerate(waiting)
     ]
-    added = tiles.append(head.size, [each.leaf_hash for each in entries], log.tile)
+    added = tiles.append(head.size, [each.leaf_hash for each in entries], tiles.held(log.tiles(tiles.edge(head.size))))
     after = Head(added.size, added.root)
     log.append(lead(database), head, [each.row for each in waiting], entries, added.tiles, after)
     return after
@@ -370,7 +371,7 @@ def test_entries_tiles_and_head_move_together(stored: Database) -> None:
         store.queue(made)
         leaves += [tree.leaf_hash(each.envelope) for each in made]
         assert sequence(stored) == log.head() == Head(len(leaves), tree.root(leaves))
-    assert tree.root_of(len(leaves), tiles.hashes(len(leaves), log.tile)) == log.head().root
+    assert tiles.at_once(len(leaves), partial(tree.root_of, len(leaves)), log.tiles) == log.head().root
     assert [each.leaf_hash for each in log.entries(0, 1000)] == leaves
     assert [each.index for each in log.entries(299, 4)] == [299, 300, 301, 302]
     assert log.index_of(leaves[301]) == 301

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from hefu.errors import Malformed, Untrusted
 from hefu.tlog import tiles, tree
-from hefu.tlog.tiles import Tile
+from hefu.tlog.tiles import Place, Tile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,20 +40,25 @@ class Store:
 
     def __init__(self, *batches: int) -> None:
         self.rows: dict[tuple[int, int], bytes] = {}
-        self.size = 0
+        self.size = self.readings = 0
         self.root = tree.EMPTY_ROOT
         self.changed: list[tuple[Tile, ...]] = []
         for batch in batches:
             self.append(LEAVES[self.size : self.size + batch])
 
     def append(self, leaves: Sequence[bytes]) -> None:
-        appended = tiles.append(self.size, leaves, self.read)
+        edge = tiles.held(self.tiles(tiles.edge(self.size)))
+        appended = tiles.append(self.size, leaves, edge)
         self.rows.update({(each.level, each.index): each.hashes for each in appended.tiles})
         self.size, self.root = appended.size, appended.root
         self.changed.append(appended.tiles)
 
     def read(self, level: int, index: int, width: int) -> bytes:
         return self.rows[level, index]
+
+    def tiles(self, places: Collection[Place]) -> dict[Place, bytes]:
+        self.readings += 1
+        return {each: self.rows[each] for each in places}
 
 
 def _bytes(text: str | None) -> bytes:
@@ -142,6 +148,10 @@ def test_proofs_made_from_tiles_hold_for_every_older_size(data: st.DataObject) -
     tree.verify_consistency(old, size, reference(LEAVES[:old]), root, proof)
     in_memory = tree.reader(LEAVES[:size])
     assert proof == tree.consistency_proof(old, size, in_memory)
+    for work in (partial(tree.inclusion_proof, index, size), partial(tree.consistency_proof, old, size)):
+        store.readings = 0
+        assert tiles.at_once(size, work, store.tiles) == work(in_memory)
+        assert store.readings == 1
 
 
 def _flips(proof: list[bytes]) -> list[list[bytes]]:

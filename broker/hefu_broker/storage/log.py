@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from hefu.errors import Conflict
-from hefu.tlog.tiles import Tile
+from hefu.tlog.tiles import Place, Tile
 from hefu.tlog.tree import EMPTY_ROOT
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, select, tuple_
 
 from hefu_broker.records import Entry, Head, Lease, Outgoing
 from hefu_broker.storage import bulk
@@ -60,13 +60,15 @@ class SqlLogStore:
             bulk.upsert(connection, TILES, ("space_id", "level", "index", "hashes"), 3, placed)
             bulk.upsert(connection, HEADS, ("space_id", "size", "root"), 1, [(space, head.size, head.root)])
 
-    def tile(self, level: int, index: int, width: int) -> bytes:
+    def tiles(self, places: Collection[Place]) -> dict[Place, bytes]:
         """See the port."""
-        wanted = select(TILES.c.hashes).where(
-            TILES.c.space_id == self._database.space, TILES.c.level == level, TILES.c.index == index
-        )
+        if not places:
+            return {}
+        at = tuple_(TILES.c.level, TILES.c.index)
+        wanted = select(TILES.c.level, TILES.c.index, TILES.c.hashes).where(TILES.c.space_id == self._database.space)
         with self._database.reading() as session:
-            return session.connection().execute(wanted).scalar() or b""
+            rows = session.connection().execute(wanted.where(at.in_([*places])))
+            return {(level, index): hashes for level, index, hashes in rows}
 
     def keep_checkpoint(self, size: int, note: str) -> None:
         """See the port."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from hefu.errors import Conflict, NotFound, Refused, Untrusted
 from hefu.identity import Binding, Participant, StatusList
-from hefu.tlog.tiles import Tile
+from hefu.tlog.tiles import Place, Tile
 from hefu.tlog.tree import EMPTY_ROOT
 from hefu_broker.records import (
     Card,
@@ -87,11 +87,11 @@ class MemoryLog:
             draft.write(TILES).update({(each.level, each.index): each.hashes for each in tiles})
             draft.write(HEAD)[0] = head
 
-    def tile(self, level: int, index: int, width: int) -> bytes:
+    def tiles(self, places: Collection[Place]) -> dict[Place, bytes]:
         """As in the port."""
         with self._store.reading() as draft:
-            found: bytes = draft.read(TILES).get((level, index), b"")
-            return found
+            kept: Mapping[Place, bytes] = draft.read(TILES)
+            return {each: kept[each] for each in places if each in kept}
 
     def keep_checkpoint(self, size: int, note: str) -> None:
         """As in the port."""

@@ -157,7 +157,7 @@ class SignsFirst(Sequencer):
         waiting, head = self._outbox.pending(1024), self._store.head()
         if waiting and self._head is not None:
             leaves = [tree.leaf_hash(each.outgoing.envelope) for each in waiting]
-            added = tiles.append(head.size, leaves, self._store.tile)
+            added = tiles.append(head.size, leaves, tiles.held(self._store.tiles(tiles.edge(head.size))))
             ahead = Checkpoint(self._key.name, added.size, added.root)
             self._store.keep_checkpoint(added.size, checkpoint.sign(ahead, self._key, self._sign))
         return super().sequence()

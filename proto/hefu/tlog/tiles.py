@@ -5,27 +5,30 @@ tile of a level may be partial. Only what stands in tiles is ever stored: inner 
 
 How a log appends (all of it in one transaction of the store)::
 
-    appended = append(old_size, [leaf_hash(entry), …], read_tile)
+    appended = append(old_size, [leaf_hash(entry), …], held(read_tiles(edge(old_size))))
     for tile in appended.tiles:
         upsert (tile.level, tile.index) -> tile.hashes      # replaces the partial tile of before
     new head = (appended.size, appended.root)
 
-How it proves, for any size up to the one stored::
+How it proves, for any size up to the one stored, with one reading of all the tiles that this takes::
 
-    read = hashes(size, read_tile)
-    inclusion_proof(index, size, read); consistency_proof(old, size, read); root_of(size, read)
+    at_once(size, lambda read: inclusion_proof(index, size, read), read_tiles)
+    at_once(size, lambda read: consistency_proof(old, size, read), read_tiles)
+    at_once(size, lambda read: root_of(size, read), read_tiles)
 
 Source: C2SP tlog-tiles v0.1.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hefu.errors import Malformed, Untrusted
-from hefu.tlog.tree import HASH_SIZE, ReadHash, node_hash, root_of
+from hefu.tlog.tree import HASH_SIZE, ReadHash, root_of
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -33,6 +36,10 @@ WIDTH = 1 << HEIGHT
 # read_tile(level, index, width) returns the tile's bytes: at least `width` hashes. A store that keeps one row a
 # (level, index) just returns the row; what exceeds the width belongs to a larger tree and is not looked at.
 ReadTile = Callable[[int, int, int], bytes]
+# read_tiles(places) returns the tiles at some places (level, index), by place; what is not stored is left out.
+Place = tuple[int, int]
+ReadTiles = Callable[[Collection[Place]], Mapping[Place, bytes]]
+Result = TypeVar("Result")
 
 _PATH = re.compile(r"tile/([0-5]?\d|6[0-3])/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
 
@@ -101,19 +108,46 @@ def hashes(size: int, read_tile: ReadTile) -> ReadHash:
 
     Each tile is read once for one reader, so make a reader for one piece of work and drop it then.
     """
-    held: dict[tuple[int, int], bytes] = {}
+    held: dict[Place, bytes] = {}
 
     def read(level: int, index: int) -> bytes:
-        tile_level, height = divmod(level, HEIGHT)
-        first = index << height
-        tile_index, offset = first >> HEIGHT, first % WIDTH
-        place = tile_level, tile_index
+        place, offset, count = _place(level, index)
         if place not in held:
-            width = min(WIDTH, (size >> (HEIGHT * tile_level)) - tile_index * WIDTH)
+            width = min(WIDTH, (size >> (HEIGHT * place[0])) - place[1] * WIDTH)
             held[place] = _read(*place, width, read_tile)
-        return _top(held[place][offset * HASH_SIZE : (offset + (1 << height)) * HASH_SIZE])
+        return _top(held[place][offset * HASH_SIZE : (offset + count) * HASH_SIZE])
 
     return read
+
+
+def at_once(size: int, work: Callable[[ReadHash], Result], read_tiles: ReadTiles) -> Result:
+    """Do something with a tree of the given size, for which all tiles that it takes are read at once.
+
+    Which hashes a root or a proof is made of follows from sizes and indices alone, never from hashes. So the work is
+    done twice: on no tree, to see what it asks for, and then on what was read.
+
+    Raises:
+        Untrusted: a stored tile is absent, or shorter than the size demands.
+    """
+    wanted: set[Place] = set()
+
+    def note(level: int, index: int) -> bytes:
+        wanted.add(_place(level, index)[0])
+        return bytes(HASH_SIZE)
+
+    work(note)
+    return work(hashes(size, held(read_tiles(wanted))))
+
+
+def held(found: Mapping[Place, bytes]) -> ReadTile:
+    """Tiles that were read already; one that is not among them is as one that is not stored."""
+    return lambda level, index, _: found.get((level, index), b"")
+
+
+def edge(size: int) -> list[Place]:
+    """The places of the tiles at the right edge of a tree that are not full: all that appending to it reads."""
+    levels = range(-(-size.bit_length() // HEIGHT))
+    return [(each, size >> (HEIGHT * (each + 1))) for each in levels if (size >> (HEIGHT * each)) % WIDTH]
 
 
 def path(level: int, index: int, width: int = WIDTH) -> str:
@@ -151,6 +185,13 @@ def _extend(level: int, count: int, added: bytes, read_tile: ReadTile) -> list[T
     ]
 
 
+def _place(level: int, index: int) -> tuple[Place, int, int]:
+    """In which tile the hashes below a complete subtree stand, from which one on, and how many."""
+    tile_level, height = divmod(level, HEIGHT)
+    first = index << height
+    return (tile_level, first >> HEIGHT), first % WIDTH, 1 << height
+
+
 def _read(level: int, index: int, width: int, read_tile: ReadTile) -> bytes:
     data = read_tile(level, index, width)[: width * HASH_SIZE]
     if len(data) != width * HASH_SIZE:
@@ -160,7 +201,7 @@ def _read(level: int, index: int, width: int, read_tile: ReadTile) -> bytes:
 
 def _top(data: bytes) -> bytes:
     """The root over a power of two of hashes."""
-    row = [data[start : start + HASH_SIZE] for start in range(0, len(data), HASH_SIZE)]
-    while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-    return row[0]
+    sha256, pair = hashlib.sha256, 2 * HASH_SIZE
+    while len(data) > HASH_SIZE:  # `tree.node_hash` of each pair, without taking it apart
+        data = b"".join([sha256(b"\x01" + data[at : at + pair]).digest() for at in range(0, len(data), pair)])
+    return data

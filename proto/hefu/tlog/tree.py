@@ -2,7 +2,7 @@
 
 A tree is a number of leaves (its size) and a way to read hashes. `ReadHash` answers for *complete* subtrees only:
 ``read(level, index)`` is the root of the 2^level leaves that start at ``index * 2^level``. Every hash a proof needs
-is a combination of those, so no one ever holds all leaves: `hefu.tlog.tiles.hashes` reads them from tiles.
+is a combination of those, so no one ever holds all leaves: `hefu.tlog.tiles` reads them from tiles.
 
 Source: RFC 6962 section 2.1 (hashes, making proofs), RFC 9162 sections 2.1.3.2 and 2.1.4.2 (verifying them).
 """
