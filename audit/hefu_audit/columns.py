@@ -8,27 +8,29 @@ from datetime import datetime
 from hefu import canonical, delivery, notices
 from hefu.agreed import Contract
 from hefu.canonical import Json, Object
-from hefu.checks import PUBLISHED, lifetimes
+from hefu.checks import PUBLISHED, Ended, lifetimes
 from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.identity import CERTIFIED, JURISDICTION, STATUS, Participant, StatusList
-from hefu.receipt import FAILED, REFUSED, SEALED, Failure, Receipt, Refusal, Spent, journal_of
+from hefu.receipt import FAILED, REFUSED, SEALED, Receipt, Refusal, Spent, journal_of
 from hefu.record import AGREEMENT, FINALIZED, TERMINATED, Logged, carried
 
 Row = tuple[object, ...]
 Named = tuple[str, Row]  # table, values
 _MOST_NAMED = 64
-_SINGLE = ("agreement", "negotiation", "product", "resource", "computation", "delivery", "participant", "consumer",
-           "provider", "subject")  # fmt: skip
+_SINGLE = frozenset({"agreement", "negotiation", "product", "resource", "computation", "delivery", "participant",
+                     "consumer", "provider", "subject"})  # fmt: skip
 _KINDS = {"delivery": "computation", "consumer": "participant", "provider": "participant"}
-_DIGESTS = ("request", "description", "snapshot", "digest", "envelope", "receipt", "previous")
+_DIGESTS = frozenset({"request", "description", "snapshot", "digest", "envelope", "receipt", "previous"})
+_LISTS = {"agreements": "agreement", "parties": "participant", "resources": "resource"}
 _SEEN = b'"seen":{'
 
 
-def rows(logged: Logged, resources_of: Callable[[str, str], tuple[str, ...]]) -> Iterator[Named]:
+def rows(logged: Logged, end: Ended | None, resources_of: Callable[[str, str], tuple[str, ...]]) -> Iterator[Named]:
     """The rows of one verified statement, besides that of ``entry``.
 
     Args:
+        end: the end of a computation that it is (`hefu.checks.end_of`).
         resources_of: the assets of an agreement at a provider, where a failure names none.
 
     Raises:
@@ -37,7 +39,7 @@ def rows(logged: Logged, resources_of: Callable[[str, str], tuple[str, ...]]) ->
     statement = logged.statement
     for kind, name in sorted(_named(statement)):
         yield "about", (kind, name, logged.index)
-    link = journal_of(statement)
+    link = end.journal if end is not None else journal_of(statement)
     if link is not None:
         place = (statement.issuer, link.connector, link.sequence, logged.index, link.previous, logged.envelope)
         yield "journal", place
@@ -46,8 +48,8 @@ def rows(logged: Logged, resources_of: Callable[[str, str], tuple[str, ...]]) ->
     read = _READERS.get(statement.type)
     if read is not None:
         yield from read(logged)
-    elif statement.type in (SEALED, FAILED):
-        yield from _ended(logged, resources_of)
+    elif end is not None:
+        yield from _ended(logged, end, resources_of)
     elif statement.type in delivery.READERS:
         yield _told(logged)
 
@@ -60,16 +62,14 @@ def seconds(at: datetime) -> int:
 def _named(statement: Statement) -> set[tuple[str, str]]:
     """What a statement names, as (kind, name)."""
     body, found = statement.body, set[tuple[str, str]]()
-    for name in _SINGLE:
-        value = body.get(name)
-        if isinstance(value, str) and 0 < len(value) <= 128:
-            found.add(("digest" if value.startswith("sha256:") else _KINDS.get(name, name), value))
-    for name in _DIGESTS:
-        value = body.get(name)
-        if isinstance(value, str) and value.startswith("sha256:"):
-            found.add(("digest", value))
-    for name, kind in (("agreements", "agreement"), ("parties", "participant"), ("resources", "resource")):
-        found |= {(kind, each) for each in _ids(body.get(name), kind)}
+    for name, value in body.items():
+        if isinstance(value, str):
+            if name in _SINGLE and 0 < len(value) <= 128:
+                found.add(("digest" if value.startswith("sha256:") else _KINDS.get(name, name), value))
+            elif name in _DIGESTS and value.startswith("sha256:"):
+                found.add(("digest", value))
+        elif name in _LISTS:
+            found.update((_LISTS[name], each) for each in _ids(value, _LISTS[name]))
     if statement.type in ("negotiation.agreed", "negotiation.verified"):
         found.add(("agreement", str(carried(statement).body.get("agreement"))))
     return found
@@ -86,11 +86,11 @@ def _charges(spent: Spent) -> tuple[int, int, int, int]:
     return spent.epsilon_nano, spent.delta_femto, spent.releases, spent.rho_nano
 
 
-def _ended(logged: Logged, resources_of: Callable[[str, str], tuple[str, ...]]) -> Iterator[Named]:
+def _ended(logged: Logged, end: Ended, resources_of: Callable[[str, str], tuple[str, ...]]) -> Iterator[Named]:
     statement, issuer = logged.statement, logged.statement.issuer
     at = seconds(statement.time)
-    if statement.type == SEALED:
-        made = Receipt.of(statement)
+    if isinstance(end, Receipt):
+        made = end
         said = Delivered.of(made)
         yield "ended", (
             logged.index, SEALED, at, made.computation, made.request, issuer, made.consumer, made.journal.connector,
@@ -103,7 +103,7 @@ def _ended(logged: Logged, resources_of: Callable[[str, str], tuple[str, ...]]) 
             yield "charge", (logged.index, each.agreement, issuer, asset, each.digest, each.clause, at,
                              *_charges(made.charge), int(number == 0))  # fmt: skip
         return
-    failed = Failure.of(statement)
+    failed = end
     yield "ended", (
         logged.index, FAILED, at, failed.computation, failed.request, issuer, failed.consumer,
         failed.journal.connector, "", "", failed.resource, "", "", "", *_charges(failed.charge), failed.code, "",

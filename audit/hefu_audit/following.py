@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from hefu import identity
 from hefu.bundle import BundleEntry
 from hefu.charter import CHARTERED, Charter
+from hefu.checks import Ended, end_of
 from hefu.errors import HefuError, Untrusted
 from hefu.identity import write_bytes
 from hefu.record import Logged, Record
@@ -126,21 +127,27 @@ class _Copy:
         for entry in page:
             if entry.envelope is not None:
                 found.append(("body", (entry.index, entry.envelope)))
+        ends: dict[int, Ended] = {}
         for logged in good.values():
             found += self._late(logged)
             try:
-                found += [*rows(logged, self._resources)]
+                end = end_of(logged.statement)
+                found += [*rows(logged, end, self._resources)]
             except HefuError as fault:
                 found.append(("fault", (logged.index, "forms", fault.public())))
+                continue
+            if end is not None:
+                ends[logged.index] = end
         self.index.take((self._entry(each, good.get(each.index)) for each in page), found)
-        judged = judging.judge(self.index, self.record, [*good.values()], self._held)
+        judged = judging.judge(self.index, self.record, [*good.values()], ends, self._held)
         links = [row for table, row in found if table == "journal"]
         self.index.take((), [*judged, *self._seen([*good]), *judging.judge_links(self.index, links)])
         self._clear()
 
     def _once(self) -> Iterator[Logged]:
+        known = self.index.known(each.statement.id for each in self.record.logged)
         for logged in self.record.logged:
-            if self.index.one("SELECT idx FROM entry WHERE id = ?", logged.statement.id) is None:
+            if logged.statement.id not in known:
                 yield logged
             else:
                 self.record.faults.append(f"entry {logged.index}: a statement of this id stands in the log already")

@@ -126,6 +126,11 @@ class Index:
         digest = self.one("SELECT envelope_digest FROM entry WHERE idx = ?", index)
         return Logged(index, self.statement(index), str(digest))
 
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Which of these statements' ids stand in it."""
+        wanted = "SELECT id FROM entry WHERE id IN (SELECT value FROM json_each(?))"
+        return {each[0] for each in self.rows(wanted, json.dumps([*ids]))}
+
     @property
     def hidden(self) -> int:
         """How many entries this auditor may not read."""

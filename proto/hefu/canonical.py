@@ -34,6 +34,9 @@ def encode(value: Json) -> bytes:
     Raises:
         Malformed: the value is outside the restricted profile.
     """
+    plain = _written_plain(value)
+    if plain is not None:
+        return plain
     try:
         _check(value, 0)
     except _OutsideError as outside:
@@ -54,9 +57,9 @@ def decode(data: bytes, limit: int = LARGEST_DOCUMENT) -> Json:
         value: Json
         # Plain ASCII that is shallow and has short numbers is in the profile if it is written the same way again: a
         # duplicate key, an escape or another order would not be. Anything else is looked at piece by piece.
-        if data.isascii() and data.count(b"{") + data.count(b"[") <= DEEPEST and not _LONG_NUMBER.search(data):
+        if _is_plain(data):
             value = _read_plain(text)
-            if _write(value) == text:
+            if _is_flat(data, value) and _write(value) == text:
                 return value
         value = json.loads(text, object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError) as fault:
@@ -77,6 +80,28 @@ def decode_object(data: bytes, limit: int = LARGEST_DOCUMENT) -> Object:
 def digest(data: bytes) -> str:
     """SHA-256 as ``sha256:`` and 64 hex digits: the form of every digest in Hefu."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _written_plain(value: Json) -> bytes | None:
+    """The bytes of a value that reads the same again from plain ASCII; None of any other, which is looked at closely.
+
+    What is no JSON does not read as it was: a tuple reads as a list, a key that is a number as text, a float not at
+    all.
+    """
+    try:
+        text = _write(value)
+        data = text.encode()
+        return data if _is_plain(data) and _read_plain(text) == value and _is_flat(data, value) else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _is_plain(data: bytes) -> bool:
+    return data.isascii() and not _LONG_NUMBER.search(data)
+
+
+def _is_flat(data: bytes, value: Json) -> bool:
+    return data.count(b"{") + data.count(b"[") <= DEEPEST or _is_shallow(value)
 
 
 class _OutsideError(Exception):
@@ -116,6 +141,17 @@ def _check_members(value: list[Json] | Object, depth: int) -> None:
     except _OutsideError as outside:
         outside.path.append(f"[{place}]" if isinstance(value, list) else f".{place}"[:100])
         raise
+
+
+def _is_shallow(value: Json) -> bool:
+    """Whether no list or object stands too deep."""
+    row = [value]
+    for _ in range(DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in row if isinstance(each, dict | list))
+        row = [one for each in inner for one in each if isinstance(one, dict | list)]
+        if not row:
+            return True
+    return False
 
 
 def _check_text(text: str) -> None:

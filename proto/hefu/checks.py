@@ -7,13 +7,14 @@ A statement that refers to one which the bundle hides from its holder is not a f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hefu import canonical, delivery
 from hefu.agreed import Contract, budget_of
 from hefu.canonical import Object
+from hefu.envelope import Statement
 from hefu.errors import HefuError
 from hefu.members import digest, many, mapping, reading, text
 from hefu.receipt import FAILED, NOTHING, REFUSED, SEALED, Failure, Link, Receipt, Refusal, Spent, journal_of
@@ -48,23 +49,33 @@ class Facts:
     told: list[tuple[Logged, delivery.Told]] = field(default_factory=list)  # what recipients say of deliveries
     journals: dict[tuple[str, str], list[tuple[Link, Logged]]] = field(default_factory=lambda: defaultdict(list))
     forms: Findings = field(default_factory=Findings)
+    kept: dict[object, object] = field(default_factory=dict)  # what a check made of a contract, by what that is made of
 
     @classmethod
-    def of(cls, record: Record) -> Facts:
-        """Read every statement that a check needs."""
-        facts = cls(record)
+    def of(
+        cls, record: Record, known: Mapping[int, Ended] | None = None, kept: dict[object, object] | None = None
+    ) -> Facts:
+        """Read every statement that a check needs.
+
+        Args:
+            known: ends of computations that were read before (`end_of`), by their entries.
+            kept: of the facts that were judged before these.
+        """
+        facts = cls(record, kept={} if kept is None else kept)
         for logged in record.logged:
             try:
-                facts._read(logged)
+                facts._read(logged, known or {})
             except HefuError as fault:
                 facts.forms.faults.append(f"entry {logged.index}: {fault.public()}")
         facts.forms.seen = len(record.logged)
         return facts
 
-    def _read(self, logged: Logged) -> None:
-        link = journal_of(logged.statement)
+    def _read(self, logged: Logged, known: Mapping[int, Ended]) -> None:
+        end = known.get(logged.index)
+        link = end.journal if end is not None else journal_of(logged.statement)
         if link is not None:
             self.journals[logged.statement.issuer, link.connector].append((link, logged))
+        end = end or end_of(logged.statement)
         if logged.type == AGREEMENT:
             self._read_agreement(logged)
         elif logged.type == FINALIZED:
@@ -72,9 +83,8 @@ class Facts:
                 self.countersigned.setdefault(digest(logged.statement.body["envelope"]), logged.index)
         elif logged.type == PUBLISHED:
             self.descriptions[logged.statement.digest()] = logged, lifetimes(logged.statement.body)
-        elif logged.type in (SEALED, FAILED):
-            read = Receipt.of if logged.type == SEALED else Failure.of
-            self.ended.append((logged, read(logged.statement)))
+        elif end is not None:
+            self.ended.append((logged, end))
         elif logged.type == REFUSED:
             self.refused.append((logged, Refusal.of(logged.statement)))
         elif logged.type in delivery.READERS:
@@ -107,6 +117,19 @@ class Further:
     name: str
     titles: tuple[str, str]  # English, Chinese
     check: Callable[[Facts], Findings]
+
+
+def end_of(statement: Statement) -> Ended | None:
+    """The end of a computation that charged something, as a statement says it; None where it says something else.
+
+    Raises:
+        Malformed: it has not the form of its type.
+    """
+    read = _ENDS.get(statement.type)
+    return read(statement) if read is not None else None
+
+
+_ENDS: Mapping[str, Callable[[Statement], Ended]] = {SEALED: Receipt.of, FAILED: Failure.of}
 
 
 def lifetimes(body: Object) -> dict[str, Spent]:

@@ -108,8 +108,8 @@ class Record:
 
     def signers(self, statement: Statement) -> tuple[str, ...]:
         """The participants whose keys signed a statement, as far as the keys are certified."""
-        known = self._keys | {self.root.key: self.root}
-        return tuple(known[each.key].participant for each in statement.signatures if each.key in known)
+        found = (self.root if each.key == self.root.key else self._keys.get(each.key) for each in statement.signatures)
+        return tuple(each.participant for each in found if each is not None)
 
     def _admit(self, statement: Statement) -> None:
         if statement.space != self.space.space:  # 2

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hefu import canonical
 from hefu.bundle import open_bundle, write_bundle
 from hefu.errors import Unavailable, Untrusted
+from hefu.receipt import Link
 from hefu.tlog import tree
 from hefu.verify import Pins, verify
 from hefu_audit.index import FILE, Index
@@ -116,6 +118,27 @@ def test_faults_are_named_while_verifying_and_over_visits(small: Told, tmp_path:
     found = faults(index)
     assert {(again, "statements"), (again + 1, "receipts"), (again + 2, "policies"), (again + 3, "forms")} <= {*found}
     assert made.faults == len(found)
+
+
+def test_a_journal_that_is_no_chain_is_found_wherever_the_visits_part(small: Told, tmp_path: Path) -> None:
+    home = home_of(small, tmp_path)
+    at = len(small.journal)
+    small.journalled("computation.sealed", small.receipt("cmp-a"))
+    small.journalled("computation.sealed", small.receipt("cmp-c"), Link(at + 2, canonical.digest(b"other"), PROVIDER))
+    copied(small, home)[0].__exit__()
+    other, again, behind = len(small.entries) - 1, len(small.entries), len(small.entries) + 1
+    small.journalled(
+        "computation.sealed", small.receipt("cmp-b"), Link(at, canonical.digest(small.journal[at - 1]), PROVIDER)
+    )
+    small.journalled(
+        "computation.sealed", small.receipt("cmp-d"), Link(at + 1, canonical.digest(small.journal[at]), PROVIDER)
+    )
+    index, _ = copied(small, home)
+    found = index.rows("SELECT idx, text FROM fault WHERE rule = 'journal' ORDER BY idx")
+    assert [each[0] for each in found] == [other, again]
+    assert "follow" in found[0][1]
+    assert "used before" in found[1][1]
+    assert behind == index.size - 1
 
 
 def test_a_statement_under_a_key_of_an_earlier_visit_verifies(small: Told, tmp_path: Path) -> None:

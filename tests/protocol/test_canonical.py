@@ -114,6 +114,19 @@ def test_what_is_outside_the_profile_is_not_written(value: Any) -> None:
         canonical.encode(value)
 
 
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}, lambda inner: [1, inner, "x"]])
+def test_a_value_may_be_as_deep_as_the_profile_says_and_no_deeper(wrap: Any) -> None:
+    value: Any = 7
+    for _ in range(canonical.DEEPEST):
+        value = wrap(value)
+    assert canonical.decode(canonical.encode(value)) == value
+    deeper = json.dumps(wrap(value), separators=(",", ":")).encode()
+    with pytest.raises(Malformed):
+        canonical.decode(deeper)
+    with pytest.raises(Malformed):
+        canonical.encode(wrap(value))
+
+
 def test_a_document_over_its_limit_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(Malformed):
         canonical.decode(b'"' + b"a" * 100 + b'"', limit=50)

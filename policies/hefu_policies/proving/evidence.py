@@ -33,7 +33,6 @@ _NANO, _FEMTO = Decimal("1e9"), Decimal("1e15")
 def check_policies(facts: Facts) -> Findings:
     """Every release and every use is permitted by the clause it names, decided again from what it says it knew."""
     findings = Findings()
-    known: dict[tuple[str, str], Terms | None] = {}
     asked = {each.statement.digest(): each.statement.body.get("purpose") for each in facts.record.of(ASKED)}
     deliveries: dict[str, Logged] = {}
     for logged, end in facts.ended:
@@ -41,14 +40,14 @@ def check_policies(facts: Facts) -> Findings:
             continue
         deliveries[logged.statement.digest()] = logged
         for under in end.agreements:
-            terms = _terms(facts, findings, known, under.agreement, logged)
+            terms = _terms(facts, findings, under.agreement, logged)
             if terms is not None:
                 findings.seen += 1
                 _note(findings, logged, _receipt_faults(asked, terms, logged, end, under))
     for logged, told in facts.told:
         made = deliveries.get(told.kept.receipt)
         if isinstance(told, Used) and made is not None:
-            terms = _terms(facts, findings, known, told.kept.agreements[0], made)
+            terms = _terms(facts, findings, told.kept.agreements[0], made)
             if terms is not None:
                 findings.seen += 1
                 _note(findings, logged, _use_faults(terms, logged, told))
@@ -62,24 +61,23 @@ CHECK = Further(
 )
 
 
-def _terms(
-    facts: Facts, findings: Findings, known: dict[tuple[str, str], Terms | None], agreement: str, logged: Logged
-) -> Terms | None:
+def _terms(facts: Facts, findings: Findings, agreement: str, logged: Logged) -> Terms | None:
     """The terms of a statement's issuer under an agreement; None where there are none to be held against."""
     issuer = logged.statement.issuer
     contract = facts.under(agreement, issuer)
     if contract is None or contract.provider != issuer:
         findings.unchecked += contract is None
         return None
-    key = contract.envelope, issuer
-    if key not in known:
+    key = Terms, contract.envelope, issuer
+    if key not in facts.kept:
         try:
-            known[key] = Terms.of(Agreement.of(contract.body).facing(contract.provider))
+            facts.kept[key] = Terms.of(Agreement.of(contract.body).facing(contract.provider))
         except HefuError as fault:
-            known[key] = None
+            facts.kept[key] = None
             findings.faults.append(f"entry {contract.index}: agreement {contract.id}: {fault.public()}")
-    findings.unchecked += known[key] is None
-    return known[key]
+    found = facts.kept[key]
+    findings.unchecked += found is None
+    return found if isinstance(found, Terms) else None
 
 
 def _note(findings: Findings, logged: Logged, faults: Iterator[str]) -> None:

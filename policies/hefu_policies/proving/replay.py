@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from hefu import canonical
 from hefu.canonical import Json, Object
@@ -126,6 +127,7 @@ def replay(policy: Object, recorded: Object) -> Decision:
     return decision
 
 
+@lru_cache(4096)
 def _operand(name: str) -> Operand | None:
     """The operand of a fact; one with a unit bears its last part, as in ``frequency@P1D``."""
     first, at, unit = name.partition("@")
