@@ -142,7 +142,9 @@ def end_to_end(broker: Broker, sent: Sequence[bytes], processes: int) -> tuple[f
     def one(envelopes: Sequence[bytes]) -> None:
         found = verifying.read(envelopes, KEYS, "hospital-a")
         assert found is not None
-        broker.outbox.queue([Outgoing.of(each, data=data) for each, data in zip(found, envelopes, strict=True)])
+        broker.outbox.queue(
+            [Outgoing.read_by(data, each.type, each.issuer, ()) for each, data in zip(found, envelopes, strict=True)]
+        )
         broker.sequencer.ring()
 
     used, started = _processor(), time.perf_counter()

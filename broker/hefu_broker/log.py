@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
-from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.identity import Binding
@@ -17,6 +18,7 @@ from hefu_broker.ports import Announce, EntryStore, LogStore, OutboxStore, TalkS
 from hefu_broker.records import EVERYBODY, Entry, Outgoing
 from hefu_broker.sequencer import Sequencer
 from hefu_broker.trust import Trust
+from hefu_broker.verifying import Verified
 
 LARGEST_STATEMENT = 16 * 1024  # bytes
 MOST_STATEMENTS = 256
@@ -77,10 +79,11 @@ class AuditLog:
         for each in statements:
             if each.type.startswith(_ELSEWHERE):
                 raise Malformed("statement.wrong_type", found=each.type, expected="computation.*")
+        readers = self._readers(statements, caller.participant)
         # The exact bytes that were verified, which are canonical: no need to write them again.
         self._outbox.queue(
             [
-                Outgoing.of(each, *self._parties(each), data=data)
+                Outgoing.read_by(data, each.type, each.issuer, chain(*(readers[one] for one in each.agreements)))
                 for each, data in zip(statements, envelopes, strict=True)
             ]
         )
@@ -204,17 +207,13 @@ class AuditLog:
             self._sequencer.follow()
         return self._sequencer.newest
 
-    def _parties(self, statement: Statement) -> list[str]:
-        """Who may read a journal statement: the other parties of the agreements it names and its issuer is party of."""
-        found: list[str] = []
-        named = statement.body.get("agreements")
-        for each in named if isinstance(named, list) else []:
-            found += self._parties_of(each.get("agreement") if isinstance(each, dict) else each, statement.issuer)
-        return found
+    def _readers(self, statements: Sequence[Verified], issuer: str) -> dict[str, tuple[str, ...]]:
+        """Who may read what an issuer says under each of the agreements that its statements name."""
+        named = {each for said in statements for each in said.agreements}
+        return {each: self._parties_of(each, issuer) for each in named}
 
-    def _parties_of(self, agreement: Json, issuer: str) -> tuple[str, ...]:
-        if not isinstance(agreement, str):
-            return ()
+    def _parties_of(self, agreement: str, issuer: str) -> tuple[str, ...]:
+        """The other parties of an agreement that the issuer is party of."""
         try:
             talk = self._talks.talk(agreement)
         except NotFound:

@@ -5,6 +5,7 @@ No value here belongs to a database. Envelopes are the exact bytes of statements
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -36,14 +37,14 @@ class Outgoing:
     parties: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, statement: Statement, *parties: str, data: bytes = b"") -> Outgoing:
-        """A statement with the signatures it has, readable by its issuer and the given parties.
+    def of(cls, statement: Statement, *parties: str) -> Outgoing:
+        """A statement with the signatures it has, readable by its issuer and the given parties."""
+        return cls.read_by(statement.to_bytes(), statement.type, statement.issuer, parties)
 
-        Args:
-            data: its bytes, where they are at hand.
-        """
-        readers = sorted({*parties} - {statement.issuer})
-        return cls(data or statement.to_bytes(), statement.type, statement.issuer, tuple(readers))
+    @classmethod
+    def read_by(cls, envelope: bytes, type_: str, issuer: str, parties: Iterable[str]) -> Outgoing:
+        """As `of`, of a statement whose bytes were verified elsewhere."""
+        return cls(envelope, type_, issuer, tuple(sorted({*parties} - {issuer})))
 
     @property
     def digest(self) -> str:

@@ -12,7 +12,7 @@ from hefu.errors import Malformed, Refused, Untrusted
 from hefu.identity import Binding, Participant
 from hefu.times import Clock
 
-from hefu_broker.verifying import Verifying
+from hefu_broker.verifying import Verified, Verifying
 
 # C2SP tlog-tiles: an entry's length is a uint16.
 LARGEST_ENTRY = 65_535  # bytes
@@ -50,14 +50,14 @@ class Trust:
         self.check(statement, caller.participant)
         return statement
 
-    def read_all(self, data: Sequence[bytes], caller: Binding, limit: int = LARGEST_ENTRY) -> list[Statement]:
+    def read_all(self, data: Sequence[bytes], caller: Binding, limit: int = LARGEST_ENTRY) -> list[Verified]:
         """As `read`, of many at once: all of them, or the first one's fault."""
         keys = {each.key: each for each in self.directory.keys_of(caller.participant)}
         found = None
         if all(len(each) <= limit for each in data):
             found = self._verifying.read(data, keys, caller.participant)
         if found is None:  # one does not hold: say which rule it breaks
-            return [self.read(each, caller, limit=limit) for each in data]
+            return [Verified.of(self.read(each, caller, limit=limit)) for each in data]
         for statement in found:
             _check_issuer(statement, caller)
             self._check_now(statement, caller.participant)
@@ -67,28 +67,28 @@ class Trust:
         """Check that exactly these parties signed, each with one key that may act; raises as `read`."""
         self._check_place(statement)
         statement.verify(self.directory.keys, *parties)
-        self._check_now(statement, *parties)
+        self._check_now(Verified.of(statement), *parties)
 
-    def _check_place(self, statement: Statement) -> None:
+    def _check_place(self, statement: Statement | Verified) -> None:
         now, space = self.clock.now(), self.directory.space
         if statement.space != space:
             raise Untrusted("space.other", found=statement.space[:64], expected=space)
         if statement.time > now + AHEAD:
             raise Untrusted("statement.early", type=statement.type)
 
-    def _check_now(self, statement: Statement, *parties: str) -> None:
+    def _check_now(self, statement: Verified, *parties: str) -> None:
         """All but the signatures, which hold."""
         self._check_place(statement)
         now, keys = self.clock.now(), self.directory.keys
-        signers = [keys[each.key].participant for each in statement.signatures]
+        signers = [keys[key].participant for key, _ in statement.signatures]
         if sorted(signers) != sorted(parties):
             raise Untrusted("signature.surplus", type=statement.type)
-        for each in statement.signatures:
-            signer = self.directory.participant(keys[each.key].participant)
+        for key, at in statement.signatures:
+            signer = self.directory.participant(keys[key].participant)
             # A signature dated otherwise would stand in the log for ever as a fault that everybody's verifier finds.
-            if not signer.not_before <= each.time <= now + AHEAD:
+            if not signer.not_before <= at <= now + AHEAD:
                 raise Untrusted("statement.early", type=statement.type)
-            self.directory.check_active(signer.id, now, each.key)
+            self.directory.check_active(signer.id, now, key)
 
     def participant(self, caller: Binding, *roles: str) -> Participant:
         """The caller as it is certified now, if it has one of the roles (any, where none is given).
@@ -106,7 +106,7 @@ class Trust:
         return bool(self.directory.roles(caller.participant) & OVERSEERS)
 
 
-def _check_issuer(statement: Statement, caller: Binding) -> None:
+def _check_issuer(statement: Statement | Verified, caller: Binding) -> None:
     if statement.issuer != caller.participant:
         raise Refused("identity.mismatch", found=caller.participant, expected=statement.issuer[:64])
 

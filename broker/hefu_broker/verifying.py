@@ -1,7 +1,8 @@
 """Reading and verifying many statements at once, in processes of their own: signatures cost more than all the rest.
 
-A process gets bytes and the keys they may be signed with, and gives back what it read; it holds nothing and reaches
-nothing. Few statements are read where they are. What does not verify is read again by the caller, who says why.
+A process gets bytes and the keys they may be signed with, and gives back the little that the log must know of each: a
+whole statement takes longer to hand over than to read again. It holds nothing and reaches nothing. Few statements are
+read where they are. What does not verify is read again by the caller, who says why.
 """
 
 from __future__ import annotations
@@ -12,12 +13,42 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime
+from typing import NamedTuple
 
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import HefuError
 
 log = logging.getLogger("hefu.broker")
 LEAST = 32  # statements for which a process is asked
+
+
+class Verified(NamedTuple):
+    """What the log must know of a statement that holds, besides its bytes.
+
+    Attributes:
+        signatures: the key and the time of each.
+        agreements: ids of those that its body names.
+    """
+
+    type: str
+    space: str
+    issuer: str
+    time: datetime
+    signatures: tuple[tuple[str, datetime], ...]
+    agreements: tuple[str, ...]
+
+    @classmethod
+    def of(cls, statement: Statement) -> Verified:
+        """Of a statement whose signatures were verified."""
+        named = statement.body.get("agreements")
+        rows = named if isinstance(named, list) else []
+        ids = [each.get("agreement") if isinstance(each, dict) else each for each in rows]
+        return cls(
+            statement.type, statement.space, statement.issuer, statement.time,
+            tuple((each.key, each.time) for each in statement.signatures),
+            tuple(each for each in ids if isinstance(each, str)),
+        )  # fmt: skip
 
 
 class Verifying:
@@ -32,8 +63,8 @@ class Verifying:
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
 
-    def read(self, envelopes: Sequence[bytes], keys: Mapping[str, PublicKey], issuer: str) -> list[Statement] | None:
-        """The statements, each with a valid signature of its issuer and none of anybody else; None where one is not.
+    def read(self, envelopes: Sequence[bytes], keys: Mapping[str, PublicKey], issuer: str) -> list[Verified] | None:
+        """What they say, each with a valid signature of its issuer and none of anybody else; None where one is not.
 
         Args:
             keys: the issuer's certified keys, by id.
@@ -67,13 +98,13 @@ class Verifying:
             return self._pool
 
 
-def _read(envelopes: Sequence[bytes], keys: Mapping[str, PublicKey], issuer: str) -> list[Statement] | None:
+def _read(envelopes: Sequence[bytes], keys: Mapping[str, PublicKey], issuer: str) -> list[Verified] | None:
     found = []
     try:
         for each in envelopes:
             statement = Statement.parse(each)
             statement.verify(keys, issuer)
-            found.append(statement)
+            found.append(Verified.of(statement))
     except HefuError:
         return None
     return found

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.keys import FileSigner
-from hefu_broker.verifying import LEAST, Verifying
+from hefu_broker.verifying import LEAST, Verified, Verifying
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 OWN = FileSigner("hospital-a", Ed25519PrivateKey.from_private_bytes(bytes(32)))
@@ -36,7 +36,7 @@ def verifying() -> Iterator[Verifying]:
 
 def test_many_are_read_in_order_and_one_that_does_not_hold_spoils_them_all(verifying: Verifying) -> None:
     many = [made(each) for each in range(LEAST)]
-    assert verifying.read(many, KEYS, "hospital-a") == [Statement.parse(each) for each in many]
+    assert verifying.read(many, KEYS, "hospital-a") == [Verified.of(Statement.parse(each)) for each in many]
     for bad in (made(7, OTHER), b"{}", many[0].replace(b'"number":0', b'"number":1')):
         assert verifying.read([*many[:-1], bad], KEYS, "hospital-a") is None
 
@@ -47,4 +47,4 @@ def test_a_killed_process_costs_its_answer_no_statement(verifying: Verifying) ->
     (process,) = verifying._pool._processes.values()  # type: ignore[union-attr]
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    assert verifying.read(many, KEYS, "hospital-a") == [Statement.parse(each) for each in many]
+    assert verifying.read(many, KEYS, "hospital-a") == [Verified.of(Statement.parse(each)) for each in many]
