@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hefu_broker.storage import database as broker_database
+from hefu_connector.storage import database as connector_database
 
 from tests import division
 from tests.deep import DEEP
 from tests.policies.counts import COUNTS
 from tests.postgresql import PostgreSQL
+from tests.schemas import remembered
+
+for each in (broker_database, connector_database):
+    each._upgrade = remembered(each._upgrade)
 
 # Each command of a journey is a process: where compiled files are forbidden, each would compile all it imports anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

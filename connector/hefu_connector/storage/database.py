@@ -197,8 +197,11 @@ def _migrate(connection: Connection, space: str) -> None:
     present = _version(connection)
     if present is not None and present not in _versions():
         raise Conflict("store.newer", found=present)
-    if present == newest_version():
-        return
+    if present != newest_version():
+        _upgrade(connection, space)
+
+
+def _upgrade(connection: Connection, space: str) -> None:
     from alembic import command
 
     config = configuration(connection)
