@@ -1323,6 +1323,11 @@ _PRODUCT: dict[str, Message] = {
         "报价 {offer} 取决于 {term}，而本连接器对此一无所知：该条件永不满足，其所限定的许可永不成立。"
         "请将其删除，或使该事实可知：docs/policies.md 说明由谁提供。",
     ),
+    "product.no_rows": _m(
+        "Offer {offer} permits joint totals, and nobody says how many rows the table has: each would be refused, since it "
+        "could overflow. Declare the fact rows in its file, with a number of rows that it will not exceed.",
+        "报价 {offer} 允许联合合计，但未声明表的行数：因可能溢出，每次都会被拒绝。请在文件中声明事实 rows，取不会超过的行数。",
+    ),
     "product.offer_twice": _m("There are two offers named {key}. Rename one.", "有两个名为 {key} 的报价。请改名。"),
     "product.parameter": _m(
         "{key} has a value that its policy does not take. Write {expected}.",

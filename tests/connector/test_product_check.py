@@ -355,3 +355,17 @@ def test_the_clauses_of_a_ready_made_policy_do_not_clash() -> None:
     checked = check(GOOD, {"admissions": lambda: VIEW})
     assert checked.description is not None
     assert [each.what for each in checked.warnings if each.what.startswith("analysis.")] == []
+
+
+def test_an_offer_of_joint_totals_needs_a_number_of_rows() -> None:
+    policy = GOOD[GOOD.index("      template:") : GOOD.index("    budget: {epsilon: 2.5")]
+    text = GOOD.replace(policy, (
+        '      template: joint-totals\n      purpose: dpv:ServiceProvision\n      parties: [hospital-b, pharma-b]\n'
+        '      epsilon: 0.5\n      budget: 4\n'
+        '      columns: [cost]\n      count: 20\n      until: "2027-11-21T00:00:00Z"\n'
+    )).replace("  max_contribution: 4\n", "  max_contribution: 4\n  exclusive: true\n")  # fmt: skip
+    checked = check(text, {"admissions": lambda: VIEW})
+    assert [each.what for each in checked.warnings] == ["product.no_rows"]
+    checked = check(text + 'facts: [{name: rows, value: "5000"}]\n', {"admissions": lambda: VIEW})
+    assert not checked.warnings
+    assert described(checked).resources[0].privacy.exclusive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hefu.errors import HefuError, Malformed, Refused, Untrusted
 from hefu_connector.computing import blobs
 from hefu_connector.computing.computation import Aggregate, Plan
+from hefu_connector.computing.expressions import Column
+from hefu_connector.computing.groups import Values
 from hefu_connector.computing.predicates import Compare, Literal
 from hefu_connector.computing.suites import TOTALS
 from hefu_connector.engines.homomorphic import keys
@@ -141,6 +144,7 @@ def test_units_that_may_be_everywhere_need_so_much_more_noise() -> None:
 REFUSALS: list[tuple[str, Any]] = [
     ("total.noise", lambda plan: (replace(plan, noise=tuple(each * 99 // 100 for each in plan.noise)), people())),
     ("total.noise", lambda plan: (replace(plan, session=replace(plan.session, honest=1)), people())),
+    ("total.noise", lambda plan: (replace(plan, noise=(1, *plan.noise[1:])), people())),
     ("total.question", lambda plan: (replace(plan, question="sha256:" + "0" * 64), people())),
     ("total.question", lambda plan: (replace(plan, query=replace(plan.query, aggregates=(
         plan.query.aggregates[0], Aggregate("sum", "total", "age"), plan.query.aggregates[2]))), people())),
@@ -233,6 +237,22 @@ def test_the_total_is_the_sum_of_all_parties_and_its_noise(tmp_path: Path) -> No
         for value, truth, share, step in zip(values, wanted, asked[0].noise, (1, 0.25, 1), strict=True):
             assert abs(float(value or "nan") - truth) <= sharing.tail(share, 3, 1) * step
     assert {each.mechanism for each in answer.mechanisms} == {sharing.NAME}
+
+
+def test_what_does_not_fit_into_one_ciphertext_goes_into_several(tmp_path: Path) -> None:
+    found, rows = tables(tmp_path)
+    by = ("region", Values("money", Column("income")))
+    of = [people(contribution=12)] * 3
+    asked = plans(replace(ASKED, loss=LOUD, group_by=by), of, 2)
+    made = run(asked, of, found, tmp_path)
+    assert made.prepared[0].parameters["open"] == {"counts": [8192, 9009 - 8192]}
+    answer, noise = made.answer(), [sharing.tail(share, 3, 9009) for share in asked[0].noise]
+    truth = Counter((row["region"], row["income"]) for one in rows for row in one)
+    assert len(truth) > 20
+    for region, money, count, *_ in answer.rows:
+        assert abs(int(count or 0) - truth[region, float(money or "nan")]) <= noise[0]
+    middle = [each for each in answer.rows if each[:2] == ("south", "0")]
+    assert abs(float(middle[0][3] or "nan")) <= noise[1] / 4
 
 
 def test_of_one_party_nothing_is_told_and_every_share_is_fresh(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from hefu_policies import odrl
 from hefu_policies.analysis import clashes
 from hefu_policies.goods.product import DATA_PRODUCT, LATEST, MODEL, Codes, Description, Price
 from hefu_policies.goods.resource import Fact, Resource
+from hefu_policies.words.terms import MPC_EVALUATE
 
-from hefu_connector.computing.facts import without_source
+from hefu_connector.computing.facts import declared_rows, without_source
 from hefu_connector.computing.served_model import Told, alike, wanted
 from hefu_connector.descriptions import parts
 from hefu_connector.descriptions.document import Form, Node, parse
@@ -163,13 +164,16 @@ def _description(reader: Reader, root: Node, found: Mapping[str, Node], view: So
 
 
 def _warnings(offers: Node, description: Description, region: str) -> Iterator[Fault]:
-    """Rules that clash, and constraints on facts that nobody knows in this connector: they are never met."""
+    """Rules that clash, and what is never met: constraints on facts that nobody knows here, totals of unknown size."""
+    sized = declared_rows(description.resources[0])
     for node, offer in zip(offers.items, description.offers, strict=True):
         policy, told = odrl.load(offer.policy), set()
         for clash in clashes(policy):
             if clash.is_fault:
                 found = {"rule": clash.rule, "others": ", ".join(clash.others)}
                 yield Fault(node.line, node.place, clash.finding.value, "", found)
+        if MPC_EVALUATE in policy.actions() and not sized:
+            yield Fault(node.line, node.place, "product.no_rows", "", {"offer": offer.id})
         for each in without_source(policy, description.resources[0], region):
             if each.operand.term not in told:
                 told.add(each.operand.term)

@@ -18,6 +18,8 @@ the consumer and with the aggregator:
   provider declares that its units are its own (`privacy.exclusive`) it is once.
 * clamping each party's number to what its declared rows can reach moves no two numbers farther apart.
 
+A unit that is at several parties counts once at each: COUNT(DISTINCT unit) of a total is the sum of what each counts.
+
 Each party charges what the noise of h shares costs its own units, with its own bounds, and refuses where that is more
 than the request offers. It refuses as well where the numbers of k parties like itself and the noise of all could pass
 t/2: so no sum wraps around.
@@ -133,6 +135,8 @@ class Totals:
         found = _drafted(asked.query, resource, len(asked.session.parties))
         if found.question(asked.query) != asked.question:
             raise Refused("total.question")
+        if min(asked.noise) < sharing.LEAST_SHARE:
+            raise Refused("total.noise")
         costs = found.costs(asked.noise, asked.session.honest)
         if sum(costs) > pricing.worth(asked.loss):
             raise Refused("total.noise")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import tenseal
 from hefu.canonical import Object
@@ -54,7 +54,8 @@ def make(parameters: Object, path: Path, form: str, layout: Object, sink: io.Raw
     context = keys.read_public(beside[0].read_bytes(), TOTALS)
     vectors = [encrypt(context, part) for part in _divided(hidden, counts)]
     if said["sums"].flag():
-        vectors = add_up(context, vectors, beside[1].read_bytes(), len(secrets), counts)
+        with beside[1].open("rb") as others:
+            vectors = add_up(context, vectors, others, len(secrets), counts)
     blobs.write(sink, len(counts), (bytes(each.serialize()) for each in vectors))
     return {"rows_read": rows}
 
@@ -64,7 +65,9 @@ def encrypt(context: Any, numbers: Sequence[int]) -> Any:
     return tenseal.bfv_vector(context, [centred(each) for each in numbers])
 
 
-def add_up(context: Any, own: Sequence[Any], others: bytes, parties: int, counts: Sequence[int]) -> list[Any]:
+def add_up(
+    context: Any, own: Sequence[Any], others: BinaryIO, parties: int, counts: Sequence[int]
+) -> list[Any]:  # fmt: skip
     """The sum of this party's vectors and of those of all others, encrypted anew.
 
     Args:
@@ -76,7 +79,7 @@ def add_up(context: Any, own: Sequence[Any], others: bytes, parties: int, counts
     """
     most = blobs.size(TOTALS.largest for _ in counts)
     found = [*own]
-    for blob in blobs.decode(others, [most] * parties):
+    for blob in blobs.read(others, [most] * parties):
         each = read(context, blob, counts)
         found = [mine + theirs for mine, theirs in zip(found, each, strict=True)]
     return [each + encrypt(context, [0] * count) for each, count in zip(found, counts, strict=True)]
