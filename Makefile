@@ -16,8 +16,9 @@ test: .venv/dev.stamp  ## everything but the minutes-long attacks
 DEEP_policies := tests/policies
 DEEP_statistics := tests/connector
 DEEP_stores := tests/contracts tests/journeys tests/operations
-PART ?= policies statistics stores
-test-deep: .venv/dev.stamp  ## random policies, data and orders of events by the hundred thousand, all or one PART
+DEEP_ciphertexts := tests/attacks
+PART ?= policies statistics stores ciphertexts
+test-deep: .venv/dev.stamp  ## random policies, data, ciphertexts and orders of events by the hundred thousand, all or one PART
 	HEFU_DEEP=1 $(BIN)/pytest -m deep -n $(JOBS) $(foreach part,$(PART),$(or $(DEEP_$(part)),$(error no part $(part))))
 
 test-attacks: .venv/dev.stamp  ## the attacks on the promise, with the slow ones

@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-VECTOR, ANSWER, CONTEXT, EXACT = b"v", b"a", b"c", b"b"
+VECTOR, ANSWER, CONTEXT, EXACT, FILE = b"v", b"a", b"c", b"b", b"f"
 REFUSED, FAILED, DONE, DIED = b"r", b"f", b"d", b"x"
 COUNT = 100
 _MEMORY = 2 << 30  # as a worker's
@@ -86,8 +86,8 @@ def model() -> Any:
 def _serve(folder: Path, wanted: BinaryIO, answers: BinaryIO) -> None:
     import tenseal
     from hefu.errors import Malformed
-    from hefu_connector.computing import frames
-    from hefu_connector.computing.suites import LINEAR, TOTALS
+    from hefu_connector.computing import blobs, frames
+    from hefu_connector.computing.suites import LARGEST_PUBLIC, LINEAR, TOTALS
     from hefu_connector.engines.homomorphic import keys, scoring
 
     secret, exact = (keys.read_secret((folder / name).read_bytes()) for name in ("secret", "exact"))
@@ -102,11 +102,16 @@ def _serve(folder: Path, wanted: BinaryIO, answers: BinaryIO) -> None:
     def context(data: bytes) -> None:
         tenseal.ckks_vector(keys.read_public(data, LINEAR), [0.5] * COUNT).serialize()
 
+    def file(data: bytes) -> None:
+        told, vector = blobs.decode(data, [LARGEST_PUBLIC, LINEAR.largest])
+        scoring.score(keys.read_public(told, LINEAR), made, [vector], COUNT)
+
     work = {
-        VECTOR: lambda data: scoring.score(public, made, [data], COUNT, scoring.hidden(made)),
+        VECTOR: lambda data: scoring.score(public, made, [data], COUNT),
         ANSWER: lambda data: scoring.decrypt(secret, data, LINEAR, COUNT, made.step),
         CONTEXT: context,
         EXACT: total,
+        FILE: file,
     }
     while kind := wanted.read(1):
         data = wanted.read(int.from_bytes(wanted.read(4), "big"))

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import random
 import statistics
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hefu.errors import Malformed
+from hefu_connector.computing import blobs, frames
 from hefu_connector.computing.model import IDENTITY, LOGISTIC, RANKING, Feature, Model
-from hefu_connector.computing.suites import LINEAR
+from hefu_connector.computing.suites import LARGEST_PUBLIC, LINEAR, TOTALS
+
+from tests.deep import examples
 
 pytest.importorskip("tenseal")
 from hefu_connector.engines.homomorphic import flooding, keys, scoring
 
-from tests.attacks import key_recovery
+from tests.attacks import key_recovery, mutating, reading
 from tests.attacks.altered_consumer import AlteredConsumer, bare
 
 WEIGHTS = (0.75, -0.3125, 0.125)
+KINDS = ("v", "a", "c", "b", "f")  # a vector, an answer, a context, an exact vector, a file of them
 SLOTS = LINEAR.slots
 
 
@@ -174,3 +181,73 @@ def test_a_key_for_other_parameters_of_the_same_look_is_refused() -> None:
         made.global_scale = scale
         with pytest.raises(Malformed):
             keys.read_public(keys.public(made), LINEAR)
+
+
+# ---------------------------------------------------------------- bytes that nobody should write
+
+
+@dataclass(frozen=True)
+class Good:
+    """Bytes as they should be, of each kind, and the keys to read them."""
+
+    folder: Path
+    data: Mapping[str, bytes]
+    own: bytes
+
+    @classmethod
+    def made(cls, folder: Path) -> Good:
+        import tenseal
+
+        own, exact, asked = keys.make(LINEAR), keys.make(TOTALS), reading.model()
+        public = keys.public(own)
+        for name, data in (("secret", keys.secret(own)), ("public", public), ("exact", keys.secret(exact))):
+            (folder / name).write_bytes(data)
+        block = scoring.encrypt(own, asked.features, [[0.5] * reading.COUNT])
+        answer = scoring.score(keys.read_public(public, LINEAR), asked, block, reading.COUNT)
+        total = bytes(tenseal.bfv_vector(exact, [5] * reading.COUNT).serialize())
+        file = blobs.encode([public, *block])
+        return cls(folder, {"v": block[0], "a": answer, "c": public, "b": total, "f": file}, public)
+
+    def judged(self, kind: str, data: bytes, reader: reading.Reader) -> bytes:
+        """What became of bytes: refused here, by their frame, or what a reader made of them."""
+        try:
+            self._framed(kind, data)
+        except Malformed:
+            return b"framed"
+        return reader.read(kind.encode(), data)
+
+    def _framed(self, kind: str, data: bytes) -> None:
+        if kind == "c":
+            frames.check_public_key(data, self.own, LARGEST_PUBLIC)
+        elif kind == "f":
+            public, vector = blobs.decode(data, [LARGEST_PUBLIC, LINEAR.largest])
+            frames.check_public_key(public, self.own, LARGEST_PUBLIC)
+            frames.check_vector(vector, reading.COUNT, LINEAR.scale, LINEAR.largest)
+        else:
+            scale, most = (0, TOTALS.largest) if kind == "b" else (LINEAR.scale, LINEAR.largest)
+            frames.check_vector(data, reading.COUNT, scale, most)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
+    return Good.made(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("part", range(examples(1, 4)))
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_changed_ciphertext_or_key_does_more_than_end_the_process_that_reads_it(
+    good: Good, kind: str, part: int
+) -> None:
+    """Of what is read in the connector's own process, nothing but one refusal comes; the rest kills readers at most."""
+    number, drawn = examples(60, 5000), random.Random(f"{kind} {part}")
+    ends: Counter[bytes] = Counter()
+    with reading.reader(good.folder) as reader:
+        for _ in range(number):
+            data = mutating.changed(good.data[kind], drawn)
+            ends[good.judged(kind, data, reader)] += 1
+        assert reader.read(kind.encode(), good.data[kind]) == reading.DONE, "another process serves"
+        deaths = reader.deaths
+    print(f"{kind} {part}: {number} changed", {end.decode(): count for end, count in ends.items()}, f"{deaths} died")
+    assert ends[b"framed"] > number / 5, "the frame refuses much"
+    assert sum(ends.values()) == number
