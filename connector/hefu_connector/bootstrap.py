@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import grpc
-from hefu import faults, transport
+from hefu import faults, keys, transport
 from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError, NotFound, Unavailable
@@ -51,6 +51,7 @@ from hefu_connector.computing.estimates import Estimates
 from hefu_connector.computing.handover import Handover
 from hefu_connector.computing.score_keys import ScoreKeys
 from hefu_connector.computing.scoring import Scores
+from hefu_connector.computing.totals import Tools, Totals
 from hefu_connector.computing.uploads import Uploads
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
@@ -73,7 +74,8 @@ from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.exact import Exact
 from hefu_connector.engines.scoring import Scoring
 from hefu_connector.engines.statistics import Statistics
-from hefu_connector.engines.totals import Totals
+from hefu_connector.engines.totals import Totals as JointTotals
+from hefu_connector.engines.totals import propose
 from hefu_connector.membership.anchoring import Anchoring, Taken
 from hefu_connector.membership.continuity import Continuity, HighWater, Others
 from hefu_connector.membership.enrolling import Enrolment
@@ -298,7 +300,7 @@ def build(directory: Path, clock: Clock | None = None) -> Connector:
     shown = probes.of(
         probes.Seen(settings, ground.shelves.database, pool, ground.identity, ground.trust, flush, enforcement)
     )
-    desk = _desk(ground, roles, book, deliveries.custody, _scoring(ground, roles, pool), inward)
+    desk = _desk(ground, roles, book, deliveries.custody, pool, inward)
     connector = Connector(settings, desk, ground.trust, enforcement, clearing, public, loops, closing, shown)
     continuity.broken = connector.give_up
     return connector
@@ -381,7 +383,7 @@ def _policy(trust: SpaceTrust) -> WitnessPolicy | None:
 
 def _engines() -> dict[str, Engine]:
     """What this version carries out, by action."""
-    kinds: tuple[Engine, ...] = (Statistics(), Delivery(), Exact(), Scoring(), Totals())
+    kinds: tuple[Engine, ...] = (Statistics(), Delivery(), Exact(), Scoring(), JointTotals())
     return {each.action: each for each in kinds}
 
 
@@ -528,6 +530,7 @@ def _enforcement(
         region=settings.region,
         disclosures=shelves.disclosures,
         inputs=uploaded,
+        unseal=_unsealing(ground),
         seen=ground.history.seen,
     )
     return Enforcement(world)
@@ -622,21 +625,31 @@ def _deliveries(ground: _Ground, roles: _Roles, flushing: Loop) -> _Deliveries:
     return _Deliveries(custody, handover, (keeping, proving, dropping))
 
 
-def _scoring(ground: _Ground, roles: _Roles, pool: Pool) -> Scores:
+def _scoring(ground: _Ground, roles: _Roles, bench: Bench) -> Scores:
     """What this participant has scored: its records and keys lie in memory and in its store, and on no disk."""
-    bench = Bench(pool, partial(spool.place, None), spool.measure, float(ground.settings.deadline_seconds))
-    keys = ScoreKeys(ground.shelves.scores, bench, ground.vault)
-    return Scores(roles.asking, roles.agreements, roles.peers, keys, ground.shelves.scores, bench)
+    custody = ScoreKeys(ground.shelves.scores, bench, ground.vault)
+    return Scores(roles.asking, roles.agreements, roles.peers, custody, ground.shelves.scores, bench)
+
+
+def _totals(ground: _Ground, roles: _Roles, bench: Bench) -> Totals:
+    """What this participant has added up over several providers; its keys lie in memory."""
+    return Totals(
+        Tools(
+            ground.settings.participant, roles.asking, roles.agreements, ground.shelves.requests, roles.peers, bench,
+            JointTotals(), propose, _unsealing(ground),
+        )
+    )  # fmt: skip
+
+
+def _unsealing(ground: _Ground) -> Callable[[bytes, bytes], bytes]:
+    private = ground.ring.sealing()
+    return lambda sealed, info: keys.unseal(sealed, private, info)
 
 
 def _desk(
-    ground: _Ground,
-    roles: _Roles,
-    book: SourceBook,
-    custody: Custody,
-    scoring: Scores,
-    inward: Sequence[Inward],
+    ground: _Ground, roles: _Roles, book: SourceBook, custody: Custody, pool: Pool, inward: Sequence[Inward]
 ) -> Desk:
+    bench = Bench(pool, partial(spool.place, None), spool.measure, float(ground.settings.deadline_seconds))
     shelves, trust, identity = ground.shelves, ground.trust, ground.identity
     try:
         me = trust.participant(ground.settings.participant)
@@ -662,8 +675,9 @@ def _desk(
         ),
         tables=roles.tables,
         custody=custody,
-        scoring=scoring,
+        scoring=_scoring(ground, roles, bench),
         aftermath=_aftermath(ground, roles),
+        totals=_totals(ground, roles, bench),
         open_page=PagesClient(ground.broker.link).open,
     )  # fmt: skip
 

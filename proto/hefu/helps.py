@@ -156,6 +156,22 @@ HELPS: Final[Mapping[str, str]] = {
     "a new file for the table": "用于写出表格的新文件",
     "try it on a synthetic sample of hefu compute sample; nothing is asked or charged":
         "在 hefu compute sample 生成的合成样本上试算；不提问，不扣减",
+    # hefu compute total
+    "ask several providers for one total of which nobody sees a part":
+        "向多家提供方求一个合计，任何人均看不到其中一方的部分",
+    'SQL of counts and sums, such as "SELECT class, SUM(kwh) AS kwh FROM data GROUP BY class"':
+        "计数与求和的 SQL，例如 SELECT class, SUM(kwh) AS kwh FROM data GROUP BY class",
+    "the agreement with one provider; give three or more": "与一家提供方的合约；须给出三份或更多",
+    "privacy loss to spend at each provider, such as 0.5": "在每家提供方所用的隐私损失，例如 0.5",
+    "δ to spend beside it, such as 1e-6 (default: 0)": "另用的 δ，例如 1e-6（默认 0）",
+    "ρ to spend instead of ε, where the contracts count in ρ, such as 0.01":
+        "以 ρ 代替 ε（合约以 ρ 计量时），例如 0.01",
+    "the provider that adds up (default: the first by name)": "负责汇总的提供方（默认：按名称排在最前的一家）",
+    "of how many providers the noise alone is enough (default: the least that is more than half)":
+        "多少家提供方的噪声即已足够（默认：刚过半数）",
+    "a factor for each group, such as emissions a unit: multiplied here, and added up":
+        "每个分组的系数，例如单位排放量；在本地相乘并求和",
+    "what for (default: the first contract's purpose)": "使用目的（默认取第一份合约的目的）",
     "have synthetic rows drawn from noised counts, to try queries on": "由加噪计数生成合成行，供试写查询",
     "a new file for the rows: .parquet or .arrow, on which queries can be tried, or .csv":
         "用于写出各行的新文件：.parquet 或 .arrow（可用于试算），或 .csv",

@@ -247,6 +247,18 @@ _GROUND: dict[str, Message] = {
     "permission.role": _m(
         "This call needs the role {role}. Ask the operator to grant it.", "此操作需要 {role} 角色。请向运营者申请。"
     ),
+    "total.parties": _m(
+        "A joint total needs {least} providers or more, each once. Name a contract of each with --contract.",
+        "联合合计需要至少 {least} 家提供方，每家一次。请用 --contract 指定每家的合约。",
+    ),
+    "total.factor": _m(
+        "Line {line} of {path} is not a group and its factor, such as coal,0.8. Every group needs one, once.",
+        "{path} 第 {line} 行不是“分组,系数”（例如 coal,0.8）。每个分组须恰有一个系数。",
+    ),
+    "session.part": _m(
+        "What was carried as the result of {party} is not what it signed and sealed for this run. Nothing was revealed; begin a new run.",
+        "以 {party} 结果之名提交的内容并非其为本次运行签署并密封的内容。未泄露任何内容；请重新开始。",
+    ),
     "session.seat": _m(
         "The run does not name computation {computation} as this provider's part of it. Begin the run again with hefu compute total.",
         "联合运行未将计算 {computation} 列为本提供方的部分。请用 hefu compute total 重新开始。",

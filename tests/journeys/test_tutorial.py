@@ -51,15 +51,9 @@ def test_every_cell_of_the_tutorial_runs_and_shows_what_it_says(
     assert "institute" in told[0]
     assert "east-city" in told[1]
     assert "±" in next(text for cell, text in zip(code, told, strict=True) if cell.source.endswith("\nanswer"))
-    at = next(place for place, cell in enumerate(code) if cell.source.startswith("sample = "))
-    shown, tried = told[at : at + 2]
-    assert "diagnosis × radius" in shown
-    assert "benign" in shown
-    assert all("SYNTHETIC" in each for each in (shown, tried))
     assert any("epsilon" in text and "refused" in text for text in told)
     assert any("query.refused" in text or "rows never leave" in text for text in told)
     assert any("east-city, north-city" in text for text in told)
-    assert "ε 3 left" in told[-1], "of 6: three answers of this hospital, and the counts of the sample"
 
 
 def _text(cell: nbformat.NotebookNode) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hefu.commands import Cell, Output
 from hefu.errors import Malformed, NotFound
 
-from hefu_connector.commands import answers, sample, score, several, show
+from hefu_connector.commands import answers, sample, score, several, show, total
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings, word
 from hefu_connector.workbench import frames, questions, tables
@@ -41,6 +41,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument("--no-wait", action="store_true", help="send it and return; see hefu compute watch")
     score.add(group)
+    total.add(
+        command(group, "total", "ask several providers for one total of which nobody sees a part", total.run)
+    )  # fmt: skip
     sample.add(command(group, "sample", "have synthetic rows drawn from noised counts, to try queries on", sample.run))
     one = command(
         group, "estimate", "tell cost and expected error of a query; needs an offer only, charges nothing", _estimate

@@ -88,6 +88,11 @@ def _page(output: Output, answer: Answer) -> None:
         "± is the half width of a 95 % interval; the noise of every provider is part of the answer.",
         "± 为 95 % 区间的半宽；各提供方的噪声均为结果的一部分。",
     )
+    costs(output, answer)
+
+
+def costs(output: Output, answer: Answer) -> None:
+    """Print what each provider charged, and its receipt."""
     for each in answer.sources:
         spent = tables.loss(each.charge)
         output.say(

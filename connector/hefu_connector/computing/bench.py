@@ -75,6 +75,13 @@ class Bench:
                 self._run(engine, parameters, data, beside, file.write)
             yield Made(path, *self.measure(path))
 
+    @contextmanager
+    def held(self, data: bytes) -> Iterator[Made]:
+        """Bytes as such a file."""
+        with self.place() as path:
+            path.write_bytes(data)
+            yield Made(path, *self.measure(path))
+
     def told(self, engine: str, parameters: Object, data: bytes, beside: Sequence[bytes] = ()) -> Object:
         """What an engine says that makes no file; raises Unavailable."""
         return self._run(engine, parameters, data, beside, lambda _: None)

@@ -44,7 +44,7 @@ from hefu_policies.deciding.reasons import Code
 from hefu_policies.words.terms import Phase
 
 from hefu_connector.allowances import MILLISECONDS
-from hefu_connector.computing import admission, disclosure, ends, guard, meeting
+from hefu_connector.computing import admission, disclosure, ends, gathering, guard, meeting
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.course import Course
 from hefu_connector.computing.disclosure import History
@@ -112,6 +112,10 @@ def _unfiled(_: Agreement) -> None:
     """The filing key where nothing is filed."""
 
 
+def _opens_nothing(sealed: bytes, info: bytes) -> bytes:
+    raise Untrusted("seal.broken")
+
+
 def _no_secret(agreement: str) -> bytes:
     raise Unavailable("store.unavailable", why="it keeps no secrets of agreements", detail=agreement)
 
@@ -128,6 +132,7 @@ class World:
         seen: the newest checkpoint of the log that was verified here, for receipts to name.
         disclosures: what exact answers told of each asset.
         inputs: what consumers uploaded for their requests.
+        unseal: opens a part that was sealed for this participant, and is bound to what is said of it.
         secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
             them.
         filing: the filing key of an agreement; None where it files nothing.
@@ -157,6 +162,7 @@ class World:
     owing: Obligations = field(default_factory=NothingOwed)
     disclosures: Disclosures = field(default_factory=Undisclosed)
     inputs: Inputs = field(default_factory=NoInputs)
+    unseal: Callable[[bytes, bytes], bytes] = _opens_nothing
     joint: Joint = apart
 
 
@@ -559,9 +565,9 @@ class Enforcement:
                 self._look(admitted)
 
     def _compute(self, admitted: Admitted, spare: int) -> tuple[_Output, Table, History | None]:
-        with self._opened(admitted) as table, self._inputs(admitted) as uploaded:
+        with self._opened(admitted) as table, self._inputs(admitted) as uploaded, self._carried(admitted) as carried:
             history = self._history(admitted, table)
-            given = replace(table, beside=(*table.beside, *uploaded))
+            given = replace(table, beside=(*table.beside, *uploaded, *carried))
             output = self._run(admitted, given, history, spare)
         faults.point("worker.returned")
         return output, table, history
@@ -631,6 +637,24 @@ class Enforcement:
             return
         with self._world.inputs.open(admitted.statement.issuer, admitted.prepared.inputs) as table:
             yield (table,)
+
+    @contextmanager
+    def _carried(self, admitted: Admitted) -> Iterator[tuple[Table, ...]]:
+        """Of the party that adds up in a run over several connectors, what the others released for it."""
+        world, computation = self._world, admitted.request.computation
+        session, form, met = admitted.prepared.session, admitted.prepared.encrypted, self._meeting.met(computation)
+        if session is None or form is None or met is None or not met.carried:
+            yield ()
+            return
+        with world.inputs.open(session.consumer, met.carried) as uploaded, uploaded.path.open("rb") as file:
+            found = gathering.gather(file, session, met, world.participant, form, world.trust, world.unseal)
+        digest = canonical.digest(found)
+        world.inputs.keep(world.participant, computation, digest, len(found), [found])
+        try:
+            with world.inputs.open(world.participant, digest) as table:
+                yield (table,)
+        finally:
+            world.inputs.drop(world.participant, computation)
 
     def _history(self, admitted: Admitted, table: Table) -> History | None:
         """Of exact aggregates, what was told of the asset before."""

@@ -25,6 +25,7 @@ from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.computation import LARGEST_PLAN
 from hefu_connector.computing.custody import Custody
 from hefu_connector.computing.scoring import Scores
+from hefu_connector.computing.totals import Totals
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer
@@ -40,6 +41,7 @@ from hefu_connector.rpc.afterwards import AfterwardsCalls
 from hefu_connector.rpc.bargaining import BargainingCalls
 from hefu_connector.rpc.deliveries import DeliveryCalls
 from hefu_connector.rpc.scores import ScoreCalls
+from hefu_connector.rpc.totals import TotalCalls
 from hefu_connector.rpc.views import id_in
 from hefu_connector.shelves import OwnRequest
 
@@ -90,6 +92,7 @@ class Desk:
     custody: Custody
     scoring: Scores
     aftermath: Aftermath
+    totals: Totals
     open_page: Callable[[str], str]
 
 
@@ -134,7 +137,7 @@ def serve(desk: Desk) -> Served:
 
 
 class ControlService(
-    AfterwardsCalls, DeliveryCalls, ScoreCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer
+    AfterwardsCalls, DeliveryCalls, ScoreCalls, TotalCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer
 ):
     """Serves the desk. Failures are raised; `hefu.transport` translates them."""
 
@@ -143,6 +146,7 @@ class ControlService(
         self._custody, self._scoring = desk.custody, desk.scoring
         self._provider, self._consumer, self._tables = desk.provider, desk.consumer, desk.tables
         self._aftermath = desk.aftermath
+        self._totals, self._asked = desk.totals, desk.asking
         self._purpose = desk.overview.purpose
 
     @property

@@ -77,11 +77,11 @@ class Answer:
         asked = found.answer
         return cls(
             headings=tuple(asked.headings),
-            rows=tuple(map(_values, asked.rows)),
-            half_widths=tuple(map(_widths, asked.rows)),
+            rows=tuple(map(values, asked.rows)),
+            half_widths=tuple(map(widths, asked.rows)),
             keys=keys_of(found),
             noise=tuple(Noise(each.column, each.mechanism, each.scale, each.half_width) for each in asked.mechanisms),
-            sources=(_sealed(found),),
+            sources=(sealed(found),),
         )
 
     @property
@@ -224,7 +224,8 @@ def keys_of(found: control_pb2.OwnComputation) -> int:
     return len(found.answer.headings) - (len(plan.aggregates) if isinstance(plan, Plan) else 0)
 
 
-def _sealed(found: control_pb2.OwnComputation) -> Sealed:
+def sealed(found: control_pb2.OwnComputation) -> Sealed:
+    """Where an answer comes from, by the receipt of a released computation."""
     from hefu.envelope import Statement
     from hefu.receipt import Receipt
     from hefu_policies.budget import PrivacyLoss
@@ -242,11 +243,13 @@ def _sealed(found: control_pb2.OwnComputation) -> Sealed:
     )
 
 
-def _values(row: control_pb2.AnswerRow) -> Row:
+def values(row: control_pb2.AnswerRow) -> Row:
+    """The cells of a row."""
     return tuple(cell.value if cell.HasField("value") else None for cell in row.cells)
 
 
-def _widths(row: control_pb2.AnswerRow) -> Row:
+def widths(row: control_pb2.AnswerRow) -> Row:
+    """Half of the interval of each cell of a row."""
     return tuple(cell.half_width if cell.HasField("half_width") else None for cell in row.cells)
 
 

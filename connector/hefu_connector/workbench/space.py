@@ -23,7 +23,7 @@ from hefu import canonical
 from hefu.commands import language, pick
 from hefu.errors import Conflict, NotFound
 
-from hefu_connector.workbench import combining, link, questions, sampling, scores, tables, trying
+from hefu_connector.workbench import combining, link, questions, sampling, scores, tables, totals, trying
 from hefu_connector.workbench.answer import Answer
 from hefu_connector.workbench.dictionary import Dictionary, dictionaries
 from hefu_connector.workbench.estimate import Estimate
@@ -126,6 +126,35 @@ class Space:
             held = [questions.contract(stub, each) for each in contracts]
             asked = [combining.Asked(each, questions.described(each)) for each in held]
             return combining.ask(stub, asked, sql, questions.offered(epsilon, delta, rho), purpose)
+
+    def total(
+        self,
+        sql: str,
+        *,
+        contracts: Sequence[str],
+        epsilon: Amount = "",
+        delta: Amount = 0,
+        rho: Amount = "",
+        aggregator: str = "",
+        honest: int = 0,
+        purpose: str = "",
+    ) -> Answer:
+        """One total over several providers, of whose own numbers nobody ever sees one
+        (`hefu_connector.workbench.totals`, whose `weighed` multiplies groups by factors).
+
+        Args:
+            sql: counts and sums by public groups, such as ``SELECT class, SUM(kwh) AS kwh FROM data GROUP BY class``.
+            contracts: one a provider, three or more; each charges by itself.
+            aggregator: the provider that adds up; the first where absent.
+            honest: of how many providers the noise alone is enough; the least that is more than half where 0.
+
+        Raises:
+            Malformed: it is no such query, or there are too few providers.
+            Refused: a provider refused; nothing is revealed, and what others charged stays charged.
+        """
+        wish = totals.Wish(contracts, aggregator, honest, purpose)
+        with self._stub() as stub:
+            return totals.ask(stub, wish, sql, questions.offered(epsilon, delta, rho), lambda _: None)
 
     def _stub(self) -> AbstractContextManager[ControlServiceStub]:
         return link.control(self.folder)

@@ -2091,6 +2091,152 @@ class OwnComputation(_message.Message):
 Global___OwnComputation: _TypeAlias = OwnComputation  # noqa: Y015
 
 @_typing.final
+class ComputeTotalRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    AGREEMENTS_FIELD_NUMBER: _builtins.int
+    AGGREGATOR_FIELD_NUMBER: _builtins.int
+    HONEST_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    plan: _builtins.bytes
+    """Canonical JSON of a typed plan of counts and sums; product and resource are put in for each provider."""
+    aggregator: _builtins.str
+    """The provider that adds up; the first where absent."""
+    honest: _builtins.int
+    """Of how many providers the noise alone is enough; the least that is more than half where absent."""
+    purpose: _builtins.str
+    """The first contract's where absent."""
+    @_builtins.property
+    def agreements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """"agreements/{id}": together, of three providers or more."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.bytes = ...,
+        agreements: _abc.Iterable[_builtins.str] | None = ...,
+        aggregator: _builtins.str = ...,
+        honest: _builtins.int = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregator", b"aggregator", "agreements", b"agreements", "honest", b"honest", "plan", b"plan", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComputeTotalRequest: _TypeAlias = ComputeTotalRequest  # noqa: Y015
+
+@_typing.final
+class ComputeTotalResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def step(self) -> Global___TotalStep: ...
+    @_builtins.property
+    def total(self) -> Global___JointTotal:
+        """Last, and once."""
+
+    def __init__(
+        self,
+        *,
+        step: Global___TotalStep | None = ...,
+        total: Global___JointTotal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "step", b"step", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "step", b"step", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["step", "total"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ComputeTotalResponse: _TypeAlias = ComputeTotalResponse  # noqa: Y015
+
+@_typing.final
+class TotalStep(_message.Message):
+    """So many providers are done with something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Stage:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TotalStep._Stage.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STAGE_UNSPECIFIED: TotalStep._Stage.ValueType  # 0
+        STAGE_KEYS: TotalStep._Stage.ValueType  # 1
+        STAGE_ASKING: TotalStep._Stage.ValueType  # 2
+        STAGE_JOINING: TotalStep._Stage.ValueType  # 3
+        STAGE_COMPUTING: TotalStep._Stage.ValueType  # 4
+        STAGE_ADDING: TotalStep._Stage.ValueType  # 5
+        STAGE_OPENING: TotalStep._Stage.ValueType  # 6
+
+    class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
+    STAGE_UNSPECIFIED: TotalStep.Stage.ValueType  # 0
+    STAGE_KEYS: TotalStep.Stage.ValueType  # 1
+    STAGE_ASKING: TotalStep.Stage.ValueType  # 2
+    STAGE_JOINING: TotalStep.Stage.ValueType  # 3
+    STAGE_COMPUTING: TotalStep.Stage.ValueType  # 4
+    STAGE_ADDING: TotalStep.Stage.ValueType  # 5
+    STAGE_OPENING: TotalStep.Stage.ValueType  # 6
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    PARTIES_FIELD_NUMBER: _builtins.int
+    stage: Global___TotalStep.Stage.ValueType
+    done: _builtins.int
+    parties: _builtins.int
+    def __init__(
+        self,
+        *,
+        stage: Global___TotalStep.Stage.ValueType = ...,
+        done: _builtins.int = ...,
+        parties: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "parties", b"parties", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TotalStep: _TypeAlias = TotalStep  # noqa: Y015
+
+@_typing.final
+class JointTotal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    COMPUTATIONS_FIELD_NUMBER: _builtins.int
+    keys: _builtins.int
+    """How many of the headings are group keys."""
+    @_builtins.property
+    def answer(self) -> Global___Answer: ...
+    @_builtins.property
+    def computations(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnComputation]:
+        """Each provider's part, with its receipt."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___Answer | None = ...,
+        keys: _builtins.int = ...,
+        computations: _abc.Iterable[Global___OwnComputation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "computations", b"computations", "keys", b"keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointTotal: _TypeAlias = JointTotal  # noqa: Y015
+
+@_typing.final
 class Answer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

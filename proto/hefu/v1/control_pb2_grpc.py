@@ -234,6 +234,11 @@ class ControlServiceStub(object):
                 request_serializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsRequest.SerializeToString,
                 response_deserializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsResponse.FromString,
                 _registered_method=True)
+        self.ComputeTotal = channel.unary_stream(
+                '/hefu.v1.ControlService/ComputeTotal',
+                request_serializer=hefu_dot_v1_dot_control__pb2.ComputeTotalRequest.SerializeToString,
+                response_deserializer=hefu_dot_v1_dot_control__pb2.ComputeTotalResponse.FromString,
+                _registered_method=True)
         self.ListDeliveries = channel.unary_unary(
                 '/hefu.v1.ControlService/ListDeliveries',
                 request_serializer=hefu_dot_v1_dot_control__pb2.ListDeliveriesRequest.SerializeToString,
@@ -551,6 +556,14 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ComputeTotal(self, request, context):
+        """Asks several providers one question of whose answers only the total is ever told: tells each step, and then the
+        total. Several computations, each charged by its provider; a run that fails reveals nothing and stays charged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeliveries(self, request, context):
         """What was delivered to this participant, newest first: kept, or deleted with its proof.
         """
@@ -797,6 +810,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ScoreRecords,
                     request_deserializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsRequest.FromString,
                     response_serializer=hefu_dot_v1_dot_control__pb2.ScoreRecordsResponse.SerializeToString,
+            ),
+            'ComputeTotal': grpc.unary_stream_rpc_method_handler(
+                    servicer.ComputeTotal,
+                    request_deserializer=hefu_dot_v1_dot_control__pb2.ComputeTotalRequest.FromString,
+                    response_serializer=hefu_dot_v1_dot_control__pb2.ComputeTotalResponse.SerializeToString,
             ),
             'ListDeliveries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeliveries,
@@ -1889,6 +1907,33 @@ class ControlService(object):
             '/hefu.v1.ControlService/ScoreRecords',
             hefu_dot_v1_dot_control__pb2.ScoreRecordsRequest.SerializeToString,
             hefu_dot_v1_dot_control__pb2.ScoreRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ComputeTotal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hefu.v1.ControlService/ComputeTotal',
+            hefu_dot_v1_dot_control__pb2.ComputeTotalRequest.SerializeToString,
+            hefu_dot_v1_dot_control__pb2.ComputeTotalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -120,6 +120,10 @@ class ControlServiceStub:
     """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
     As many requests as it takes; records that were answered before are not asked again.
     """
+    ComputeTotal: _grpc.UnaryStreamMultiCallable[_control_pb2.ComputeTotalRequest, _control_pb2.ComputeTotalResponse]
+    """Asks several providers one question of whose answers only the total is ever told: tells each step, and then the
+    total. Several computations, each charged by its provider; a run that fails reveals nothing and stays charged.
+    """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]
     """What was delivered to this participant, newest first: kept, or deleted with its proof."""
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDeliveryRequest, _control_pb2.Delivery]
@@ -223,6 +227,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     ScoreRecords: _aio.StreamStreamMultiCallable[_control_pb2.ScoreRecordsRequest, _control_pb2.ScoreRecordsResponse]  # type: ignore[assignment]
     """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
     As many requests as it takes; records that were answered before are not asked again.
+    """
+    ComputeTotal: _aio.UnaryStreamMultiCallable[_control_pb2.ComputeTotalRequest, _control_pb2.ComputeTotalResponse]  # type: ignore[assignment]
+    """Asks several providers one question of whose answers only the total is ever told: tells each step, and then the
+    total. Several computations, each charged by its provider; a run that fails reveals nothing and stays charged.
     """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDeliveriesRequest, _control_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """What was delivered to this participant, newest first: kept, or deleted with its proof."""
@@ -558,6 +566,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_control_pb2.ScoreRecordsResponse], _abc.AsyncIterator[_control_pb2.ScoreRecordsResponse]]:
         """Has records scored by a model whose provider does not see them: encrypted here, answered there, decrypted here.
         As many requests as it takes; records that were answered before are not asked again.
+        """
+
+    @_abc_1.abstractmethod
+    def ComputeTotal(
+        self,
+        request: _control_pb2.ComputeTotalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.ComputeTotalResponse], _abc.AsyncIterator[_control_pb2.ComputeTotalResponse]]:
+        """Asks several providers one question of whose answers only the total is ever told: tells each step, and then the
+        total. Several computations, each charged by its provider; a run that fails reveals nothing and stays charged.
         """
 
     @_abc_1.abstractmethod
