@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,22 @@ def test_of_one_party_nothing_is_told_and_every_share_is_fresh(tmp_path: Path) -
     assert len({*drawn}) == len(drawn)
     eighths = [(each + TOTALS.plain // 2) * 8 // TOTALS.plain for each in drawn]
     assert chisquare([eighths.count(each) for each in range(8)]).pvalue > 1e-9
+
+
+def test_a_party_asked_twice_draws_its_share_anew(tmp_path: Path) -> None:
+    found, _ = tables(tmp_path)
+    many = world.plan(Aggregate("count", "n"), by=("region", "grade", "active"), loss=RHO)
+    of = [people()] * 3
+    asked = plans(many, of, 2)
+    made = run(asked, of, found, tmp_path)
+    said = {"me": "party-01", "secrets": {"party-00": "11" * 32, "party-02": "22" * 32}, "sums": False}
+    told = [made.opened(part(made.prepared[1], found[1], said, [tmp_path / "public"]))["total"] for _ in range(6)]
+    numbers = [[int(str(each)) for each in one] for one in told if isinstance(one, list)]
+    # The masks are the same, so differences are those of noise; of 5 · 12 of variance 2σ², as far as 9 deviations go.
+    apart = [(a - b + TOTALS.plain // 2) % TOTALS.plain - TOTALS.plain // 2 for one, other in pairwise(numbers)
+             for a, b in zip(one, other, strict=True)]  # fmt: skip
+    scale = asked[0].noise[0] / sharing.FINE
+    assert 0.3 < math.fsum(each**2 for each in apart) / len(apart) / (2 * scale**2) < 3
 
 
 @pytest.mark.parametrize("change", ["noise", "missing"])
