@@ -169,8 +169,13 @@ def test_a_paid_model_answers_once_it_is_paid_for_and_not_twice(town: Town) -> N
     assert refusal(town.ask(town.plan(4, agreement), agreement, SERVICE)) == "contract.duties"
 
 
-def test_a_source_that_is_another_model_is_not_published_as_this_one(town: Town) -> None:
+def test_a_source_that_is_another_model_is_not_published_as_this_one_and_answers_nothing(town: Town) -> None:
     bank: Connector = town.bank
+    agreement = town.agree("scores", RISK)
+    assert main(["model", "make", str(town.folder / "table.csv"), "-o", str(town.folder / "new.json")]) == 0
+    for file, state in (("new.json", ComputationState.FAILED), ("m.json", ComputationState.RELEASED)):
+        assert town.do(BANK, "source", "change", "credit", str(town.folder / file)) == 0
+        assert town.ask(town.plan(3, agreement), agreement, RISK).state is state
     (made,) = [each for each in bank.desk.provider.products() if each.product == PRODUCT]
     other = replace(made.description.resources[0], model=None, facts=())
     with pytest.raises(HefuError) as fault:

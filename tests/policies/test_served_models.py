@@ -9,9 +9,10 @@ import pytest
 from hefu import canonical
 from hefu.errors import Malformed
 from hefu_policies.budget import Budget
-from hefu_policies.goods.product import MODEL, Description
+from hefu_policies.goods.product import MODEL, Description, Offer
 from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource
 from hefu_policies.goods.served import ANSWERS, IDENTITY, Served
+from hefu_policies.library import template
 
 DIGEST = "sha256:" + "ab" * 32
 SERVED = Served(DIGEST, IDENTITY, Decimal("0.01"), "ckks-linear", Decimal("0.0075"))
@@ -22,7 +23,13 @@ PRIVACY = Privacy("row", 1, Budget.of_text("10", "1e-6", releases=1000))
 def served(description: Description) -> Description:
     """The description with its resource as a model of the same columns' names."""
     columns = tuple(replace(AGE, name=each.name) for each in description.resources[0].schema)
-    return replace(description, kind=MODEL, resources=(Resource("res-model", columns, PRIVACY, (), SERVED),))
+    names = [each.name for each in columns]
+    policy = template(
+        "credit-scoring", {"models": [DIGEST], "columns": names, "count": 50, "until": "2027-11-21T00:00:00Z"}
+    )
+    offer = Offer("off-scores", policy, Budget.of_text("0", releases=50))
+    resource = Resource("res-model", columns, PRIVACY, (), SERVED)
+    return replace(description, kind=MODEL, resources=(resource,), offers=(offer,))
 
 
 def test_a_model_s_description_reads_back(description: Description) -> None:
@@ -68,5 +75,7 @@ def test_a_model_counts_records_and_every_feature_has_a_range(description: Descr
             Resource("res-model", (column,), PRIVACY, (), SERVED)
     with pytest.raises(Malformed, match="kind"):
         replace(served(description), kind="data_product")
+    with pytest.raises(Malformed, match="encrypted records"):  # nobody counts, or has delivered, what a model is
+        replace(served(description), offers=(*served(description).offers, description.offers[0]))
     with pytest.raises(Malformed, match="kind"):
         replace(served(description), resources=(*served(description).resources, *description.resources))

@@ -116,7 +116,10 @@ class SourceBook:
         held = self.find(source.name)
         made = replace(self._look.spell(source), resource=held.resource)
         self._look.columns(made)
-        self._look.check(made, self._described(made.resource))
+        described = self._described(made.resource)
+        # Another model is no fault here: what is described is answered no more until it is published anew.
+        if made.form != FORM or not all(each.model is not None for each in described):
+            self._look.check(made, described)
         self._sources.change(made)
         self.changed(made.resource)
         self._lay.drop(made.resource)

@@ -19,7 +19,7 @@ from hefu_policies.deciding.policy import Policy
 from hefu_policies.goods.processing import KNOWN
 from hefu_policies.goods.resource import Resource
 from hefu_policies.reading import Place, check_digest, plain, rows, unique, whole, wrong
-from hefu_policies.words.terms import DP_QUERY, RAW
+from hefu_policies.words.terms import DP_QUERY, HE_INFERENCE, RAW
 
 DATA_PRODUCT = "data_product"
 MODEL = "model"
@@ -258,6 +258,9 @@ class Description:
         served = [each.model is not None for each in self.resources]
         if any(served) and not (all(served) and self.kind == MODEL):
             wrong(f"{where}.kind", f"{MODEL}, and no other resources, where one is a model")
+        for offer in self.offers if any(served) else ():
+            if set(odrl.load(offer.policy).actions()) != {HE_INFERENCE}:
+                wrong(f"offer {offer.id}.policy", f"{HE_INFERENCE} and nothing else: a model answers encrypted records")
 
     def _check_parts(self, where: str) -> None:
         if not self.resources or not self.offers:
