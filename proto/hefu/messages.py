@@ -1242,6 +1242,11 @@ _CONNECTOR: dict[str, Message] = {
     ),
 }
 _PRODUCT: dict[str, Message] = {
+    "product.block": _m(
+        "Offer {offer} grants less than one block of answers, so nothing is answered under it. Grant {places} releases, or "
+        "a multiple of them.",
+        "报价 {offer} 的额度不足一批答复，据此不会作答。请授予 {places} 次发布或其整数倍。",
+    ),
     "product.kind_model": _m(
         "A product file of a model has kind: Model and a member model; any other has neither.",
         "模型的产品文件须有 kind: Model 与 model 成员；其他产品两者均无。",

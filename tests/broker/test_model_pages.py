@@ -23,7 +23,7 @@ def model() -> Description:
         Column(name, "decimal", unit, bounds=Bounds(Decimal(0), Decimal(100), Decimal("0.01")))
         for name, unit in (("age", "a"), ("income", "kCNY"))
     )
-    asset = Resource("res-model", columns, Privacy("row", 1, Budget.of_text("0", releases=1000)), model=SERVED)
+    asset = Resource("res-model", columns, Privacy("row", 1, Budget.of_text("0", releases=100_000)), model=SERVED)
     policy = template(
         "credit-scoring",
         {"models": [SERVED.digest], "columns": ["age", "income"], "until": "2027-11-21T00:00:00Z", "count": 2},
@@ -45,7 +45,7 @@ def test_a_model_s_page_says_what_it_answers_and_how_many_answers_rebuild_it(
     english, chinese = pages
     for said in (SERVED.digest, "ckks-linear", "0.0075", "3 answers on records of one&#39;s own choice"):
         assert said in english
-    assert "1000 records, for ever: enough to rebuild" in english
-    assert "answers 2 records at most: too few to rebuild" in english
-    for said in ("就自选记录得到 3 个答复", "永久至多答复 1000 条记录", "不足以还原模型", "密态特征"):
+    assert "100000 records, for ever; that is enough to rebuild" in english
+    assert "answers 2 records at most; that is less than one block of 4096, so nothing is answered" in english
+    for said in ("就自选记录得到 3 个答复", "永久至多答复 100000 条记录", "不足一批", "密态特征"):
         assert said in chinese

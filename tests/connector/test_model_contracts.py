@@ -14,7 +14,7 @@ from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import HefuError
 from hefu.receipt import Receipt, Refusal
-from hefu_connector.computing import blobs
+from hefu_connector.computing import blobs, plans
 from hefu_connector.computing.model import Model
 from hefu_connector.computing.score_plan import ScorePlan
 from hefu_connector.ports import ComputationState
@@ -30,10 +30,11 @@ from hefu_connector.engines.homomorphic import keys, scoring
 
 BANK, LENDER, PRODUCT = "bank-a", "lender-b", "prd-credit"
 RISK, SERVICE = "dpv:OrganisationRiskManagement", "dpv:ServiceProvision"
+DIGEST = "sha256:" + "0" * 64
 UNTIL = '"2036-01-01T00:00:00Z"'
 DECIDED = {
     "  en": "Credit scores", "description": "Scores of credit.", "    description": "As of the application.",
-    "    releases": "1000", "      releases": "50", "  security_grade": "2", "  personal_data": "true",
+    "    releases": "1000000", "      releases": "20480", "  security_grade": "2", "  personal_data": "true",
     "  important_data": "false", "  legal_basis": "consent", "  cross_border": "false", "      until": UNTIL,
 }  # fmt: skip
 PAID = f"""  - name: paid
@@ -43,7 +44,7 @@ PAID = f"""  - name: paid
       until: {UNTIL}
     budget:
       epsilon: 0
-      releases: 40
+      releases: 20480
     approval: automatic
 """
 
@@ -92,16 +93,20 @@ class Town:
 
     def plan(self, records: int, agreement: str) -> ScorePlan:
         """Encrypt so many records and upload them."""
-        columns = [[30.0 + at for at in range(records)], [1000.0 * at for at in range(records)]]
-        public = keys.public(self.own)
-        data = blobs.encode([public, *scoring.encrypt(self.own, self.model.features, columns)])
-        plan = ScorePlan(PRODUCT, self.model.digest(), self.model.suite.name, canonical.digest(public), records,
-                         canonical.digest(data), len(data))  # fmt: skip
+        public, parts, columns = keys.public(self.own), [], [[30.0 + at % 60 for at in range(records)]] * 2
+        for start in range(0, records, self.model.suite.slots):
+            block = [each[start : start + self.model.suite.slots] for each in columns]
+            parts += scoring.encrypt(self.own, self.model.features, block)
+        data = blobs.encode([public, *parts])
+        plan = self.said(records, canonical.digest(public), canonical.digest(data), len(data))
         file = self.folder / "inputs"
         file.write_bytes(data)
         peers: Any = self.lender.desk.asking._peers
         peers.upload(BANK, "cmp-upload", agreement, plan.inputs, plan.size, file)
         return plan
+
+    def said(self, records: int, public: str = DIGEST, data: str = DIGEST, size: int = 1) -> ScorePlan:
+        return ScorePlan(PRODUCT, self.model.digest(), self.model.suite.name, public, records, data, size)
 
     def ask(self, plan: ScorePlan, agreement: str, purpose: str) -> OwnRequest:
         asking = self.lender.desk.asking
@@ -127,7 +132,12 @@ def test_the_catalog_shows_a_model_and_how_many_answers_rebuild_it(
     capsys.readouterr()
     assert town.do(LENDER, "catalog", "show", PRODUCT) == 0
     page = capsys.readouterr().out
-    for said in (town.model.digest(), "3 answers on records of one's own choice", "50 records at most", "ckks-linear"):
+    for said in (
+        town.model.digest(),
+        "3 answers on records of one's own choice",
+        "20480 records at most",
+        "ckks-linear",
+    ):
         assert said in page
     assert town.do(LENDER, "catalog", "show", PRODUCT, "--lang", "zh") == 0
     assert "3 个答复" in capsys.readouterr().out
@@ -139,21 +149,22 @@ def test_the_catalog_shows_a_model_and_how_many_answers_rebuild_it(
 
 
 def test_a_negotiated_contract_on_scores_decides_by_model_purpose_and_number(town: Town) -> None:
-    agreement = town.agree("scores", RISK, count="12")
+    some, more = (plans.releases(town.said(each)) for each in (5, 4097))
+    agreement = town.agree("scores", RISK, count=str(some + more))
     plan = town.plan(5, agreement)
     cases: list[tuple[str, ScorePlan, str]] = [
         ("policy.refused", plan, "dpv:Marketing"),
         ("score.other", replace(plan, model="sha256:" + "1" * 64), RISK),
         ("inputs.missing", replace(plan, inputs="sha256:" + "2" * 64), RISK),
-        ("policy.refused", replace(plan, records=13), RISK),  # of the negotiated count, each record counts
+        ("policy.refused", town.plan(some + more + 1, agreement), RISK),  # of the negotiated count, each record counts
     ]
     for code, each, purpose in cases:
         assert refusal(town.ask(each, agreement, purpose)) == code
     released = town.ask(plan, agreement, RISK)
     assert released.state is ComputationState.RELEASED
     told = Receipt.of(Statement.parse(released.receipt or b""))
-    assert (told.charge.releases, told.output.kind) == (5, "EncryptedResult")
-    assert town.ask(town.plan(7, agreement), agreement, RISK).state is ComputationState.RELEASED
+    assert (told.charge.releases, told.output.kind) == (some, "EncryptedResult")
+    assert town.ask(town.plan(4097, agreement), agreement, RISK).state is ComputationState.RELEASED
     assert refusal(town.ask(town.plan(1, agreement), agreement, RISK)) == "policy.refused"
 
 

@@ -18,6 +18,7 @@ from hefu.__main__ import main
 from hefu.errors import HefuError, Malformed
 from hefu_connector.computing.model import IDENTITY, LOGISTIC, Model
 from hefu_connector.computing.served_model import Told, features_of
+from hefu_connector.computing.suites import CKKS, SUITES
 from hefu_connector.descriptions.check import Checked, SourceView, check
 from hefu_connector.descriptions.draft import draft
 from hefu_connector.shelves import SourceRecord
@@ -25,9 +26,9 @@ from hefu_connector.sources.look import SourceLook
 from hefu_connector.workbench import coefficients
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.goods.product import MODEL, Description
-from hefu_policies.goods.served import DECISION, RANKING
+from hefu_policies.goods.served import DECISION, PLACES, RANKING
 from hefu_policies.reading import Place
-from hefu_policies.telling.models import answers_that_rebuild, disclosure
+from hefu_policies.telling.models import answers_that_rebuild, disclosure, releases_that_rebuild
 
 DATA = Path(os.environ.get("HEFU_SHARED", "../shared")) / "datasets" / "finance_isl_default.csv"
 STEP = Decimal("0.01")
@@ -159,7 +160,7 @@ def described(told: Told, text: str = "") -> Checked:
     drafted = text or draft("credit", {each.name: each.type for each in told.columns}, "prd-credit", "en", told)
     decided = {
         "  en": "Scores", "description": "Scores of credit.", "    description": "As of the day of application.",
-        "    releases": "1000", "      releases": "50", "  security_grade": "2", "  personal_data": "true",
+        "    releases": "100000", "      releases": "8192", "  security_grade": "2", "  personal_data": "true",
         "  important_data": "false", "  legal_basis": "consent", "  cross_border": "false",
         "      until": '"2027-11-21T00:00:00Z"',
     }  # fmt: skip
@@ -215,10 +216,14 @@ def test_a_drafted_model_is_in_order_once_its_decisions_are_made(look: SourceLoo
     assert told is not None
     made = published(told)
     assert (made.kind, made.resources[0].model) == (MODEL, told.served)
+    few = described(
+        told, draft("credit", {}, "prd-credit", "en", told).replace("      releases: DECIDE", "      releases: 9")
+    )
+    assert [(each.what, each.parameters["places"]) for each in few.warnings] == [("product.block", "4096")]
     assert Description.of(canonical.decode(canonical.encode(made.body()))) == made
     assert made.offers[0].template is not None
     assert made.offers[0].template.parameters["models"] == [told.served.digest]
-    assert made.offers[0].template.parameters["count"] == 50
+    assert made.offers[0].template.parameters["count"] == 8192
     model = Model.of(Place(canonical.decode(file.read_bytes()), "model"))
     assert features_of(made.resources[0]) == model.features
     look.check(record(look, file), made.resources)
@@ -259,13 +264,15 @@ def test_the_page_says_how_many_answers_rebuild_the_model_and_what_bounds_them(l
     one, offers = made.resources[0], made.offers
     assert answers_that_rebuild(one) == 3
     english, chinese = " ".join(disclosure(one, offers, "en")), "".join(disclosure(one, offers, "zh"))
-    for said in ("3 answers on records of one's own choice", "1000 records, for ever", "50 records at most"):
+    for said in ("3 answers on records of one's own choice", "100000 records, for ever; that is enough", "8192 records",
+                 "charged whole, as 4096 records, and one of them is enough"):  # fmt: skip
         assert said in english
-    for said in ("3 个答复", "1000 条记录", "50 条记录"):
+    for said in ("3 个答复", "100000 条记录", "8192 条记录", "整批 4096 条记录计，1 批即足以"):
         assert said in chinese
-    assert "enough to rebuild" in english
-    few = replace(one, privacy=replace(one.privacy, lifetime=replace(one.privacy.lifetime, releases=2)))
-    assert "too few to rebuild" in " ".join(disclosure(few, (), "en"))
+    few = replace(one, privacy=replace(one.privacy, lifetime=replace(one.privacy.lifetime, releases=4095)))
+    assert "less than one block of 4096, so nothing is answered" in disclosure(few, (), "en")[-1]
+    assert releases_that_rebuild(one) == 4096
+    assert {name: each.slots for name, each in SUITES.items() if each.scheme == CKKS} == PLACES
     for answer, number in ((LOGISTIC, 3), (RANKING, 3), (DECISION, 20)):
         other = replace(one, model=replace(told.served, answer=answer))
         assert answers_that_rebuild(other) == number

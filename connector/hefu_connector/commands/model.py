@@ -48,10 +48,12 @@ def _make(arguments: argparse.Namespace) -> int:
     features = len(made.features)
     output.say(
         f"Wrote {path}: {features} features, answers within {made.tolerance} of the plain model's.\n"
-        f"Keep it to yourself: it holds the weights. Whoever has {features + 1} answers can work them out; decide how "
-        f"many there are to be.\nNext: hefu source add NAME {path}, then hefu product draft NAME",
+        f"Keep it to yourself: it holds the weights. Whoever has {features + 1} answers can work them out, and every "
+        f"request that is answered holds {made.suite.slots}: decide whom you answer at all.\n"
+        f"Next: hefu source add NAME {path}, then hefu product draft NAME",
         f"已写入 {path}：{features} 个特征，答复与明文模型的偏差不超过 {made.tolerance}。\n"
-        f"该文件含模型权重，请勿外传。得到 {features + 1} 个答复即可推算权重；请据此决定至多答复多少条。\n"
+        f"该文件含模型权重，请勿外传。得到 {features + 1} 个答复即可推算权重，而每次答复均含 {made.suite.slots} 个；"
+        f"请据此决定向谁提供答复。\n"
         f"下一步：hefu source add 名称 {path}，再执行 hefu product draft 名称",
     )
     return 0

@@ -148,10 +148,15 @@ def _model(output: Output, resource: Resource, description: Description) -> None
 
 
 def _rebuilt(description: Description) -> dict[str, object]:
-    from hefu_policies.telling.models import answers_that_rebuild
+    from hefu_policies.telling.models import answers_that_rebuild, releases_that_rebuild
 
-    found = {each.id: answers_that_rebuild(each) for each in description.resources if each.model is not None}
-    return {"answers_that_rebuild": found} if found else {}
+    served = [each for each in description.resources if each.model is not None]
+    if not served:
+        return {}
+    return {
+        "answers_that_rebuild": {each.id: answers_that_rebuild(each) for each in served},
+        "releases_that_rebuild": {each.id: releases_that_rebuild(each) for each in served},
+    }
 
 
 def _column(output: Output, column: Column) -> tuple[Cell, ...]:

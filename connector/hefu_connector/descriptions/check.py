@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from hefu.canonical import Json, Object
 from hefu_policies import odrl
 from hefu_policies.analysis import clashes
-from hefu_policies.goods.product import DATA_PRODUCT, LATEST, MODEL, Codes, Description, Price
+from hefu_policies.deciding.policy import Policy
+from hefu_policies.goods.product import DATA_PRODUCT, LATEST, MODEL, Codes, Description, Offer, Price
 from hefu_policies.goods.resource import Fact, Resource
 from hefu_policies.words.terms import MPC_EVALUATE
 
@@ -164,22 +165,29 @@ def _description(reader: Reader, root: Node, found: Mapping[str, Node], view: So
 
 
 def _warnings(offers: Node, description: Description, region: str) -> Iterator[Fault]:
-    """Rules that clash, and what is never met: constraints on facts that nobody knows here, totals of unknown size."""
-    sized = declared_rows(description.resources[0])
+    """Rules that clash, and what is never met: constraints on facts that nobody knows here, and what is unanswered."""
     for node, offer in zip(offers.items, description.offers, strict=True):
         policy, told = odrl.load(offer.policy), set()
         for clash in clashes(policy):
             if clash.is_fault:
                 found = {"rule": clash.rule, "others": ", ".join(clash.others)}
                 yield Fault(node.line, node.place, clash.finding.value, "", found)
-        if MPC_EVALUATE in policy.actions() and not sized:
-            yield Fault(node.line, node.place, "product.no_rows", "", {"offer": offer.id})
+        yield from _unanswered(node, offer, policy, description.resources[0])
         for each in without_source(policy, description.resources[0], region):
             if each.operand.term not in told:
                 told.add(each.operand.term)
                 yield Fault(
                     node.line, node.place, "product.no_fact", "", {"offer": offer.id, "term": each.operand.term}
                 )
+
+
+def _unanswered(node: Node, offer: Offer, policy: Policy, resource: Resource) -> Iterator[Fault]:
+    """Totals of an unknown number of rows, and scores of less than a block."""
+    if MPC_EVALUATE in policy.actions() and not declared_rows(resource):
+        yield Fault(node.line, node.place, "product.no_rows", "", {"offer": offer.id})
+    if resource.model is not None and offer.budget.releases < resource.model.places:
+        block = {"offer": offer.id, "places": str(resource.model.places)}
+        yield Fault(node.line, node.place, "product.block", "", block)
 
 
 def _words(reader: Reader, found: Mapping[str, Node]) -> dict[str, object]:

@@ -166,10 +166,13 @@ REMEDIES: Mapping[str, Message] = {
     ),
     "draft_feature": _m("what it is and how it is measured", "含义与测量方式"),
     "draft_answers": _m(
-        "how many records are answered for ever, all contracts together; each answer tells of the weights",
-        "永久至多答复多少条记录（所有合约合计）；每个答复都会透露权重信息",
+        "how many records are answered for ever, all contracts together, by whole blocks of 4096 (logistic: 8192); one "
+        "block of answers is enough to rebuild a linear model",
+        "永久至多答复多少条记录（所有合约合计），按整批 4096 条（logistic 为 8192 条）计；一批答复即足以还原线性模型",
     ),
-    "draft_own_answers": _m("how many records one contract answers", "一份合约至多答复多少条记录"),
+    "draft_own_answers": _m(
+        "how many records one contract answers, by whole blocks", "一份合约至多答复多少条记录，按整批计"
+    ),
     "draft_budget": _m("what one contract may spend, within the lifetime", "单个合约可用额度，不超过终身额度"),
     "valid_days": _m("Write for how many days a contract lasts, 1 to 3660.", "请写合约有效天数，1 至 3660。"),
     "offline": _m(

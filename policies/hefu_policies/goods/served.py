@@ -1,11 +1,13 @@
 """What a resource says of the model that it is, where it is one: all that may be known of it but its weights.
 
-The features, their units and ranges are the resource's schema. One record answered is one exact release of its budget.
+The features, their units and ranges are the resource's schema. One record answered is one exact release of its budget,
+and whole blocks are charged: how many of a ciphertext's places hold a record nobody but its maker can see.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -19,6 +21,7 @@ RANKING: Final = "ranking"
 LOGISTIC: Final = "logistic"
 DECISION: Final = "decision"
 ANSWERS: Final = (IDENTITY, RANKING, LOGISTIC, DECISION)
+PLACES: Final[Mapping[str, int]] = {"ckks-linear": 4096, "ckks-curved": 8192}  # of a block, by its suite
 _SUITE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){0,7}\Z")
 
 
@@ -48,6 +51,11 @@ class Served:
                 wrong(f"model.{name}", "a decimal above 0")
         if not _SUITE.match(self.suite) or len(self.suite) > 40:
             wrong("model.suite", "the name of a suite, such as ckks-linear")
+
+    @property
+    def places(self) -> int:
+        """How many records are answered, and charged, at once; 1 of a suite that is not known here."""
+        return PLACES.get(self.suite, 1)
 
     def body(self) -> Object:
         """``{digest, answer, step, suite, tolerance}``."""

@@ -206,12 +206,12 @@ ENCRYPTED = (
         ("Credit scores on encrypted features", "密态特征信用评分"),
         (
             "The models {models} may be applied to the encrypted features {columns}, to judge whether a customer "
-            "can pay or to manage risk: at most {per_day} requests a day, {count} records in all, as each record "
-            "that is answered counts, until {until}. Features and scores stay encrypted with at least {bits} bits of "
-            "security, and only the asker can open a score. Scores are deleted after {keep} at the latest. Marketing, "
-            "personalisation and decisions on staff are prohibited.",
+            "can pay or to manage risk: at most {per_day} requests a day, {count} records in all, "
+            "counted by the block that they are encrypted in, until {until}. Features and scores stay encrypted with "
+            "at least {bits} bits of security, and only the asker can open a score. Scores are deleted after {keep} at "
+            "the latest. Marketing, personalisation and decisions on staff are prohibited.",
             "可将模型 {models} 用于密态特征 {columns}，目的限于判断客户偿付能力或管理风险：每日不超过 "
-            "{per_day} 次请求，累计不超过 {count} 条记录（每答复一条计一次），截止 {until}。特征与评分全程加密，"
+            "{per_day} 次请求，累计不超过 {count} 条记录（按密文批次整批计），截止 {until}。特征与评分全程加密，"
             "密码强度不低于 {bits} 比特，仅请求方可解密评分。"
             "评分最长保存 {keep}，到期删除。禁止用于营销、个性化与人事决策。",
         ),

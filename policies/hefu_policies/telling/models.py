@@ -1,7 +1,8 @@
 """What the answers of a served model tell of it, in plain words, for whoever offers it and whoever asks.
 
-Weights are hidden by encryption, and given away by answers: a score is one equation in the weights. So the number of
-answers is the only bound there is, and it is said in numbers.
+Weights are hidden by encryption, and given away by answers: a score is one equation in the weights. Nobody can see how
+many of a ciphertext's places are filled, nor with what, so a whole block of answers is charged and a single one is
+enough. What is left to decide is whom one gives a block at all, and that is said in so many words.
 
 Source: Tramèr, Zhang, Juels, Reiter, Ristenpart 2016, "Stealing Machine Learning Models via Prediction APIs", section 4
 (equations of linear and logistic models; a search along a line where labels alone are told).
@@ -44,14 +45,13 @@ _ORDER: Final[Pair] = (
 _REBUILDS: Final[dict[str, Pair]] = {
     IDENTITY: (
         "{k} features: {n} answers on records of one's own choice are as many equations as there are unknowns, and "
-        "give every weight and the intercept, to about the precision of the grid.",
-        "共 {k} 个特征：就自选记录得到 {n} 个答复，方程数即等于未知数个数，可解出全部权重与截距，精度约为取整步长。",
+        "give every weight and the intercept.",
+        "共 {k} 个特征：就自选记录得到 {n} 个答复，方程数即等于未知数个数，可解出全部权重与截距。",
     ),
     LOGISTIC: (
         "{k} features: the logistic curve can be undone, so {n} answers on records of one's own choice give every "
-        "weight and the intercept as those of a linear model do; where the curve is flat an answer tells less.",
-        "共 {k} 个特征：逻辑曲线可以反解，因此就自选记录得到 {n} 个答复，即可如线性模型一样解出全部权重与截距；"
-        "曲线平缓处的答复所含信息较少。",
+        "weight and the intercept as those of a linear model do.",
+        "共 {k} 个特征：逻辑曲线可以反解，因此就自选记录得到 {n} 个答复，即可如线性模型一样解出全部权重与截距。",
     ),
     RANKING: (
         "{k} features: each request is scaled and shifted anew, so the size of a score and the intercept stay hidden; "
@@ -66,22 +66,35 @@ _REBUILDS: Final[dict[str, Pair]] = {
         "就自选记录得到约 {n} 个答复，即可将界线定位到千分之一。",
     ),
 }
+_UNSEEN: Final[Pair] = (
+    "Nobody sees what is encrypted: a consumer that keeps no rules can fill all {places} places of a block while it "
+    "says that there is one record, and can take values far outside the ranges, which tell the weights more precisely "
+    "than grid and noise would let. So every block that is begun is charged whole, as {places} records, and {blocks} "
+    "of them is enough to rebuild the model as said above.",
+    "密文内容无人可见：不守规则的使用方可以声称只有一条记录而填满一批的 {places} 个位置，也可以填入远超取值范围的数值，"
+    "从而得到比取整步长与噪声所限更精确的权重。因此每开始一批即按整批 {places} 条记录计，"
+    "{blocks} 批即足以按上述方式还原模型。",
+)
 _BOUND: Final[Pair] = (
-    "What bounds it: one record answered is one release. All consumers together are answered {lifetime} records, for "
-    "ever{enough}.",
-    "其上限：答复一条记录计一次发布。对所有使用方合计永久至多答复 {lifetime} 条记录{enough}。",
+    "What bounds it: all consumers together are answered {lifetime} records, for ever; {outcome}.",
+    "其上限：对所有使用方合计永久至多答复 {lifetime} 条记录；{outcome}。",
 )
 _OFFER: Final[Pair] = (
-    "A contract by offer {offer} answers {releases} records at most{enough}.",
-    "按报价 {offer} 签订的一份合约至多答复 {releases} 条记录{enough}。",
+    "A contract by offer {offer} answers {releases} records at most; {outcome}.",
+    "按报价 {offer} 签订的一份合约至多答复 {releases} 条记录；{outcome}。",
 )
 _ENOUGH: Final[Pair] = (
-    ": enough to rebuild the model as said above; only price, purpose and the contract's law stand against that",
-    "：足以按上述方式还原模型，对此仅有价格、目的与合约的法律约束",
+    "that is enough to rebuild the model, and only trust in the consumer, price, purpose and the contract's law stand "
+    "against it",
+    "该数量足以还原模型，对此仅有对使用方的信任、价格、目的与合约的法律约束",
 )
 _TOO_FEW: Final[Pair] = (
-    ": too few to rebuild the model by answers alone",
-    "：仅凭答复不足以还原模型",
+    "that is too little to rebuild the model by answers alone",
+    "仅凭答复尚不足以还原模型",
+)
+_NOTHING: Final[Pair] = (
+    "that is less than one block of {places}, so nothing is answered",
+    "不足一批（{places} 条），因此不予答复",
 )
 
 
@@ -91,25 +104,32 @@ def answers_that_rebuild(resource: Resource) -> int:
     return features * _HALVINGS if _served(resource).answer == DECISION else features + 1
 
 
+def releases_that_rebuild(resource: Resource) -> int:
+    """How many releases those answers are charged: of whole blocks."""
+    places = _served(resource).places
+    return -(-answers_that_rebuild(resource) // places) * places
+
+
 def disclosure(resource: Resource, offers: Sequence[Offer], language: Language) -> list[str]:
     """What the answers of a served model tell, and what bounds them; nothing where the resource is no model."""
     if resource.model is None:
         return []
-    enough, served = answers_that_rebuild(resource), resource.model
-    lifetime = resource.privacy.lifetime.releases
-    told = [
+    served, lifetime = resource.model, resource.privacy.lifetime.releases
+    blocks = releases_that_rebuild(resource) // served.places
+    return [
         pick(_HIDDEN, language),
         _nearness(served, language),
-        pick(_REBUILDS[served.answer], language).format(k=len(resource.schema), n=enough),
-        pick(_BOUND, language).format(lifetime=lifetime, enough=_compared(lifetime, enough, language)),
-    ]
-    return told + [
-        pick(_OFFER, language).format(
-            offer=each.id,
-            releases=each.budget.releases,
-            enough=_compared(each.budget.releases, enough, language),
-        )
-        for each in offers
+        pick(_REBUILDS[served.answer], language).format(k=len(resource.schema), n=answers_that_rebuild(resource)),
+        pick(_UNSEEN, language).format(places=served.places, blocks=_number(blocks, language)),
+        pick(_BOUND, language).format(lifetime=lifetime, outcome=_outcome(lifetime, resource, language)),
+        *(
+            pick(_OFFER, language).format(
+                offer=each.id,
+                releases=each.budget.releases,
+                outcome=_outcome(min(lifetime, each.budget.releases), resource, language),
+            )
+            for each in offers
+        ),
     ]
 
 
@@ -126,5 +146,12 @@ def _served(resource: Resource) -> Served:
     return resource.model
 
 
-def _compared(releases: int, enough: int, language: Language) -> str:
-    return pick(_ENOUGH if releases >= enough else _TOO_FEW, language)
+def _outcome(releases: int, resource: Resource, language: Language) -> str:
+    places = _served(resource).places
+    if releases < places:
+        return pick(_NOTHING, language).format(places=places)
+    return pick(_ENOUGH if releases // places * places >= releases_that_rebuild(resource) else _TOO_FEW, language)
+
+
+def _number(blocks: int, language: Language) -> str:
+    return "one" if blocks == 1 and language == "en" else str(blocks)

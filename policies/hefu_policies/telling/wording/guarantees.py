@@ -33,9 +33,9 @@ _REVEALS: Final[Mapping[str, Pair]] = MappingProxyType({
     "hefu:heInference": (
         "The side that computes sees ciphertexts only; the side that asks reads each score. Each score tells something "
         "of the person it is about, and of the model: of a linear one, one answer more than it has features rebuilds "
-        "it. Each record that is answered counts as one release, also where a number of computations is limited.",
+        "it. Each record counts as one release, by whole blocks, also where a number of computations is limited.",
         "计算方只见密文，请求方可得每个评分。每个评分都透露所涉个人与模型的部分信息：对线性模型，答复数比特征数多一个即可还原该模型。"
-        "每答复一条记录计一次发布，在限定计算次数之处亦然。",
+        "每条记录计一次发布并按整批计，在限定计算次数之处亦然。",
     ),
     "hefu:federatedTrain": (
         "Rows stay where they are and single updates are not seen where they are securely aggregated, yet a trained "
