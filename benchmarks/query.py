@@ -6,10 +6,10 @@
 
 The question is a grouped count and two sums, 50 keys, once with each row as the privacy unit and once with at most
 three rows of a person. A release here is what a worker does from parameters to noised integers, with the snapshot that
-was laid out before, and what the connector does to hand it over and to read the answer; the worker waits ready, as a
-connector keeps one, and the release quantum is not in it. The exact query is DuckDB's on the Parquet file as it came,
+was laid out before, and what the connector does to hand it over and to read the answer; workers wait ready, as many as
+a connector keeps, and the release quantum is not in it. The exact query is DuckDB's on the Parquet file as it came,
 with as many threads. Other libraries answer in processes that wait ready too, from the same file (SmartNoise from
-memory).
+memory). Each is asked when no worker is being started.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from peering import PACKAGES, Absent, Peer
 
 CONTRIBUTION = 3
 EPSILON = 1
+READY = 3  # workers, as a connector keeps for two computations at once
 MEMORY = 2 << 30  # address space of a worker, of which DuckDB may use half
 PATIENCE = 900.0  # seconds for one answer of another library
 MAKE = """COPY (SELECT 'p' || (hash(i) % ($rows * 2 // 5 + 1)) AS person, 'r' || (hash(i, 1) % 50) AS region,
@@ -106,7 +107,7 @@ class Ours:
     """A pool, and a file laid out for each unit."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
-        self._pool = stack.enter_context(Pool(None, Limits(ready=1, memory=MEMORY, seconds=3000)))
+        self._pool = stack.enter_context(Pool(None, Limits(ready=READY, memory=MEMORY, seconds=3000)))
         self._layouts = Layouts(self._pool, NoMarks(), SystemClock())
         stack.callback(self._layouts.close)
         self.made: dict[str, Made] = {}
@@ -120,12 +121,17 @@ class Ours:
         """One release."""
         of = resource(unit)
         prepared = Statistics().prepare(plan(), of, None)
-        self._pool.hello()
+        self.rest()
         start = time.perf_counter()
         rows = self._release(of, prepared)
         return 1000 * (time.perf_counter() - start), {
             str(region): [float(each or 0) for each in values] for region, *values in rows
         }
+
+    def rest(self) -> None:
+        """Wait until every worker waits, so that nobody is measured beside the start of one."""
+        while self._pool.ready < READY:
+            time.sleep(0.05)
 
     def _release(self, of: Resource, prepared: Prepared) -> Sequence[Sequence[str | None]]:
         with self._layouts.open(of.id, prepared.parameters) as table:
@@ -172,10 +178,12 @@ def measure(page: Page, rows: int, rounds: int, peers: bool) -> None:
         ours, found = Ours(path, stack), Measured(answer(path, TRUE)[1])
         others = [*_peers(path, rows, found, stack)] if peers else []
         for _ in range(rounds):
+            ours.rest()
             found.times.setdefault(("exact", ""), []).append(answer(path, EXACT)[0])
             for unit in UNITS:
                 found.note("ours", unit, lambda unit=unit: ours.ask(unit))
                 for each in others:
+                    ours.rest()
                     found.note(each.name, unit, lambda each=each, unit=unit: each.ask(unit))
     page.say(f"## {rows:,} rows, {rounds} rounds", "")
     _tell(page, found, [each.name for each in others])

@@ -292,7 +292,7 @@ class Workers(Protocol):
     ) -> Object:
         """Run one engine on one table in a fresh process and return its output.
 
-        Blocks the calling thread. The process is gone afterwards, whatever happened.
+        Blocks the calling thread. The process is killed by then, whatever happened, and runs nothing any more.
 
         Args:
             job: names the run for `cancel`.

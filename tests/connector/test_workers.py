@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Table
 from hefu_connector.sources import spool as spools
 from hefu_connector.workers.main import ENGINES, MAKERS, SELDOM
-from hefu_connector.workers.pool import Limits, Pool
+from hefu_connector.workers.pool import Limits, Pool, _Worker
 
 from tests.connector.engine_world import plan, prepare, write
 
@@ -66,11 +66,14 @@ def reach(parameters, path, form, layout):
         except OSError:
             found[name] = False
     return found
+def stays(parameters, path, form, layout):
+    frames.send(answers, {"values": {"pid": os.getpid()}})
+    while True: pass
 def made(parameters, path, form, layout):
     import resource
     frames.Sink(answers).end()
     return {"pid": os.getpid(), "seconds": resource.getrlimit(resource.RLIMIT_CPU)[1], "nice": os.nice(0)}
-engines = {each.__name__: each for each in (who, bomb, hang, spin, killed, fault, secret, garbage, reach, made)}
+engines = {each.__name__: each for each in (who, bomb, hang, spin, killed, fault, secret, garbage, reach, stays, made)}
 main.serve(engines, requests, answers, reached)
 """
 PROGRAM = (sys.executable, "-I", "-c", SCRIPT)
@@ -108,7 +111,55 @@ def is_gone(pid: int) -> bool:
 def test_a_worker_serves_once_and_is_gone(pool: Pool) -> None:
     pids = [ask(pool, "who")["pid"] for _ in range(3)]
     assert len(set(pids)) == 3
-    assert all(isinstance(pid, int) and is_gone(pid) for pid in pids)
+    assert are_buried(pool, pids)
+
+
+def are_buried(pool: Pool, pids: Sequence[object]) -> bool:
+    """Nobody waits for the kernel to take a worker apart that has answered and is killed."""
+    with pool._change:
+        assert pool._change.wait_for(lambda: not pool._dying, 10)
+    return all(isinstance(pid, int) and is_gone(pid) for pid in pids)
+
+
+def test_a_worker_that_goes_on_after_its_answer_is_killed_before_anybody_has_it(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int | None] = []
+    bury = _Worker.bury
+
+    def noticed(worker: _Worker) -> None:
+        told.append(worker.process.wait())
+        bury(worker)
+
+    monkeypatch.setattr(_Worker, "bury", noticed)
+    pids = [ask(pool, "stays")["pid"] for _ in range(2)]
+    assert are_buried(pool, pids)
+    assert told == [-signal.SIGKILL] * 2
+
+
+def test_no_worker_is_started_beside_a_computation_that_has_just_begun_unless_somebody_would_wait(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hefu_connector.workers.pool._ALONE", 3600.0)
+    with Pool(spool, Limits(ready=2), PROGRAM) as pool:
+
+        def wait_for(ready: int) -> bool:
+            with pool._change:
+                return pool._change.wait_for(lambda: pool.ready == ready and not pool._young, 20)
+
+        assert wait_for(2)
+        ask(pool, "who")
+        assert wait_for(1)
+        assert pool._rest() > 3000
+        ask(pool, "who")  # the last one: whoever comes next would wait
+        assert wait_for(2)
+        thread, _ = in_background(pool, "long")
+        assert wait_for(1)
+        with pool._change:  # one who leaves a worker to others waits until there are two
+            worker = pool._take(pool._admit("much"), time.monotonic() + 20, 1)
+        worker.bury()
+        pool.cancel("long")
+        thread.join(10)
 
 
 def test_a_worker_gets_nothing_of_our_environment(pool: Pool) -> None:

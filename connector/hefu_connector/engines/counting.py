@@ -10,6 +10,7 @@ import resource
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ _SHARED = 100_000  # units, from which on threads share them
 Part = tuple[int, int] | None
 Rows = Sequence[Sequence[Any]]  # of each group that the table has: its cell, values of unknown keys, its numbers
 _waiting: list[Any] = []  # one connection that `warm` opened, since opening takes longer than many a question
+_spent: list[ExitStack] = []  # what was read with last: its worker is gone sooner than it could be taken apart
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
@@ -101,12 +103,13 @@ def connect(*native: str, ordered: bool = False) -> Any:
         native: their paths; empty where DuckDB reads none itself.
         ordered: rows stay in the order of their file wherever DuckDB promises it.
     """
+    with suppress(IndexError):
+        while True:
+            _spent.pop().close()  # where a process computes more than once
     connection = _waiting.pop() if _waiting else _open()
     if paths := ", ".join(f"'{each}'" for each in native if each):
         connection.execute(f"SET allowed_paths=[{paths}]")
-    connection.execute(f"SET preserve_insertion_order={str(ordered).lower()}")
-    for setting in LOCKS:
-        connection.execute(setting)
+    connection.execute("; ".join((f"SET preserve_insertion_order={str(ordered).lower()}", *LOCKS)))
     return connection
 
 
@@ -157,8 +160,11 @@ def _as_table(path: Path, form: str, layout: Object, *, mend: bool) -> Opened:
 def _count_joined(shape: Shape, first: Opened, second: Opened) -> tuple[list[list[int]], int]:
     assert shape.joined is not None  # noqa: S101 - whoever calls saw it
     ours, theirs = columns_of(shape, shape.joined)
-    connection = connect(first.native, second.native)
-    try:
+    with ExitStack() as held:
+        held.callback(first.close)
+        held.callback(second.close)
+        connection = connect(first.native, second.native)
+        held.callback(connection.close)
         for opened, columns, view in ((first, ours, SOURCE), (second, theirs, BESIDE)):
             require(opened, columns)
             attach(connection, opened, columns, view)
@@ -166,11 +172,9 @@ def _count_joined(shape: Shape, first: Opened, second: Opened) -> tuple[list[lis
             if key.column:
                 declare(connection, words.table_of(index), key.labels, shape.columns[key.column])
         found = connection.execute(*aggregate(shape, secrets.randbits(62), words.WORDS)).fetchall()
-        return cells.add_up(shape, [found]), first.rows() + second.rows()
-    finally:
-        connection.close()
-        first.close()
-        second.close()
+        rows = first.rows() + second.rows()
+        _spent.append(held.pop_all())
+    return cells.add_up(shape, [found]), rows
 
 
 def _parts(units: int) -> Sequence[Part]:
@@ -192,18 +196,19 @@ def _count(
 def _read(
     shape: Shape, opened: Opened, laid: Laid | None = None, parts: Sequence[Part] = (None,)
 ) -> tuple[Rows, int]:  # fmt: skip
-    connection = connect(opened.native, ordered=laid is not None)
-    try:
+    with ExitStack() as held:
+        held.callback(opened.close)
+        connection = connect(opened.native, ordered=laid is not None)
+        held.callback(connection.close)
         if laid is None:
             require(opened, shape.columns)
         salt = secrets.randbits(62)
         with ThreadPoolExecutor(len(parts)) as threads:
             found = threads.map(lambda part: _cells(connection, shape, opened, laid, salt, part), parts)
             counted = [row for rows in found for row in rows]
-        return counted, opened.rows()
-    finally:
-        connection.close()
-        opened.close()
+        read = opened.rows()
+        _spent.append(held.pop_all())
+    return counted, read
 
 
 def _cells(connection: Any, shape: Shape, opened: Opened, laid: Laid | None, salt: int, part: Part) -> Rows:

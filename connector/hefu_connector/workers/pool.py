@@ -9,6 +9,7 @@ dies or talks nonsense is an opaque `Unavailable`.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -46,6 +47,7 @@ _ENVIRONMENT = {
 _START_SECONDS = 60.0
 _SECONDS_A_MEGABYTE = 4  # of processor time, more than ten times what laying out takes
 _NICE = 10
+_ALONE = 0.5  # seconds in which no worker is started beside a new computation, unless somebody would wait for one
 _MOST_PATIENCE = 30.0  # seconds between attempts to start a worker, after failures
 
 
@@ -130,6 +132,9 @@ class Pool:
         self._closed = False
         self._failing = False
         self._young: set[_Worker] = set()
+        self._dying: set[_Worker] = set()
+        self._taken: deque[float] = deque()  # when those were taken in whose place none was started yet
+        self._asking = 0
         self._patience = 0.0
         # One thread that starts all: a worker dies with the thread that started it. It does not wait for them.
         self._starter = threading.Thread(target=self._keep_ready, name="hefu-workers", daemon=True)
@@ -179,7 +184,10 @@ class Pool:
                 spare = min(spare, self._limits.ready - 1)
                 worker = self._take(record, ends, spare) if take is None else self._hire(record, engine, table)
             with telemetry.step("worker.run", engine=engine):
-                return self._exchange(worker, record, _request(engine, parameters, table), table, take)
+                answer = self._exchange(worker, record, _request(engine, parameters, table), table, take)
+            if take is None:
+                self._part_from(worker, record)
+            return answer
         finally:
             timer.cancel()
             with self._change:
@@ -188,6 +196,23 @@ class Pool:
                 worker_, record.worker = record.worker, None
             if worker_ is not None:
                 worker_.bury()
+
+    def _part_from(self, worker: _Worker, record: _Job) -> None:
+        """Kill a worker that has answered, and let nobody wait until the kernel has taken its memory apart.
+
+        INVARIANT: whoever has the answer knows that its worker runs nothing any more.
+        """
+        worker.kill()
+        with self._change:
+            record.worker = None
+            self._dying.add(worker)
+        threading.Thread(target=self._bury, args=(worker,), name="hefu-worker", daemon=True).start()
+
+    def _bury(self, worker: _Worker) -> None:
+        worker.bury()
+        with self._change:
+            self._dying.discard(worker)
+            self._change.notify_all()
 
     def cancel(self, job: str) -> None:
         """Kill the process of a job, if there is one."""
@@ -232,7 +257,7 @@ class Pool:
             worker.kill()  # whoever greets it buries it
         self._starter.join(_START_SECONDS)
         with self._change:
-            self._change.wait_for(lambda: not self._young, _START_SECONDS)
+            self._change.wait_for(lambda: not self._young and not self._dying, _START_SECONDS)
 
     def _admit(self, job: str) -> _Job:
         with self._change:
@@ -247,10 +272,14 @@ class Pool:
     def _take(self, record: _Job, ends: float, spare: int) -> _Worker:
         with self._change:
             left = max(0.0, ends - time.monotonic())
+            self._asking += 1
+            self._change.notify_all()
             self._change.wait_for(lambda: len(self._ready) > spare or record.ended, left)
+            self._asking -= 1
             if record.ended or not self._ready:
                 _fail(record.ended or "worker.deadline")
             worker = record.worker = self._ready.popleft()
+            self._taken.append(time.monotonic())
             self._change.notify_all()
             return worker
 
@@ -303,9 +332,12 @@ class Pool:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._closed, self._patience)
-                self._change.wait_for(lambda: self._closed or self._wants_more())
+                while not self._closed and (rest := self._rest()) > 0:
+                    self._change.wait(rest if rest < math.inf else None)
                 if self._closed:
                     return
+                if self._taken:
+                    self._taken.popleft()
             worker = self._start(self._limits.seconds)
             if worker is None:
                 self._note(failed=True)
@@ -313,6 +345,17 @@ class Pool:
             with self._change:
                 self._young.add(worker)
             threading.Thread(target=self._greet, args=(worker,), name="hefu-worker", daemon=True).start()
+
+    def _rest(self) -> float:
+        """Seconds until the next worker is to be started.
+
+        Starting one takes a core for half a second, which a computation that has just begun needs itself.
+        """
+        if not self._wants_more():
+            return math.inf
+        if self._asking or not self._ready or not self._taken:
+            return 0.0
+        return max(0.0, self._taken[0] + _ALONE - time.monotonic())
 
     def _wants_more(self) -> bool:
         most = 1 if self._patience else self._limits.ready  # after a failure, one at a time
