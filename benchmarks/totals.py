@@ -59,7 +59,7 @@ ASKED = Plan("prd-meters", (Aggregate("sum", "kwh", "kwh"),), PrivacyLoss.of_rho
 
 @dataclass
 class Told:
-    """One run: seconds of each phase, of the providers in the middle of them, and what came of it."""
+    """One run: processor seconds of each phase, and what came of it."""
 
     worker: list[float]
     adding: float
@@ -74,7 +74,11 @@ def main() -> None:
     reader.add_argument("--parties", type=int, nargs="*", default=PARTIES)
     parties = reader.parse_args().parties
     page = Page("totals", f"Joint totals of {CELLS:,} cells, {ROWS:,} rows a provider, ρ = {RHO}")
-    page.say("In one process: engines, masks and ciphertexts; no contracts, transport or start of workers.", "")
+    page.say(
+        "In one process: engines, masks and ciphertexts; no contracts, transport or start of workers. Seconds are of a "
+        "processor, as others used the machine too.",
+        "",
+    )
     headings = (
         "providers (counted on)", "a provider's worker, median", "the adder's", "opening", "bytes of each answer",
         "error of a cell, joint", "answered apart, added up", "times less", "√h",
@@ -118,17 +122,17 @@ def _joint(paths: Sequence[Path], honest: int, folder: Path) -> Told:
         }
         (folder / "others").write_bytes(blobs.encode(made))
         beside = [folder / "public", *([folder / "others"] if at == 0 else [])]
-        started = time.perf_counter()
+        started = time.process_time()
         made.append(_part(prepared, paths[at], {"me": names[at], "secrets": secrets, "sums": at == 0}, beside))
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     (folder / "total").write_bytes(made[-1])
-    started = time.perf_counter()
+    started = time.process_time()
     opened = totals_opening.make(
         {"suite": TOTALS.name, **_object(prepared.parameters["open"])}, folder / "total", "ciphertexts",
         {"beside": [_named(folder / "secret")]}, io.BytesIO(),
     )  # fmt: skip
     answer = Totals().combine(opened, [prepared] * len(paths))
-    opening = time.perf_counter() - started
+    opening = time.process_time() - started
     return Told(seconds[:-1], seconds[-1], opening, len(made[0]), [float(row[1] or "nan") for row in answer.rows])
 
 
