@@ -32,6 +32,7 @@ _TOGETHER = dict.fromkeys(
         "tests/journeys/test_old_store.py",
         "tests/journeys/test_publish_to_audit.py",
         "tests/journeys/test_refusals.py",
+        "tests/journeys/test_scores.py",
         "tests/journeys/test_standing_and_absence.py",
     ),
     _SHARING,

@@ -85,7 +85,7 @@ class Scores(Shown, Protocol):
 
     @property
     def charged(self) -> int:
-        """How many records were asked now; the others had been answered before."""
+        """Exact releases that were charged now; what had been asked before costs nothing."""
 
     @property
     def computations(self) -> tuple[str, ...]:

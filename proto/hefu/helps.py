@@ -41,7 +41,8 @@ HELPS: Final[Mapping[str, str]] = {
         "由模型为记录评分：记录全程加密，提供方看不到任何一条",
     "the product that is a model, such as prd-…": "作为模型的产品，例如 prd-…",
     "a CSV file with a column for each feature": "CSV 文件，每个特征一列",
-    "records of one request, at most (default: as many as fit)": "单次请求的最多记录数（默认：尽可能多）",
+    "records of one request, at most, in whole blocks (default: as many as fit)":
+        "单次请求的最多记录数，按整块计（默认：尽可能多）",
     "a new CSV file: other columns, and the score": "新的 CSV 文件：其余各列与评分",
     # catalog
     "find what others offer": "查找他方提供的产品",

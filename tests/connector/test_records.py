@@ -108,13 +108,13 @@ def test_what_is_no_table_says_so(tmp_path: Path) -> None:
         records.of({"age": [1, 2], "income": [1]}, NAMES)
 
 
-def test_a_request_takes_as_many_records_as_its_ciphertexts_may_weigh() -> None:
+def test_a_request_takes_whole_blocks_as_many_as_its_ciphertexts_may_weigh() -> None:
     assert scored().each() == 65_536
-    assert scored().each(100) == 100
-    assert scored().each(1_000_000) == 65_536
+    assert (scored().each(1), scored().each(10_000), scored().each(1_000_000)) == (4096, 8192, 65_536)
     assert scored(width=200).each() == 4096
     assert scored(width=512).each() == 4096  # one block is the least, whatever it weighs
     assert scored(width=40, suite="ckks-curved", answer="logistic").each() == 16_384
+    assert [scored().charge(each) for each in (1, 4096, 4097, 1_000_000)] == [4096, 4096, 8192, 1_003_520]
 
 
 def test_a_ranking_is_not_divided_and_nothing_is_no_question() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WIDE = 30  # letters of the bar
 _SHOWN = 10
-_STAGES = {1: ("encrypting", "加密中"), 2: ("sending", "发送中"), 3: ("waiting", "等待中"), 4: ("decrypting", "解密中")}
+_STAGES = {1: ("encrypting", "加密中"), 2: ("waiting", "等待中"), 3: ("decrypting", "解密中")}
 
 
 def add(group: Commands) -> None:
@@ -36,7 +36,11 @@ def add(group: Commands) -> None:
     one.add_argument("--contract", required=True, help="the agreement, such as agr-…")
     one.add_argument("--purpose", default="", help="what for (default: the contract's purpose)")
     one.add_argument(
-        "--each", type=int, default=0, metavar="N", help="records of one request, at most (default: as many as fit)"
+        "--each",
+        type=int,
+        default=0,
+        metavar="N",
+        help="records of one request, at most, in whole blocks (default: as many as fit)",
     )
     one.add_argument("--output", "-o", type=Path, metavar="FILE", help="a new CSV file: other columns, and the score")
 
@@ -70,9 +74,17 @@ class _Bar:
         self._output, self._count = output, count
         self._moves = sys.stderr.isatty() and not output.as_json
         self._last = ""
+        self._begun = False
 
     def show(self, tally: Tally) -> None:
-        """Tell what is known now, if it is new."""
+        """Tell what is known now, if it is new; first of all what it costs."""
+        if tally.begun is not None and not self._begun:
+            self._begun = True
+            cost = tally.begun.charge
+            self._output.progress(
+                f"{self._count:,} records; at most {cost:,} releases: each block that is begun counts whole",
+                f"{self._count:,} 条记录；至多扣减 {cost:,} 次发布：不足一块亦按整块计",
+            )
         full = _WIDE * tally.done // self._count
         stage = word(self._output, *_STAGES.get(tally.stage, ("", "")))
         if tally.done == self._count or not self._moves:
@@ -131,9 +143,9 @@ def _tell(output: Output, found: Scores, path: Path | None) -> None:
     within = tables.number(found.tolerance)
     output.say(
         f"\n{len(found)} records scored by {found.provider} without seeing them, each within {within} of the plain "
-        f"model's score; {found.charged} charged, {len(found) - found.charged} answered before.",
+        f"model's score; {found.charged} releases charged now.",
         f"\n{found.provider} 在看不到记录的情况下完成 {len(found)} 条评分，与明文模型之差不超过 {within}；"
-        f"本次扣减 {found.charged} 条，{len(found) - found.charged} 条此前已有结果。",
+        f"本次扣减 {found.charged} 次发布。",
     )
     if found.answer == "ranking":
         output.say("They tell the order of these records, and no score.", "结果仅表示这些记录的先后次序，并非评分。")

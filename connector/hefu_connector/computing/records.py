@@ -58,16 +58,25 @@ class Scored:
         most = LARGEST_SCORE * (2 if self.served.answer == RANKING else 1) + self.served.tolerance
         return -most, most
 
+    @property
+    def block(self) -> int:
+        """How many records one ciphertext holds; each that is begun is charged whole, as it could answer as many."""
+        return suite(self.served.suite).slots
+
     def each(self, wished: int = 0) -> int:
-        """How many records one request has at most.
+        """How many records one request has at most: whole blocks.
 
         Args:
-            wished: no more than that; 0 for as many as fit.
+            wished: no more than that, but for one block; 0 for as many as fit.
         """
-        chosen = suite(self.served.suite)
-        blocks = max(1, _INPUTS // (self.width * chosen.largest))
-        most = min(MOST_RECORDS, blocks * chosen.slots)
-        return min(most, wished) if wished > 0 else most
+        blocks = min(MOST_RECORDS // self.block, _INPUTS // (self.width * suite(self.served.suite).largest))
+        if wished > 0:
+            blocks = min(blocks, wished // self.block)
+        return max(1, blocks) * self.block
+
+    def charge(self, records: int) -> int:
+        """How many exact releases a request for so many records costs; so do several whose blocks are full."""
+        return -(-records // self.block) * self.block
 
     def check_order(self, records: int, each: int) -> None:
         """Check that records may be divided: each request for a ranking has an order of its own.

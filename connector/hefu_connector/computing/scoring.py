@@ -12,7 +12,8 @@ import logging
 import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,25 +43,24 @@ _ATTEMPTS = 3
 class Stage(StrEnum):
     """What is being done with some records."""
 
-    ENCRYPTING = "encrypting"
-    SENDING = "sending"
+    ENCRYPTING = "encrypting"  # and sending
     WAITING = "waiting"
     DECRYPTING = "decrypting"
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The scores of some records.
+    """The scores of the records of one request.
 
     Attributes:
         steps: of each record, in whole steps of the model's grid.
         computation: that answered them.
-        kept: whether it was asked before, and so nothing was charged now.
+        charged: exact releases; 0 where it was asked before.
     """
 
     steps: tuple[int, ...]
     computation: str
-    kept: bool
+    charged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,50 +119,69 @@ class Scores:
         parties = contract.agreement.provider.participant, contract.agreement.product
         return Under(held.agreement.id, *parties, Scored.of(model), purpose, user, len(resources) == 1)
 
-    def score(self, under: Under, values: array[float], first: int = 0) -> Iterator[Stage | Answered]:
-        """Have the records of one request scored; the last thing that is told are their scores.
+    def score(self, under: Under, requests: Iterable[array[float]]) -> Iterator[Stage | Answered]:
+        """Have records scored: while one request is answered, the next is encrypted and sent.
 
         Args:
-            first: how many records stand before these, for what is wrong with one to be told.
+            requests: the values of the records of each, of no more than `Scored.each`.
 
         Raises:
-            Malformed: a record is not one that the model was made for; nothing was sent.
+            Malformed: a record is not one that the model was made for; nothing of its request was sent.
             Refused: the provider refused; the reasons name the clauses. Nothing was charged.
             Conflict: the computation failed or was cancelled; it stays charged.
             Unavailable: the provider is away; what was asked is answered later, and not asked again.
             Untrusted: what came back is not what this model could answer to this key.
         """
-        records = under.model.check(values, first)
-        if not records:
-            raise Malformed("score.none")
-        if records > under.model.each():
-            raise Malformed("score.shape")
-        name = _name(under, values)
-        with self._turns[under.agreement]:
-            yield from self._score(under, values, records, name)
+        ahead = ThreadPoolExecutor(1, thread_name_prefix="scores")
+        try:
+            before: Future[_Begun] | None = None
+            for coming in self._submitted(under, requests, ahead):
+                if before is not None:
+                    yield from self._finish(under, before)
+                before = coming
+            if before is not None:
+                yield from self._finish(under, before)
+        finally:
+            ahead.shutdown(wait=False)
 
-    def _score(self, under: Under, values: array[float], records: int, name: str) -> Iterator[Stage | Answered]:
-        keys = self._keys.of(under.agreement, under.model.served.suite)
-        computation = self._answered(under.agreement, name)
-        kept = bool(computation)
+    def _submitted(
+        self, under: Under, requests: Iterable[array[float]], ahead: ThreadPoolExecutor
+    ) -> Iterator[Future[_Begun]]:
+        done = 0
+        for values in requests:
+            records = under.model.check(values, done)
+            if not 0 < records <= under.model.each():
+                raise Malformed("score.shape")
+            yield ahead.submit(self._begin, under, values, records)
+            done += records
+
+    def _begin(self, under: Under, values: array[float], records: int) -> _Begun:
+        """Ask for records, unless that was done before; one at a time of a contract, so that nobody asks twice."""
+        keys, name = self._keys.of(under.agreement, under.model.served.suite), _name(under, values)
+        with self._turns[under.agreement]:
+            computation = self._answered(under.agreement, name)
+            if computation:
+                return _Begun(values, records, keys, computation, 0)
+            computation = new_id("cmp")
+            with self._encrypted(under, values, records, keys) as inputs:
+                self._ask(under, name, computation, _plan(under, keys, records, inputs), inputs)
+            return _Begun(values, records, keys, computation, under.model.charge(records))
+
+    def _finish(self, under: Under, coming: Future[_Begun]) -> Iterator[Stage | Answered]:
+        yield Stage.ENCRYPTING
+        begun = coming.result()
         for left in reversed(range(_ATTEMPTS)):
-            if not computation:
-                computation, kept = new_id("cmp"), False
-                yield Stage.ENCRYPTING
-                with self._encrypted(under, values, records, keys) as inputs:
-                    yield Stage.SENDING
-                    self._ask(under, name, computation, _plan(under, keys, records, inputs), inputs)
             yield Stage.WAITING
-            for _ in self._asking.follow(computation):
+            for _ in self._asking.follow(begun.computation):
                 pass
-            outcome = self._asking.outcome(computation)
-            if left and _code(outcome) == _MISSING:
-                computation = ""
-                continue
-            _check_released(outcome, under)
-            yield Stage.DECRYPTING
-            yield Answered(self._decrypted(under, computation, records, keys), computation, kept)
-            return
+            outcome = self._asking.outcome(begun.computation)
+            if not left or _code(outcome) != _MISSING:
+                break
+            yield Stage.ENCRYPTING
+            begun = self._begin(under, begun.values, begun.records)
+        _check_released(outcome, under)
+        yield Stage.DECRYPTING
+        yield Answered(self._decrypted(under, begun), begun.computation, begun.charged)
 
     def _answered(self, agreement: str, name: str) -> str:
         """The computation that answers these records, or will; empty where they are to be asked."""
@@ -196,21 +215,32 @@ class Scores:
         }
         return self._bench.made("encrypt", parameters, values.tobytes(), [keys.public])
 
-    def _decrypted(self, under: Under, computation: str, records: int, keys: KeyPair) -> tuple[int, ...]:
+    def _decrypted(self, under: Under, begun: _Begun) -> tuple[int, ...]:
         served, (lower, upper) = under.model.served, under.model.reach
         parameters: Object = {
             "suite": served.suite,
-            "records": records,
+            "records": begun.records,
             "step": write_decimal(served.step),
             "lower": write_decimal(lower),
             "upper": write_decimal(upper),
         }
-        blob = self._asking.scores(computation)
-        steps = self._bench.told("decrypt", parameters, blob, [keys.secret]).get("steps")
+        blob = self._asking.scores(begun.computation)
+        steps = self._bench.told("decrypt", parameters, blob, [begun.keys.secret]).get("steps")
         found = tuple(each for each in steps if isinstance(each, int)) if isinstance(steps, list) else ()
-        if len(found) != records:
-            raise Untrusted("score.answer", peer=under.provider, computation=computation)
+        if len(found) != begun.records:
+            raise Untrusted("score.answer", peer=under.provider, computation=begun.computation)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A request that was made; of one that was made before, nothing is charged now."""
+
+    values: array[float]
+    records: int
+    keys: KeyPair
+    computation: str
+    charged: int
 
 
 def _name(under: Under, values: array[float]) -> str:

@@ -15,10 +15,8 @@ from hefu_policies.reading import write_decimal
 from hefu_connector.computing.scoring import Answered, Scores, Stage, Under
 from hefu_connector.rpc.views import id_in
 
-_SCORES = 65_536  # in one message
 _STAGES = {
     Stage.ENCRYPTING: control_pb2.ScoringStep.STAGE_ENCRYPTING,
-    Stage.SENDING: control_pb2.ScoringStep.STAGE_SENDING,
     Stage.WAITING: control_pb2.ScoringStep.STAGE_WAITING,
     Stage.DECRYPTING: control_pb2.ScoringStep.STAGE_DECRYPTING,
 }
@@ -46,13 +44,9 @@ class ScoreCalls:
         under, each = self._under(asked), max(0, asked.records_each)
         most = under.model.each(each)
         under.model.check_order(asked.records, most)
-        yield control_pb2.ScoreRecordsResponse(begun=_begun(under, most))
-        done = 0
-        for values in _divided(requests, most * under.model.width):
-            records = len(values) // under.model.width
-            for told in self._scoring.score(under, values, done):
-                yield from _told(told, records)
-            done += records
+        yield control_pb2.ScoreRecordsResponse(begun=_begun(under, most, under.model.charge(asked.records)))
+        for told in self._scoring.score(under, _divided(requests, most * under.model.width)):
+            yield from _told(told)
 
     def _under(self, asked: control_pb2.RecordsAsked) -> Under:
         agreement = id_in(asked.agreement, "agreements")
@@ -74,7 +68,7 @@ def _divided(requests: Iterator[control_pb2.ScoreRecordsRequest], most: int) -> 
         yield held
 
 
-def _begun(under: Under, most: int) -> control_pb2.ScoringBegun:
+def _begun(under: Under, most: int, charge: int) -> control_pb2.ScoringBegun:
     served = under.model.served
     return control_pb2.ScoringBegun(
         product=f"products/{under.product}",
@@ -84,15 +78,15 @@ def _begun(under: Under, most: int) -> control_pb2.ScoringBegun:
         step=write_decimal(served.step),
         tolerance=write_decimal(served.tolerance),
         records_each=most,
+        charge=charge,
     )
 
 
-def _told(told: Stage | Answered, records: int) -> Iterator[control_pb2.ScoreRecordsResponse]:
+def _told(told: Stage | Answered) -> Iterator[control_pb2.ScoreRecordsResponse]:
     if isinstance(told, Stage):
-        yield control_pb2.ScoreRecordsResponse(step=control_pb2.ScoringStep(stage=_STAGES[told], records=records))
+        yield control_pb2.ScoreRecordsResponse(step=control_pb2.ScoringStep(stage=_STAGES[told]))
         return
-    name = f"computations/{told.computation}"
-    for start in range(0, len(told.steps), _SCORES):
-        steps = told.steps[start : start + _SCORES]
-        scores = control_pb2.RecordScores(steps=steps, computation=name, kept=told.kept)
-        yield control_pb2.ScoreRecordsResponse(scores=scores)
+    scores = control_pb2.RecordScores(
+        steps=told.steps, computation=f"computations/{told.computation}", charged=told.charged
+    )
+    yield control_pb2.ScoreRecordsResponse(scores=scores)

@@ -34,7 +34,7 @@ class Question:
 
     Attributes:
         count: of the records.
-        each: of one request, at most; 0 for as many as fit.
+        each: of one request, at most, in whole blocks; 0 for as many as fit.
     """
 
     agreement: str
@@ -68,8 +68,8 @@ class Tally:
         begun: what the connector said of the model; None before.
         stage: what is being done at present.
         done: records that have their score.
-        charged: of them, those that were asked now and not before.
-        computations: that answered, each once.
+        charged: exact releases that were charged now; what was asked before costs nothing.
+        computations: that answered.
     """
 
     begun: control_pb2.ScoringBegun | None = None
@@ -89,9 +89,8 @@ class Tally:
             return ()
         told, name = message.scores, short(message.scores.computation)
         self.done += len(told.steps)
-        self.charged += 0 if told.kept else len(told.steps)
-        if name not in self.computations[-1:]:
-            self.computations.append(name)
+        self.charged += told.charged
+        self.computations.append(name)
         return told.steps
 
 
@@ -104,7 +103,7 @@ class Scores:
         step: the grid they stand on.
         tolerance: how far one may be from the plain model's.
         steps: of each record, in whole steps.
-        charged: how many records were asked now; the others had been answered before.
+        charged: exact releases that were charged now; what had been asked before costs nothing.
         computations: that answered; each has a receipt: ``hefu compute show COMPUTATION --receipt FILE``.
     """
 
@@ -156,7 +155,7 @@ class Scores:
     def _note(self) -> str:
         within = f"within {tables.number(self.tolerance)} of the plain model's"
         said = "an order of these records, and no scores" if self.answer == "ranking" else within
-        return f"{len(self)} records, {said}; {self.charged} charged; {self.provider}, under {self.agreement}."
+        return f"{len(self)} records, {said}; {self.charged} releases charged; {self.provider}, under {self.agreement}."
 
 
 def prepare(

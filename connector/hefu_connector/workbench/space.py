@@ -277,7 +277,7 @@ class Product:
         Args:
             table: a table of pandas, polars or Arrow, a mapping of columns, a list of mappings, or the path of a CSV.
             contract: by default the only one in force on this product.
-            each: records of one request, at most; by default as many as fit.
+            each: records of one request, at most, in whole blocks (4,096 of a linear model); by default as many as fit.
 
         Raises:
             Malformed: this is no model, or a value is missing or out of range; its record and column are named, and

@@ -2969,7 +2969,7 @@ class RecordsAsked(_message.Message):
     purpose: _builtins.str
     """By default the agreement's."""
     records_each: _builtins.int
-    """Records of one request, at most; 0 for as many as fit."""
+    """Records of one request, at most, in whole blocks; 0 for as many as fit."""
     records: _builtins.int
     """How many records will come in all."""
     def __init__(
@@ -3054,6 +3054,7 @@ class ScoringBegun(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     TOLERANCE_FIELD_NUMBER: _builtins.int
     RECORDS_EACH_FIELD_NUMBER: _builtins.int
+    CHARGE_FIELD_NUMBER: _builtins.int
     product: _builtins.str
     """"products/{id}"."""
     provider: _builtins.str
@@ -3066,6 +3067,8 @@ class ScoringBegun(_message.Message):
     tolerance: _builtins.str
     records_each: _builtins.int
     """Records of one request, at most."""
+    charge: _builtins.int
+    """What all records cost, if none was answered before: exact releases of the agreement's budget."""
     def __init__(
         self,
         *,
@@ -3076,10 +3079,11 @@ class ScoringBegun(_message.Message):
         step: _builtins.str = ...,
         tolerance: _builtins.str = ...,
         records_each: _builtins.int = ...,
+        charge: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "model", b"model", "product", b"product", "provider", b"provider", "records_each", b"records_each", "step", b"step", "tolerance", b"tolerance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "charge", b"charge", "model", b"model", "product", b"product", "provider", b"provider", "records_each", b"records_each", "step", b"step", "tolerance", b"tolerance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3097,31 +3101,27 @@ class ScoringStep(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STAGE_UNSPECIFIED: ScoringStep._Stage.ValueType  # 0
         STAGE_ENCRYPTING: ScoringStep._Stage.ValueType  # 1
-        STAGE_SENDING: ScoringStep._Stage.ValueType  # 2
-        STAGE_WAITING: ScoringStep._Stage.ValueType  # 3
-        STAGE_DECRYPTING: ScoringStep._Stage.ValueType  # 4
+        """And sent."""
+        STAGE_WAITING: ScoringStep._Stage.ValueType  # 2
+        STAGE_DECRYPTING: ScoringStep._Stage.ValueType  # 3
 
     class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
     STAGE_UNSPECIFIED: ScoringStep.Stage.ValueType  # 0
     STAGE_ENCRYPTING: ScoringStep.Stage.ValueType  # 1
-    STAGE_SENDING: ScoringStep.Stage.ValueType  # 2
-    STAGE_WAITING: ScoringStep.Stage.ValueType  # 3
-    STAGE_DECRYPTING: ScoringStep.Stage.ValueType  # 4
+    """And sent."""
+    STAGE_WAITING: ScoringStep.Stage.ValueType  # 2
+    STAGE_DECRYPTING: ScoringStep.Stage.ValueType  # 3
 
     STAGE_FIELD_NUMBER: _builtins.int
-    RECORDS_FIELD_NUMBER: _builtins.int
     stage: Global___ScoringStep.Stage.ValueType
-    records: _builtins.int
-    """Of the records that this step is about."""
     def __init__(
         self,
         *,
         stage: Global___ScoringStep.Stage.ValueType = ...,
-        records: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3133,11 +3133,11 @@ class RecordScores(_message.Message):
 
     STEPS_FIELD_NUMBER: _builtins.int
     COMPUTATION_FIELD_NUMBER: _builtins.int
-    KEPT_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
     computation: _builtins.str
     """"computations/{id}": that answered them."""
-    kept: _builtins.bool
-    """Whether they were answered before, and so are not charged again."""
+    charged: _builtins.int
+    """Exact releases that the request was charged; 0 where it was made before this call."""
     @_builtins.property
     def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Of the next records, in whole steps of the grid."""
@@ -3147,11 +3147,11 @@ class RecordScores(_message.Message):
         *,
         steps: _abc.Iterable[_builtins.int] | None = ...,
         computation: _builtins.str = ...,
-        kept: _builtins.bool = ...,
+        charged: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["computation", b"computation", "kept", b"kept", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "computation", b"computation", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
