@@ -11,6 +11,7 @@ _SHARING = "the space of the journeys"
 _LONGEST = (
     _SHARING,
     "tests/journeys/test_joint_agreement.py",
+    "tests/journeys/test_carbon_footprint.py",
     "tests/journeys/test_replicas.py",
     "tests/journeys/test_delivery.py",
     "tests/connector/test_joint_agreements.py",
