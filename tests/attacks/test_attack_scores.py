@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from hefu import canonical, keys
 from hefu.envelope import new_id
 from hefu.errors import HefuError, Malformed, NotFound, Unavailable
-from hefu_connector.computing import blobs, guard
+from hefu_connector.computing import blobs, guard, plans
 from hefu_connector.computing.uploads import Upload
 from hefu_connector.ports import ComputationState
 from hefu_policies.budget import NO_LOSS, Charge
@@ -28,12 +28,12 @@ from hefu_connector.engines.homomorphic import scoring
 
 from tests.attacks import mutating
 
-RECORDS = 3
+MOST, RECORDS = 10**9, 3
 
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[Bank]:
-    made = Bank(tmp_path, count=2**31, per_day=2**31, releases=90_000)
+    made = Bank(tmp_path, releases=MOST, count=MOST, per_day=MOST)
     yield made
     made.close()
 
@@ -69,14 +69,14 @@ def test_changed_uploads_end_their_own_request_and_disturb_nobody(bank: Bank) ->
 def test_a_request_that_comes_again_gets_what_there_is_and_costs_nothing(bank: Bank) -> None:
     data = bank.encrypted(records(RECORDS))
     bank.upload(data)
-    statement = bank.space.request(
-        plan=bank.plan(data, RECORDS).body(), agreement="agr-score", purpose="dpv:OrganisationRiskManagement"
-    )
+    plan = bank.plan(data, RECORDS)
+    asked = {"agreement": "agr-score", "purpose": "dpv:OrganisationRiskManagement"}
+    statement = bank.space.request(plan=plan.body(), **asked)
     run = bank.enforcement.create(statement, CONSUMER)
     while run.state is not ComputationState.RELEASED:
         run = bank.enforcement.wait(run.id, CONSUMER, 10)
     again = bank.enforcement.create(statement, CONSUMER)
-    assert (again.id, again.receipt, bank.spent()) == (run.id, run.receipt, Charge(NO_LOSS, RECORDS))
+    assert (again.id, again.receipt, bank.spent()) == (run.id, run.receipt, Charge(NO_LOSS, plans.releases(plan)))
 
 
 def test_an_answer_does_not_open_as_the_answer_to_another_request_nor_for_another_caller(bank: Bank) -> None:

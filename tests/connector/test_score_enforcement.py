@@ -58,7 +58,7 @@ def description(made: Model, releases: int, policy: Object) -> Description:
         for each in made.features
     )
     served = Served(made.digest(), made.answer, made.step, made.suite.name, made.tolerance)
-    asset = Resource("res-model", schema, Privacy("row", 1, Budget(NO_LOSS, 100_000)), model=served)
+    asset = Resource("res-model", schema, Privacy("row", 1, Budget(NO_LOSS, max(releases, 100_000))), model=served)
     offer = Offer("off-research", policy, Budget(NO_LOSS, releases))
     return Description("prd-risk", 1, {"en": "Risk"}, (asset,), (offer,), kind="model")
 
