@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 from hefu_connector.computing.computation import Aggregate
-from hefu_connector.engines.noise import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, Asked, Noise, draw, price
+from hefu_connector.engines.noise import (
+    DISCRETE_GAUSSIAN,
+    DISCRETE_LAPLACE,
+    Asked,
+    Noise,
+    draw,
+    draw_share,
+    price,
+    sharing,
+)
 from hefu_connector.engines.shape import Sensitivity
 from hefu_connector.engines.sql.writer import Writer
 from hefu_policies.budget import PrivacyLoss
@@ -131,3 +140,13 @@ def test_no_seed_is_used_twice() -> None:
 def _correlation(first: list[int], second: list[int]) -> float:
     top = sum(one * other for one, other in zip(first, second, strict=True))
     return top / math.sqrt(sum(one**2 for one in first) * sum(other**2 for other in second))
+
+
+@pytest.mark.parametrize(("adding", "least", "most"), [(3, 0.8, 1.0), (1, 1.5, 2.0)])
+def test_three_shares_are_worth_what_is_charged_and_one_alone_is_caught(adding: int, least: float, most: float) -> None:
+    share = sharing.least_share(Sensitivity(1, MOVED, MOVED), 10**9 // 2, 3, 1)
+    first, second = (
+        [sum(each) for each in zip(*(draw_share([0] * RUNS, share / sharing.FINE) for _ in range(adding)), strict=True)]
+        for _ in range(2)
+    )
+    assert least < proven([each + MOVED for each in first], second, root_of_rho) <= most

@@ -20,6 +20,8 @@ from hefu_connector.computing.suites import TOTALS
 from hefu_connector.engines.homomorphic import keys
 from hefu_connector.engines.noise import DISCRETE_GAUSSIAN, Noise, draw_share, sharing, worst_square
 from hefu_connector.engines.shape import Sensitivity, Shape
+from hefu_connector.workbench import frames
+from hefu_connector.workbench.consistency import Table, consistent
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.goods.resource import Privacy
 from hypothesis import HealthCheck, given, settings
@@ -333,3 +335,19 @@ def test_a_worker_s_word_is_read_strictly(tmp_path: Path) -> None:
     for output in ({}, {"rows_read": -1}, {"rows_read": True}, {"rows_read": 1, "noised": []}):
         with pytest.raises(Untrusted):
             ENGINE.read(output, prepared[0])
+
+
+def test_totals_by_more_and_by_fewer_keys_are_made_to_agree_as_other_answers_are(tmp_path: Path) -> None:
+    found, _ = tables(tmp_path)
+    of = [people()] * 3
+    told = []
+    for by in (("region", "active"), ("region",)):
+        answer = run(plans(world.plan(Aggregate("count", "n"), by=by, loss=RHO), of, 2), of, found, tmp_path).answer()
+        noise = tuple(
+            frames.Noise(each.column, each.mechanism, each.scale, each.half_width) for each in answer.mechanisms
+        )
+        told.append(Table(answer.headings, answer.rows, answer.half_widths, len(by), noise))
+    assert frames.guaranteed(told[0])  # type: ignore[arg-type]
+    parts, total = consistent(*told)  # type: ignore[arg-type]
+    for row in total.rows:
+        assert int(row[1] or 0) == sum(int(each[2] or 0) for each in parts.rows if each[0] == row[0])
