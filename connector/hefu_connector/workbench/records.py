@@ -76,13 +76,18 @@ class CsvRecords:
         Raises:
             Malformed: it cannot be read, or a feature has no column or several.
         """
+        found = cls.headed(path, features)
+        check_headings(found.headings, features)
+        return found
+
+    @classmethod
+    def headed(cls, path: Path, sought: tuple[str, ...]) -> CsvRecords:
+        """As `of`, of a file that may lack columns; what divides them is what gives the most of those sought."""
         with _opened(path) as file:
             line = file.readline()
         found = [next(csv.reader([line], delimiter=each), []) for each in _DELIMITERS]
-        best = max(range(len(found)), key=lambda at: sum(each in found[at] for each in features))
-        headings = tuple(each.strip() for each in found[best])
-        _check_headings(headings, features)
-        return cls(path, features, headings, _DELIMITERS[best])
+        best = max(range(len(found)), key=lambda at: sum(each in found[at] for each in sought))
+        return cls(path, sought, tuple(each.strip() for each in found[best]), _DELIMITERS[best])
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -93,7 +98,7 @@ class CsvRecords:
         """As in the port."""
         places = [self.headings.index(each) for each in self.features]
         beside = [at for at, each in enumerate(self.headings) if each not in self.features]
-        values, others, most = array("d"), list[list[str]](), max(1, _VALUES // len(places))
+        values, others, most = array("d"), list[list[str]](), max(1, _VALUES // max(1, len(places)))
         with _opened(self.path) as file:
             rows = csv.reader(file, delimiter=self.delimiter)
             next(rows, None)
@@ -123,7 +128,7 @@ class TableRecords:
         Raises:
             Malformed: a feature has no column, or columns are of several lengths.
         """
-        columns = tuple(array("d", map(_number, _column(table, each, features))) for each in features)
+        columns = tuple(array("d", numbers(column(table, each, features))) for each in features)
         if len({len(each) for each in columns}) != 1:
             raise Malformed("score.shape")
         return cls(columns)
@@ -152,21 +157,37 @@ def of(table: Any, features: tuple[str, ...]) -> Records:
     return TableRecords.of(table, features)
 
 
-def _column(table: Any, name: str, features: tuple[str, ...]) -> Iterable[Any]:
+def has(table: Any, name: str) -> bool:
+    """Whether a table in memory has a column of this name."""
+    try:
+        column(table, name, ())
+    except Malformed:
+        return False
+    return not isinstance(table, Sequence) or all(name in each for each in table)
+
+
+def column(table: Any, name: str, features: tuple[str, ...]) -> Sequence[Any]:
+    """A column of a table in memory; raises Malformed where there is none."""
     if isinstance(table, Sequence) and all(isinstance(each, Mapping) for each in table):
         return [each.get(name) for each in table]
     try:
-        column = table[name]
+        found = table[name]
     except (KeyError, TypeError, IndexError, ValueError):
         raise Malformed("score.column", column=name, features=", ".join(features)) from None
     for word in ("to_list", "tolist", "to_pylist"):
-        if hasattr(column, word):
-            found: Iterable[Any] = getattr(column, word)()
-            return found
-    return list(column)
+        if hasattr(found, word):
+            listed: Sequence[Any] = getattr(found, word)()
+            return listed
+    return list(found)
 
 
-def _check_headings(headings: tuple[str, ...], features: tuple[str, ...]) -> None:
+def numbers(cells: Iterable[Any]) -> Iterable[float]:
+    """Values as numbers, NaN where one is missing or none."""
+    return map(_number, cells)
+
+
+def check_headings(headings: tuple[str, ...], features: tuple[str, ...]) -> None:
+    """Check that each feature has one column; raises Malformed."""
     for each in features:
         if headings.count(each) != 1:
             raise Malformed("score.column", column=each, features=", ".join(features))

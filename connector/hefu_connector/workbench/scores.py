@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hefu.errors import Malformed
 
-from hefu_connector.workbench import frames, records, tables
+from hefu_connector.workbench import derived, frames, records, tables
 from hefu_connector.workbench.link import PEER, short
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def prepare(
     from hefu_connector.computing.records import Scored
 
     model = Scored.of(next((each for each in description.resources if each.model), description.resources[0]))
-    found = records.of(table, tuple(feature.name for feature in model.features))
+    found = derived.of(table, model.features)
     count = records.check(found, model)
     model.check_order(count, model.each(each))
     return Question(contract.agreement_name, description.product, purpose, found, count, each)
