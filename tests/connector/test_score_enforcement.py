@@ -65,7 +65,7 @@ def description(made: Model, releases: int, policy: Object) -> Description:
 
 def policy(made: Model, **changes: Any) -> Object:
     members = {
-        "models": [made.digest()], "columns": ["income", "age"], "bits": 128, "per_day": 1000, "count": 9000,
+        "models": [made.digest()], "columns": ["income", "age"], "bits": 128, "per_day": 1000, "count": 100_000,
         "until": "2027-11-21T00:00:00Z", "keep": "P30D",
     }  # fmt: skip
     return template("credit-scoring", members | changes)
@@ -74,7 +74,7 @@ def policy(made: Model, **changes: Any) -> Object:
 class Bank:
     """A provider with a served model, its workers and its one consumer with a key."""
 
-    def __init__(self, folder: Path, answer: str = IDENTITY, releases: int = 9000, **changes: Any) -> None:
+    def __init__(self, folder: Path, answer: str = IDENTITY, releases: int = 100_000, **changes: Any) -> None:
         self.model = model(answer)
         self.space = Space(folder)
         self.space.enforcement.close()
@@ -183,7 +183,7 @@ def code(run: Run) -> str:
     return kind.of(statement).code
 
 
-def test_records_are_scored_by_a_worker_and_each_is_charged_as_one_exact_release(bank: Bank) -> None:
+def test_records_are_scored_by_a_worker_and_every_place_of_every_block_is_charged(bank: Bank) -> None:
     columns = records(4100)  # two blocks
     data = bank.encrypted(columns)
     plan = bank.plan(data, 4100)
@@ -194,9 +194,10 @@ def test_records_are_scored_by_a_worker_and_each_is_charged_as_one_exact_release
         assert abs(got * float(STEP) - wanted) <= float(bank.model.tolerance)
     assert run.receipt is not None
     told = receipt.Receipt.of(Statement.parse(run.receipt))
-    assert (told.charge, bank.spent()) == (receipt.Spent(0, 0, 4100), Charge(NO_LOSS, 4100))
-    assert (told.output.kind, told.output.cells, told.engine) == ("EncryptedResult", 4100, "score")
+    assert (told.charge, bank.spent()) == (receipt.Spent(0, 0, 8192), Charge(NO_LOSS, 8192))
+    assert (told.output.kind, told.output.cells, told.engine) == ("EncryptedResult", 8192, "score")
     facts = replay.read_facts(told.facts)
+    assert facts["outputRows"] == 8192
     assert (facts["model"], facts["securityBits"]) == (bank.model.digest(), 128)
 
 
@@ -223,17 +224,17 @@ def test_inputs_that_are_not_there_or_are_anothers_are_refused_before_anything_i
     assert bank.ask(plan, computation=computation).state is ComputationState.RELEASED
     eventually(lambda: code(bank.ask(plan)) == "inputs.missing")  # they went with the computation that needed them
     bank.kept.check(OTHER, plan.inputs)
-    assert bank.spent() == Charge(NO_LOSS, 5)
+    assert bank.spent() == Charge(NO_LOSS, 4096)
 
 
 def test_a_contract_answers_no_more_records_than_its_budget_has(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, releases=12)
+    bank = Bank(tmp_path, releases=3 * 4096 - 1)
     try:
         data = bank.encrypted(records(5))
         for wanted in (ComputationState.RELEASED, ComputationState.RELEASED, ComputationState.REFUSED):
             bank.upload(data)
             assert bank.ask(bank.plan(data, 5)).state is wanted
-        assert bank.spent() == Charge(NO_LOSS, 10)
+        assert bank.spent() == Charge(NO_LOSS, 2 * 4096)
     finally:
         bank.close()
 
@@ -280,7 +281,7 @@ def test_whatever_is_wrong_with_ciphertexts_ends_one_request_in_one_word_and_dis
         bank.upload(data)
         run = bank.ask(bank.plan(data, 3))
         assert (run.state, code(run)) == (ComputationState.FAILED, "ciphertext.malformed")
-    assert bank.spent() == Charge(NO_LOSS, 3 * len(wrongs))
+    assert bank.spent() == Charge(NO_LOSS, 4096 * len(wrongs))
     bank.upload(good)
     assert bank.ask(bank.plan(good, 3)).state is ComputationState.RELEASED
 
@@ -290,7 +291,7 @@ def test_a_worker_that_dies_is_a_refusal_to_one_caller(bank: Bank) -> None:
     bank.upload(data)
     bank.pool._heavy = (sys.executable, "-c", "import os; os.abort()")
     run = bank.ask(bank.plan(data, 3))
-    assert (run.state, code(run), bank.spent()) == (ComputationState.FAILED, "worker.failed", Charge(NO_LOSS, 3))
+    assert (run.state, code(run), bank.spent()) == (ComputationState.FAILED, "worker.failed", Charge(NO_LOSS, 4096))
     bank.pool._heavy = HEAVY_PROGRAM
     assert bank.ask(bank.plan(data, 3)).state is ComputationState.RELEASED
 

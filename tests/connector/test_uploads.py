@@ -137,11 +137,11 @@ def test_blobs_are_read_as_they_were_written_and_in_no_other_way(told: list[byte
             blobs.decode(data, [max(map(len, told)) - 1] * len(told))
 
 
-def test_a_score_plan_reads_as_it_was_written_and_is_charged_one_release_a_record() -> None:
+def test_a_score_plan_reads_as_it_was_written_and_is_charged_all_places_of_its_blocks() -> None:
     plan = ScorePlan("prd-risk", DIGEST, LINEAR.name, DIGEST, 5000, DIGEST, 77)
     body = plan.body()
     assert plans.read_plan(body) == plan
-    assert (plans.operation(body), plans.releases(plan), LINEAR.blocks(5000)) == (HE_INFERENCE, 5000, (4096, 904))
+    assert (plans.operation(body), plans.releases(plan), LINEAR.blocks(5000)) == (HE_INFERENCE, 8192, (4096, 904))
     assert LINEAR.blocks(8192) == (4096, 4096)
     for wrong in (
         {"records": 0}, {"records": 65_537}, {"model": "x"}, {"suite": "bfv-totals"}, {"suite": "none"}, {"more": 1},

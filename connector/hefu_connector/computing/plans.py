@@ -42,5 +42,5 @@ def read_plan(plan: Object) -> AnyPlan:
 
 
 def releases(plan: AnyPlan) -> int:
-    """How many releases a plan is charged: one, but of scores one a record."""
-    return plan.records if isinstance(plan, ScorePlan) else 1
+    """How many releases a plan is charged: one, but of scores one for each slot of each block."""
+    return plan.parameters.places(plan.records) if isinstance(plan, ScorePlan) else 1

@@ -1,7 +1,8 @@
 """The words of an encrypted score: which model, under which parameters and key, on which uploaded ciphertexts.
 
 The ciphertexts do not stand in the plan but their digest does, so that the signed request names every byte of them.
-One record that is answered is one exact release: so a contract's budget bounds how many answers there ever are.
+One record that may be answered is one exact release: so a contract's budget bounds how many answers there ever are.
+Nobody sees how many slots of a ciphertext its consumer filled, so all slots of each block are charged.
 """
 
 from __future__ import annotations

@@ -66,6 +66,11 @@ class Suite:
         full, rest = divmod(records, self.slots)
         return (self.slots,) * full + ((rest,) if rest else ())
 
+    def places(self, records: int) -> int:
+        """How many numbers may be answered where so many records are said to be asked: each ciphertext has all slots,
+        whatever is said of it, and nobody can see which are filled."""
+        return self.slots * len(self.blocks(records))
+
     def body(self) -> Object:
         """As JSON: what a contract signs."""
         return {

@@ -1,8 +1,10 @@
 """Encrypted scores: what may be asked of a described model; decided before model or ciphertexts are touched.
 
 `Scoring.prepare` and `Scoring.read` run in the connector's own process and are pure; between them a worker scores
-(`hefu_connector.engines.homomorphic.serving`). One record that is answered is one exact release: of a linear model some
-records more than it has features rebuild it, so nothing but their number protects its weights.
+(`hefu_connector.engines.homomorphic.serving`). One record that may be answered is one exact release, and that is each
+slot of each block: a mask over what was not asked can be undone by whoever makes the ciphertexts, who may put numbers
+into them that are as large as the modulus is.
+LIMIT: of a linear model, one block rebuilds all; what is promised is the number of blocks.
 """
 
 from __future__ import annotations
@@ -60,12 +62,12 @@ class Scoring:
                 "model": served.digest, "suite": asked.suite, "key": asked.key, "records": asked.records,
                 "answer": served.answer,
             },
-            charge=Charge(NO_LOSS, asked.records),
+            charge=Charge(NO_LOSS, asked.parameters.places(asked.records)),
             columns=frozenset(features),
             reads=frozenset(features),
             functions=frozenset(),
             kind=KIND,
-            cells=asked.records,
+            cells=asked.parameters.places(asked.records),
             headings=("score",),
             mechanisms=(),
             max_contribution=resource.privacy.max_contribution,
@@ -83,7 +85,7 @@ class Scoring:
         """
         if output == {"refused": MALFORMED}:
             raise Malformed(MALFORMED)
-        if output != {"records": prepared.cells}:
+        if output != {"records": prepared.parameters["records"]}:
             raise Untrusted("worker.output")
         return Values((), (), None, prepared.cells)
 
