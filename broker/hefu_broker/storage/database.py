@@ -51,7 +51,7 @@ class Database:
         self._turn: AbstractContextManager[object] = threading.Lock() if self._kind is sqlite else nullcontext()
         self.engine: Engine = self._kind.engine(self.url, key)
         self._reader: Engine = self._kind.reader(self.engine)
-        self._writer: Engine = self._kind.writer(self.engine)
+        self._writer: Engine = self._kind.writer(self.engine, self.url, key)
         with ExitStack() as undo, _translated("database.unreachable"):
             undo.callback(self.close)
             migrate(self.engine, self._writer)
@@ -103,6 +103,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self._writer.pool is not self.engine.pool:
+            self._writer.dispose()
 
     def _keep_space(self) -> None:
         with self.reading() as session:

@@ -61,7 +61,7 @@ def reader(of: Engine) -> Engine:
     return of.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def writer(of: Engine) -> Engine:
+def writer(of: Engine, _where: URL, _key: bytes | None) -> Engine:
     """The same connections, for transactions that write: one at a time over all processes."""
     made = of.execution_options(isolation_level="READ COMMITTED")
     event.listen(made, "begin", _begin)
