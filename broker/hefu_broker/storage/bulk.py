@@ -42,11 +42,22 @@ def upsert(connection: Connection, table: Table, columns: Sequence[str], keys: i
 
 def delete(connection: Connection, table: Table, ids: Sequence[int]) -> None:
     """Delete rows by their id."""
+    among, value = _among(connection, "id", ids)
+    connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE {among}", (value,))  # noqa: S608
+
+
+def known(connection: Connection, table: Table, column: str, values: Sequence[str]) -> list[str]:
+    """Which of these values stand in a column."""
+    among, value = _among(connection, column, values)
+    wanted = f"SELECT {column} FROM {table.name} WHERE {among}"  # noqa: S608 - names are ours
+    return [each[0] for each in connection.exec_driver_sql(wanted, (value,)).all()]
+
+
+def _among(connection: Connection, column: str, values: Sequence[int] | Sequence[str]) -> tuple[str, Any]:
+    """A condition with one parameter, however many the values are, and that parameter."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE id = ANY(%s)", ([*ids],))  # noqa: S608
-    else:
-        wanted = f"DELETE FROM {table.name} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
-        connection.exec_driver_sql(wanted, (json.dumps([*ids]),))
+        return f"{column} = ANY(%s)", [*values]
+    return f"{column} IN (SELECT value FROM json_each(?))", json.dumps([*values])  # noqa: S608 - names are ours
 
 
 def _names(connection: Connection, table: Table, columns: Sequence[str]) -> str:

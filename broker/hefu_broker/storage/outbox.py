@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select, union_all
+from sqlalchemy import select
 from sqlmodel import Session
 
 from hefu_broker.records import Outgoing, Pending
@@ -19,9 +19,9 @@ def queue(session: Session, space: str, outgoing: Iterable[Outgoing]) -> None:
     """Queue statements inside a writer's transaction; those queued or logged already change nothing."""
     fresh = {each.digest: each for each in outgoing}
     connection = session.connection()
-    known = union_all(*(select(each.c.digest).where(each.c.digest.in_([*fresh])) for each in (ENTRIES, OUTBOX)))
-    for digest in connection.execute(known).scalars():
-        fresh.pop(digest, None)
+    for table in (ENTRIES, OUTBOX):
+        for digest in bulk.known(connection, table, "digest", [*fresh]):
+            fresh.pop(digest, None)
     if fresh:
         bulk.insert(connection, OUTBOX, _COLUMNS, [_values(space, digest, each) for digest, each in fresh.items()])
 
@@ -43,7 +43,7 @@ class SqlOutboxStore:
             # All rows that are there, never "id above a watermark": an id says nothing about when it was committed.
             wanted = select(*(OUTBOX.c[each] for each in ("id", "envelope", "type", "issuer", "parties")))
             wanted = wanted.where(OUTBOX.c.space_id == self._database.space).order_by(OUTBOX.c.id).limit(most)
-            rows = session.connection().execute(wanted)
+            rows = session.connection().execute(wanted).all()
             return [
                 Pending(id_, Outgoing(envelope, type_, issuer, tuple(parties.split())))
                 for id_, envelope, type_, issuer, parties in rows
