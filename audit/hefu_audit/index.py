@@ -156,7 +156,9 @@ class Index:
         for table, values in found:
             by_table.setdefault(table, []).append(values)
         for table, many in by_table.items():
-            self._connection.executemany(_INSERT[table, len(many[0])], many)
+            # Names fall anywhere in their index: in its order, what stands together is written together.
+            ordered = sorted(many) if table == "about" else many
+            self._connection.executemany(_INSERT[table, len(many[0])], ordered)
 
     def keep_head(self, note: str, head: Checkpoint, at: datetime, hidden: int) -> None:
         """Note the checkpoint that the entries have been verified against."""

@@ -27,7 +27,7 @@ from hefu.errors import Conflict, HefuError, Malformed, NotFound
 from hefu.identity import Participant
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
-from hefu.tlog.note import VerifierKey
+from hefu.tlog.note import Sign, VerifierKey
 from hefu.tlog.policy import WitnessPolicy
 from hefu.transport import Running
 
@@ -88,6 +88,7 @@ _LOOK_SECONDS = 2.0
 _BATCHES = 16  # of the log, in one go
 DATABASE = "broker.db"
 LEASE = "sequencer"
+LOG_KEY = "log.key"
 
 
 def open_rooms(folder: Path, clock: Clock | None = None, *, serving: bool = False, space: str = "") -> Rooms:
@@ -170,9 +171,10 @@ class _Ground:
             outbox,
             Leadership(SqlLeaseStore(database, LEASE), settings.node),
             origin,
-            _log_key(ring).sign,
+            _own_key(ring, origin).sign,
             Latest(folder / settings.checkpoint, origin),
             witnesses=witnesses,
+            beside=[*_beside(ring, origin)],
         )
         witnesses.when_heard(sequencer.ring)
         asking = Asking(origin, witnesses, lambda: sequencer.leads)
@@ -577,8 +579,24 @@ def _authority(ring: KeyRing, space: SpaceFile, life: timedelta) -> Authority:
     return Authority(key, x509.load_pem_x509_certificate(space.transport_ca.encode()), life)
 
 
-def _log_key(ring: KeyRing) -> Ed25519PrivateKey:
-    path = ring.folder / "log.key"
+def _own_key(ring: KeyRing, origin: VerifierKey) -> Ed25519PrivateKey:
+    path = ring.folder / LOG_KEY
+    key = _log_key(path, ring)
+    if key.public_key().public_bytes_raw() != origin.value:
+        raise Malformed("key.unreadable", path=str(path), why="not the key that the space file names for the log")
+    return key
+
+
+def _beside(ring: KeyRing, origin: VerifierKey) -> Iterator[tuple[VerifierKey, Sign]]:
+    """Further keys of the log, such as ``log.next.key`` and ``log.before.key``: see docs/running.md."""
+    for path in sorted(ring.folder.glob("log.*.key")):
+        key = _log_key(path, ring)
+        public = VerifierKey(origin.name, origin.kind, key.public_key().public_bytes_raw())
+        log.info("the log is signed beside its own key by that of %s: %s", path.name, public)
+        yield public, key.sign
+
+
+def _log_key(path: Path, ring: KeyRing) -> Ed25519PrivateKey:
     key = keys.read_key(path, ring.passphrase)
     if not isinstance(key, Ed25519PrivateKey):
         raise Malformed("key.unreadable", path=str(path), why="not an Ed25519 key")

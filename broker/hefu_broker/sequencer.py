@@ -27,7 +27,7 @@ from hefu import faults, telemetry
 from hefu.errors import Conflict, HefuError, Unavailable, Untrusted
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
-from hefu.tlog.note import Sign, VerifierKey
+from hefu.tlog.note import Note, Sign, VerifierKey
 
 from hefu_broker.latest import Latest
 from hefu_broker.leadership import BEAT, LOOK, Leadership
@@ -48,6 +48,7 @@ class Sequencer:
         published: called with the size after each publication by this process, and once when it takes the lead; must
             bear repetition.
         witnesses: of the log; without them its own signature is enough.
+        beside: further keys of the log, the next or the one before: while keys change, all of them sign.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Sequencer:
         latest: Latest,
         published: Sequence[Callable[[int], None]] = (),
         witnesses: Witnesses | None = None,
+        beside: Sequence[tuple[VerifierKey, Sign]] = (),
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -69,6 +71,7 @@ class Sequencer:
         self._latest = latest
         self._published = [*published]
         self._witnesses = witnesses
+        self._beside = beside
         self._newest: tuple[Checkpoint, str] | None = None
         self._head: Head | None = None  # what this process committed or checked; only that is ever signed
         self._told = -1
@@ -204,6 +207,8 @@ class Sequencer:
         """A new checkpoint of the head, kept durably before anybody sees it, and put up for the witnesses."""
         signed = Checkpoint(self._key.name, head.size, head.root)
         note = checkpoint.sign(signed, self._key, self._sign)
+        for key, sign in self._beside:
+            note = str(Note.parse(note).sign(key, sign))
         faults.point("log.signed")
         self._latest.write(note)
         faults.point("log.kept")
