@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import grpc
@@ -382,9 +383,10 @@ def _policy(trust: SpaceTrust) -> WitnessPolicy | None:
 
 
 def _engines() -> dict[str, Engine]:
-    """What this version carries out, by action."""
-    kinds: tuple[Engine, ...] = (Statistics(), Delivery(), Exact(), Scoring(), JointTotals())
-    return {each.action: each for each in kinds}
+    """What is carried out, by action; on ciphertexts only with the library, or it would be charged and fail."""
+    plain: tuple[Engine, ...] = (Statistics(), Delivery(), Exact())
+    encrypted: tuple[Engine, ...] = (Scoring(), JointTotals()) if find_spec("tenseal") else ()
+    return {each.action: each for each in (*plain, *encrypted)}
 
 
 def _spool(home: Home, settings: Settings) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hefu import canonical
 from hefu.errors import Unavailable
+from hefu_connector import bootstrap
 from hefu_connector.computing import blobs
 from hefu_connector.computing.computation import Aggregate
 from hefu_connector.computing.suites import TOTALS
@@ -17,6 +19,7 @@ from hefu_connector.engines.noise import sharing
 from hefu_connector.ports import Prepared, Table
 from hefu_connector.workers.pool import Limits, Pool
 from hefu_policies.budget import PrivacyLoss
+from hefu_policies.words.terms import HE_INFERENCE, MPC_EVALUATE
 
 from tests.connector import engine_world as world
 from tests.connector.totals_world import ENGINE, people, plans
@@ -86,3 +89,11 @@ def test_a_key_of_another_form_ends_that_worker_and_nothing_else(pool: Pool, tmp
             tmp_path / "spool", "table", table, "parquet", [wrong]))  # fmt: skip
     assert refused.value.code == "worker.failed"
     assert pool.hello()["hello"] == 1
+
+
+def test_a_connector_without_the_library_offers_nothing_that_it_would_charge_and_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {HE_INFERENCE, MPC_EVALUATE} < set(bootstrap._engines())
+    monkeypatch.setitem(sys.modules, "tenseal", None)
+    assert {HE_INFERENCE, MPC_EVALUATE}.isdisjoint(bootstrap._engines())
