@@ -76,7 +76,7 @@ class Scored:
 
     def charge(self, records: int) -> int:
         """How many exact releases a request for so many records costs; so do several whose blocks are full."""
-        return -(-records // self.block) * self.block
+        return suite(self.served.suite).places(records)
 
     def check_order(self, records: int, each: int) -> None:
         """Check that records may be divided: each request for a ranking has an order of its own.

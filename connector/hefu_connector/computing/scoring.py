@@ -22,7 +22,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import new_id
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
-from hefu.receipt import Failure, Refusal
+from hefu.receipt import Failure, Receipt, Refusal
 from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing.asking import Asking, Outcome
@@ -161,11 +161,11 @@ class Scores:
         with self._turns[under.agreement]:
             computation = self._answered(under.agreement, name)
             if computation:
-                return _Begun(values, records, keys, computation, 0)
+                return _Begun(values, records, keys, computation, new=False)
             computation = new_id("cmp")
             with self._encrypted(under, values, records, keys) as inputs:
                 self._ask(under, name, computation, _plan(under, keys, records, inputs), inputs)
-            return _Begun(values, records, keys, computation, under.model.charge(records))
+            return _Begun(values, records, keys, computation, new=True)
 
     def _finish(self, under: Under, coming: Future[_Begun]) -> Iterator[Stage | Answered]:
         yield Stage.ENCRYPTING
@@ -179,9 +179,9 @@ class Scores:
                 break
             yield Stage.ENCRYPTING
             begun = self._begin(under, begun.values, begun.records)
-        _check_released(outcome, under)
+        cost = _released(outcome, under).charge.releases if begun.new else 0
         yield Stage.DECRYPTING
-        yield Answered(self._decrypted(under, begun), begun.computation, begun.charged)
+        yield Answered(self._decrypted(under, begun), begun.computation, cost)
 
     def _answered(self, agreement: str, name: str) -> str:
         """The computation that answers these records, or will; empty where they are to be asked."""
@@ -234,13 +234,13 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A request that was made; of one that was made before, nothing is charged now."""
+    """A request that was made, now or before."""
 
     values: array[float]
     records: int
     keys: KeyPair
     computation: str
-    charged: int
+    new: bool
 
 
 def _name(under: Under, values: array[float]) -> str:
@@ -269,11 +269,13 @@ def _code(outcome: Outcome) -> str:
     return end.code if isinstance(end, Refusal | Failure) else outcome.own.fault
 
 
-def _check_released(outcome: Outcome, under: Under) -> None:
+def _released(outcome: Outcome, under: Under) -> Receipt:
+    """The receipt of an answer; raises Refused or Conflict where there is none."""
     code, computation = _code(outcome), outcome.own.id
-    if isinstance(outcome.end, Refusal) or (code and outcome.end is None):
-        said = {"computation": computation, "agreement": under.agreement, "peer": under.provider}
-        raise Refused("question.refused", reasons=outcome.reasons or (code,), **said)
-    if code:
+    if isinstance(outcome.end, Receipt):
+        return outcome.end
+    if isinstance(outcome.end, Failure):
         state = outcome.own.state.value if outcome.own.state else "failed"
         raise Conflict("question.ended", reasons=(code,), computation=computation, state=state)
+    said = {"computation": computation, "agreement": under.agreement, "peer": under.provider}
+    raise Refused("question.refused", reasons=outcome.reasons or (code,), **said)
