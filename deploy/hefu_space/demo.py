@@ -71,6 +71,7 @@ class Demo:
         self._estimate(offered[0])
         self._agree(offered)
         self._ask()
+        self._total()
         self._refusals()
         self._books()
         self._without_broker()
@@ -92,7 +93,7 @@ class Demo:
 
     def _products(self) -> list[Product]:
         if self.own is None:
-            found = products.tumour_products(data.hospitals(), PROVIDERS)
+            found = products.tumour_products(data.hospitals(), PROVIDERS, CONSUMER.name)
             found += products.flight_products(data.airports(), PROVIDERS)
         else:
             inferred = infer(self.own, PROVIDERS)
@@ -269,6 +270,31 @@ class Demo:
         for cell in cells:
             self.expect(cell.plausible, "a combined answer is implausibly far from the truth")
         telling.answers(self.output, question, [(f"{len(asked)} together", cell) for cell in cells])
+
+    def _total(self) -> None:
+        """One total over several providers, under contracts of its own: one of them adds up what it cannot read."""
+        offered = [(each.product, each.product.joint) for each in self.deals]
+        joint = [(product, terms) for product, terms in offered if terms is not None]
+        if not joint:
+            return
+        question, (_, terms) = questions.joint_question(), joint[0]
+        with step(
+            self.output,
+            "The consumer agrees with each hospital on totals over all of them",
+            "使用方与各医院就联合合计签约",
+        ):
+            words = ("--offer", terms.name, "--purpose", terms.purpose)
+            made = self._each(joint, lambda each: self.consumer.do("contract", "request", each[0].id, *words))
+            contracts = [word for each in made for word in ("--contract", str(each["agreement"]))]
+        loss = ("--epsilon", question.epsilon, "--delta", terms.delta)
+        with step(self.output, f"{question.title[0]}  (ε = {question.epsilon}, δ = {terms.delta})", question.title[1]):
+            found = self.consumer.do("compute", "total", question.sql, *contracts, *loss)
+        numbers = [each.name for each in joint[0][0].columns if each.bounds]
+        cells = questions.compare(question, found["total"], [product.extract for product, _ in joint], numbers)
+        for cell in cells:
+            self.expect(cell.plausible, "a joint total is implausibly far from the truth")
+        self.expect(len(found["computations"]) == len(joint), "a party of the total has no receipt")
+        telling.answers(self.output, question, [(f"{len(joint)} as one", cell) for cell in cells])
 
     def _query(self, deal: Deal, question: Question) -> Any:
         words = ("compute", "query", sql(question, deal.product), "--contract", deal.agreement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from hefu_space.data import Extract
 
@@ -82,6 +83,43 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class JointTerms:
+    """A second offer: totals over several providers' data, of which nobody sees a part.
+
+    Attributes:
+        parties: everybody who may take part, the consumer too.
+    """
+
+    name: str
+    parties: tuple[str, ...]
+    epsilon: str
+    delta: str
+    budget: str
+    releases: int
+    columns: tuple[str, ...]
+    purpose: str
+
+    def lines(self, until: str) -> Iterator[str]:
+        """The offer as YAML."""
+        yield f"  - name: {self.name}"
+        yield "    policy:"
+        yield "      template: joint-totals"
+        yield f"      purpose: {self.purpose}"
+        yield f"      parties: [{', '.join(self.parties)}]"
+        yield "      least_parties: 3"
+        yield "      colluding: 1"
+        yield f'      epsilon: "{self.epsilon}"'
+        yield f'      delta: "{self.delta}"'
+        yield f'      budget: "{self.budget}"'
+        yield f"      columns: [{', '.join(self.columns)}]"
+        yield f"      count: {self.releases}"
+        yield f'      until: "{until}"'
+        yield f"    budget: {{epsilon: {self.budget}, delta: {_times(self.delta, self.releases)},"
+        yield f"             releases: {self.releases}}}"
+        yield "    visibility: public"
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """A product of one provider, before it is published.
 
@@ -89,6 +127,7 @@ class Product:
         source: the name under which the provider registers the extract.
         unit: column that names whose privacy is kept, or ``row``.
         lifetime: ε and releases that may ever leave, over all contracts.
+        joint: totals together with other providers; then no row is another provider's, too.
     """
 
     provider: str
@@ -105,6 +144,7 @@ class Product:
     personal: bool = False
     id: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+    joint: JointTerms | None = None
 
     def named(self, id_: str) -> Product:
         """The same under an id."""
@@ -113,7 +153,9 @@ class Product:
     def text(self, now: datetime | None = None) -> str:
         """The product file."""
         until = (now or datetime.now(UTC)) + timedelta(days=_VALID_DAYS)
-        return "\n".join([*self._head(), *self._privacy(), *self.terms.lines(until.strftime("%Y-%m-%dT00:00:00Z")), ""])
+        end = until.strftime("%Y-%m-%dT00:00:00Z")
+        joint = self.joint.lines(end) if self.joint else ()
+        return "\n".join([*self._head(), *self._privacy(), *self.terms.lines(end), *joint, ""])
 
     def _head(self) -> Iterator[str]:
         yield "apiVersion: hefu/v1"
@@ -131,7 +173,12 @@ class Product:
         yield "privacy:"
         yield f"  unit: {self.unit}"
         yield f"  max_contribution: {self.most}"
-        yield f"  lifetime: {{epsilon: {epsilon}, releases: {releases}}}"
+        if self.joint:
+            yield "  exclusive: true"
+            delta = _times(self.joint.delta, 2 * self.joint.releases)
+            yield f"  lifetime: {{epsilon: {epsilon}, delta: {delta}, releases: {releases}}}"
+        else:
+            yield f"  lifetime: {{epsilon: {epsilon}, releases: {releases}}}"
         if self.facts:
             yield "facts:"
             yield from (f"  - {{name: {_quote(name)}, value: {_quote(value)}}}" for name, value in self.facts.items())
@@ -144,8 +191,18 @@ class Product:
         yield "offers:"
 
 
-def tumour_products(extracts: Sequence[Extract], providers: Sequence[tuple[str, Texts]]) -> list[Product]:
-    """Samples of each hospital; the last one approves every contract by hand."""
+def tumour_products(
+    extracts: Sequence[Extract], providers: Sequence[tuple[str, Texts]], consumer: str = ""
+) -> list[Product]:
+    """Samples of each hospital; the last one approves every contract by hand.
+
+    Args:
+        consumer: who may have totals over all hospitals, too; nobody where empty.
+    """
+    joint = JointTerms(
+        "totals", (*(name for name, _ in providers), consumer), "1", "0.000001", "2", 2, ("diagnosis", "radius"),
+        "dpv:ScientificResearch",
+    )  # fmt: skip
     return [
         Product(
             provider=provider,
@@ -170,7 +227,11 @@ def tumour_products(extracts: Sequence[Extract], providers: Sequence[tuple[str, 
                 approval="manual" if index == len(extracts) - 1 else "automatic",
             ),
             personal=True,
-            facts={"source": "UCI Machine Learning Repository, Breast Cancer Wisconsin (Diagnostic), CC BY 4.0"},
+            facts={
+                "source": "UCI Machine Learning Repository, Breast Cancer Wisconsin (Diagnostic), CC BY 4.0",
+                **({"rows": str(len(extract.rows))} if consumer else {}),
+            },
+            joint=joint if consumer else None,
         )
         for index, (extract, (provider, names)) in enumerate(zip(extracts, providers, strict=True))
     ]
@@ -245,6 +306,10 @@ def _flight_columns(extract: Extract) -> tuple[Column, ...]:
         ),
         Column("distance", "integer", "mi", ("0", "5000", "1"), meaning=("between airports", "航程")),
     )
+
+
+def _times(amount: str, number: int) -> str:
+    return format(Decimal(amount) * number, "f")
 
 
 def _quote(text: str) -> str:

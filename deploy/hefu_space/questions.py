@@ -210,6 +210,18 @@ def carrier_question(*, in_place: bool = False) -> Question:
     )
 
 
+def joint_question() -> Question:
+    """A total over all hospitals, of which nobody is told a hospital's part."""
+    return Question(
+        ("One total over all hospitals, and nobody sees a hospital's part: samples and their radii (µm)",
+         "所有医院的一个合计，任何人均看不到单个医院的部分：样本数与半径之和（µm）"),
+        "SELECT diagnosis, COUNT(*) AS samples, SUM(radius) AS radii FROM data GROUP BY diagnosis",
+        "1",
+        "SELECT diagnosis, COUNT(*), SUM(radius) FROM data GROUP BY 1",
+        keys=1,
+    )  # fmt: skip
+
+
 def together_questions(source: str) -> list[Question]:
     """What all providers of a source are asked at once, their answers combined."""
     if source == "tumours":
