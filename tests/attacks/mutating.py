@@ -74,6 +74,11 @@ def _flipped(data: bytes, drawn: random.Random) -> bytes:
 
 def _inside(data: bytes, drawn: random.Random) -> bytes:
     """Change what is compressed, and make every length around it right."""
+    parts = _parts(data)
+    if parts:
+        at = drawn.randrange(len(parts))
+        parts[at] = _inside(parts[at], drawn)
+        return b"".join((data[:4], *(len(each).to_bytes(4, "big") + each for each in parts)))
     found = bodies(data)
     if not found:
         return _flipped(data, drawn)
@@ -82,6 +87,16 @@ def _inside(data: bytes, drawn: random.Random) -> bytes:
     bomb = drawn.random() < 0.02
     fresh = drawn.choice(_BOMBS)(drawn) if bomb else packed(drawn.choice(_INSIDE)(_opened(body), drawn))
     return _relengthed(data, at, size, fresh)
+
+
+def _parts(data: bytes) -> list[bytes]:
+    """What stands in a file of many, if it is one."""
+    found, at = [], 4
+    while data[:3] == bytes(3) and at + 4 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        found.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return found if at == len(data) else []
 
 
 def _opened(body: bytes) -> bytes:
