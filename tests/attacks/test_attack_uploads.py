@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hefu import canonical
+from hefu import canonical, transport
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError
 from hefu.receipt import Failure, Refusal
+from hefu.v1 import computation_pb2, computation_pb2_grpc
+from hefu_connector.clients.peer import PeerClient
 from hefu_connector.computing import blobs
 from hefu_connector.computing.model import IDENTITY
 from hefu_connector.computing.score_plan import ScorePlan
 from hefu_connector.computing.scoring import Answered, Under
 from hefu_connector.ports import ComputationState
+from hefu_connector.rpc import peers
 from hefu_connector.running import Connector
 from hefu_connector.shelves import SourceRecord
 
@@ -82,7 +85,7 @@ class Stage:
 
     def honest(self, values: array[float]) -> bool:
         """Whether an honest request is answered."""
-        *_, last = self.consumer.desk.scoring.score(self.under, values)
+        *_, last = self.consumer.desk.scoring.score(self.under, [values])
         return isinstance(last, Answered) and len(last.steps) == 3
 
 
@@ -130,3 +133,29 @@ def test_changed_uploads_over_a_real_connection_harm_their_own_request_alone(sta
     own = stage.consumer.asking.ask(plan("prd-visits", "0.1"), stage.table, PURPOSE, "rui")
     *_, last = stage.consumer.asking.follow(own.id)
     assert last.state is ComputationState.RELEASED, "who asks for something else is served as ever"
+
+
+def test_who_announces_an_upload_and_sends_nothing_holds_its_room_for_a_time_only(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "_UPLOAD_SECONDS", 0.3)
+    client, over = stage.consumer.asking._peers, threading.Event()
+    assert isinstance(client, PeerClient)
+    announced = computation_pb2.InputsAnnounced(
+        computation="computations/cmp-slow",
+        agreement=stage.under.agreement,
+        digest="sha256:" + "0" * 64,
+        size=200 << 20,
+    )
+
+    def silent() -> Iterator[computation_pb2.UploadInputsRequest]:
+        yield computation_pb2.UploadInputsRequest(announced=announced)
+        over.wait(30)
+
+    calls = computation_pb2_grpc.ComputationServiceStub(next(client._ways("hospital-a")))
+    with pytest.raises(HefuError):
+        transport.invoke(calls.UploadInputs, silent(), peer="hospital-a", timeout=60)
+    assert not over.is_set(), "the provider ended it, and not the caller"
+    over.set()
+    eventually(lambda: not stage.provider.enforcement._world.inputs._coming)  # type: ignore[attr-defined]
+    assert stage.honest(array("d", [99.0, *RECORDS[1:]]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import time
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -18,7 +18,7 @@ import grpc
 from hefu import canonical, transport
 from hefu.canonical import Object
 from hefu.envelope import Statement
-from hefu.errors import Malformed, NotFound, Unavailable
+from hefu.errors import Malformed, NotFound
 from hefu.times import write_time
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
 
@@ -208,12 +208,19 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
     ) -> computation_pb2.UploadInputsResponse:
         """Keep what a request of the caller will name."""
         who = transport.caller(context)
-        first = next(request_iterator, None)
-        if first is None or not first.HasField("announced") or self._take is None:
-            raise Malformed("request.malformed", why="an upload begins with what is announced")
-        said = first.announced
-        upload = Upload(_id(said.computation), said.agreement, said.digest, said.size)
-        self._take(upload, _chunks(request_iterator), who.participant, who.fingerprint)
+        # Whoever sends nothing more holds a thread, and the room that it announced: not for ever.
+        patience = threading.Timer(_UPLOAD_SECONDS, context.cancel)
+        patience.daemon = True
+        patience.start()
+        try:
+            first = next(request_iterator, None)
+            if first is None or not first.HasField("announced") or self._take is None:
+                raise Malformed("request.malformed", why="an upload begins with what is announced")
+            said = first.announced
+            upload = Upload(_id(said.computation), said.agreement, said.digest, said.size)
+            self._take(upload, _chunks(request_iterator), who.participant, who.fingerprint)
+        finally:
+            patience.cancel()
         return computation_pb2.UploadInputsResponse()
 
     def ReportDeletion(  # noqa: N802
@@ -229,12 +236,9 @@ class ComputationServicer(computation_pb2_grpc.ComputationServiceServicer):
 
 
 def _chunks(messages: Iterator[computation_pb2.UploadInputsRequest]) -> Iterator[bytes]:
-    ends = time.monotonic() + _UPLOAD_SECONDS
     for each in messages:
         if not 0 < len(each.chunk) <= LARGEST_CHUNK:
             raise Malformed("request.malformed", why="after the first message of an upload come chunks of up to 1 MiB")
-        if time.monotonic() > ends:
-            raise Unavailable("peer.deadline", peer="the consumer")
         yield each.chunk
 
 
