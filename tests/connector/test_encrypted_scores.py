@@ -18,6 +18,7 @@ from hefu_connector.computing import frames
 from hefu_connector.computing.model import IDENTITY, LOGISTIC, RANKING, Feature, Model, curve_error
 from hefu_connector.computing.suites import SUITES, TOTALS, Suite
 from hefu_connector.engines.homomorphic import keys, scoring
+from hefu_connector.engines.homomorphic.libraries import LIBRARIES, library
 
 tenseal = pytest.importorskip("tenseal")
 CREDIT = Path(os.environ.get("HEFU_SHARED", "../shared")) / "datasets" / "finance_german_credit.csv"
@@ -172,3 +173,11 @@ def test_records_outside_the_declared_ranges_are_refused_before_anything_is_encr
         columns[2][1] = bad
         with pytest.raises(Malformed):
             scoring.encrypt(keys.make(made.suite), made.features, columns)
+
+
+def test_every_suite_has_a_library_that_computes_under_it() -> None:
+    assert {*LIBRARIES} == {*SUITES}
+    for suite in SUITES.values():
+        found = library(suite)
+        told = found.keys.public(found.keys.make(suite))
+        assert not found.keys.read_public(told, suite).has_secret_key()

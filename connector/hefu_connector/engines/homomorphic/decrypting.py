@@ -11,8 +11,8 @@ from hefu_policies.reading import Place
 
 from hefu_connector.computing import blobs
 from hefu_connector.computing.suites import suite
-from hefu_connector.engines.homomorphic import keys, scoring
 from hefu_connector.engines.homomorphic.encrypting import beside
+from hefu_connector.engines.homomorphic.libraries import library
 
 
 def make(parameters: Object, path: Path, form: str, layout: Object, sink: Any) -> Object:
@@ -31,12 +31,12 @@ def make(parameters: Object, path: Path, form: str, layout: Object, sink: Any) -
     found = Place(parameters, "parameters").members(("suite", "records", "step", "lower", "upper"))
     chosen, records = suite(found["suite"].text(40)), found["records"].integer(1)
     step, lower, upper = (found[each].decimal() for each in ("step", "lower", "upper"))
-    context = keys.read_secret(beside(layout).read_bytes())
+    context = library(chosen).keys.read_secret(beside(layout).read_bytes())
     blocks, steps = chosen.blocks(records), list[int]()
     try:
         with path.open("rb") as file:
             for data, size in zip(blobs.read(file, [chosen.largest] * len(blocks)), blocks, strict=True):
-                steps.extend(scoring.decrypt(context, data, chosen, size, step))
+                steps.extend(library(chosen).scores.decrypt(context, data, chosen, size, step))
     except Malformed:
         return {}
     if not lower - step <= min(steps) * step <= max(steps) * step <= upper + step:

@@ -14,7 +14,7 @@ from hefu_policies.reading import Place
 from hefu_connector.computing import blobs
 from hefu_connector.computing.model import Feature
 from hefu_connector.computing.suites import Suite, suite
-from hefu_connector.engines.homomorphic import keys, scoring
+from hefu_connector.engines.homomorphic.libraries import library
 
 _WIDTH = 8  # bytes of a value
 
@@ -36,7 +36,7 @@ def make(parameters: Object, path: Path, form: str, layout: Object, sink: Any) -
     features = [Feature.of(each) for each in found["features"].items(1)]
     records = found["records"].integer(1)
     public = beside(layout).read_bytes()
-    context = keys.read_secret(public)  # of our own making
+    context = library(chosen).keys.read_secret(public)  # of our own making
     values = array("d", path.read_bytes())
     if len(values) != records * len(features):
         raise Malformed("score.shape")
@@ -60,4 +60,4 @@ def _all(
     width = len(features)
     for start in range(0, len(values), chosen.slots * width):
         block = values[start : start + chosen.slots * width]
-        yield from scoring.encrypt(context, features, [block[each::width] for each in range(width)])
+        yield from library(chosen).scores.encrypt(context, features, [block[each::width] for each in range(width)])

@@ -10,7 +10,7 @@ from hefu_policies.reading import Place
 
 from hefu_connector.computing import blobs
 from hefu_connector.computing.suites import CURVED, suite
-from hefu_connector.engines.homomorphic import keys
+from hefu_connector.engines.homomorphic.libraries import library
 
 
 def make(parameters: Object, path: Path, form: str, layout: Object, sink: Any) -> Object:
@@ -25,6 +25,7 @@ def make(parameters: Object, path: Path, form: str, layout: Object, sink: Any) -
         Malformed: no such suite.
     """
     wanted = suite(Place(parameters, "parameters").members(("suite",))["suite"].text(40))
+    keys = library(wanted).keys
     made = keys.make(wanted)
     blobs.write(sink, 2, [keys.secret(made), keys.public(made, multiplies=wanted is CURVED)])
     return {}

@@ -18,7 +18,7 @@ from hefu_connector.computing import blobs
 from hefu_connector.computing.model import LOGISTIC, Model
 from hefu_connector.computing.suites import LARGEST_PUBLIC, Suite
 from hefu_connector.engines import Moved
-from hefu_connector.engines.homomorphic import keys, scoring
+from hefu_connector.engines.homomorphic.libraries import library
 
 
 def make(parameters: Object, path: Path, form: str, layout: Object, sink: io.RawIOBase) -> Object:
@@ -54,10 +54,11 @@ def _score(model: Model, records: int, key: str, file: BinaryIO, sink: io.RawIOB
     suite, counts = model.suite, model.suite.blocks(records)
     told = blobs.read(file, [LARGEST_PUBLIC, *[suite.largest] * (len(model.features) * len(counts))])
     context = _context(next(told), key, suite, multiplies=model.answer == LOGISTIC)
-    hidden = scoring.hidden(model)  # one for all blocks, or a ranking would not be one
+    scores = library(suite).scores
+    hidden = scores.hidden(model)  # one for all blocks, or a ranking would not be one
     sink.write(blobs.head(len(counts)))
     for count in counts:
-        answer = scoring.score(context, model, [next(told) for _ in model.features], count, hidden)
+        answer = scores.score(context, model, [next(told) for _ in model.features], count, hidden)
         sink.write(blobs.head(len(answer)))
         sink.write(answer)
     if next(told, None) is not None:  # asked once more, so that what follows is seen
@@ -67,7 +68,7 @@ def _score(model: Model, records: int, key: str, file: BinaryIO, sink: io.RawIOB
 def _context(data: bytes, key: str, suite: Suite, *, multiplies: bool) -> object:
     if canonical.digest(data) != key:
         raise Malformed("ciphertext.malformed")
-    return keys.read_public(data, suite, multiplies=multiplies)
+    return library(suite).keys.read_public(data, suite, multiplies=multiplies)
 
 
 def _model(path: Path, digest: str) -> Model:
