@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from hefu.errors import (
 from hefu.identity import Binding
 from hefu.times import SystemClock
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
-from hefu_connector import setup
+from hefu_connector import bootstrap, setup
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.computing import guard
 from hefu_connector.computing.asking import new_nonce
@@ -459,6 +459,33 @@ def test_an_upload_under_a_contract_that_computes_on_none_is_refused(town: Town,
     for messages in ([], [chunk], [computation_pb2.UploadInputsRequest()]):
         with pytest.raises(Malformed):
             transport.invoke(stub(town, town.consumer).UploadInputs, iter(messages), peer="hospital-a")
+
+
+def test_uploads_that_stand_still_are_counted_as_streams_so_that_nobody_holds_all_threads(town: Town) -> None:
+    go, most = threading.Event(), bootstrap._LIMITS.streams_each
+
+    def still() -> Iterator[computation_pb2.UploadInputsRequest]:
+        go.wait(30)
+        yield from ()
+
+    call = stub(town, town.consumer).UploadInputs
+    held = [call.future(still(), timeout=30) for _ in range(most)]
+    try:
+        eventually(lambda: _is_shed(call))
+        with pytest.raises(NotFound):  # others are served
+            list(peers(town.mallory).watch("hospital-a", new_id("cmp")))
+    finally:
+        go.set()
+    for each in held:
+        with pytest.raises(grpc.RpcError):
+            each.result()
+    eventually(lambda: not _is_shed(call))
+
+
+def _is_shed(call: Callable[..., object]) -> bool:
+    with pytest.raises(HefuError) as fault:
+        transport.invoke(call, iter(()), peer="hospital-a")
+    return fault.value.code == "peer.overloaded"
 
 
 def test_a_provider_that_moved_is_found_again(town: Town) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -225,6 +226,23 @@ def test_inputs_that_are_not_there_or_are_anothers_are_refused_before_anything_i
     eventually(lambda: code(bank.ask(plan)) == "inputs.missing")  # they went with the computation that needed them
     bank.kept.check(OTHER, plan.inputs)
     assert bank.spent() == Charge(NO_LOSS, 4096)
+
+
+def test_what_waits_long_for_its_turn_finds_what_was_uploaded_for_it(bank: Bank) -> None:
+    data = bank.encrypted(records(3))
+    bank.upload(data)
+    turn, plan = threading.Event(), bank.plan(data, 3)
+    for _ in range(3):  # as many as run at once, and one
+        bank.enforcement._jobs._executor.submit(turn.wait, 60)  # type: ignore[attr-defined]
+    statement = bank.space.request(plan=plan.body(), agreement="agr-score", purpose="dpv:OrganisationRiskManagement")
+    run = bank.enforcement.create(statement, CONSUMER)
+    for _ in range(3):
+        bank.space.clock.move(600)
+        bank.enforcement.sweep()
+    turn.set()
+    while run.state not in FINAL:
+        run = bank.enforcement.wait(run.id, CONSUMER, 10)
+    assert run.state is ComputationState.RELEASED
 
 
 def test_a_contract_answers_no_more_records_than_its_budget_has(tmp_path: Path) -> None:

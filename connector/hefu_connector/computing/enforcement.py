@@ -23,7 +23,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from hefu import canonical, faults, openings, receipt, telemetry
 from hefu.canonical import Json, Object
 from hefu.delivery import Delivered
 from hefu.envelope import Signer, Statement
-from hefu.errors import Conflict, Defect, HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
+from hefu.errors import Conflict, Defect, HefuError, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
 from hefu.mandate import subjects
 from hefu.openings import Openings
 from hefu.times import Clock
@@ -389,8 +389,16 @@ class Enforcement:
             Unavailable: the journal still cannot be written.
         """
         self.watch()
+        self._keep_inputs()
         self._world.inputs.sweep()
         self.recover()
+
+    def _keep_inputs(self) -> None:
+        """What waits for its turn, however long, finds what was uploaded for it."""
+        for running in self._held():
+            if running.prepared.inputs:
+                with suppress(Refused):
+                    self._world.inputs.check(running.statement.issuer, running.prepared.inputs)
 
     def recover(self) -> int:
         """End what a crash or a full disk interrupted: charged if it was charged, and nothing released.
