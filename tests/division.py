@@ -15,6 +15,7 @@ _LONGEST = (
     "tests/journeys/test_replicas.py",
     "tests/journeys/test_delivery.py",
     "tests/connector/test_joint_agreements.py",
+    "tests/connector/test_joint_totals.py",
     "tests/journeys/test_tutorial.py",
     "tests/journeys/test_exact.py",
     "tests/chaos/test_simulator.py",

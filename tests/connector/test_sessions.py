@@ -13,8 +13,8 @@ from hefu.envelope import Statement, draft, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound
 from hefu.identity import STATUS, StatusList, write_bytes
 from hefu.identity import Standing as Word
-from hefu_connector.computing import guard
-from hefu_connector.computing.meeting import JOINED, Joined
+from hefu_connector.computing import gathering, guard
+from hefu_connector.computing.meeting import JOINED, Joined, Met
 from hefu_connector.pairs import OwnKey
 from hefu_connector.ports import FINAL, ComputationState, Run
 from hefu_connector.session import Party, Session
@@ -272,6 +272,47 @@ def test_after_a_crash_nobody_goes_on_with_a_run_and_it_stays_charged(grid: Grid
     assert provider.enforcement.recover() == 1
     assert failed(end(grid, session, "grid-a")) == "computation.interrupted"
     assert provider.charged == ONE
+
+
+def test_the_aggregator_opens_under_receipts_of_this_run_and_of_each_party_alone(grid: Grid) -> None:
+    runs, joined = [], []
+    for session in (grid.session(), grid.session()):
+        grid.create(session)
+        words = grid.words(session)
+        for name in NAMES:
+            carry_on(grid, session, name, words)
+        runs.append({name: Statement.parse(end(grid, session, name).receipt or b"") for name in NAMES})
+        joined.append({each.issuer: Joined.of(each) for each in words})
+    (earlier, now), party = runs, session.party("grid-c")
+    met = Met("", joined[1], {}, CARRIED)
+
+    def opened(statement: Statement, met: Met = met) -> receipt.Receipt:
+        return gathering._receipt(party, session, met, statement, grid.trust)
+
+    assert opened(now["grid-c"]).computation == party.computation
+    body = now["grid-c"].body
+
+    def said(
+        signer: str = "grid-c", issuer: str = "grid-c", type_: str = receipt.SEALED, **changes: object
+    ) -> Statement:
+        members: Object = {**body, **changes}  # type: ignore[dict-item]
+        return grid.sign(draft(type_, members, space=SPACE, issuer=issuer, at=START), signer)
+
+    assert opened(said()) == opened(now["grid-c"])
+    wrong = {
+        "of an earlier run": earlier["grid-c"],
+        "of another party": now["grid-a"],
+        "signed by another party": said("grid-a"),
+        "issued by another party": said("grid-a", "grid-a"),
+        "for another consumer": said(consumer="mallory"),
+        "under another agreement": said(agreements=now["grid-a"].body["agreements"]),
+        "no release": said(type_=receipt.FAILED),
+    }
+    for statement in wrong.values():
+        with pytest.raises(HefuError):
+            opened(statement)
+    with pytest.raises(HefuError):  # it took another request for this run's than it answered
+        opened(now["grid-c"], Met("", {**joined[1], "grid-c": joined[0]["grid-c"]}, {}, CARRIED))
 
 
 def test_a_computation_of_somebody_else_or_of_no_run_is_not_joined(grid: Grid) -> None:
