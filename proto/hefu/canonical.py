@@ -24,7 +24,7 @@ Object = dict[str, Json]
 LARGEST_INTEGER = 2**53 - 1
 LARGEST_DOCUMENT = 1 << 20  # bytes
 DEEPEST = 32
-_LONG_NUMBER = re.compile(rb"(?:^|[:,\[])-?[0-9]{16}")
+_LONG_NUMBER = re.compile(rb"[:,\[]-?[0-9]{16}")
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -97,7 +97,8 @@ def _written_plain(value: Json) -> bytes | None:
 
 
 def _is_plain(data: bytes) -> bool:
-    return data.isascii() and not _LONG_NUMBER.search(data)
+    # A number alone has nothing before it. Looking for that in the pattern would take three times as long.
+    return data.isascii() and not _LONG_NUMBER.search(b":" + data)
 
 
 def _is_flat(data: bytes, value: Json) -> bool:
