@@ -64,6 +64,7 @@ def main() -> int:
         _rates(page, folder, sent, chosen.entries)
         _scratch(page, sent, chosen.entries)
         _peer(page, chosen.entries)
+    page.write()
     return 0
 
 

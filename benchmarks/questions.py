@@ -12,6 +12,7 @@ failures, deliveries with their uses and deletions; nothing in it is a fault. Si
 from __future__ import annotations
 
 import argparse
+import hashlib
 import multiprocessing
 import os
 import platform
@@ -46,13 +47,14 @@ from hefu_audit.questions.table import QUESTIONS
 from hefu_policies.library import template
 from hefu_policies.proving.replay import write_facts
 
-from tests.audit.asked import COMMITMENT, Told
+from tests.audit.asked import Told
 from tests.protocol.small_log import CONSUMER, PRODUCT, PROVIDER, RESOURCE
 
 CONTRACTS = 200
 LARGE = Spent(10**15, 0, 10**9)
 STEP = 10  # entries of one turn: see `_turn`
 PURPOSE = "dpv:ScientificResearch"
+COMMITMENT = "hmac-sha256:" + hashlib.sha256(b"a value and its salt").hexdigest()
 COMMON: Any = {"purpose": PURPOSE, "columns": ["age"], "until": "2036-01-01T00:00:00Z", "count": 1000}
 
 
