@@ -24,8 +24,10 @@ from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.plans import read_plan, releases
 from hefu_connector.computing.request import ComputationRequest
 from hefu_connector.computing.rows import Rows
+from hefu_connector.computing.score_plan import ScorePlan
 from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Encrypted, Trust
 
+ENCRYPTED = "EncryptedResult"  # the kind of output that is ciphertexts
 _SEAL_OVERHEAD = 48  # bytes a part; `hefu.keys.seal`
 _MOST_PARTS = guard.LARGEST_RELEASE // guard.PART_BYTES + 1
 _ENDS = {
@@ -196,6 +198,9 @@ def _check_receipt(made: Receipt, asked: ComputationRequest, contract: Contract,
         _hold(asked, "processing", (told.processing, made.output.kind) == (plan.processing, plan.form))
         _hold(asked, "rows", told.rows == made.output.cells <= plan.rows)
         _hold(asked, "deadline", told.delete_by <= agreement.not_after)
+    if isinstance(plan, ScorePlan):
+        _hold(asked, "rows", (made.output.kind, made.output.cells) == (ENCRYPTED, releases(plan)))
+        _hold(asked, "model", made.facts.get("model", plan.model) == plan.model)
     sizes = [each.size for each in made.parts]
     _hold(asked, "parts", 0 < len(sizes) <= _MOST_PARTS)
     _hold(asked, "parts", all(0 < size <= guard.PART_BYTES + _SEAL_OVERHEAD for size in sizes))
