@@ -16,7 +16,8 @@ from hefu_connector.computing import guard
 from hefu_connector.computing.totals import Stage, Step, Totals
 from hefu_connector.ports import ComputationState
 
-from tests.connector.metered_space import GRIDS, Group, open_group, truth
+from tests.connector.metered_space import GRIDS, PURPOSE, Group, open_group, truth
+from tests.connector.small_space import eventually
 
 AGGREGATOR = "grid-north"
 
@@ -170,3 +171,17 @@ def test_too_few_or_doubled_providers_and_other_contracts_are_refused_before_any
     with pytest.raises(Refused):  # the contracts want that one may pool what it sees with the consumer
         group.total(honest=3)
     assert [group.charged(name) for name in GRIDS] == before
+
+
+def test_one_agreement_of_all_providers_is_enough(group: Group) -> None:
+    further = [(f"prd-{name}", "off-totals") for name in GRIDS[1:]]
+    asked = group.consumer.consumer.request("prd-grid-east", "off-totals", PURPOSE, "rui", {}, further)
+
+    def agreed() -> str:
+        sides = [group.consumer, *map(group.grid, GRIDS)]
+        every = ([each.agreement for each in side.agreements.all()] for side in sides)
+        held = [{each.id for each in mine if each.negotiation == asked.id} for mine in every]
+        return next(iter(set.intersection(*held)), "")
+
+    _, total = group.total(agreements=(eventually(agreed),))
+    assert [own(group, each).peer for each in total.computations] == [*GRIDS]
