@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,7 +18,7 @@ from urllib.request import urlopen
 from hefu.commands import Output, step
 from hefu.envelope import new_id
 
-from hefu_space import data, harness, postgresql, products, questions, telling
+from hefu_space import data, harness, postgresql, products, questions, scores, telling
 from hefu_space.harness import Answer
 from hefu_space.infer import infer
 from hefu_space.products import Product, Texts
@@ -72,6 +73,7 @@ class Demo:
         self._agree(offered)
         self._ask()
         self._total()
+        self._scores()
         self._refusals()
         self._books()
         self._without_broker()
@@ -295,6 +297,40 @@ class Demo:
             self.expect(cell.plausible, "a joint total is implausibly far from the truth")
         self.expect(len(found["computations"]) == len(joint), "a party of the total has no receipt")
         telling.answers(self.output, question, [(f"{len(joint)} as one", cell) for cell in cells])
+
+    def _scores(self) -> None:
+        """A provider's model on the consumer's own samples: neither sees the other's."""
+        if self.own is not None or not scores.possible():
+            return
+        provider, samples, id_ = self.space.nodes[PROVIDERS[1][0]], data.hospitals()[2], new_id("prd")
+        with step(
+            self.output,
+            f"{provider.name} publishes a model; its weights stay with it",
+            f"{provider.name} 发布模型；权重不出域",
+        ):
+            table, file = (provider.folder / "data" / each for each in ("malignancy.csv", "malignancy.json"))
+            scores.write_table(table)
+            made = provider.do("model", "make", str(table), "--output", str(file))
+            provider.do("source", "add", "malignancy", str(file))
+            described = provider.folder / "malignancy.yaml"
+            described.write_text(scores.product_text(id_, "malignancy", made), "utf-8")
+            provider.do("product", "publish", str(described))
+        with step(
+            self.output,
+            "The consumer has its own samples scored, encrypted, under a contract",
+            "使用方依合约对自有样本进行密态评分",
+        ):
+            words = ("--offer", scores.OFFER, "--purpose", scores.PURPOSE)
+            agreement = str(self.consumer.do("contract", "request", id_, *words)["agreement"])
+            records = self.consumer.folder / "data" / "samples.csv"
+            scores.write_records(samples, records)
+            found = self.consumer.do("compute", "score", id_, str(records), "--contract", agreement)
+        given, wanted = [Decimal(each) for each in found["scores"]], scores.plain(samples)
+        off = max(abs(one - other) for one, other in zip(given, wanted, strict=True))
+        malignant = [each == "malignant" for each in samples.column("diagnosis")]
+        areas = [scores.area(each, malignant) for each in (given, wanted)]
+        telling.scores(self.output, found, off, areas)
+        self.expect(off <= Decimal(made["tolerance"]), "a score is further from the plain model's than is said")
 
     def _query(self, deal: Deal, question: Question) -> Any:
         words = ("compute", "query", sql(question, deal.product), "--contract", deal.agreement)

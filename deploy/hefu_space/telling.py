@@ -137,6 +137,21 @@ def answers(output: Output, question: Question, rows: Sequence[tuple[str, Cell]]
     _table(output, heads, shown)
 
 
+def scores(output: Output, found: Mapping[str, Any], off: Decimal, areas: Sequence[Decimal]) -> None:
+    """What came of encrypted scores: how near the plain model's they are, and whether they tell as much."""
+    under, plain = (f"{each:.4f}" for each in areas)
+    output.say(
+        f"  {found['records']} samples scored; {found['charged']} records charged, by whole blocks. Furthest from the "
+        f"plain model's score: {off:.4f} (stated: {found['tolerance']}).\n"
+        f"  Area under the curve against the biopsies: {under}; of the plain model, which a demo only knows: {plain}.\n"
+        "  One such block of answers is enough to rebuild a linear model; the product's page says so.\n",
+        f"  已评分 {found['records']} 份样本，按整批扣减 {found['charged']} 条。与明文模型得分的最大偏差：{off:.4f}"
+        f"（声明为 {found['tolerance']}）。\n"
+        f"  相对活检诊断的曲线下面积：{under}；明文模型（仅演示可知）：{plain}。\n"
+        "  一批答复即足以还原线性模型，产品页对此有说明。\n",
+    )
+
+
 def refusals(output: Output, told: Sequence[tuple[Texts, Sequence[str]]]) -> None:
     """What was refused, and the reasons given."""
     for name, why in told:

@@ -93,6 +93,18 @@ TABLE: dict[str, tuple[str, dict[str, Any], set[str], list[dict[str, Any]]]] = {
             {"count": 201},
         ],
     ),
+    "encrypted-scoring": (
+        "hefu:heInference",
+        {
+            "purpose": "dpv:ServiceProvision", "model": DIGEST, "column": ["age"], "encryptMode": "CipherText",
+            "securityBits": 128, "outputKind": "EncryptedResult", "count": 200, "dateTime": IN_TIME,
+        },
+        set(),
+        [
+            {"purpose": "dpv:Marketing"}, {"model": OTHER}, {"column": ["age", "name"]}, {"encryptMode": "PlainText"},
+            {"securityBits": 112}, {"outputKind": "Scalar"}, {"count": 201}, {"dateTime": LATER},
+        ],
+    ),
     "model-service": (
         "hefu:heInference",
         {

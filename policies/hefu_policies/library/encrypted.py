@@ -100,6 +100,20 @@ def _scoring(values: Values) -> Object:
     )
 
 
+def _scores(values: Values) -> Object:
+    conditions = [
+        goal(values),
+        need("model", "hefu:model", "isAnyOf", *several(values["models"])),
+        columns(values),
+        need("encrypted", "hefu:encryptMode", "eq", "CipherText"),
+        need("bits", "hefu:securityBits", "gteq", values["bits"]),
+        need("output", "hefu:outputKind", "eq", "EncryptedResult"),
+        count(values),
+        until(values),
+    ]
+    return written([permission("score", HE_INFERENCE, conditions)], [never("deliver", DELIVER)])
+
+
 def _service(values: Values) -> Object:
     sealed = need("sealed", "hefu:encryptMode", "eq", "CipherText")
     enclave = together(
@@ -214,6 +228,19 @@ ENCRYPTED = (
             "{per_day} 次请求，累计不超过 {count} 条记录（按密文批次整批计），截止 {until}。特征与评分全程加密，"
             "密码强度不低于 {bits} 比特，仅请求方可解密评分。"
             "评分最长保存 {keep}，到期删除。禁止用于营销、个性化与人事决策。",
+        ),
+    ),
+    made(
+        "encrypted-scoring",
+        (_PURPOSE, MODELS, COLUMNS, BITS, COUNT, UNTIL),
+        _scores,
+        ("Scores of a model on encrypted records", "密态记录评分"),
+        (
+            "The models {models} may be applied to the encrypted features {columns}, for {purpose}: {count} records in "
+            "all, counted by the block that they are encrypted in, until {until}. Records and scores stay encrypted "
+            "with at least {bits} bits of security, and only the asker can open a score.",
+            "可将模型 {models} 用于密态特征 {columns}，用途为{purpose}：累计不超过 {count} 条记录（按密文批次整批计），"
+            "截止 {until}。记录与评分全程加密，密码强度不低于 {bits} 比特，仅请求方可解密评分。",
         ),
     ),
     made(
