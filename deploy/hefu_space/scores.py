@@ -68,8 +68,8 @@ def product_text(id_: str, source: str, made: Mapping[str, object]) -> str:
     """
     until = (datetime.now(UTC) + timedelta(days=180)).strftime("%Y-%m-%dT00:00:00Z")
     columns = [
-        f'  - {{name: {each.name}, type: decimal, unit: "{each.unit}", bounds: {{lower: {each.lower}, '
-        f"upper: {each.upper}, granularity: 0.00001}}}}"
+        f"  - {{name: {each.name}, type: decimal, {f'unit: {each.unit}, ' if each.unit else ''}bounds: "
+        f"{{lower: {each.lower}, upper: {each.upper}, granularity: 0.00001}}}}"
         for each in MEASURES
     ]
     return "\n".join([
