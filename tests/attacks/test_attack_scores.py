@@ -153,3 +153,14 @@ def test_nobody_fills_the_room_of_uploads_for_others(bank: Bank) -> None:
     chunks.set()
     thread.join()
     assert (failed, bank.kept._coming) == (["inputs.differ"], [])
+
+
+def test_the_same_bytes_under_ever_new_names_do_not_fill_the_memory(bank: Bank) -> None:
+    data = b"the same"
+    digest = canonical.digest(data)
+    for number in range(256):
+        bank.kept.keep(CONSUMER, f"cmp-{number}", digest, len(data), [data])
+    with pytest.raises(Unavailable):
+        bank.kept.keep(CONSUMER, "cmp-more", digest, len(data), [data])
+    bank.kept.keep(CONSUMER, "cmp-0", digest, len(data), [data])  # what came before comes again
+    bank.kept.keep(OTHER, "cmp-x", digest, len(data), [data])

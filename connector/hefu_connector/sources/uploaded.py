@@ -26,6 +26,7 @@ KEPT = timedelta(minutes=15)  # after it was last asked for
 EACH = 256 << 20  # bytes of one consumer
 ALL = 1 << 30
 _FILES = 32  # of one consumer: each takes an open file of this process
+_NAMES = 256  # of computations that one file was uploaded for
 
 
 @dataclass(slots=True)
@@ -128,6 +129,8 @@ class Uploaded:
             return False
         held.until = self._clock.now() + KEPT
         if computation:
+            if len(held.needed) >= _NAMES and computation not in held.needed:
+                raise Unavailable("inputs.full")
             held.needed.add(computation)
         return True
 
