@@ -580,23 +580,24 @@ def _authority(ring: KeyRing, space: SpaceFile, life: timedelta) -> Authority:
 
 
 def _own_key(ring: KeyRing, origin: VerifierKey) -> Ed25519PrivateKey:
-    path = ring.folder / LOG_KEY
-    key = _log_key(path, ring)
+    key = _log_key(ring)
     if key.public_key().public_bytes_raw() != origin.value:
-        raise Malformed("key.unreadable", path=str(path), why="not the key that the space file names for the log")
+        path, why = str(ring.folder / LOG_KEY), "not the key that the space file names for the log"
+        raise Malformed("key.unreadable", path=path, why=why)
     return key
 
 
 def _beside(ring: KeyRing, origin: VerifierKey) -> Iterator[tuple[VerifierKey, Sign]]:
     """Further keys of the log, such as ``log.next.key`` and ``log.before.key``: see docs/running.md."""
     for path in sorted(ring.folder.glob("log.*.key")):
-        key = _log_key(path, ring)
+        key = _log_key(ring, path.name)
         public = VerifierKey(origin.name, origin.kind, key.public_key().public_bytes_raw())
         log.info("the log is signed beside its own key by that of %s: %s", path.name, public)
         yield public, key.sign
 
 
-def _log_key(path: Path, ring: KeyRing) -> Ed25519PrivateKey:
+def _log_key(ring: KeyRing, name: str = LOG_KEY) -> Ed25519PrivateKey:
+    path = ring.folder / name
     key = keys.read_key(path, ring.passphrase)
     if not isinstance(key, Ed25519PrivateKey):
         raise Malformed("key.unreadable", path=str(path), why="not an Ed25519 key")
