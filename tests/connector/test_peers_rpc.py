@@ -443,8 +443,8 @@ def test_a_suspended_consumer_cannot_fetch_what_was_released_before(town: Town) 
         with pytest.raises(Unauthenticated):
             call()
     town.space.server.rooms.standings.reinstate("pharma-b")
-    town.provider.trust.refresh_status()
-    assert list(peers(town.consumer).fetch("hospital-a", id_, 0))
+    # The broker signs the new list; once the log shows it, too, it lets somebody back in.
+    assert eventually(lambda: list(peers(town.consumer).fetch("hospital-a", id_, 0)))
 
 
 def test_an_upload_under_a_contract_that_computes_on_none_is_refused(town: Town, tmp_path: Path) -> None:
