@@ -23,6 +23,7 @@ from hefu.errors import Unavailable
 Document = Mapping[str, Any]
 START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
+_LAST = 2000  # bytes of what a command wrote before it failed
 _LOOK_SECONDS = 0.1
 
 
@@ -157,12 +158,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one command said: its exit code, its JSON document, and its error where it failed."""
+    """What one command said: its exit code, its JSON document, and its error where it failed; where that is none, the
+    last of what it wrote besides."""
 
     words: tuple[str, ...]
     code: int
     document: Any
     error: Document
+    besides: str = ""
 
     @property
     def ok(self) -> bool:
@@ -185,7 +188,9 @@ def run(
         timeout=seconds,
         check=False,
     )
-    return Answer(tuple(words), done.returncode, _document(done.stdout), _document(done.stderr) or {})
+    error = _document(done.stderr) or {}
+    besides = "" if error else done.stderr.decode("utf-8", "replace")[-_LAST:]
+    return Answer(tuple(words), done.returncode, _document(done.stdout), error, besides)
 
 
 def must(words: Sequence[str], environment: Mapping[str, str] | None = None, host: Sequence[str] = ()) -> Any:
@@ -202,7 +207,7 @@ def must(words: Sequence[str], environment: Mapping[str, str] | None = None, hos
 
 def failed(answer: Answer) -> Unavailable:
     """What to raise where a command did not do what it was asked: its own error is in the reasons."""
-    reasons = [str(answer.error.get("message", "")), *answer.error.get("reasons", ())]
+    reasons = [str(answer.error.get("message", answer.besides)), *answer.error.get("reasons", ())]
     fault = Unavailable("space.command_failed", reasons=reasons, command=" ".join(("hefu", *answer.words[:3])))
     fault.add_note("\n".join(reasons))  # so that a traceback says it, too
     return fault
