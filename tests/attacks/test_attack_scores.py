@@ -52,16 +52,17 @@ def test_changed_uploads_end_their_own_request_and_disturb_nobody(bank: Bank) ->
         states: list[ComputationState] = []
         beside = threading.Thread(target=lambda states=states: states.append(honest(bank, good)))
         beside.start()
+        computation = new_id("cmp")
         try:
-            bank.upload(data)
-            run = bank.ask(bank.plan(data, RECORDS))
+            bank.upload(data, computation)
+            run = bank.ask(bank.plan(data, RECORDS), computation=computation)
             ends[run.state.value if run.state is ComputationState.RELEASED else code(run)] += 1
         except HefuError as fault:  # nothing is asked of bytes that are no upload
             ends[fault.code] += 1
         beside.join()
         assert states == [ComputationState.RELEASED]
     print(dict(ends))
-    assert {*ends} <= {"released", "ciphertext.malformed", "score.shape", "worker.failed", "plan.malformed"}
+    assert {*ends} <= {"released", "ciphertext.malformed", "score.shape", "worker.failed", "contract.value"}
     assert ends["released"] < number / 2
     assert not bank.pool._jobs
 

@@ -59,11 +59,9 @@ class Stage:
         scores, computation, file = self.consumer.desk.scoring, new_id("cmp"), folder / new_id("inp")
         file.write_bytes(data)
         digest, pair = canonical.digest(data), scores._keys.of(self.under.agreement, self.under.model.served.suite)
-        served = self.under.model.served
-        asked = ScorePlan(
-            self.under.product, served.digest, served.suite, canonical.digest(pair.public), 3, digest, len(data)
-        )
+        served, key = self.under.model.served, canonical.digest(pair.public)
         try:
+            asked = ScorePlan(self.under.product, served.digest, served.suite, key, 3, digest, len(data))
             scores._uploads.upload("hospital-a", computation, self.under.agreement, digest, len(data), file)
             self.consumer.asking.ask(asked.body(), self.under.agreement, RISK, "rui", computation=computation)
         except HefuError as fault:
@@ -129,7 +127,7 @@ def test_changed_uploads_over_a_real_connection_harm_their_own_request_alone(sta
         others.join()
         assert beside == [True]
     print(dict(ends))
-    assert {*ends} <= {"released", "ciphertext.malformed", "score.shape", "worker.failed"}
+    assert {*ends} <= {"released", "ciphertext.malformed", "score.shape", "worker.failed", "contract.value"}
     own = stage.consumer.asking.ask(plan("prd-visits", "0.1"), stage.table, PURPOSE, "rui")
     *_, last = stage.consumer.asking.follow(own.id)
     assert last.state is ComputationState.RELEASED, "who asks for something else is served as ever"
