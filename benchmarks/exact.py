@@ -20,8 +20,8 @@ from hefu.canonical import Object
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.predicates import All, Between, Compare, Literal
-from hefu_connector.engines import exact_counting
-from hefu_connector.engines.exact import Exact
+from hefu_connector.engines.exact import counting as exact_counting
+from hefu_connector.engines.exact.engine import Exact
 from hefu_connector.ports import Prepared
 from hefu_policies.budget import NO_LOSS, Budget
 from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu.envelope import Statement, draft
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hefu_connector.ports import Account, ComputationState, Entry, Run
 from hefu_connector.shelves import Mark
 from hefu_connector.storage import Database, SqlJournal, SqlLedger, SqlMarks

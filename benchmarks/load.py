@@ -25,11 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import HefuError
 from hefu.v1 import computation_pb2, control_pb2
 from hefu.v1.control_pb2_grpc import ControlServiceStub
+from hefu.wire import transport
 from hefu_connector.engines import language
 from hefu_policies.budget import PrivacyLoss
 from hefu_policies.goods.product import Description

@@ -26,18 +26,18 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu.canonical import Object
 from hefu.envelope import PublicKey, draft, new_id
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hefu.tlog import tiles, tree
 from hefu.tlog.note import ED25519, VerifierKey
-from hefu_broker.latest import Latest
-from hefu_broker.leadership import Leadership
+from hefu_broker.log.latest import Latest
+from hefu_broker.log.leadership import Leadership
+from hefu_broker.log.sequencer import Sequencer
+from hefu_broker.membership.verifying import Verifying
 from hefu_broker.records import Entry, Head, Outgoing
-from hefu_broker.sequencer import Sequencer
 from hefu_broker.storage.database import Database
 from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
 from hefu_broker.storage.outbox import SqlOutboxStore
-from hefu_broker.verifying import Verifying
 from measure import Page, percentile, sync_milliseconds
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

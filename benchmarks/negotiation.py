@@ -7,8 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hefu import transport
 from hefu.v1 import control_pb2
+from hefu.wire import transport
 from hefu_space.space import Node, Space
 from measure import Page, percentile, summary
 from world import founded

@@ -30,11 +30,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from hefu import canonical
-from hefu.bundle import BundleEntry
 from hefu.canonical import Object
-from hefu.delivery import DELETED, USED, Deleted, Kept, Used
 from hefu.envelope import Statement
-from hefu.receipt import Link, Noise, Receipt, Released, Spent
+from hefu.evidence.bundle import BundleEntry
+from hefu.statements.delivery import DELETED, USED, Deleted, Kept, Used
+from hefu.statements.receipt import Link, Noise, Receipt, Released, Spent
 from hefu.times import SystemClock, write_time
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint

@@ -20,17 +20,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
-from hefu import canonical, transport
-from hefu.enrolment import KeyRing
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.identity import Binding
+from hefu.membership.enrolment import KeyRing
 from hefu.times import SystemClock
-from hefu.transport import Via
 from hefu.v1 import computation_pb2, computation_pb2_grpc, control_pb2
 from hefu.v1.control_pb2_grpc import ControlServiceStub
-from hefu_broker.authority import Authority
-from hefu_broker.relay import Limits, Relay
-from hefu_broker.relay_port import RelayPort
+from hefu.wire import transport
+from hefu.wire.transport import Via
+from hefu_broker.membership.authority import Authority
+from hefu_broker.relay.books import Limits, Relay
+from hefu_broker.relay.port import RelayPort
 from hefu_connector.clients.relay import Inward
 from hefu_connector.engines import language
 from hefu_policies.budget import PrivacyLoss

@@ -13,11 +13,12 @@ from collections import deque
 from functools import partial
 from pathlib import Path
 
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.v1 import computation_pb2, control_pb2
 from hefu.v1.control_pb2_grpc import ControlServiceStub
+from hefu.wire import transport
 from hefu_connector.engines import counting, language
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Table

@@ -19,9 +19,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import tenseal
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.envelope import new_id
 from hefu.v1 import control_pb2
+from hefu.wire import transport
 from hefu_connector.computing.model import IDENTITY, Feature, Model
 from hefu_connector.computing.suites import LINEAR
 from hefu_connector.engines.homomorphic import keys, scoring

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from hefu import enrolment, transport
-from hefu.enrolment import KeyRing
 from hefu.errors import Unavailable
+from hefu.membership import enrolment
+from hefu.membership.enrolment import KeyRing
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 from hefu.v1 import common_pb2, contract_pb2, contract_pb2_grpc, registry_pb2, registry_pb2_grpc
+from hefu.wire import transport
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import Plan, found, read_root, sign_as_root
 from hefu_space.harness import Process

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from hefu import events, messages, telemetry
+from hefu import messages
+from hefu.checking import events
+from hefu.running import telemetry
 
 HERE = Path(__file__).resolve().parent
 PROTOS = HERE.parent / "proto/hefu/v1"
@@ -98,7 +100,7 @@ def settings_page() -> str:
 
 def metrics_page() -> str:
     """Every measure and step that servers tell their operator."""
-    lines = ["# Metrics and steps", "", "Generated from `proto/hefu/telemetry.py` by `make docs`.", ""]
+    lines = ["# Metrics and steps", "", "Generated from `proto/hefu/running/telemetry.py` by `make docs`.", ""]
     lines += ["## `/metrics`", "", "| name | kind | labels | what it is |", "|---|---|---|---|"]
     for name, each in sorted(telemetry.MEASURES.items()):
         lines.append(f"| `{name}` | {each.kind} | {', '.join(each.labels)} | {_cell(each.help)} |")

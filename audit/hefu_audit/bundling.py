@@ -1,4 +1,4 @@
-"""One contract as one file: its entries with proofs from an auditor's verified copy (`hefu.contract_bundle`)."""
+"""One contract as one file: its entries with proofs, from a verified copy (`hefu.evidence.contract_bundle`)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import html
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hefu import canonical, contract_bundle, contract_checks, identity
-from hefu.bundle import BundleEntry
-from hefu.charter import CHARTERED, Charter
+from hefu import canonical, identity
+from hefu.checking import contract_checks
 from hefu.errors import Malformed, NotFound
-from hefu.record import Record
+from hefu.evidence import contract_bundle
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Record
+from hefu.membership.charter import CHARTERED, Charter
 from hefu.tlog import tree
 from hefu.tlog.proof import LogProof
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from hefu import canonical, delivery, notices
-from hefu.agreed import Contract
+from hefu import canonical
 from hefu.canonical import Json, Object
-from hefu.checks import PUBLISHED, Ended, lifetimes
-from hefu.delivery import Delivered
+from hefu.checking.agreed import Contract
+from hefu.checking.checks import PUBLISHED, Ended, lifetimes
 from hefu.envelope import Statement
+from hefu.evidence.record import AGREEMENT, FINALIZED, TERMINATED, Logged, carried
 from hefu.identity import CERTIFIED, JURISDICTION, STATUS, Participant, StatusList
-from hefu.receipt import FAILED, REFUSED, SEALED, Receipt, Refusal, Spent, journal_of
-from hefu.record import AGREEMENT, FINALIZED, TERMINATED, Logged, carried
+from hefu.statements import delivery, notices
+from hefu.statements.delivery import Delivered
+from hefu.statements.receipt import FAILED, REFUSED, SEALED, Receipt, Refusal, Spent, journal_of
 
 Row = tuple[object, ...]
 Named = tuple[str, Row]  # table, values
@@ -30,7 +31,7 @@ def rows(logged: Logged, end: Ended | None, resources_of: Callable[[str, str], t
     """The rows of one verified statement, besides that of ``entry``.
 
     Args:
-        end: the end of a computation that it is (`hefu.checks.end_of`).
+        end: the end of a computation that it is (`hefu.checking.checks.end_of`).
         resources_of: the assets of an agreement at a provider, where a failure names none.
 
     Raises:

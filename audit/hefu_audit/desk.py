@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hefu import canonical
-from hefu.bundle import MOST_STAMPS, BundleEntry, Manifest, open_bundle, write_bundle
+from hefu.checking.verify import Pins, Report, verify
 from hefu.errors import HefuError, Unavailable, Untrusted
+from hefu.evidence.bundle import MOST_STAMPS, BundleEntry, Manifest, open_bundle, write_bundle
+from hefu.evidence.timestamps import Stamp
 from hefu.space import SpaceFile
-from hefu.timestamps import Stamp
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
-from hefu.verify import Pins, Report, verify
 
 from hefu_audit.ports import LogReader, Memory
 

@@ -4,9 +4,9 @@ Steps of a visit:
 1. The newest checkpoint is signed by the pinned key of the pinned log.
 2. It extends the one this auditor verified last, and the copy's own; if not, both notes are kept as evidence.
 3. Only entries that are not in the copy are fetched. Each is read from its exact bytes and verified by the rules of
-   `hefu.record`, under the keys that the entries before it certified.
-4. What was released, refused or used is held against its agreement (`hefu.checks`, and the policy decided again), each
-   with the entries it refers to.
+   `hefu.evidence.record`, under the keys that the entries before it certified.
+4. What was released, refused or used is held against its agreement (`hefu.checking.checks`, and the policy decided
+   again), each with the entries it refers to.
 5. The entries give the signed root, else nothing of them is kept.
 6. Copy and checkpoint become one transaction; then the checkpoint is remembered.
 """
@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hefu import identity
-from hefu.bundle import BundleEntry
-from hefu.charter import CHARTERED, Charter
-from hefu.checks import Ended, end_of
+from hefu.checking.checks import Ended, end_of
 from hefu.errors import HefuError, Untrusted
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Logged, Record
 from hefu.identity import write_bytes
-from hefu.record import Logged, Record
+from hefu.membership.charter import CHARTERED, Charter
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
 from hefu.tlog import checkpoint, tree

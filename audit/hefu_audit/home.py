@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import keys
-from hefu.enrolment import KeyRing, Sent
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed
 from hefu.identity import check_name
-from hefu.keys import replace_private, write_private
+from hefu.keeping import keys
+from hefu.keeping.keys import replace_private, write_private
+from hefu.keeping.unlocking import Lock
+from hefu.membership.enrolment import KeyRing, Sent
 from hefu.space import API_VERSION, SpaceFile
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import LARGEST_NOTE, Note
-from hefu.unlocking import Lock
 
 KIND = "Auditor"
 _EVIDENCE = re.compile(r"[0-9a-z.-]{1,80}")
@@ -38,7 +38,7 @@ class Home:
         """Make a new directory with new keys.
 
         Args:
-            secret: what the keys are encrypted under, as in `hefu.secret`; by default a new file elsewhere.
+            secret: what the keys are encrypted under, as in `hefu.keeping.secret`; by default a new file elsewhere.
 
         Raises:
             Conflict: there is an auditor already.
@@ -103,7 +103,7 @@ class Home:
         return Lock(self.directory, self.directory / "keys", str(self._document().get("secret", "")))
 
     def change_secret(self, setting: str) -> str:
-        """Keep the keys under another secret, or a first one; see `hefu.unlocking.Lock.change`."""
+        """Keep the keys under another secret, or a first one; see `hefu.keeping.unlocking.Lock.change`."""
         document = self._document()
 
         def keep(kept: str) -> None:

@@ -16,11 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hefu.bundle import BundleEntry
 from hefu.envelope import Statement
 from hefu.errors import NotFound
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Logged
 from hefu.identity import write_bytes
-from hefu.record import Logged
 from hefu.space import SpaceFile
 from hefu.tlog import tree
 from hefu.tlog.checkpoint import Checkpoint

@@ -1,7 +1,8 @@
 """Judging new entries while they are verified: each release, failure and use, with the older entries it refers to.
 
-The checks are those of offline verification (`hefu.checks`, and those of the floors above); here they are given a page
-of entries and what the copy holds of their agreements, countersignatures, descriptions, requests and deliveries.
+The checks are those of offline verification (`hefu.checking.checks`, and those of the floors above); here they are
+given a page of entries and what the copy holds of their agreements, countersignatures, descriptions, requests and
+deliveries.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from hefu import checks, verify
-from hefu.checks import ASKED, Ended, Facts
-from hefu.delivery import USED
-from hefu.receipt import FAILED, SEALED
-from hefu.record import FINALIZED, Logged, Record
+from hefu.checking import checks, verify
+from hefu.checking.checks import ASKED, Ended, Facts
+from hefu.evidence.record import FINALIZED, Logged, Record
+from hefu.statements.delivery import USED
+from hefu.statements.receipt import FAILED, SEALED
 
 from hefu_audit.columns import Named
 from hefu_audit.index import Index

@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import filing, openings
 from hefu.canonical import Object
-from hefu.checks import Facts
+from hefu.checking.checks import Facts
 from hefu.envelope import Signer, Statement, draft
 from hefu.errors import Malformed, NotFound, Unavailable, Untrusted
-from hefu.filing import Filing
+from hefu.evidence.record import AGREEMENT, Logged, Record
 from hefu.identity import write_bytes
-from hefu.mandate import LIFTED, OPENED, SUSPENDED, Access, Lift, Order
-from hefu.openings import End, Openings
-from hefu.record import AGREEMENT, Logged, Record
+from hefu.membership.mandate import LIFTED, OPENED, SUSPENDED, Access, Lift, Order
+from hefu.statements import filing, openings
+from hefu.statements.filing import Filing
+from hefu.statements.openings import End, Openings
 from hefu.times import Clock
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.tree import leaf_hash

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from hefu.bundle import BundleEntry
 from hefu.envelope import Statement
+from hefu.evidence.bundle import BundleEntry
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.proof import LogProof
 

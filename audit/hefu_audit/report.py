@@ -16,11 +16,11 @@ from pathlib import Path
 
 from hefu import canonical, identity
 from hefu.canonical import Json, Object
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, draft
 from hefu.errors import Language, Malformed, Untrusted
 from hefu.identity import Participant
-from hefu.keys import write_private
+from hefu.keeping.keys import write_private
+from hefu.membership.enrolment import KeyRing
 from hefu.space import API_VERSION, SpaceFile
 from hefu.times import Clock, write_time
 from hefu.tlog import checkpoint

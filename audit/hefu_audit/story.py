@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hefu.agreed import Contract
 from hefu.canonical import Object
-from hefu.checks import PUBLISHED, Facts
+from hefu.checking.agreed import Contract
+from hefu.checking.checks import PUBLISHED, Facts
 from hefu.errors import NotFound
-from hefu.receipt import NOTHING, Failure, Receipt, Refusal, Spent
-from hefu.record import AGREEMENT, FINALIZED, TERMINATED, Logged, Record
+from hefu.evidence.record import AGREEMENT, FINALIZED, TERMINATED, Logged, Record
+from hefu.statements.receipt import NOTHING, Failure, Receipt, Refusal, Spent
 from hefu.times import write_time
 
 

@@ -18,46 +18,53 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import health, keys, transport
-from hefu.changes import Changes
-from hefu.directory import Directory
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound
 from hefu.identity import Participant
+from hefu.keeping import keys
+from hefu.membership.directory import Directory
+from hefu.membership.enrolment import KeyRing
+from hefu.running import health
+from hefu.running.changes import Changes
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import Sign, VerifierKey
 from hefu.tlog.policy import WitnessPolicy
-from hefu.transport import Running
+from hefu.wire import transport
+from hefu.wire.transport import Running
 
 from hefu_broker import bell, probes
-from hefu_broker.asking import Asking
-from hefu_broker.authority import Authority
 from hefu_broker.bell import Bell
-from hefu_broker.catalog import Catalog
-from hefu_broker.charters import Charters
-from hefu_broker.contracts import Contracts
+from hefu_broker.dealing.catalog import Catalog
+from hefu_broker.dealing.contracts import Contracts
+from hefu_broker.dealing.notary import Notary
+from hefu_broker.dealing.notices import Notices
+from hefu_broker.dealing.watching import Watching
 from hefu_broker.doings import Doings
-from hefu_broker.enrolment import Enrolments
 from hefu_broker.founding import SPACE, folder_of, further, ring_of, unlock
-from hefu_broker.latest import Latest
-from hefu_broker.leadership import Leadership
-from hefu_broker.log import AuditLog
+from hefu_broker.log.asking import Asking
+from hefu_broker.log.entries import AuditLog
+from hefu_broker.log.latest import Latest
+from hefu_broker.log.leadership import Leadership
+from hefu_broker.log.reporting import LOOK_SECONDS, Reporting
+from hefu_broker.log.sequencer import Sequencer
+from hefu_broker.log.stamping import Stamping, authorities
+from hefu_broker.log.witnesses import Witnesses
+from hefu_broker.mandate.openings import Openings
+from hefu_broker.mandate.orders import Denials, Orders
+from hefu_broker.membership.authority import Authority
+from hefu_broker.membership.charters import Charters
+from hefu_broker.membership.enrolment import Enrolments
+from hefu_broker.membership.registry import Registry
+from hefu_broker.membership.standing import Standings
+from hefu_broker.membership.trust import Trust
+from hefu_broker.membership.verifying import Verifying
+from hefu_broker.membership.visits import Visits
 from hefu_broker.mentions import Mentions
-from hefu_broker.notary import Notary
-from hefu_broker.notices import Notices
-from hefu_broker.openings import Openings
-from hefu_broker.orders import Denials, Orders
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing
-from hefu_broker.registry import Registry
 from hefu_broker.relaying import Relaying
-from hefu_broker.reporting import LOOK_SECONDS, Reporting
 from hefu_broker.rooms import Rooms, Spaces
-from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
-from hefu_broker.stamping import Stamping, authorities
-from hefu_broker.standing import Standings
 from hefu_broker.storage.catalog import SqlCatalogStore
 from hefu_broker.storage.charters import SqlCharterStore
 from hefu_broker.storage.contracts import SqlNoticeStore, SqlTalkStore
@@ -74,11 +81,6 @@ from hefu_broker.storage.stamps import SqlStampStore
 from hefu_broker.storage.tidings import SqlTidings
 from hefu_broker.storage.visits import SqlVisitStore
 from hefu_broker.tidings import Tidings
-from hefu_broker.trust import Trust
-from hefu_broker.verifying import Verifying
-from hefu_broker.visits import Visits
-from hefu_broker.watching import Watching
-from hefu_broker.witnesses import Witnesses
 
 if TYPE_CHECKING:
     from hefu_broker.web.listener import Listener
@@ -281,7 +283,7 @@ class Server:
 
     @property
     def http(self) -> int:
-        """The port of `hefu.health`; 0 where there is none."""
+        """The port of `hefu.running.health`; 0 where there is none."""
         return self._health.number if self._health else 0
 
     def start(self) -> None:

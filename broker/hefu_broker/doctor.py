@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hefu import symptoms
-from hefu.doctor import Doctor, Finding
 from hefu.errors import HefuError
+from hefu.running import symptoms
+from hefu.running.doctor import Doctor, Finding
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hefu import canonical, doings
+from hefu import canonical
 from hefu.canonical import Object
-from hefu.doings import RUNNING, Administered, Running
 from hefu.envelope import Signer, Statement, draft
 from hefu.errors import Malformed
+from hefu.statements import doings
+from hefu.statements.doings import RUNNING, Administered, Running
 from hefu.times import Clock
 from hefu_policies.odrl import contexts
 from hefu_policies.words.terms import CONTEXTS
@@ -44,7 +45,7 @@ class Doings:
         """State an act of an administrator.
 
         Args:
-            action: one of `hefu.doings.ACTIONS`.
+            action: one of `hefu.statements.doings.ACTIONS`.
             what: it was changed to; its digest is told.
         """
         done = Administered(action, subject, canonical.digest(canonical.encode(what) if what else b""))

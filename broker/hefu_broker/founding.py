@@ -16,20 +16,21 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import identity, keys
-from hefu.charter import CHARTERED, Charter
-from hefu.enrolment import KeyRing
+from hefu import identity
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import Conflict, Malformed, NotFound
 from hefu.identity import Participant
-from hefu.keys import FileSigner
+from hefu.keeping import keys
+from hefu.keeping.keys import FileSigner
+from hefu.keeping.vault import Vault
+from hefu.membership.charter import CHARTERED, Charter
+from hefu.membership.enrolment import KeyRing
 from hefu.space import SpaceFile
 from hefu.times import Clock
 from hefu.tlog import note
 from hefu.tlog.note import VerifierKey
-from hefu.vault import Vault
 
-from hefu_broker.authority import Authority
+from hefu_broker.membership.authority import Authority
 from hefu_broker.settings import FILE, Settings
 
 BROKER = "broker"
@@ -208,7 +209,7 @@ def folder_of(folder: Path, settings: Settings, space: str) -> Path:
 
 
 def ring_of(folder: Path, home: Path | None = None) -> KeyRing:
-    """The broker's own keys in one of its spaces; raises as `hefu.unlocking.Lock.open`.
+    """The broker's own keys in one of its spaces; raises as `hefu.keeping.unlocking.Lock.open`.
 
     Args:
         folder: the broker's, whose one vault is for all spaces.
@@ -224,7 +225,7 @@ def unlock(folder: Path, settings: Settings) -> Vault | None:
 
 
 def read_root(folder: Path, passphrase: bytes | None = None) -> FileSigner:
-    """The offline root's key; raises as `hefu.keys.read_key`."""
+    """The offline root's key; raises as `hefu.keeping.keys.read_key`."""
     return keys.read_signer(folder / ROOT_KEY, identity.ROOT, passphrase)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from hefu.canonical import Json
 from hefu.errors import HefuError
-from hefu.receipt import FAILED, NOTHING, SEALED, Spent
+from hefu.statements.receipt import FAILED, NOTHING, SEALED, Spent
 
-from hefu_broker.log import AuditLog
+from hefu_broker.log.entries import AuditLog
 from hefu_broker.ports import EntryStore, MentionStore
 from hefu_broker.records import Entry, Mention
 

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Protocol
 
 from hefu.envelope import Statement
+from hefu.evidence.timestamps import Stamp
 from hefu.identity import Binding, Participant, StatusList
-from hefu.receipt import Spent
+from hefu.statements.receipt import Spent
 from hefu.times import Clock
-from hefu.timestamps import Stamp
 from hefu.tlog.tiles import Place, Tile
 
 from hefu_broker.records import (

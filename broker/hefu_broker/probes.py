@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hefu.errors import Unavailable
-from hefu.health import Check, Probes
+from hefu.running.health import Check, Probes
 
 from hefu_broker.rooms import Rooms, Spaces
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from hefu import canonical
 from hefu.envelope import Statement
-from hefu.receipt import Spent
+from hefu.statements.receipt import Spent
 from hefu_policies.agreeing.contract import Description, Sought
 from hefu_policies.budget import Budget
 from hefu_policies.states.lifecycle import AgreementState, ProductState

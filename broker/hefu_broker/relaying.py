@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
-from hefu.transport import Running
+from hefu.wire import transport
+from hefu.wire.transport import Running
 
-from hefu_broker.relay import Relay
-from hefu_broker.relay_port import RelayPort
+from hefu_broker.relay.books import Relay
+from hefu_broker.relay.port import RelayPort
 from hefu_broker.rooms import Spaces
 
 

@@ -1,7 +1,7 @@
 """A second process for a broker: a folder of its own with the same keys, on the same database.
 
 Each process holds its folder alone and keeps the newest checkpoint it has seen there. Which of them writes the log is
-decided in the database (`hefu_broker.leadership`); both serve.
+decided in the database (`hefu_broker.log.leadership`); both serve.
 """
 
 from __future__ import annotations

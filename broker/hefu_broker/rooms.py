@@ -12,35 +12,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hefu import canonical
-from hefu.changes import Changes
 from hefu.errors import NotFound, Unauthenticated
 from hefu.identity import Binding
+from hefu.running.changes import Changes
 from hefu.space import SpaceFile
 from hefu.times import Clock
 
-from hefu_broker.asking import Asking
-from hefu_broker.authority import Authority
-from hefu_broker.catalog import Catalog
-from hefu_broker.charters import Charters
-from hefu_broker.contracts import Contracts
+from hefu_broker.dealing.catalog import Catalog
+from hefu_broker.dealing.contracts import Contracts
+from hefu_broker.dealing.notices import Notices
+from hefu_broker.dealing.watching import Watching
 from hefu_broker.doings import Doings
-from hefu_broker.enrolment import Enrolments
-from hefu_broker.log import AuditLog
+from hefu_broker.log.asking import Asking
+from hefu_broker.log.entries import AuditLog
+from hefu_broker.log.reporting import Reporting
+from hefu_broker.log.sequencer import Sequencer
+from hefu_broker.log.stamping import Stamping
+from hefu_broker.log.witnesses import Witnesses
+from hefu_broker.mandate.openings import Openings
+from hefu_broker.mandate.orders import Orders
+from hefu_broker.membership.authority import Authority
+from hefu_broker.membership.charters import Charters
+from hefu_broker.membership.enrolment import Enrolments
+from hefu_broker.membership.registry import Registry
+from hefu_broker.membership.standing import Standings
+from hefu_broker.membership.visits import Visits
 from hefu_broker.mentions import Mentions
-from hefu_broker.notices import Notices
-from hefu_broker.openings import Openings
-from hefu_broker.orders import Orders
 from hefu_broker.ports import SpaceStore
-from hefu_broker.registry import Registry
-from hefu_broker.reporting import Reporting
-from hefu_broker.sequencer import Sequencer
 from hefu_broker.settings import Settings
-from hefu_broker.stamping import Stamping
-from hefu_broker.standing import Standings
 from hefu_broker.storage.database import Database
-from hefu_broker.visits import Visits
-from hefu_broker.watching import Watching
-from hefu_broker.witnesses import Witnesses
 
 LONGEST_TOKEN = 200  # characters
 _REMEMBERED = 16_384  # certificates whose space need not be looked up

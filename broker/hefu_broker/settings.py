@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 
-from hefu import identity, secret
+from hefu import identity
 from hefu.canonical import Object
 from hefu.errors import HefuError, Malformed
-from hefu.keys import sync_folder
+from hefu.keeping import secret
+from hefu.keeping.keys import sync_folder
+from hefu.keeping.unlocking import Lock
 from hefu.space import SpaceFile
-from hefu.unlocking import Lock
 
 API_VERSION = "hefu/v1"
 FILE = "broker.json"

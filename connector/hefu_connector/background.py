@@ -7,8 +7,8 @@ import random
 import threading
 from collections.abc import Callable
 
-from hefu import telemetry
 from hefu.errors import HefuError, Unauthenticated, Unavailable
+from hefu.running import telemetry
 
 log = logging.getLogger("hefu.background")
 

@@ -16,16 +16,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import grpc
-from hefu import faults, keys, transport
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError, NotFound, Unavailable
-from hefu.notices import DEVIATED, FULFILLED, Deviated
+from hefu.keeping import keys
+from hefu.keeping.vault import Vault
+from hefu.membership.enrolment import KeyRing
+from hefu.running import faults
 from hefu.space import SpaceFile
+from hefu.statements.notices import DEVIATED, FULFILLED, Deviated
 from hefu.times import Clock, SystemClock
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.policy import WitnessPolicy
-from hefu.vault import Vault
+from hefu.wire import transport
 
 from hefu_connector import probes
 from hefu_connector.background import Loop
@@ -72,7 +74,7 @@ from hefu_connector.desk.overview import Overview
 from hefu_connector.desk.source_book import SourceBook
 from hefu_connector.desk.tables import Tables
 from hefu_connector.engines.delivery import Delivery
-from hefu_connector.engines.exact import Exact
+from hefu_connector.engines.exact.engine import Exact
 from hefu_connector.engines.scoring import Scoring
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.engines.totals import Totals as JointTotals

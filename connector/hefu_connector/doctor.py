@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
-from hefu import symptoms
-from hefu.doctor import Doctor, Finding
 from hefu.envelope import Statement
 from hefu.errors import HefuError, Unavailable
 from hefu.identity import StatusList
+from hefu.running import symptoms
+from hefu.running.doctor import Doctor, Finding
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock
 
@@ -91,9 +91,9 @@ def _answers(directory: Path) -> bool:
 
 
 def _connector(directory: Path):  # type: ignore[no-untyped-def]  # protobuf is imported where it is used
-    from hefu import transport
     from hefu.v1 import control_pb2
     from hefu.v1.control_pb2_grpc import ControlServiceStub
+    from hefu.wire import transport
 
     with (
         control_socket.address(directory) as address,

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from hefu.canonical import Object
-from hefu.charter import Charter
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import NotFound, Unavailable
-from hefu.notices import SUSPENDED
+from hefu.membership.charter import Charter
+from hefu.statements.notices import SUSPENDED
 from hefu_policies.agreeing.contract import Agreement
 from hefu_policies.budget import Budget, Charge
 from hefu_policies.goods.product import Description
@@ -547,7 +547,7 @@ class Entry:
         release_at: the release quantum's tick.
         due: of a delivery, when its recipient must have deleted it, and it is handed over no more.
         decisions: how it was decided, phase by phase, for the owner alone (`computing.records`); empty for nothing.
-        filed: sealed openings for the space's regulators (`hefu.openings`); empty where nothing is filed.
+        filed: sealed openings for the space's regulators (`hefu.statements.openings`); empty where nothing is filed.
     """
 
     sign: SignEntry
@@ -871,7 +871,7 @@ class Trust(Protocol):
         ...
 
     def check_orders(self, *subjects: str) -> None:
-        """Check that no regulator's order in force names one of these (`hefu.mandate.subjects`).
+        """Check that no regulator's order in force names one of these (`hefu.membership.mandate.subjects`).
 
         Raises:
             Refused: one does.

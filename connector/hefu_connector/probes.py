@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hefu.health import Check, Probes
+from hefu.running.health import Check, Probes
 from hefu.times import read_time
 
 from hefu_connector.computing.enforcement import Enforcement

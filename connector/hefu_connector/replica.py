@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from hefu import keys, transport
 from hefu.errors import HefuError, Malformed
-from hefu.keys import write_private
+from hefu.keeping import keys
+from hefu.keeping.keys import write_private
 from hefu.space import SpaceFile
+from hefu.wire import transport
 
 from hefu_connector.clients.broker import Link, RegistryClient
 from hefu_connector.membership.enrolling import Enrolment, write_notes

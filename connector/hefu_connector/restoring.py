@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hefu import backup, secret, transport
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError
+from hefu.keeping import secret
+from hefu.running import backup
 from hefu.space import SpaceFile
 from hefu.v1 import audit_pb2, audit_pb2_grpc
+from hefu.wire import transport
 
 from hefu_connector.clients.broker import Link
 from hefu_connector.settings import Home, Settings

@@ -6,8 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from hefu import health, transport
 from hefu.errors import HefuError
+from hefu.running import health
+from hefu.wire import transport
 
 from hefu_connector.background import Loop
 from hefu_connector.computing.asking import Asking
@@ -34,7 +35,7 @@ class Connector:
     Attributes:
         desk: what this participant's people are served.
         port: on which other connectors are served; 0 before `start`, or where nobody is served.
-        http: the port of `hefu.health`; 0 before `start`, or where there is none.
+        http: the port of `hefu.running.health`; 0 before `start`, or where there is none.
         fault: why it gave up, where it did.
     """
 

@@ -7,13 +7,13 @@ import os
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-from hefu import secret
 from hefu.canonical import Object
-from hefu.enrolment import KeyRing
 from hefu.errors import Malformed
 from hefu.identity import check_name
-from hefu.keys import sync_folder
-from hefu.unlocking import Lock
+from hefu.keeping import secret
+from hefu.keeping.keys import sync_folder
+from hefu.keeping.unlocking import Lock
+from hefu.membership.enrolment import KeyRing
 
 API_VERSION = "hefu/v1"
 KIND = "Connector"

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hefu import backup, logs, secret, telemetry
 from hefu.errors import Conflict, Malformed
-from hefu.hardening import keep_memory_private
-from hefu.invitation import Invitation
-from hefu.keys import write_private
+from hefu.keeping import secret
+from hefu.keeping.hardening import keep_memory_private
+from hefu.keeping.keys import write_private
+from hefu.keeping.unlocking import FILE as VAULT
+from hefu.keeping.unlocking import Lock
+from hefu.membership.invitation import Invitation
+from hefu.running import backup, logs, telemetry
 from hefu.space import SpaceFile
-from hefu.unlocking import FILE as VAULT
-from hefu.unlocking import Lock
 
 from hefu_connector.membership.enrolling import Enrolment, write_notes
 from hefu_connector.settings import Home, Settings
@@ -108,7 +109,7 @@ def serve(directory: Path, ready: Callable[[str, int], None], http: str | None =
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        ready: called with the endpoint and the port of `hefu.health` (0 for none) once everything serves.
+        ready: called with the endpoint and the port of `hefu.running.health` (0 for none) once everything serves.
         http: ``host:port`` of the health port, in place of the settings'.
 
     Raises:

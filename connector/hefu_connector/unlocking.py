@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hefu import sqlcipher
 from hefu.errors import Conflict
-from hefu.vault import Vault
+from hefu.keeping import sqlcipher
+from hefu.keeping.vault import Vault
 
 from hefu_connector.settings import Home, Settings
 
@@ -34,7 +34,7 @@ def unlock(home: Home) -> tuple[Settings, Vault | None]:
 
 
 def change(directory: Path, setting: str) -> str:
-    """Keep everything under another secret; see `hefu.unlocking.Lock.change`."""
+    """Keep everything under another secret; see `hefu.keeping.unlocking.Lock.change`."""
     home = Home(directory)
     settings = Settings.read(home)
     return settings.lock(home).change(setting, lambda kept: replace(settings, secret=kept).write(home))

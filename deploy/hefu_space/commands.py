@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu.commands import Group, Output, common
 from hefu.errors import Malformed
+from hefu.terminal.commands import Group, Output, common
 
 from hefu_space.questions import COUNT
 

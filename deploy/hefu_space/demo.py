@@ -15,8 +15,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from hefu.commands import Output, step
 from hefu.envelope import new_id
+from hefu.terminal.commands import Output, step
 
 from hefu_space import data, harness, postgresql, products, questions, scores, telling
 from hefu_space.harness import Answer

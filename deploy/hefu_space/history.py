@@ -15,7 +15,7 @@ from typing import Any
 
 from hefu import canonical
 from hefu.envelope import Statement
-from hefu.receipt import FAILED, REFUSED, SEALED
+from hefu.statements.receipt import FAILED, REFUSED, SEALED
 
 Amounts = tuple[int, int, int, int]  # nano-epsilon, femto-delta, releases, nano-rho
 NONE: Amounts = (0, 0, 0, 0)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from hefu.times import SystemClock
 
 if TYPE_CHECKING:
+    from hefu_broker.membership.standing import Standings
     from hefu_broker.rooms import Rooms
-    from hefu_broker.standing import Standings
 
 _TOKEN_LIFE = timedelta(hours=1)
 

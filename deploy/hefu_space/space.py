@@ -64,8 +64,8 @@ class Node:
     @contextmanager
     def control(self) -> Iterator[ControlServiceStub]:
         """The control service, as this participant's own programs would call it."""
-        from hefu import transport
         from hefu.v1.control_pb2_grpc import ControlServiceStub
+        from hefu.wire import transport
         from hefu_connector.desk import control_socket
 
         with (

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hefu import faults
-from hefu.commands import Group, Output, common
 from hefu.errors import Malformed
+from hefu.running import faults
+from hefu.terminal.commands import Group, Output, common
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Cell as TableCell
-from hefu.commands import Output, pick
+from hefu.terminal.commands import Cell as TableCell
+from hefu.terminal.commands import Output, pick
 
 from hefu_space.harness import Answer
 from hefu_space.infer import Inferred

@@ -13,10 +13,10 @@ from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from itertools import pairwise
 
-from hefu.commands import Group, Output, explain, language
 from hefu.envelope import new_id
 from hefu.errors import Defect, HefuError
-from hefu.helps import in_chinese
+from hefu.terminal.commands import Group, Output, explain, language
+from hefu.terminal.helps import in_chinese
 
 _EXTRAS = {"hefu_space": "demo", "hefu_broker": "broker", "hefu_connector": "connector", "hefu_audit": "audit"}
 _INTERRUPTED = 130  # 128 + SIGINT, as shells say it
@@ -72,7 +72,7 @@ def _said(words: Sequence[str]) -> str:
 
 
 def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from hefu.verify import VERIFY
+    from hefu.checking.verify import VERIFY
 
     VERIFY.add(commands.add_parser(VERIFY.name, help=VERIFY.help, description=VERIFY.help))
 

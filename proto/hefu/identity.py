@@ -20,7 +20,7 @@ from hefu import canonical, suites
 from hefu.canonical import Json, Object
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import Malformed
-from hefu.keys import key_id
+from hefu.keeping.keys import key_id
 from hefu.members import exactly, many, mapping, reading, text, whole
 from hefu.times import read_time, write_time
 

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hefu import identity, keys
+from hefu import identity
 from hefu.envelope import PublicKey
 from hefu.errors import Malformed
+from hefu.keeping import keys
 
 API_VERSION = "hefu/v1"
 _OPTIONAL = {"relay", "charter"}

@@ -34,7 +34,8 @@ class SystemClock:
 def move_by(path: str) -> None:
     """From now on move the clock of this process by the seconds that a file holds, read at every look.
 
-    Called by `hefu.faults.arm` alone, which knows whether this is a test. TLS goes on by the machine's own clock.
+    Called by `hefu.running.faults.arm` alone, which knows whether this is a test. TLS goes on by the machine's own
+    clock.
 
     Raises:
         Malformed: the file is not there or holds no number.

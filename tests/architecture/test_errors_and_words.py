@@ -15,9 +15,9 @@ from tests.architecture.conftest import Room
 KIND_NAMES = {kind.__name__ for kind in KINDS.values()}
 # Where a process meets the outside: whatever happens there must be answered, logged and survived.
 EDGES = {
-    "proto/hefu/transport.py",  # a call is answered
+    "proto/hefu/wire/transport.py",  # a call is answered
     "proto/hefu/__main__.py",  # a command ends with an exit code
-    "proto/hefu/keys.py",  # a library that raises several kinds for one thing: what is sealed does not open
+    "proto/hefu/keeping/keys.py",  # a library that raises several kinds for one thing: what is sealed does not open
     "connector/hefu_connector/computing/enforcement.py",  # a computation ends and is journalled
     "connector/hefu_connector/background.py",  # a loop goes on
 }

@@ -7,8 +7,9 @@ import errno
 from pathlib import Path
 
 import pytest
-from hefu import faults, times
+from hefu import times
 from hefu.errors import Malformed, Unavailable
+from hefu.running import faults
 from hefu.times import SystemClock
 
 from tests.architecture.conftest import Room
@@ -16,19 +17,19 @@ from tests.architecture.conftest import Room
 TOWERS = ("broker/hefu_broker/", "connector/hefu_connector/", "proto/hefu/")
 # Rooms of the servers where a file is written, and why it has no point of its own.
 WITHOUT = {
-    "proto/hefu/backup.py": "a command",
-    "proto/hefu/invitation.py": "a command",
-    "proto/hefu/secret.py": "a command",
-    "proto/hefu/vault.py": "a command, or the first start under a secret, which tests/protocol cuts off",
-    "proto/hefu/sqlcipher.py": "the first start under a secret, which tests/contracts/test_store_encrypted.py cuts off",
+    "proto/hefu/running/backup.py": "a command",
+    "proto/hefu/membership/invitation.py": "a command",
+    "proto/hefu/keeping/secret.py": "a command",
+    "proto/hefu/keeping/vault.py": "a command, or the first start under a secret, which tests/protocol cuts off",
+    "proto/hefu/keeping/sqlcipher.py": "the first start under a secret: tests/contracts/test_store_encrypted.py",
     "proto/hefu/space.py": "written when a space is founded, or a port was drawn",
-    "proto/hefu/bundle.py": "a regulator's command",
-    "proto/hefu/tiled.py": "a command",
-    "proto/hefu/keys.py": "keys are made by commands; a certificate's place is in renewal",
+    "proto/hefu/evidence/bundle.py": "a regulator's command",
+    "proto/hefu/checking/tiled.py": "a command",
+    "proto/hefu/keeping/keys.py": "keys are made by commands; a certificate's place is in renewal",
     "broker/hefu_broker/settings.py": "written when a space is founded, or a port was drawn",
     "broker/hefu_broker/founding.py": "a command",
-    "broker/hefu_broker/commands.py": "a command",
-    "broker/hefu_broker/charter_commands.py": "a command",
+    "broker/hefu_broker/commands/broker.py": "a command",
+    "broker/hefu_broker/commands/charter.py": "a command",
     "connector/hefu_connector/settings.py": "a command",
     "connector/hefu_connector/commands/compute.py": "a command",
     "connector/hefu_connector/setup.py": "a command",
@@ -74,7 +75,8 @@ def test_every_room_of_a_server_that_writes_a_file_has_a_point(rooms: tuple[Room
             isinstance(c.func, ast.Attribute | ast.Name) and _name(c) in _WRITES and _on_files(c) for c in room.calls()
         )
     }
-    # A new durable write gets a `faults.point` and a line in `hefu.faults.POINTS`; a command's, a line in WITHOUT.
+    # A new durable write gets a `faults.point` and a line in `hefu.running.faults.POINTS`; a command's, a line in
+    # WITHOUT.
     assert sorted(writing - pointed - set(WITHOUT)) == []
 
 

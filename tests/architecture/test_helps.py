@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from hefu.__main__ import main, parser
-from hefu.helps import HELPS, in_chinese
+from hefu.terminal.helps import HELPS, in_chinese
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -39,7 +39,7 @@ def english() -> dict[str, argparse.ArgumentParser]:
 def test_every_help_of_every_command_has_its_chinese(english: dict[str, argparse.ArgumentParser]) -> None:
     assert len(english) > 90
     found = {text for each in english.values() for text in texts(each)}
-    assert not found - {*HELPS}, "give these their Chinese in proto/hefu/helps.py or helps_operating.py"
+    assert not found - {*HELPS}, "give these their Chinese in proto/hefu/terminal/helps.py or helps_operating.py"
 
 
 def test_the_help_of_every_command_differs_by_language_and_leaves_no_option_in_english(

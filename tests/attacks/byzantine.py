@@ -13,12 +13,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import canonical
-from hefu.bundle import BundleEntry, open_bundle, write_bundle
 from hefu.canonical import Object
+from hefu.checking.reconcile import Held, View, reconcile, view_of
+from hefu.checking.verify import Pins, Report, verify
 from hefu.envelope import Statement, draft
 from hefu.errors import HefuError, Malformed, NotFound
-from hefu.keys import FileSigner
-from hefu.reconcile import Held, View, reconcile, view_of
+from hefu.evidence.bundle import BundleEntry, open_bundle, write_bundle
+from hefu.keeping.keys import FileSigner
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 from hefu.tlog import checkpoint, tree
@@ -27,7 +28,6 @@ from hefu.tlog.note import COSIGNATURE, ED25519, Note, VerifierKey
 from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.proof import LogProof
 from hefu.tlog.witness import NotCosigned, Request, Witness
-from hefu.verify import Pins, Report, verify
 from hefu_audit import desk
 from hefu_audit.home import Home
 from hefu_broker.bootstrap import Server

@@ -18,7 +18,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft
 from hefu.errors import HefuError, Malformed, Untrusted
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hefu_connector.contracting.contracts import Papers, verify_contract
 from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.agreeing.signatories import PartyKey, check_signed

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hefu import keys, receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Unavailable
+from hefu.keeping import keys
+from hefu.statements import receipt
 from hefu_connector.computing import guard
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hefu import transport
 from hefu.times import SystemClock
-from hefu_broker.authority import Authority
+from hefu.wire import transport
+from hefu_broker.membership.authority import Authority
 
 _ATTACKERS, _HANDSHAKES = 16, 1500
 _SERVER = """

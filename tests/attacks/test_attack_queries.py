@@ -18,11 +18,13 @@ import pyarrow.parquet
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused, Unavailable
-from hefu.keys import FileSigner
+from hefu.keeping import keys
+from hefu.keeping.keys import FileSigner
+from hefu.statements import receipt
 from hefu_connector.computing import guard
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.enforcement import Enforcement

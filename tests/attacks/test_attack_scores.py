@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from hefu import canonical, keys
+from hefu import canonical
 from hefu.envelope import new_id
 from hefu.errors import HefuError, Malformed, NotFound, Unavailable
+from hefu.keeping import keys
 from hefu_connector.computing import blobs, guard, plans
 from hefu_connector.computing.uploads import Upload
 from hefu_connector.ports import ComputationState

@@ -23,14 +23,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from hefu import canonical, identity, keys, transport
-from hefu.bundle import ENTRIES, open_bundle
+from hefu import canonical, identity
 from hefu.canonical import Object
-from hefu.commands import Output, explain
+from hefu.checking.verify import Pins, Report, verify
 from hefu.envelope import PublicKey, Statement, draft, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
+from hefu.evidence.bundle import ENTRIES, open_bundle
 from hefu.identity import Binding, Participant, Standing, StatusList
-from hefu.keys import FileSigner
+from hefu.keeping import keys
+from hefu.keeping.keys import FileSigner
+from hefu.terminal.commands import Output, explain
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import VerifierKey
@@ -38,7 +40,7 @@ from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.proof import LogProof
 from hefu.tlog.witness import Request
 from hefu.v1 import audit_pb2
-from hefu.verify import Pins, Report, verify
+from hefu.wire import transport
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import Plan, found, ring_of
 from hefu_connector.brokerage import Progress
@@ -80,7 +82,7 @@ def code(attack: Callable[[], object]) -> str:
 @pytest.fixture
 def setting(tmp_path: Path) -> Iterator[Setting]:
     from hefu.space import SpaceFile
-    from hefu_broker.authority import Authority
+    from hefu_broker.membership.authority import Authority
 
     clock, root = SetClock(START), FileSigner(identity.ROOT, Ed25519PrivateKey.generate())
     authority = Authority.found("demo", START, timedelta(hours=24))

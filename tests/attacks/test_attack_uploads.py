@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError
-from hefu.receipt import Failure, Refusal
+from hefu.statements.receipt import Failure, Refusal
 from hefu.v1 import computation_pb2, computation_pb2_grpc
+from hefu.wire import transport
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.computing import blobs
 from hefu_connector.computing.model import IDENTITY

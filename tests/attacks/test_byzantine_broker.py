@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from hefu import canonical, identity
 from hefu.canonical import Object
-from hefu.directory import Directory
+from hefu.checking.heads import HEAD, Head
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, NotFound
-from hefu.heads import HEAD, Head
+from hefu.evidence.record import AGREEMENT, FINALIZED
 from hefu.identity import Standing, StatusList
-from hefu.receipt import SEALED
-from hefu.record import AGREEMENT, FINALIZED
+from hefu.membership.directory import Directory
+from hefu.statements.receipt import SEALED
 from hefu.times import SystemClock
 from hefu.tlog import tree
 from hefu.tlog.tree import leaf_hash

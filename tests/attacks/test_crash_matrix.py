@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hefu import faults
+from hefu.running import faults
 from hefu_space.space import Space
 
 from tests.journeys import crash

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hefu import faults, receipt
 from hefu.envelope import Statement
+from hefu.running import faults
+from hefu.statements import receipt
 from hefu_connector.computing import ends
 from hefu_connector.ports import ComputationState
 from hefu_connector.storage.database import Database

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hefu.canonical import Object
-from hefu.commands import Output
-from hefu.delivery import DELETED, USED, Deleted, Kept, Used
 from hefu.envelope import Statement
-from hefu.keys import FileSigner
-from hefu.receipt import Link, Released, Spent
+from hefu.keeping.keys import FileSigner
+from hefu.statements.delivery import DELETED, USED, Deleted, Kept, Used
+from hefu.statements.receipt import Link, Released, Spent
+from hefu.terminal.commands import Output
 from hefu.times import SystemClock, write_time
 from hefu_audit.following import Followed, follow
 from hefu_audit.home import Home

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from hefu import transport
-from hefu.bundle import BundleEntry
 from hefu.errors import Malformed
+from hefu.evidence.bundle import BundleEntry
 from hefu.tlog import tree
 from hefu.v1 import audit_pb2, audit_pb2_grpc
+from hefu.wire import transport
 from hefu_audit.clients.broker import LogClient
 from hefu_audit.home import Home
 from hefu_audit.ports import LogReader

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hefu.__main__ import main
-from hefu.filing import FilingKey, public
+from hefu.statements.filing import FilingKey, public
 from hefu_audit.home import Home
 
 from tests.protocol.small_log import AGREEMENT, SmallLog

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from hefu import canonical
-from hefu.bundle import open_bundle
+from hefu.checking.verify import Pins, Report, verify
 from hefu.errors import Malformed, NotFound
-from hefu.verify import Pins, Report, verify
+from hefu.evidence.bundle import open_bundle
 from hefu_audit import bundling
 from hefu_audit.home import Home
 from hefu_audit.index import Index

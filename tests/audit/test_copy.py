@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from hefu import canonical
-from hefu.bundle import open_bundle, write_bundle
+from hefu.checking.verify import Pins, verify
 from hefu.errors import Unavailable, Untrusted
-from hefu.receipt import Link
+from hefu.evidence.bundle import open_bundle, write_bundle
+from hefu.statements.receipt import Link
 from hefu.tlog import tree
-from hefu.verify import Pins, verify
 from hefu_audit.index import FILE, Index
 
 from tests.audit.asked import Told, copied, home_of

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu.bundle import open_bundle
-from hefu.delivery import USED, Kept, Used
+from hefu.checking.verify import verify
 from hefu.envelope import Statement
-from hefu.receipt import Link, Released, Spent
+from hefu.evidence.bundle import open_bundle
+from hefu.statements.delivery import USED, Kept, Used
+from hefu.statements.receipt import Link, Released, Spent
 from hefu.times import write_time
-from hefu.verify import verify
 from hefu_policies.library import template
 from hefu_policies.proving.evidence import CHECK
 from hefu_policies.proving.replay import write_facts

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hefu.bundle import BundleEntry, open_bundle
+from hefu.checking.verify import Pins, verify
 from hefu.errors import Conflict, Malformed, Unavailable, Untrusted
-from hefu.receipt import Spent
+from hefu.evidence.bundle import BundleEntry, open_bundle
+from hefu.statements.receipt import Spent
 from hefu.tlog import checkpoint
 from hefu.tlog.checkpoint import Checkpoint
-from hefu.verify import Pins, verify
 from hefu_audit import desk, story
 from hefu_audit.home import Home
 from hefu_audit.ports import LogReader

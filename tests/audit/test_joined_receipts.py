@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from hefu import canonical
-from hefu.bundle import open_bundle
 from hefu.canonical import Object
+from hefu.checking.verify import verify
 from hefu.errors import Malformed
-from hefu.receipt import SEALED, Failure, Joined, Receipt, Spent, Under
-from hefu.verify import verify
+from hefu.evidence.bundle import open_bundle
+from hefu.statements.receipt import SEALED, Failure, Joined, Receipt, Spent, Under
 from hefu_policies.library import template
 from hefu_policies.proving.evidence import CHECK
 

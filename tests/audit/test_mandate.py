@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hefu import canonical, filing
+from hefu import canonical
 from hefu.__main__ import main
 from hefu.canonical import Object
 from hefu.errors import HefuError, NotFound, Refused, Unavailable
 from hefu.identity import Binding
-from hefu.mandate import OPENED, SUSPENDED, Access
-from hefu.receipt import REFUSED, SEALED
+from hefu.membership.mandate import OPENED, SUSPENDED, Access
+from hefu.statements import filing
+from hefu.statements.receipt import REFUSED, SEALED
 from hefu.times import SystemClock
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.tree import leaf_hash

@@ -14,7 +14,7 @@ import pytest
 from hefu import canonical
 from hefu.__main__ import main
 from hefu.errors import HefuError, NotFound
-from hefu.receipt import Link
+from hefu.statements.receipt import Link
 from hefu.times import SystemClock
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.proof import LogProof

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hefu import identity
 from hefu.errors import Malformed, NotFound, Refused, Unavailable
 from hefu.identity import Binding
-from hefu_broker.authority import Authority
+from hefu_broker.membership.authority import Authority
+from hefu_broker.membership.registry import MOST_BINDINGS
 from hefu_broker.records import Talk
-from hefu_broker.registry import MOST_BINDINGS
-from hefu_broker.relay import Limits, Relay
+from hefu_broker.relay.books import Limits, Relay
 
 from tests.broker.test_charters import set_charter
 from tests.broker.world import Deal, Person, SetClock, World

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import enrolment
 from hefu.__main__ import main
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement
+from hefu.membership import enrolment
+from hefu.membership.enrolment import KeyRing
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 

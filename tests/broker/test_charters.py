@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from hefu.__main__ import main
-from hefu.charter import Charter
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Untrusted
-from hefu.filing import FilingKey
+from hefu.membership.charter import Charter
 from hefu.space import SpaceFile
+from hefu.statements.filing import FilingKey
 from hefu.tlog.note import COSIGNATURE, ED25519, VerifierKey
 from hefu_broker.founding import read_root, sign_as_root
 from hefu_policies.goods.product import FromTemplate

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hefu import tiled, verify
 from hefu.__main__ import main
+from hefu.checking import tiled, verify
 from hefu.errors import Malformed
 from hefu.tlog import tiles
 from hefu.tlog.note import VerifierKey
-from hefu_broker.export_commands import export
+from hefu_broker.commands.export import export
 
 from tests.broker.world import BOTH, Person, World
 

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hefu import faults
 from hefu.errors import Conflict, Unavailable
+from hefu.running import faults
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.note import VerifierKey
 from hefu_broker.bootstrap import open_rooms
-from hefu_broker.leadership import REST
+from hefu_broker.log.leadership import REST
 from hefu_broker.replication import Replica, replicate
 from hefu_broker.rooms import Rooms
 from hefu_broker.settings import Settings

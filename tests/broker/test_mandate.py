@@ -8,9 +8,9 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import HefuError, Malformed, NotFound, Refused, Unauthenticated, Untrusted
-from hefu.filing import FilingKey
-from hefu.mandate import LIFTED, OPENED, SUSPENDED, Access, Lift, Order
-from hefu.receipt import REFUSED, Link, Refusal
+from hefu.membership.mandate import LIFTED, OPENED, SUSPENDED, Access, Lift, Order
+from hefu.statements.filing import FilingKey
+from hefu.statements.receipt import REFUSED, Link, Refusal
 from hefu.tlog import tree
 from hefu_broker.records import FiledEnd
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from hefu_broker import visits
+from hefu_broker.membership import visits
 from hefu_policies.budget import Budget
 from hefu_policies.goods.product import MODEL, Description
 from hefu_policies.goods.resource import Bounds, Column, Privacy, Resource

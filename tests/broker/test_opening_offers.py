@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hefu.envelope import new_id
 from hefu.errors import Conflict, HefuError, NotFound, Refused
-from hefu_broker.contracts import MOST_UNANSWERED
+from hefu_broker.dealing.contracts import MOST_UNANSWERED
 from hefu_policies.agreeing.contract import Visibility
 from hefu_policies.states.negotiation import State
 

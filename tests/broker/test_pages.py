@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from hefu.receipt import Link, Meters, Receipt, Released, Spent, Under
+from hefu.statements.receipt import Link, Meters, Receipt, Released, Spent, Under
 from hefu.tlog.tree import HASH_SIZE
-from hefu_broker import visits
+from hefu_broker.membership import visits
 from hefu_policies.agreeing.contract import Visibility
 from playwright.sync_api import Browser, Page, sync_playwright
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import canonical, identity, keys
+from hefu import canonical, identity
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Unauthenticated, Untrusted
 from hefu.identity import Binding, StatusList
-from hefu.keys import FileSigner
+from hefu.keeping import keys
+from hefu.keeping.keys import FileSigner
 from hefu_broker.founding import read_root, sign_as_root
 from hefu_broker.records import EnrolmentState
 from hefu_broker.storage.models import ParticipantRow

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hefu import tunnel
 from hefu.errors import Malformed, NotFound, Unauthenticated, Unavailable
 from hefu.identity import Binding
-from hefu_broker.authority import Authority
-from hefu_broker.relay import Limits, Relay
+from hefu.wire import tunnel
+from hefu_broker.membership.authority import Authority
+from hefu_broker.relay.books import Limits, Relay
 
 from tests.broker.world import SetClock
 

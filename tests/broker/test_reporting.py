@@ -10,7 +10,7 @@ from hefu.envelope import Statement
 from hefu.errors import Malformed
 from hefu.tlog import checkpoint
 from hefu.tlog.note import VerifierKey
-from hefu_broker.reporting import REPORTED, Reporting
+from hefu_broker.log.reporting import REPORTED, Reporting
 from hefu_broker.settings import Settings
 from hefu_broker.storage.log import SqlLogStore
 

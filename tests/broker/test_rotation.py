@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import keys
-from hefu.bundle import BundleEntry
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import HefuError, Unauthenticated, Untrusted
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Record
 from hefu.identity import BOUND, CERTIFIED, ROOT, Binding
-from hefu.keys import FileSigner
-from hefu.record import Record
+from hefu.keeping import keys
+from hefu.keeping.keys import FileSigner
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey
 from hefu_broker.bootstrap import LOG_KEY, open_rooms

@@ -16,11 +16,11 @@ import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from hefu import enrolment, transport
-from hefu.directory import Directory
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Unavailable
+from hefu.membership import enrolment
+from hefu.membership.directory import Directory
+from hefu.membership.enrolment import KeyRing
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 from hefu.tlog import tree
@@ -39,9 +39,10 @@ from hefu.v1 import (
     registry_pb2,
     registry_pb2_grpc,
 )
-from hefu_broker.authority import Authority
+from hefu.wire import transport
 from hefu_broker.bootstrap import Server, open_rooms
 from hefu_broker.founding import Plan, found, home_of, read_root, sign_as_root
+from hefu_broker.membership.authority import Authority
 
 from tests.broker.world import Deal, Person, description
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hefu import enrolment
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Untrusted
+from hefu.membership import enrolment
 from hefu.space import SpaceFile
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hefu import timestamps
 from hefu.errors import Malformed
+from hefu.evidence import timestamps
 from hefu.tlog.note import Note
-from hefu_broker.stamping import Authority, Stamping, authorities
+from hefu_broker.log.stamping import Authority, Stamping, authorities
 from hefu_broker.storage.stamps import SqlStampStore
 
 from tests.broker.world import BOTH, Person, World

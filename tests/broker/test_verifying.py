@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu.envelope import PublicKey, Statement, draft
-from hefu.keys import FileSigner
-from hefu_broker.verifying import LEAST, Verified, Verifying
+from hefu.keeping.keys import FileSigner
+from hefu_broker.membership.verifying import LEAST, Verified, Verifying
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 OWN = FileSigner("hospital-a", Ed25519PrivateKey.from_private_bytes(bytes(32)))

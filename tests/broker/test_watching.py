@@ -9,10 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
-from hefu import transport
-from hefu.transport import Limits
+from hefu.wire import transport
+from hefu.wire.transport import Limits
+from hefu_broker.dealing.watching import Watching
 from hefu_broker.records import Talk
-from hefu_broker.watching import Watching
 from hefu_space.harness import until
 
 from tests.broker.world import BOTH, Deal, Person, World, description, publish

@@ -18,7 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hefu.errors import Malformed, Unauthenticated, Unavailable
-from hefu_broker import visits
+from hefu_broker.membership import visits
 from hefu_broker.rooms import Spaces
 from hefu_broker.settings import Settings
 from hefu_broker.storage.spaces import SqlSpaceStore

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hefu import faults
 from hefu.errors import Malformed, NotFound, Unavailable, Untrusted
+from hefu.running import faults
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
@@ -16,8 +16,8 @@ from hefu.tlog.witness import NotCosigned, Request
 from hefu_audit.witnessing.home import WitnessHome
 from hefu_audit.witnessing.memory import FileMemory
 from hefu_audit.witnessing.server import Server
-from hefu_broker.asking import Answer, Asking
 from hefu_broker.bootstrap import open_rooms
+from hefu_broker.log.asking import Answer, Asking
 from hefu_broker.rooms import Rooms
 from hefu_space.harness import until
 

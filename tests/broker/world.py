@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hefu import canonical, enrolment, identity
+from hefu import canonical, identity
 from hefu.canonical import Object
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, draft, new_id
 from hefu.identity import Binding
+from hefu.membership import enrolment
+from hefu.membership.enrolment import KeyRing
 from hefu.space import SpaceFile
 from hefu_broker.bootstrap import open_rooms
 from hefu_broker.founding import read_root, sign_as_root

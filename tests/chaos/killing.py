@@ -34,16 +34,16 @@ from hefu.tlog.tiles import Tile
 from hefu.tlog.witness import Request, Witness
 from hefu_audit.witnessing.memory import FileMemory
 from hefu_broker.bootstrap import LEASE
-from hefu_broker.latest import Latest
-from hefu_broker.leadership import Leadership
+from hefu_broker.log.latest import Latest
+from hefu_broker.log.leadership import Leadership
+from hefu_broker.log.sequencer import Sequencer
+from hefu_broker.log.witnesses import Witnesses
 from hefu_broker.records import Entry, Head, Lease, Outgoing, Pending
-from hefu_broker.sequencer import Sequencer
 from hefu_broker.storage.cosigning import SqlCosigningStore
 from hefu_broker.storage.database import Database as BrokerDatabase
 from hefu_broker.storage.lease import SqlLeaseStore
 from hefu_broker.storage.log import SqlLogStore
 from hefu_broker.storage.outbox import SqlOutboxStore
-from hefu_broker.witnesses import Witnesses
 from hefu_connector.membership.continuity import HighWater
 from hefu_connector.ports import ComputationState
 from hefu_connector.storage import Database, SqlJournal

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hefu import canonical
-from hefu.bundle import open_bundle
 from hefu.envelope import Statement
 from hefu.errors import HefuError
+from hefu.evidence.bundle import open_bundle
 from hefu.v1 import computation_pb2
 from hefu_space import checker, harness
 from hefu_space.history import History, sealed

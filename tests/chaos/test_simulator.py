@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hefu import faults
+from hefu.running import faults
 from hefu_space import checker, history
 from hefu_space.simulator.planted import BUGS
 from hefu_space.simulator.story import Bugs, simulated

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu import canonical
 from hefu.canonical import Object
-from hefu.directory import Directory
 from hefu.envelope import PublicKey, Statement, draft, new_id
 from hefu.identity import CERTIFIED, ROOT, Participant
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
+from hefu.membership.directory import Directory
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines.masks import uniform

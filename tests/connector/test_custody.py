@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu.delivery import DELETED, DENIED, USED, Deleted, Denied, Kept, Used
 from hefu.envelope import Statement, draft
 from hefu.errors import HefuError, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
-from hefu.receipt import Link
+from hefu.statements.delivery import DELETED, DENIED, USED, Deleted, Denied, Kept, Used
+from hefu.statements.receipt import Link
 from hefu_connector.computing.custody import Custody
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.computing.ends import Scribe

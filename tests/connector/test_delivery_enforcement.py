@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import keys, receipt
 from hefu.canonical import Object
-from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import NotFound, Refused
 from hefu.identity import read_bytes
+from hefu.keeping import keys
+from hefu.statements import receipt
+from hefu.statements.delivery import Delivered
 from hefu_connector.computing import guard, rows
 from hefu_connector.computing.delivery import DeliveryPlan
 from hefu_connector.ports import FINAL, Account, ComputationState, Run

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import read_bytes
+from hefu.keeping import keys
+from hefu.statements import receipt
 from hefu_connector.computing import guard
 from hefu_connector.ports import FINAL, Account, ComputationState, Run, Turn
 from hefu_policies.budget import NOTHING, Budget, Charge, PrivacyLoss

@@ -17,8 +17,8 @@ from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.groups import GroupKey
 from hefu_connector.computing.predicates import All, Compare, In, IsNull, Literal, Not, Predicate
-from hefu_connector.engines import exact_counting
-from hefu_connector.engines.exact import Exact
+from hefu_connector.engines.exact import counting as exact_counting
+from hefu_connector.engines.exact.engine import Exact
 from hefu_connector.engines.isolation import Work, is_safe
 from hefu_connector.engines.ranks import Class, Ranks
 from hefu_connector.ports import Prepared, Values

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hefu import receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement
+from hefu.statements import receipt
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.contracting.owing import subject_of

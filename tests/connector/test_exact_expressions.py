@@ -15,8 +15,8 @@ from hefu_connector.computing.expressions import Column as Named
 from hefu_connector.computing.expressions import Number
 from hefu_connector.computing.groups import Bins, Labels, Values
 from hefu_connector.computing.predicates import Compare, Literal, Relation
-from hefu_connector.engines import exact_counting
-from hefu_connector.engines.exact_standing import Mark, Standing
+from hefu_connector.engines.exact import counting as exact_counting
+from hefu_connector.engines.exact.standing import Mark, Standing
 from hefu_connector.engines.laid import FORM, Laid
 
 from tests.connector import engine_world as small

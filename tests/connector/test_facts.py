@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hefu import receipt
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement, draft
 from hefu.identity import CERTIFIED, ROOT
+from hefu.statements import receipt
 from hefu_connector.computing import facts
 from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.usage import in_quanta, minor_units

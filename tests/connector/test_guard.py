@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import canonical, keys
+from hefu import canonical
 from hefu.errors import Malformed, Untrusted
+from hefu.keeping import keys
 from hefu_connector.computing import guard
 from hefu_connector.ports import Mechanism, Prepared, Values
 from hefu_policies.budget import Charge, PrivacyLoss

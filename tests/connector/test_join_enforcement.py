@@ -9,11 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hefu import canonical, receipt
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft
 from hefu.errors import Untrusted
-from hefu.receipt import Receipt
+from hefu.statements import receipt
+from hefu.statements.receipt import Receipt
 from hefu_connector.computing import answers
 from hefu_connector.computing.computation import Aggregate, Join, Plan
 from hefu_connector.ports import FINAL, Account, ComputationState, Contract, Run, Turn

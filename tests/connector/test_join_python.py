@@ -11,7 +11,7 @@ import pytest
 from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Refused
-from hefu.receipt import Receipt
+from hefu.statements.receipt import Receipt
 from hefu_connector.shelves import SourceRecord
 from hefu_policies.budget import Budget
 from hefu_policies.goods.product import Description

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import enrolment
 from hefu.__main__ import main
 from hefu.errors import Malformed, Unavailable, Untrusted
-from hefu.invitation import Invitation
+from hefu.membership import enrolment
+from hefu.membership.invitation import Invitation
 from hefu.space import SpaceFile
 from hefu.times import SystemClock
 from hefu_audit.home import Home as AuditHome

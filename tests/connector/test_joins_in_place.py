@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
-from hefu import canonical, receipt
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Unavailable
+from hefu.statements import receipt
 from hefu_connector.engines import cells
 from hefu_connector.engines.shape import Shape
 from hefu_connector.engines.statistics import Statistics

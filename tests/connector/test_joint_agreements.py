@@ -12,7 +12,7 @@ from hefu import canonical
 from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Refused
-from hefu.receipt import Receipt, Refusal
+from hefu.statements.receipt import Receipt, Refusal
 from hefu_connector.desk.overview import YOU
 from hefu_connector.ports import Contract
 from hefu_connector.running import Connector

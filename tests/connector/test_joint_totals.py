@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hefu import keys
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, Refused, Unavailable, Untrusted
-from hefu.receipt import Failure, Receipt
+from hefu.keeping import keys
+from hefu.statements.receipt import Failure, Receipt
 from hefu_connector.computing import guard
 from hefu_connector.computing.totals import Stage, Step, Totals
 from hefu_connector.ports import ComputationState

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hefu import receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement
-from hefu.notices import SUSPENDED
+from hefu.statements import receipt
+from hefu.statements.notices import SUSPENDED
 from hefu.times import SystemClock
 from hefu_connector.bootstrap import build
 from hefu_connector.ports import FINAL, ComputationState, Run

@@ -13,7 +13,7 @@ from hefu import canonical
 from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import HefuError
-from hefu.receipt import Receipt, Refusal
+from hefu.statements.receipt import Receipt, Refusal
 from hefu_connector.computing import blobs, plans
 from hefu_connector.computing.model import Model
 from hefu_connector.computing.score_plan import ScorePlan

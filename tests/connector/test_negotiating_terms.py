@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hefu import canonical, faults
+from hefu import canonical
 from hefu.__main__ import main
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu.running import faults
 from hefu_connector.brokerage import Progress
 from hefu_connector.contracting import negotiating
 from hefu_connector.contracting.consumer import Consumer

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import canonical, filing, openings
-from hefu.charter import CHARTERED, Charter
+from hefu import canonical
 from hefu.envelope import Statement, draft
 from hefu.errors import HefuError, Refused, Unauthenticated, Untrusted
-from hefu.filing import Filing
 from hefu.identity import ROOT
-from hefu.keys import FileSigner
-from hefu.mandate import LIFTED, SUSPENDED, Lift, Order
+from hefu.keeping.keys import FileSigner
+from hefu.membership.charter import CHARTERED, Charter
+from hefu.membership.mandate import LIFTED, SUSPENDED, Lift, Order
+from hefu.statements import filing, openings
+from hefu.statements.filing import Filing
 from hefu_connector.contracting.filer import Filer
 from hefu_connector.ports import ComputationState
 from hefu_policies.agreeing.agreement import Agreement

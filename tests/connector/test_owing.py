@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Refused
-from hefu.notices import DEVIATED, Deviated, Fulfilled
+from hefu.statements import receipt
+from hefu.statements.notices import DEVIATED, Deviated, Fulfilled
 from hefu.tlog.note import ED25519, VerifierKey
 from hefu.tlog.proof import LogProof
 from hefu_connector.afterwards import DutyState

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.canonical import Object
-from hefu.enrolment import KeyRing
 from hefu.envelope import Statement, new_id
 from hefu.errors import (
     Conflict,
@@ -24,8 +23,10 @@ from hefu.errors import (
     Untrusted,
 )
 from hefu.identity import Binding
+from hefu.membership.enrolment import KeyRing
 from hefu.times import SystemClock
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
+from hefu.wire import transport
 from hefu_connector import bootstrap, setup
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.computing import guard
@@ -149,7 +150,7 @@ def test_a_caller_without_any_certificate_does_not_get_through(town: Town) -> No
 def test_a_certificate_of_another_authority_does_not_get_through(town: Town, tmp_path: Path) -> None:
     from datetime import timedelta
 
-    from hefu_broker.authority import Authority
+    from hefu_broker.membership.authority import Authority
 
     ring = KeyRing("pharma-b", "pharma-b-c1", tmp_path / "keys")
     ring.make()

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hefu.__main__ import main
 from hefu.canonical import Object
-from hefu.charter import Charter
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable, Untrusted
+from hefu.membership.charter import Charter
 from hefu.tlog.tree import leaf_hash
 from hefu_connector.brokerage import Progress
 from hefu_connector.contracting import negotiating

@@ -10,7 +10,7 @@ import pytest
 from hefu.__main__ import main
 from hefu.envelope import Statement
 from hefu.errors import Untrusted
-from hefu.receipt import Receipt
+from hefu.statements.receipt import Receipt
 from hefu_connector.ports import FINAL, ComputationState
 from hefu_policies.proving.receipts import again
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hefu import tunnel
 from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated, Unavailable
 from hefu.identity import Binding
 from hefu.times import SystemClock
-from hefu.transport import Via
+from hefu.wire import tunnel
+from hefu.wire.transport import Via
 from hefu_broker.bootstrap import RelayServer
-from hefu_broker.relay import Limits
+from hefu_broker.relay.books import Limits
 from hefu_broker.settings import Settings
 from hefu_connector.clients.peer import PeerClient
 from hefu_connector.clients.relay import RelayClient, Relays
@@ -273,8 +273,8 @@ def test_a_relay_cannot_stand_in_for_the_provider_even_with_the_authority_of_the
 ) -> None:
     """It has a certificate of the provider's name from the broker's own authority: only the provider's own opens."""
     assert space.server is not None
-    from hefu.enrolment import KeyRing
-    from hefu.transport import to_pem
+    from hefu.membership.enrolment import KeyRing
+    from hefu.wire.transport import to_pem
 
     ring = KeyRing("hospital-a", "hospital-a-c1", tmp_path / "keys")
     ring.make()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from hefu import canonical
-from hefu.agreed import budget_of
+from hefu.checking.agreed import budget_of
 from hefu.errors import Malformed
-from hefu.receipt import Noise, Receipt, Spent
+from hefu.statements.receipt import Noise, Receipt, Spent
 from hefu_connector.engines.noise import DISCRETE_GAUSSIAN
 from hefu_connector.ports import ComputationState
 from hefu_connector.running import Connector

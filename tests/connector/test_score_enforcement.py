@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, new_id
 from hefu.errors import Malformed, Untrusted
+from hefu.keeping import keys
+from hefu.statements import receipt
 from hefu_connector.computing import blobs, ciphertexts, guard
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.model import IDENTITY, LOGISTIC, RANKING, Feature, Model

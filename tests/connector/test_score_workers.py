@@ -14,7 +14,7 @@ import pytest
 from hefu import canonical
 from hefu.canonical import Object
 from hefu.errors import Unavailable, Untrusted
-from hefu.vault import Vault
+from hefu.keeping.vault import Vault
 from hefu_connector.computing import blobs
 from hefu_connector.computing.bench import Bench
 from hefu_connector.computing.model import IDENTITY, Feature, Model

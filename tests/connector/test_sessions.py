@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hefu import keys, receipt
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft, new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound
 from hefu.identity import STATUS, StatusList, write_bytes
 from hefu.identity import Standing as Word
+from hefu.keeping import keys
+from hefu.statements import receipt
 from hefu_connector.computing import gathering, guard
 from hefu_connector.computing.meeting import JOINED, Joined, Met
 from hefu_connector.pairs import OwnKey

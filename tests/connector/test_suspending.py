@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hefu.errors import Conflict, NotFound, Refused
-from hefu.notices import DEVIATED, RESUMED, SUSPENDED
+from hefu.statements.notices import DEVIATED, RESUMED, SUSPENDED
 from hefu.tlog.tree import leaf_hash
 from hefu_connector.contracting.notices import Notices
 from hefu_connector.ports import ComputationState

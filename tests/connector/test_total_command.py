@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hefu.commands import Output
 from hefu.errors import Malformed
+from hefu.terminal.commands import Output
 from hefu_connector.commands import total as command
 from hefu_connector.workbench.answer import Answer, Sealed
 from hefu_connector.workbench.frames import Noise

@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import enrolment, identity, transport
-from hefu.charter import CHARTERED, Charter
-from hefu.enrolment import KeyRing
+from hefu import identity
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import Conflict, HefuError, NotFound, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import Participant, Standing, StatusList
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
+from hefu.membership import enrolment
+from hefu.membership.charter import CHARTERED, Charter
+from hefu.membership.enrolment import KeyRing
 from hefu.space import SpaceFile
-from hefu_broker.authority import Authority
+from hefu.wire import transport
+from hefu_broker.membership.authority import Authority
 from hefu_connector.brokerage import Member
 from hefu_connector.membership.renewal import TransportIdentity
 from hefu_connector.membership.trust import SpaceTrust

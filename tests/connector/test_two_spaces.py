@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hefu import transport
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unauthenticated
-from hefu.receipt import Receipt
+from hefu.statements.receipt import Receipt
 from hefu.v1 import computation_pb2, computation_pb2_grpc
+from hefu.wire import transport
 from hefu_connector import setup
 from hefu_connector.ports import ComputationState
 from hefu_connector.running import Connector

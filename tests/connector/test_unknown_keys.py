@@ -11,16 +11,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import scipy.stats
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import HefuError, Malformed, Refused, Untrusted
+from hefu.keeping import keys
+from hefu.statements import receipt
 from hefu_connector.computing import answers as opening
 from hefu_connector.computing import finding, guard
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.exact import ExactPlan
 from hefu_connector.computing.groups import GroupKey, Unknown
 from hefu_connector.engines import counting, language, partitions
-from hefu_connector.engines.exact import Exact
+from hefu_connector.engines.exact.engine import Exact
 from hefu_connector.engines.laid import FORM, Laid
 from hefu_connector.engines.noise import DISCRETE_GAUSSIAN, DISCRETE_LAPLACE, Noise, Threshold
 from hefu_connector.engines.noise.drawing import certified_threshold

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hefu import keys, secret, sqlcipher
 from hefu.__main__ import main
 from hefu.errors import Conflict, Malformed, Untrusted
-from hefu.unlocking import Lock
+from hefu.keeping import keys, secret, sqlcipher
+from hefu.keeping.unlocking import Lock
 from hefu_broker.bootstrap import Server
 from hefu_connector.settings import Home, Settings
 from hefu_connector.storage import Database

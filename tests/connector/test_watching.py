@@ -10,9 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft
+from hefu.keeping import keys
+from hefu.statements import receipt
 from hefu_connector.background import Loop
 from hefu_connector.bootstrap import WATCH
 from hefu_connector.computing import guard

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hefu import keys
 from hefu.errors import Conflict
+from hefu.keeping import keys
 from hefu.tlog.note import COSIGNATURE
 from hefu_connector.membership.witnessing import MarksMemory, own_key
 from hefu_connector.storage import Database

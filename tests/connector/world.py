@@ -12,18 +12,19 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu.canonical import Object
-from hefu.directory import Directory
 from hefu.envelope import PublicKey, Statement, draft, new_id
 from hefu.errors import NotFound, Unavailable
 from hefu.identity import CERTIFIED, ROOT, STATUS, Participant, StatusList
 from hefu.identity import Standing as Word
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
+from hefu.membership.directory import Directory
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.computing.enforcement import Enforcement, Rules, World
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
-from hefu_connector.engines import counting, delivering, exact_counting
+from hefu_connector.engines import counting, delivering
 from hefu_connector.engines.delivery import Delivery
-from hefu_connector.engines.exact import Exact
+from hefu_connector.engines.exact import counting as exact_counting
+from hefu_connector.engines.exact.engine import Exact
 from hefu_connector.engines.statistics import Statistics
 from hefu_connector.ports import Contract, NothingOwed, Obligations, Standing, Table, Turn
 from hefu_connector.sources.files import FileSource

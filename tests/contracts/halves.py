@@ -11,10 +11,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import canonical, identity
 from hefu.canonical import Object
-from hefu.directory import Directory
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.identity import CERTIFIED, ROOT, Participant
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
+from hefu.membership.directory import Directory
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import ED25519, VerifierKey

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hefu import faults
 from hefu.errors import BudgetExceeded
+from hefu.running import faults
 from hefu_connector.ports import ComputationState
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
 

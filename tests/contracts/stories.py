@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import canonical
 from hefu.envelope import Statement, draft
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hefu_connector.ports import Account, ComputationState, Entry, Run
 from hefu_policies.budget import Budget, Charge, PrivacyLoss
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hefu import canonical, sqlcipher
+from hefu import canonical
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, Malformed
+from hefu.keeping import sqlcipher
 from hefu.tlog import tiles, tree
 from hefu_broker import words
 from hefu_broker.records import Enrolment, EnrolmentState, Head, Listing, Outgoing, Search, Talk

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hefu import sqlcipher
 from hefu.errors import Conflict, Unavailable
+from hefu.keeping import sqlcipher
 from hefu_connector.ports import ComputationState
 from hefu_connector.storage import Database, SqlJournal, SqlLedger
 

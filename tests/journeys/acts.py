@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft, new_id
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hefu.times import SystemClock
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc, control_pb2
+from hefu.wire import transport
 from hefu_connector.computing.asking import new_nonce
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
 from hefu_connector.engines import language

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import transport
 from hefu.envelope import new_id
 from hefu.errors import HefuError
 from hefu.times import read_time
 from hefu.v1 import control_pb2
+from hefu.wire import transport
 from hefu_space import harness
 from hefu_space.space import Member, Node, Space
 

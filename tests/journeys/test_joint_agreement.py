@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import transport
 from hefu.envelope import Statement, new_id
 from hefu.errors import NotFound, Unavailable
 from hefu.v1 import control_pb2
+from hefu.wire import transport
 from hefu_connector.workbench.link import contract_name
 from hefu_space import data, harness, products
 from hefu_space.space import Member, Node, Space

@@ -7,10 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hefu import transport
 from hefu.envelope import new_id
 from hefu.errors import NotFound
 from hefu.v1 import catalog_pb2, computation_pb2, control_pb2
+from hefu.wire import transport
 from hefu_space import harness
 from hefu_space.data import Extract
 from hefu_space.products import Product

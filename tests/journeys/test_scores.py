@@ -10,11 +10,12 @@ from pathlib import Path
 
 import hefu
 import pytest
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.envelope import Statement, new_id
 from hefu.errors import Malformed, Refused
-from hefu.receipt import Receipt
+from hefu.statements.receipt import Receipt
 from hefu.v1 import computation_pb2
+from hefu.wire import transport
 from hefu_connector.computing.model import IDENTITY, Feature, Model
 from hefu_connector.computing.suites import LINEAR
 from hefu_space import harness

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hefu import transport
 from hefu.errors import Unavailable
 from hefu.v1 import control_pb2
+from hefu.wire import transport
 from hefu_space import data, harness, products
 from hefu_space.space import LOCAL, Member, Node, Space, free_ports
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 from hefu_space import harness
 from hefu_space.demo import CONSUMER, PROVIDERS, Demo
 from hefu_space.products import Product

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hefu.receipt import Receipt
+from hefu.statements.receipt import Receipt
 from hefu_connector.running import Connector
 from hefu_connector.settings import Home, Settings
 from hefu_connector.storage.database import Database

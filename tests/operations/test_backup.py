@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import backup
 from hefu.__main__ import main
 from hefu.errors import Conflict, Malformed
+from hefu.running import backup
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_broker.bootstrap import Server
 from hefu_connector import restoring, setup

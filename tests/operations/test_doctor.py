@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hefu import doctor, symptoms
 from hefu.__main__ import main
 from hefu.errors import Malformed
+from hefu.running import doctor, symptoms
 from hefu_broker import doctor as broker_doctor
 from hefu_connector import doctor as connector_doctor
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hefu import health
 from hefu.errors import Unavailable
-from hefu.health import Check, Port, Probes
+from hefu.running import health
+from hefu.running.health import Check, Port, Probes
 from hefu_broker.bootstrap import Server
 from hefu_broker.settings import Settings
 from hefu_connector.bootstrap import build

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hefu import logs
 from hefu.errors import Malformed, Unavailable
+from hefu.running import logs
 
 SECRET = "canary-7f3a"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hefu import telemetry
 from hefu.envelope import new_id
+from hefu.running import telemetry
 from hefu_space import data, products
 from hefu_space.harness import until
 from hefu_space.space import LOCAL, SPACE, Member, Space, free_ports

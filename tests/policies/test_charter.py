@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hefu.charter import Charter
 from hefu.errors import Malformed, Refused
+from hefu.membership.charter import Charter
 from hefu_policies.bargaining.charter import check_offer
 from hefu_policies.budget import Budget
 from hefu_policies.goods.product import FromTemplate, Offer

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 from hefu.canonical import Json, Object
-from hefu.charter import Charter
 from hefu.envelope import Statement, draft
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Untrusted
+from hefu.membership.charter import Charter
 from hefu_policies import odrl
 from hefu_policies.agreeing.changes import (
     BUDGET_EPSILON,

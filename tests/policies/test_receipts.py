@@ -9,7 +9,7 @@ import pytest
 from hefu import canonical
 from hefu.envelope import Statement, draft
 from hefu.errors import Untrusted
-from hefu.receipt import Meters, Receipt, Released, SealedPart, Spent, Under
+from hefu.statements.receipt import Meters, Receipt, Released, SealedPart, Spent, Under
 from hefu_policies import odrl
 from hefu_policies.agreeing.contract import Agreement
 from hefu_policies.deciding.decision import Request, decide

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hefu import canonical, identity
-from hefu.bundle import BundleEntry, write_bundle
 from hefu.canonical import Json, Object
 from hefu.envelope import PublicKey, Statement, draft, new_id
+from hefu.evidence.bundle import BundleEntry, write_bundle
 from hefu.identity import Participant
-from hefu.keys import FileSigner
-from hefu.receipt import Failure, Link, Meters, Noise, Receipt, Refusal, Released, SealedPart, Spent, Under
+from hefu.keeping.keys import FileSigner
 from hefu.space import SpaceFile
+from hefu.statements.receipt import Failure, Link, Meters, Noise, Receipt, Refusal, Released, SealedPart, Spent, Under
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import ED25519, VerifierKey

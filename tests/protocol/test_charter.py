@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hefu.bundle import BundleEntry
 from hefu.canonical import Object
-from hefu.charter import CHARTERED, Charter
-from hefu.directory import Directory
 from hefu.envelope import Statement, draft
 from hefu.errors import Malformed, Untrusted
-from hefu.filing import FilingKey
-from hefu.keys import FileSigner
-from hefu.record import Record
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Record
+from hefu.keeping.keys import FileSigner
+from hefu.membership.charter import CHARTERED, Charter
+from hefu.membership.directory import Directory
 from hefu.space import SpaceFile
+from hefu.statements.filing import FilingKey
 from hefu.tlog.note import COSIGNATURE, VerifierKey
 
 from tests.protocol.small_log import BROKER, START, public, signer

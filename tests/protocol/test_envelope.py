@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hefu import canonical
 from hefu.envelope import PublicKey, Statement, draft, new_id
 from hefu.errors import HefuError, Malformed, Untrusted
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hypothesis import given
 from hypothesis import strategies as st
 

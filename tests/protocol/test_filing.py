@@ -7,15 +7,16 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import canonical, filing, openings, receipt
-from hefu.charter import Charter
+from hefu import canonical
 from hefu.envelope import Statement, draft
 from hefu.errors import Malformed, Refused, Untrusted
-from hefu.filing import Filing, FilingKey
 from hefu.identity import write_bytes
-from hefu.mandate import LIFTED, SUSPENDED, Access, Lift, Order, Orders, subjects
-from hefu.openings import Openings
-from hefu.receipt import Refusal
+from hefu.membership.charter import Charter
+from hefu.membership.mandate import LIFTED, SUSPENDED, Access, Lift, Order, Orders, subjects
+from hefu.statements import filing, openings, receipt
+from hefu.statements.filing import Filing, FilingKey
+from hefu.statements.openings import Openings
+from hefu.statements.receipt import Refusal
 
 from tests.protocol.small_log import BROKER, START, signer
 

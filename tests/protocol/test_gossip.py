@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hefu.bundle import open_bundle
-from hefu.charter import CHARTERED, Charter
+from hefu.checking.verify import Pins, Report, verify
 from hefu.envelope import Statement, draft
 from hefu.errors import Malformed
+from hefu.evidence.bundle import open_bundle
+from hefu.membership.charter import CHARTERED, Charter
 from hefu.tlog import tree
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.witness import Request
-from hefu.verify import Pins, Report, verify
 
 from tests.cosigning import Cosigner, policy
 from tests.protocol.small_log import ORIGIN, PROVIDER, START, SmallLog

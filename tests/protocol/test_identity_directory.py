@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 from hefu import identity
-from hefu.directory import Directory
 from hefu.envelope import Statement, draft
 from hefu.errors import HefuError, Malformed, NotFound, Unauthenticated, Untrusted
 from hefu.identity import Binding, Participant, Standing, StatusList
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
+from hefu.membership.directory import Directory
 
 from tests.protocol.small_log import BROKER, PROVIDER, START, public, signer
 

@@ -7,18 +7,21 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import canonical, delivery, doings, filing, mandate, mandated, notices, receipt, verify
-from hefu.bundle import BundleEntry
-from hefu.charter import CHARTERED, Charter
-from hefu.checks import PUBLISHED, Facts, Findings
+from hefu import canonical
+from hefu.checking import mandated, verify
+from hefu.checking.checks import PUBLISHED, Facts, Findings
+from hefu.checking.events import EVENTS
+from hefu.checking.heads import HEAD
 from hefu.envelope import draft
 from hefu.errors import Malformed
-from hefu.events import EVENTS
-from hefu.heads import HEAD
-from hefu.mandate import LIFTED, OPENED, SUSPENDED, Access, Lift, Order
-from hefu.receipt import Receipt
-from hefu.record import AGREEMENT as AGREEMENT_TYPE
-from hefu.record import FINALIZED, TERMINATED, Record
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import AGREEMENT as AGREEMENT_TYPE
+from hefu.evidence.record import FINALIZED, TERMINATED, Record
+from hefu.membership import mandate
+from hefu.membership.charter import CHARTERED, Charter
+from hefu.membership.mandate import LIFTED, OPENED, SUSPENDED, Access, Lift, Order
+from hefu.statements import delivery, doings, filing, notices, receipt
+from hefu.statements.receipt import Receipt
 from hefu_policies.states.negotiation import Move
 
 from tests.protocol.small_log import AGREEMENT, BROKER, CONSUMER, PRODUCT, PROVIDER, START, SmallLog, public, signer

@@ -10,7 +10,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement, draft
 from hefu.errors import Malformed, Untrusted
-from hefu.receipt import Failure, Link, Receipt, Refusal, check_opening, commit, journal_of
+from hefu.statements.receipt import Failure, Link, Receipt, Refusal, check_opening, commit, journal_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hefu.bundle import BundleEntry
+from hefu.checking.reconcile import (
+    CONTRADICTS,
+    FORGED,
+    MISSING,
+    RESIGNED,
+    Held,
+    KeyOf,
+    Reconciliation,
+    View,
+    reconcile,
+    view_of,
+)
 from hefu.errors import NotFound
-from hefu.reconcile import CONTRADICTS, FORGED, MISSING, RESIGNED, Held, KeyOf, Reconciliation, View, reconcile, view_of
-from hefu.record import Record
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Record
 
 from tests.protocol.small_log import AGREEMENT, BROKER, CONSUMER, PROVIDER, SmallLog
 

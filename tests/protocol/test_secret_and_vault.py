@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hefu import keys, secret, vault
 from hefu.errors import HefuError, Malformed, Untrusted
-from hefu.unlocking import Lock
+from hefu.keeping import keys, secret, vault
+from hefu.keeping.unlocking import Lock
 
 LONG = b"correct horse battery staple"
 

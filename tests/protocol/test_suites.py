@@ -12,7 +12,7 @@ from hefu import suites
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.errors import Malformed, Untrusted
 from hefu.identity import CERTIFIED, ROOT, Participant
-from hefu.keys import FileSigner, key_id
+from hefu.keeping.keys import FileSigner, key_id
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 

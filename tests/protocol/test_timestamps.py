@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from hefu import bundle, timestamps, verify
+from hefu.checking import verify
 from hefu.errors import HefuError, Malformed, Untrusted
-from hefu.timestamps import Stamp
+from hefu.evidence import bundle, timestamps
+from hefu.evidence.timestamps import Stamp
 from hefu.tlog import checkpoint
 from hefu.tlog.note import Note, VerifierKey
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from hefu import canonical, identity
-from hefu.bundle import NAMES, open_bundle
+from hefu.checking.verify import Pins, Report, verify
 from hefu.envelope import Statement
 from hefu.errors import Malformed
-from hefu.receipt import Link, Spent
-from hefu.verify import Pins, Report, verify
+from hefu.evidence.bundle import NAMES, open_bundle
+from hefu.statements.receipt import Link, Spent
 
 from tests.protocol.small_log import AGREEMENT, BROKER, CONSUMER, PROVIDER, START, SmallLog, public, signer
 
@@ -560,8 +560,8 @@ def test_the_command_answers_with_exit_code_and_names_what_failed(small: SmallLo
 
 
 def test_an_agreement_as_the_policies_floor_writes_it_can_be_read() -> None:
-    from hefu.agreed import Contract
-    from hefu.record import Logged
+    from hefu.checking.agreed import Contract
+    from hefu.evidence.record import Logged
     from hefu_policies.agreeing.contract import Agreement, Party, Strategy
     from hefu_policies.budget import Budget
 

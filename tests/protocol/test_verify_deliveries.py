@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from hefu import canonical
-from hefu.bundle import open_bundle
-from hefu.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Kept, Told, Used
+from hefu.checking.verify import verify
 from hefu.envelope import Statement
 from hefu.errors import Malformed
-from hefu.receipt import Link, Receipt, Released, Spent
+from hefu.evidence.bundle import open_bundle
+from hefu.statements.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Kept, Told, Used
+from hefu.statements.receipt import Link, Receipt, Released, Spent
 from hefu.times import write_time
-from hefu.verify import verify
 
 from tests.protocol.small_log import AGREEMENT, CONSUMER, PROVIDER, SmallLog
 

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 import grpc
 from cryptography import x509
-from hefu import transport
-from hefu.bundle import BundleEntry
-from hefu.enrolment import bind
 from hefu.errors import Malformed, Unavailable
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.timestamps import Stamp
+from hefu.membership.enrolment import bind
 from hefu.space import SpaceFile
 from hefu.times import Clock
-from hefu.timestamps import Stamp
 from hefu.tlog.tree import HASH_SIZE
 from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2, page_pb2, page_pb2_grpc, registry_pb2, registry_pb2_grpc
+from hefu.wire import transport
 
 from hefu_audit.home import Home
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import grpc
-from hefu import transport
 from hefu.envelope import Statement
 from hefu.tlog.proof import LogProof
 from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2, mandate_pb2, mandate_pb2_grpc
+from hefu.wire import transport
 
 from hefu_audit.clients.broker import PEER
 

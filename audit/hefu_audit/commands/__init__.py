@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hefu.commands import Group
+from hefu.terminal.commands import Group
 
 from hefu_audit.commands import asking, bundling, joining, mandate, pages, reading, watching
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hefu import canonical, verify
-from hefu.commands import Cell, Output, common
+from hefu import canonical
+from hefu.checking import verify
 from hefu.errors import Malformed
-from hefu.receipt import SEALED
 from hefu.space import SpaceFile
+from hefu.statements.receipt import SEALED
+from hefu.terminal.commands import Cell, Output, common
 from hefu.times import SystemClock, read_time
 
 from hefu_audit import report

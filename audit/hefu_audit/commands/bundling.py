@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hefu import verify
-from hefu.bundle import open_bundle
-from hefu.commands import Output, common
+from hefu.checking import verify
+from hefu.evidence.bundle import open_bundle
+from hefu.terminal.commands import Output, common
 
 from hefu_audit import bundling
 from hefu_audit.commands.asking import opened

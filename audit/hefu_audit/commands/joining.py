@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hefu import filing
-from hefu.commands import Output, common
 from hefu.errors import Malformed, Unavailable
 from hefu.identity import ROLES
 from hefu.space import SpaceFile
+from hefu.statements import filing
+from hefu.terminal.commands import Output, common
 from hefu.times import SystemClock
 from hefu.tlog.note import VerifierKey
 
@@ -76,7 +76,7 @@ def _change(arguments: argparse.Namespace) -> int:
 
 
 def _enroll(arguments: argparse.Namespace) -> int:
-    from hefu import enrolment
+    from hefu.membership import enrolment
 
     from hefu_audit.clients import broker
 

@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hefu import canonical, filing, verify
-from hefu.commands import Output, common
+from hefu import canonical
+from hefu.checking import verify
 from hefu.envelope import Statement
-from hefu.mandate import SCOPES, Order
+from hefu.membership.mandate import SCOPES, Order
+from hefu.statements import filing
+from hefu.terminal.commands import Output, common
 from hefu.times import SystemClock, read_time, write_time
 from hefu.tlog.note import VerifierKey
 

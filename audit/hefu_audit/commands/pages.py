@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hefu.commands import Output, common
+from hefu.terminal.commands import Output, common
 from hefu.times import SystemClock
 
 from hefu_audit.commands.words import Commands, directory, sub

@@ -6,10 +6,10 @@ import argparse
 from decimal import Decimal
 from pathlib import Path
 
-from hefu import verify
-from hefu.bundle import open_bundle, write_bundle
-from hefu.commands import Cell, Output, common
-from hefu.receipt import Spent
+from hefu.checking import verify
+from hefu.evidence.bundle import open_bundle, write_bundle
+from hefu.statements.receipt import Spent
+from hefu.terminal.commands import Cell, Output, common
 from hefu.times import SystemClock
 from hefu.tlog.note import VerifierKey
 

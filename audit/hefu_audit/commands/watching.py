@@ -7,9 +7,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from hefu.commands import Output, common, explain
 from hefu.errors import Unavailable
 from hefu.space import SpaceFile
+from hefu.terminal.commands import Output, common, explain
 from hefu.times import Clock, SystemClock
 
 from hefu_audit.commands.words import Commands, directory, sub

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hefu import verify
-from hefu.bundle import open_bundle
+from hefu.checking import verify
+from hefu.evidence.bundle import open_bundle
 from hefu.times import SystemClock
 from hefu.tlog.note import VerifierKey
 

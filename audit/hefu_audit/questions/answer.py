@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import Any
 
 from hefu.canonical import Json, Object
-from hefu.commands import Cell
-from hefu.helps import HELPS
 from hefu.members import listed
+from hefu.terminal.commands import Cell
+from hefu.terminal.helps import HELPS
 from hefu.times import write_time
 
 from hefu_audit import following

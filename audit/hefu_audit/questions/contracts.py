@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from hefu import canonical
-from hefu.bundle import BundleEntry, open_bundle
-from hefu.charter import CHARTERED
-from hefu.checks import ASKED
-from hefu.delivery import DELETED, USED
+from hefu.checking.checks import ASKED
+from hefu.checking.reconcile import Held, View, reconcile
 from hefu.errors import HefuError, Malformed, NotFound
+from hefu.evidence.bundle import BundleEntry, open_bundle
+from hefu.evidence.record import FINALIZED, TERMINATED, Record
 from hefu.identity import CERTIFIED
-from hefu.notices import RESUMED, SUSPENDED
-from hefu.receipt import FAILED, SEALED
-from hefu.reconcile import Held, View, reconcile
-from hefu.record import FINALIZED, TERMINATED, Record
+from hefu.membership.charter import CHARTERED
+from hefu.statements.delivery import DELETED, USED
+from hefu.statements.notices import RESUMED, SUSPENDED
+from hefu.statements.receipt import FAILED, SEALED
 
 from hefu_audit.following import at
 from hefu_audit.index import Index

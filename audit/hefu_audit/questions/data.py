@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hefu.delivery import DELETED, USED
 from hefu.errors import Malformed, NotFound
-from hefu.receipt import SEALED
+from hefu.statements.delivery import DELETED, USED
+from hefu.statements.receipt import SEALED
 
 from hefu_audit.following import at
 from hefu_audit.index import Index

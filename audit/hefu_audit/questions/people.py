@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hefu import canonical
 from hefu.canonical import Json
-from hefu.charter import CHARTERED
 from hefu.errors import NotFound
 from hefu.identity import CERTIFIED, STATUS
+from hefu.membership.charter import CHARTERED
 
 from hefu_audit.following import at
 from hefu_audit.index import Index

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hefu.checks import ASKED
-from hefu.delivery import DENIED
+from hefu.checking.checks import ASKED
 from hefu.errors import NotFound
-from hefu.notices import RESUMED, SUSPENDED
-from hefu.receipt import FAILED, REFUSED, SEALED, Spent
-from hefu.record import TERMINATED
+from hefu.evidence.record import TERMINATED
+from hefu.statements.delivery import DENIED
+from hefu.statements.notices import RESUMED, SUSPENDED
+from hefu.statements.receipt import FAILED, REFUSED, SEALED, Spent
 
 from hefu_audit.following import at
 from hefu_audit.index import Index

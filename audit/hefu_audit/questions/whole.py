@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 
 from hefu.errors import Malformed
-from hefu.receipt import FAILED, SEALED
-from hefu.record import TERMINATED
+from hefu.evidence.record import TERMINATED
+from hefu.statements.receipt import FAILED, SEALED
 from hefu.tlog import checkpoint, tree
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.proof import LogProof

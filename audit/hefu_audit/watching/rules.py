@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hefu.canonical import Object
-from hefu.checks import ASKED, Facts, under
+from hefu.checking.checks import ASKED, Facts, under
+from hefu.checking.heads import HEAD
 from hefu.errors import HefuError, Malformed
-from hefu.heads import HEAD
-from hefu.receipt import NOTHING, Spent
-from hefu.record import Logged
+from hefu.evidence.record import Logged
+from hefu.statements.receipt import NOTHING, Spent
 from hefu.times import write_time
 from hefu_policies.states.negotiation import Move, Role, State, advance
 

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hefu.bundle import BundleEntry
 from hefu.errors import Malformed, Unavailable
-from hefu.keys import replace_private
+from hefu.evidence.bundle import BundleEntry
+from hefu.keeping.keys import replace_private
 from hefu.times import read_time, write_time
 from hefu.tlog.checkpoint import Checkpoint
 

@@ -13,11 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hefu import posting
-from hefu.enrolment import KeyRing
 from hefu.envelope import draft
 from hefu.errors import Malformed, Unavailable
+from hefu.membership.enrolment import KeyRing
 from hefu.times import write_time
+from hefu.wire import posting
 
 from hefu_audit.watching.rules import Alert
 from hefu_audit.watching.state import State

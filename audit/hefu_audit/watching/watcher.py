@@ -4,10 +4,10 @@ Steps of a look:
 1. The newest checkpoint is signed by the pinned key, and extends the last one by the log's own proof; if not, both
    stay as evidence (`hefu_audit.desk`).
 2. Where the charter pins witnesses, their quorum stands behind it.
-3. The entries that are new are fetched, kept, and each is verified as `hefu.record` says; together with those before
-   they give the signed root.
-4. What must be true of all entries together is checked again where there are new ones (`hefu.verify.check_all`), and
-   the rules are applied.
+3. The entries that are new are fetched, kept, and each is verified as `hefu.evidence.record` says; together with
+   those before they give the signed root.
+4. What must be true of all entries together is checked again where there are new ones
+   (`hefu.checking.verify.check_all`), and the rules are applied.
 5. What was found is kept durably before anybody is told, and told until it was heard.
 
 Entries are kept in one file, so that a watch that is started again goes on where it was. LIMIT: it verifies them all
@@ -20,12 +20,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from hefu import verify
-from hefu.bundle import BundleEntry
-from hefu.charter import CHARTERED, Charter
-from hefu.checks import Facts
+from hefu.checking import verify
+from hefu.checking.checks import Facts
 from hefu.errors import HefuError, Unavailable, Untrusted
-from hefu.record import Record
+from hefu.evidence.bundle import BundleEntry
+from hefu.evidence.record import Record
+from hefu.membership.charter import CHARTERED, Charter
 from hefu.space import SpaceFile
 from hefu.times import Clock
 from hefu.tlog import checkpoint, tree

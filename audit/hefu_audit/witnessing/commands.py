@@ -9,14 +9,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from hefu import logs
-from hefu.commands import Group, Output, common
 from hefu.errors import Malformed
+from hefu.running import logs
 from hefu.space import SpaceFile
+from hefu.terminal.commands import Group, Output, common
 from hefu.times import SystemClock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
-from hefu.witnessing import TYPES
+from hefu.wire.witnessing import TYPES
 
 from hefu_audit.home import Home
 from hefu_audit.witnessing.home import WitnessHome

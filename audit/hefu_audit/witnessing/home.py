@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hefu.errors import Conflict, HefuError, Malformed
-from hefu.keys import replace_private
+from hefu.keeping.keys import replace_private
+from hefu.keeping.unlocking import Lock
 from hefu.space import API_VERSION
 from hefu.times import Clock
 from hefu.tlog.note import ED25519, VerifierKey
 from hefu.tlog.witness import Memory, Witness
-from hefu.unlocking import Lock
-from hefu.witnessing import WitnessKey
+from hefu.wire.witnessing import WitnessKey
 
 FILE, KIND = "witness.json", "Witness"
 _MOST_LOGS = 1000
@@ -36,7 +36,7 @@ class WitnessHome:
 
         Args:
             name: that stands in its verifier key, such as ``regulator-a.example/witness``.
-            secret: what the key is encrypted under, as in `hefu.secret`; by default a new file elsewhere.
+            secret: what the key is encrypted under, as in `hefu.keeping.secret`; by default a new file elsewhere.
 
         Raises:
             Conflict: there is a witness already.
@@ -80,7 +80,7 @@ class WitnessHome:
         self._write({**self._document(), "logs": [str(each) for each in known.values()]})
 
     def key(self) -> WitnessKey:
-        """Its key; raises as `hefu.keys.read_key`."""
+        """Its key; raises as `hefu.keeping.keys.read_key`."""
         opened = self.lock().open()
         return WitnessKey.read(self.lock().keys, str(self._document()["name"]), opened.passphrase if opened else None)
 

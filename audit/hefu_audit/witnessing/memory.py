@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from hefu.errors import Conflict, Malformed, Unavailable
-from hefu.keys import replace_private, write_private
+from hefu.keeping.keys import replace_private, write_private
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note
 

@@ -10,7 +10,7 @@ from hefu.space import SpaceFile
 from hefu.times import Clock
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.witness import Memory, Witness
-from hefu.witnessing import WAIT, Candidates, Following
+from hefu.wire.witnessing import WAIT, Candidates, Following
 
 from hefu_audit.clients.broker import connected
 from hefu_audit.home import Home

@@ -10,9 +10,9 @@ from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, contract_pb2, registry_pb2
 from hefu_policies.states.lifecycle import ProductState
 
-from hefu_broker.log import AuditLog
+from hefu_broker.log.entries import AuditLog
+from hefu_broker.membership.registry import Registry
 from hefu_broker.records import Card, Listing, Talk
-from hefu_broker.registry import Registry
 
 _PRODUCT_STATES = {
     ProductState.LISTED: catalog_pb2.Product.STATE_LISTED,

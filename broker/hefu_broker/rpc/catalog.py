@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
 from hefu.v1 import catalog_pb2, catalog_pb2_grpc
+from hefu.wire import transport
 
 from hefu_broker.rooms import Spaces
 from hefu_broker.rpc import answers

@@ -6,9 +6,9 @@ import threading
 from contextlib import suppress
 
 import grpc
-from hefu import transport
-from hefu.transport import Send
 from hefu.v1 import contract_pb2, contract_pb2_grpc
+from hefu.wire import transport
+from hefu.wire.transport import Send
 
 from hefu_broker.records import Talk
 from hefu_broker.rooms import Spaces

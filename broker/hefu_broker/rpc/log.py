@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
 from hefu.v1 import audit_pb2, audit_pb2_grpc, common_pb2
+from hefu.wire import transport
 
 from hefu_broker.rooms import Spaces
 from hefu_broker.rpc import answers

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
 from hefu.v1 import common_pb2, mandate_pb2, mandate_pb2_grpc
+from hefu.wire import transport
 
 from hefu_broker.records import FiledEnd
 from hefu_broker.rooms import Spaces

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
 from hefu.v1 import page_pb2, page_pb2_grpc
+from hefu.wire import transport
 
-from hefu_broker import visits
+from hefu_broker.membership import visits
 from hefu_broker.rooms import Spaces
 from hefu_broker.rpc import answers
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
 from hefu.v1 import common_pb2, registry_pb2, registry_pb2_grpc
+from hefu.wire import transport
 
 from hefu_broker import pages
 from hefu_broker.pages import Pages

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import grpc
-from hefu import transport
 from hefu.errors import NotFound, Unauthenticated
-from hefu.transport import Send
 from hefu.v1 import relay_pb2, relay_pb2_grpc
+from hefu.wire import transport
+from hefu.wire.transport import Send
 
-from hefu_broker.relay import Relay
+from hefu_broker.relay.books import Relay
 from hefu_broker.rooms import Spaces
 
 

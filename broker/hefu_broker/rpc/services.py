@@ -34,7 +34,7 @@ from hefu_broker.rpc.registry import RegistryServicer
 from hefu_broker.rpc.relay import RelayServicer
 
 if TYPE_CHECKING:
-    from hefu_broker.relay import Relay
+    from hefu_broker.relay.books import Relay
     from hefu_broker.rooms import Spaces
 
 Add = Callable[[grpc.Server], None]
@@ -82,7 +82,7 @@ def enrolment(spaces: Spaces) -> list[Add]:
 
 
 def _health(names: list[str]) -> Add:
-    # Blocking, because the guard of `hefu.transport` wraps plain handlers only.
+    # Blocking, because the guard of `hefu.wire.transport` wraps plain handlers only.
     servicer = health.HealthServicer(experimental_non_blocking=False)
     for name in ["", *names]:
         servicer.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from typing import Any
 
-from hefu import faults
 from hefu.errors import Conflict, Malformed, Unavailable
+from hefu.running import faults
 from sqlalchemy import URL, Connection, Engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -34,8 +34,8 @@ class Database:
         where: a file, made if absent, or a URL (``postgresql://…``, ``sqlite:////path``).
         space: id of the space whose rows the stores read and write.
         node: id of this broker's node, kept at first opening.
-        key: 32 bytes that a file is encrypted with (`hefu.sqlcipher`), whatever it was before; without one it lies in
-            the clear. LIMIT: PostgreSQL is not encrypted by us; its administrator encrypts its disk.
+        key: 32 bytes that a file is encrypted with (`hefu.keeping.sqlcipher`), whatever it was before; without one it
+            lies in the clear. LIMIT: PostgreSQL is not encrypted by us; its administrator encrypts its disk.
 
     Raises:
         Malformed: the URL is of no database that is supported.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hefu.timestamps import Stamp
+from hefu.evidence.timestamps import Stamp
 from sqlmodel import col, func, select
 
 from hefu_broker.storage.database import Database

@@ -14,7 +14,7 @@ from hefu_policies.agreeing.contract import Description
 from hefu_policies.telling import models, wording
 from starlette.responses import Response
 
-from hefu_broker.visits import CATALOG
+from hefu_broker.membership.visits import CATALOG
 from hefu_broker.web import showing, visitor
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hefu_policies.bargaining import rounds
 from hefu_policies.telling import wording
 from starlette.responses import Response
 
-from hefu_broker import visits
+from hefu_broker.membership import visits
 from hefu_broker.web import showing, visitor
 from hefu_broker.web.catalog import budget_values, spent_text
 from hefu_broker.web.words import entry_word
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hefu.envelope import Statement
     from hefu.errors import Language
     from hefu.identity import Binding
-    from hefu.receipt import Spent
+    from hefu.statements.receipt import Spent
     from hefu_policies.budget import Budget
 
     from hefu_broker.records import Talk

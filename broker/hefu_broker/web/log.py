@@ -11,14 +11,14 @@ from hefu.errors import HefuError, Malformed, Unauthenticated
 from hefu.tlog.note import VerifierKey
 from starlette.responses import Response
 
-from hefu_broker.visits import LOG
+from hefu_broker.membership.visits import LOG
 from hefu_broker.web import showing, visitor
 from hefu_broker.web.words import entry_word
 
 if TYPE_CHECKING:
     from hefu.identity import Binding
 
-    from hefu_broker.log import Seen
+    from hefu_broker.log.entries import Seen
 
 PAGE = 50
 router = APIRouter()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from hefu.errors import HefuError
 from starlette.responses import Response
 
-from hefu_broker.visits import CATALOG, LOG, VISIT_LIFE
+from hefu_broker.membership.visits import CATALOG, LOG, VISIT_LIFE
 from hefu_broker.web import showing, visitor
 
 router = APIRouter()

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import grpc
-from hefu import faults, transport
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound
+from hefu.running import faults
 from hefu.space import SpaceFile
 from hefu.tlog.proof import LogProof
 from hefu.v1 import (
@@ -29,6 +29,7 @@ from hefu.v1 import (
     registry_pb2,
     registry_pb2_grpc,
 )
+from hefu.wire import transport
 from hefu_policies.states.negotiation import State
 
 from hefu_connector.brokerage import Listing, Member, Page, Progress

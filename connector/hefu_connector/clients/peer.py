@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import grpc
-from hefu import canonical, faults, transport
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import NotFound, Unavailable
 from hefu.identity import Binding
-from hefu.transport import Via
+from hefu.running import faults
 from hefu.v1 import common_pb2, computation_pb2
 from hefu.v1.computation_pb2_grpc import ComputationServiceStub as Stub
+from hefu.wire import transport
+from hefu.wire.transport import Via
 from hefu_policies.budget import Charge, PrivacyLoss
 
 from hefu_connector.inputs import LARGEST_CHUNK

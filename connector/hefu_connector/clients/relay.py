@@ -13,12 +13,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 
-from hefu import faults, transport, tunnel
 from hefu.errors import HefuError, NotFound, Unauthenticated, Unavailable
+from hefu.running import faults
 from hefu.space import SpaceFile
-from hefu.transport import Via
-from hefu.tunnel import End
 from hefu.v1 import relay_pb2, relay_pb2_grpc
+from hefu.wire import transport, tunnel
+from hefu.wire.transport import Via
+from hefu.wire.tunnel import End
 
 from hefu_connector.clients.broker import Link
 

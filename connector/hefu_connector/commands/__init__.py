@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from importlib import import_module
 
-from hefu.commands import Group
+from hefu.terminal.commands import Group
 
 
 def _of(file: str, name: str = "add") -> Callable[[ArgumentParser], None]:

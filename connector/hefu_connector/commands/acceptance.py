@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import bargain
 from hefu_connector.commands.link import call, command, control, named, short

@@ -6,8 +6,8 @@ import argparse
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
 from hefu.errors import NotFound
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import show
 from hefu_connector.commands.link import Commands, call, command, control, named, short

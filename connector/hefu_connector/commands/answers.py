@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import show
 from hefu_connector.commands.link import short

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Cell, Output, pick
 from hefu.errors import Malformed
+from hefu.terminal.commands import Cell, Output, pick
 
 from hefu_connector.commands import show
 from hefu_connector.commands.link import call, command, control, named, short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import Commands, call, command, control
 from hefu_connector.workbench.link import contract_name

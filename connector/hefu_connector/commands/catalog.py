@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import browsing, pages
 from hefu_connector.commands.link import command, commands, control

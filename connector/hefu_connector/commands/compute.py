@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Cell, Output
 from hefu.errors import Malformed, NotFound
+from hefu.terminal.commands import Cell, Output
 
 from hefu_connector.commands import answers, sample, score, several, show, total
 from hefu_connector.commands.link import call, command, commands, control, named, short
@@ -152,7 +152,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _write_receipt(path: Path, found: control_pb2.OwnComputation) -> None:
     """Write the signed receipt to a new file that its owner reads; what is there already is never overwritten."""
-    from hefu.keys import write_private
+    from hefu.keeping.keys import write_private
 
     if not found.computation.HasField("receipt"):
         raise NotFound("resource.not_found", what="receipt", name=short(found.computation.name))

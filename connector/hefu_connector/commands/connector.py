@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output, pick
 from hefu.errors import Malformed, Unavailable
+from hefu.terminal.commands import Output, pick
 
 from hefu_connector.commands import copies, replica, show
 from hefu_connector.commands.link import call, command, commands, control, directory, short
@@ -77,7 +77,7 @@ def _add_join(one: argparse.ArgumentParser) -> None:
 
 
 def _join(arguments: argparse.Namespace) -> int:
-    from hefu.invitation import Invitation
+    from hefu.membership.invitation import Invitation
 
     from hefu_connector.settings import Home, Settings
     from hefu_connector.setup import Plan, join

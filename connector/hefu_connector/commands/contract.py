@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from hefu.commands import Cell, Output
+from hefu.terminal.commands import Cell, Output
 
 from hefu_connector.commands import acceptance, aftermath, bargain, browsing, export, pages, show
 from hefu_connector.commands.link import call, command, commands, control, named, short

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import command, directory
 
@@ -22,7 +22,7 @@ def add(group: Any) -> None:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    from hefu import backup
+    from hefu.running import backup
     from hefu.times import SystemClock
 
     from hefu_connector import restoring
@@ -47,7 +47,7 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from hefu import backup
+    from hefu.running import backup
     from hefu.times import SystemClock
 
     from hefu_connector.restoring import TOWER

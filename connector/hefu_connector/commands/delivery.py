@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Cell, Output
 from hefu.errors import Malformed, Refused
+from hefu.terminal.commands import Cell, Output
 
 from hefu_connector.commands import answers, compute, show
 from hefu_connector.commands.link import PEER, call, command, commands, control, named, short
@@ -149,8 +149,8 @@ def _delete(arguments: argparse.Namespace) -> int:
 def _use(
     arguments: argparse.Namespace, use: control_pb2.UseDeliveryRequest.Use.ValueType
 ) -> Iterator[control_pb2.DeliveredData]:
-    from hefu import transport
     from hefu.v1 import control_pb2
+    from hefu.wire import transport
 
     name = named("deliveries", arguments.delivery)
     request = control_pb2.UseDeliveryRequest(name=name, use=use, purpose=arguments.purpose)

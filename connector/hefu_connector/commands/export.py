@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
 from hefu.errors import Conflict, Language, Malformed
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import Commands, call, command, control, named
 

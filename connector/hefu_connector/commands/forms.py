@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import command
 from hefu_connector.commands.papers import Paper, add_source, add_values, papers, write_new

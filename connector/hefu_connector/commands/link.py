@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import common
+from hefu.terminal.commands import common
 
 from hefu_connector.workbench import link
 from hefu_connector.workbench.link import DEFAULT_DIRECTORY, PEER, call, named, short

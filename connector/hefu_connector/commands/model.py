@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
 from hefu.errors import Malformed
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import command, commands
 

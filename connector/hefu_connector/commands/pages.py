@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hefu.commands import Cell, Output, pick
+from hefu.terminal.commands import Cell, Output, pick
 
 from hefu_connector.commands.show import headings, state, word, worth
 from hefu_connector.workbench.tables import number

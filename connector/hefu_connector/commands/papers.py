@@ -156,8 +156,8 @@ def bundled(path: Path, digest: str) -> Statement:
     Raises:
         NotFound: the bundle has none.
     """
-    from hefu.bundle import open_bundle
     from hefu.envelope import Statement
+    from hefu.evidence.bundle import open_bundle
 
     with open_bundle(path) as bundle:
         for entry in bundle.entries():

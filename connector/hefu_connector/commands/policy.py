@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Cell, Output
 from hefu.errors import Malformed
+from hefu.terminal.commands import Cell, Output
 
 from hefu_connector.commands import forms, trials
 from hefu_connector.commands.link import command, commands

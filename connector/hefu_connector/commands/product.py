@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
 from hefu.errors import Malformed, Unavailable
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import limits, pages
 from hefu_connector.commands.link import call, command, commands, control, directory, named, short

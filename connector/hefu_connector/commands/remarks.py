@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.show import word
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import Commands, command, directory
 

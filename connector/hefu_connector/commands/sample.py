@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Output
 from hefu.errors import Malformed
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import several
 from hefu_connector.commands.link import control, directory

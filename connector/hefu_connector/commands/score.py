@@ -11,8 +11,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Output
 from hefu.errors import Malformed
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import Commands, command, control
 from hefu_connector.commands.show import headings, word

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import Cell, Output
+from hefu.terminal.commands import Cell, Output
 
 from hefu_connector.workbench.tables import number
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
 from hefu.errors import Malformed
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import call, command, commands, control, named, short
 from hefu_connector.commands.show import headings

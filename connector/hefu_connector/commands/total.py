@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hefu.commands import Output
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands import several
 from hefu_connector.commands.link import control

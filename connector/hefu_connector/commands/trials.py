@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hefu.canonical import Json
-from hefu.commands import Output
 from hefu.errors import Malformed, Refused
+from hefu.terminal.commands import Output
 
 from hefu_connector.commands.link import Commands, call, command, control, named
 from hefu_connector.commands.papers import (
@@ -272,7 +272,7 @@ def _duties_of(paper: Paper, output: Output) -> set[str]:
 
 def _replay(arguments: argparse.Namespace) -> int:
     from hefu.envelope import Statement
-    from hefu.receipt import SEALED, Receipt
+    from hefu.statements.receipt import SEALED, Receipt
     from hefu_policies.proving.receipts import again, records
 
     output = Output.of(arguments)

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from hefu import canonical, receipt
+from hefu import canonical
 from hefu.canonical import Json, Object
-from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound, Refused
+from hefu.statements import receipt
+from hefu.statements.delivery import Delivered
 from hefu.times import write_time
 from hefu_policies import odrl
 from hefu_policies.agreeing.contract import Strategy

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.canonical import Json, Object
-from hefu.delivery import CONTENT, Delivered
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
 from hefu.identity import read_bytes
-from hefu.receipt import Failure, Noise, Receipt, Refusal, Spent
+from hefu.keeping import keys
+from hefu.statements import receipt
+from hefu.statements.delivery import CONTENT, Delivered
+from hefu.statements.receipt import Failure, Noise, Receipt, Refusal, Spent
 
 from hefu_connector.computing import blobs, ciphertexts, guard, rows
 from hefu_connector.computing.computation import Plan
@@ -28,7 +30,7 @@ from hefu_connector.computing.score_plan import ScorePlan
 from hefu_connector.ports import FINAL, Answer, ComputationState, Contract, Encrypted, Trust
 
 ENCRYPTED = "EncryptedResult"  # the kind of output that is ciphertexts
-_SEAL_OVERHEAD = 48  # bytes a part; `hefu.keys.seal`
+_SEAL_OVERHEAD = 48  # bytes a part; `hefu.keeping.keys.seal`
 _MOST_PARTS = guard.LARGEST_RELEASE // guard.PART_BYTES + 1
 _ENDS = {
     receipt.SEALED: frozenset({ComputationState.RELEASED}),

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import keys, telemetry
 from hefu.canonical import Object
-from hefu.delivery import Delivered
 from hefu.envelope import Statement, new_id
 from hefu.errors import HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
 from hefu.identity import write_bytes
-from hefu.mandate import subjects
-from hefu.receipt import Failure, Receipt, Refusal
+from hefu.keeping import keys
+from hefu.membership.mandate import subjects
+from hefu.running import telemetry
+from hefu.statements.delivery import Delivered
+from hefu.statements.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 
 from hefu_connector.computing import answers, ciphertexts

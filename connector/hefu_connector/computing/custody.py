@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import receipt
-from hefu.delivery import Deleted, Delivered, Denied, Kept, Told, Used
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Refused, Unavailable
-from hefu.mandate import subjects
-from hefu.receipt import Receipt
+from hefu.membership.mandate import subjects
+from hefu.statements import receipt
+from hefu.statements.delivery import Deleted, Delivered, Denied, Kept, Told, Used
+from hefu.statements.receipt import Receipt
 from hefu_policies.proving import replay
 
 from hefu_connector.computing import admission, answers, ends

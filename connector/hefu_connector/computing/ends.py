@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hefu import canonical, receipt
+from hefu import canonical
 from hefu.canonical import Object
-from hefu.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Told, Used
 from hefu.envelope import Signer, Statement, draft, new_id
+from hefu.statements import receipt
+from hefu.statements.delivery import DELETED, DENIED, USED, Deleted, Delivered, Denied, Told, Used
 from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.budget import Charge

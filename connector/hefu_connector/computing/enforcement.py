@@ -29,13 +29,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from hefu import canonical, faults, openings, receipt, telemetry
+from hefu import canonical
 from hefu.canonical import Json, Object
-from hefu.delivery import Delivered
 from hefu.envelope import Signer, Statement
 from hefu.errors import Conflict, Defect, HefuError, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
-from hefu.mandate import subjects
-from hefu.openings import Openings
+from hefu.membership.mandate import subjects
+from hefu.running import faults, telemetry
+from hefu.statements import openings, receipt
+from hefu.statements.delivery import Delivered
+from hefu.statements.openings import Openings
 from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.agreeing.agreement import Agreement

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from hefu.envelope import LARGEST_STATEMENT, Statement
 from hefu.errors import HefuError, Untrusted
-from hefu.receipt import Receipt
+from hefu.statements.receipt import Receipt
 
 from hefu_connector.computing import answers, blobs, guard
 from hefu_connector.computing.answers import Unseal

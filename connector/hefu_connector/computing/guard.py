@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from hefu import canonical, keys, receipt
+from hefu import canonical
 from hefu.canonical import Json, Object
-from hefu.delivery import CONTENT
 from hefu.errors import Untrusted
 from hefu.identity import write_bytes
+from hefu.keeping import keys
+from hefu.statements import receipt
+from hefu.statements.delivery import CONTENT
 from hefu_policies.reading import Place
 
 from hefu_connector.computing import ciphertexts, finding, padding, rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hefu.delivery import Deleted
 from hefu.envelope import Statement
 from hefu.errors import NotFound, Unauthenticated, Untrusted
+from hefu.statements.delivery import Deleted
 from hefu.times import Clock
 
 from hefu_connector.ports import Run, Trust

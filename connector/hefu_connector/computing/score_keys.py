@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hefu import canonical
 from hefu.errors import Untrusted
-from hefu.vault import Vault
+from hefu.keeping.vault import Vault
 
 from hefu_connector.computing import blobs
 from hefu_connector.computing.bench import Bench

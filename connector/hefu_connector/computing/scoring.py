@@ -22,7 +22,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import new_id
 from hefu.errors import Conflict, Malformed, NotFound, Refused, Untrusted
-from hefu.receipt import Failure, Receipt, Refusal
+from hefu.statements.receipt import Failure, Receipt, Refusal
 from hefu_policies.reading import write_decimal
 
 from hefu_connector.computing.asking import Asking, Outcome

@@ -19,7 +19,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import new_id
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable
-from hefu.receipt import Failure, Receipt, Refusal
+from hefu.statements.receipt import Failure, Receipt, Refusal
 from hefu_policies.goods.resource import Resource
 
 from hefu_connector.computing import answers, blobs, gathering

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hefu.errors import HefuError, NotFound, Refused
-from hefu.mandate import subjects
+from hefu.membership.mandate import subjects
 from hefu.times import Clock
 from hefu_policies.reading import Place, check_digest
 from hefu_policies.words.terms import HE_INFERENCE, MPC_EVALUATE

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from hefu.changes import Changes
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound, Unavailable, Untrusted
+from hefu.running.changes import Changes
 from hefu.tlog.proof import LogProof
 from hefu.tlog.tree import leaf_hash
 from hefu_policies.agreeing.agreement import Agreement

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-import hefu.filing
 from hefu.canonical import Object
 from hefu.envelope import Signer, Statement, draft
+from hefu.statements import filing
 from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_policies.agreeing.agreement import Agreement
@@ -18,7 +18,7 @@ from hefu_policies.bargaining import charter
 class Filing(Protocol):
     """The filing keys of a participant's agreements; see `hefu_connector.contracting.filer.Filer`."""
 
-    def draw(self, agreement: str, parties: Iterable[str]) -> hefu.filing.Filing | None:
+    def draw(self, agreement: str, parties: Iterable[str]) -> filing.Filing | None:
         """A filing key for an agreement that is drawn up."""
         ...
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
-from hefu.notices import SUSPENDED, Change
+from hefu.statements.notices import SUSPENDED, Change
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.policy import WitnessPolicy
 from hefu.tlog.proof import LogProof

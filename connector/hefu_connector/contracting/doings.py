@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hefu import canonical, doings
+from hefu import canonical
 from hefu.canonical import Object
-from hefu.doings import ADMINISTERED, RUNNING, Administered
+from hefu.statements import doings
+from hefu.statements.doings import ADMINISTERED, RUNNING, Administered
 from hefu_policies.odrl import contexts
 from hefu_policies.words.terms import CONTEXTS
 
@@ -32,8 +33,8 @@ class Doings:
         self._stated = False
 
     def note(self, action: str, subject: str = "", what: Object | None = None) -> None:
-        """State an act of this participant's people: one of `hefu.doings.ACTIONS`; of what it was changed to, the
-        digest."""
+        """State an act of this participant's people: one of `hefu.statements.doings.ACTIONS`; of what it was changed
+        to, the digest."""
         done = Administered(action, subject, canonical.digest(canonical.encode(what) if what else b""))
         self._say(ADMINISTERED, done.body())
 

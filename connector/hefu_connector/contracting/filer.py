@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hefu import filing
-from hefu.filing import Filing, FilingKey
+from hefu.statements import filing
+from hefu.statements.filing import Filing, FilingKey
 from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.bargaining import charter
 
@@ -58,7 +58,7 @@ class Filer:
         self.key(agreement)
 
     def key(self, agreement: Agreement) -> bytes | None:
-        """The filing key of an agreement; None where it files nothing. Raises Untrusted, as `hefu.filing.unwrap`."""
+        """The filing key of an agreement; None where it files nothing. Raises as `hefu.statements.filing.unwrap`."""
         if agreement.filing is None:
             return None
         return filing.unwrap(agreement.filing, agreement.id, self.participant, self.private)

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hefu import canonical, faults
+from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Unavailable, Untrusted
+from hefu.running import faults
 from hefu_policies.agreeing.changes import standing
 from hefu_policies.agreeing.contract import AGREEMENT
 from hefu_policies.agreeing.request import ContractRequest, OpeningOffer, is_opening, subject

@@ -10,13 +10,23 @@ import logging
 import threading
 from collections.abc import Callable
 
-from hefu import notices
 from hefu.canonical import Object
-from hefu.charter import REGULATOR
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unavailable, Untrusted
-from hefu.mandate import OPENED, Access
-from hefu.notices import CHANGES, DEVIATED, FULFILLED, RESUMED, SUSPENDED, Change, Deviated, Fulfilled, Notice
+from hefu.membership.charter import REGULATOR
+from hefu.membership.mandate import OPENED, Access
+from hefu.statements import notices
+from hefu.statements.notices import (
+    CHANGES,
+    DEVIATED,
+    FULFILLED,
+    RESUMED,
+    SUSPENDED,
+    Change,
+    Deviated,
+    Fulfilled,
+    Notice,
+)
 from hefu.tlog.tree import leaf_hash
 from hefu_policies.states import lifecycle
 from hefu_policies.states.lifecycle import Actor, AgreementMove, AgreementState

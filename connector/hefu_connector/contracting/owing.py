@@ -18,7 +18,7 @@ from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, Refused, Unavailable
-from hefu.notices import Deviated, Fulfilled, Notice
+from hefu.statements.notices import Deviated, Fulfilled, Notice
 from hefu.times import Clock
 from hefu_policies import odrl
 from hefu_policies.deciding import owing

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound, Refused
-from hefu.mandate import OPENED, Access, Order, subjects
-from hefu.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
-from hefu.receipt import Receipt, Refusal
+from hefu.membership.mandate import OPENED, Access, Order, subjects
+from hefu.statements.notices import DEVIATED, FULFILLED, Deviated, Fulfilled
+from hefu.statements.receipt import Receipt, Refusal
 from hefu_policies import odrl
 from hefu_policies.deciding import owing
 from hefu_policies.deciding.owing import Demand

@@ -14,10 +14,10 @@ from enum import StrEnum
 
 from hefu import canonical
 from hefu.canonical import Json
-from hefu.delivery import Delivered
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Unavailable
-from hefu.receipt import Failure, Receipt
+from hefu.statements.delivery import Delivered
+from hefu.statements.receipt import Failure, Receipt
 from hefu_policies.budget import NOTHING, Charge, PrivacyLoss
 from hefu_policies.proving.replay import policy_digest
 from hefu_policies.states.negotiation import State

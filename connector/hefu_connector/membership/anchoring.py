@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from hefu import operating
 from hefu.canonical import Object
+from hefu.checking import operating
+from hefu.checking.heads import HEAD, MOST_TAKEN, Head, seen
 from hefu.envelope import Signer, Statement, draft, new_id
 from hefu.errors import NotFound, Untrusted
-from hefu.heads import HEAD, MOST_TAKEN, Head, seen
-from hefu.receipt import Link
+from hefu.statements.receipt import Link
 from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey

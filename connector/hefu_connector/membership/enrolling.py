@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from hefu import enrolment, transport
-from hefu.enrolment import Sent
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Unavailable
-from hefu.keys import write_private
+from hefu.keeping.keys import write_private
+from hefu.membership import enrolment
+from hefu.membership.enrolment import Sent
 from hefu.space import SpaceFile
 from hefu.times import Clock, SystemClock, write_time
+from hefu.wire import transport
 
 from hefu_connector.settings import Home, Settings
 

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from hefu import canonical, faults, telemetry
+from hefu import canonical
 from hefu.errors import Unavailable
+from hefu.running import faults, telemetry
 from hefu_policies.budget import Charge
 
 from hefu_connector.brokerage import Log

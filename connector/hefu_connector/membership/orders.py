@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from hefu.envelope import Statement
 from hefu.errors import HefuError, NotFound, Unavailable
-from hefu.mandate import LIFTED
+from hefu.membership.mandate import LIFTED
 from hefu.tlog.note import VerifierKey
 from hefu.tlog.tree import leaf_hash
 

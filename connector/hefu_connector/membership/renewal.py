@@ -14,13 +14,15 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hefu import canonical, faults, transport
-from hefu.enrolment import KeyRing, bind
+from hefu import canonical
 from hefu.errors import Malformed, Unavailable, Untrusted
 from hefu.identity import Binding
-from hefu.keys import write_private
+from hefu.keeping.keys import write_private
+from hefu.membership.enrolment import KeyRing, bind
+from hefu.running import faults
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
+from hefu.wire import transport
 
 from hefu_connector.brokerage import Registry
 from hefu_connector.shelves import Mark, Marks

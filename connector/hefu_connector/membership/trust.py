@@ -14,12 +14,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hefu import canonical
-from hefu.charter import Charter
-from hefu.directory import Directory, Resting
 from hefu.envelope import PublicKey, Statement
 from hefu.errors import Conflict, HefuError, Malformed, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
 from hefu.identity import Binding, Participant, Standing, StatusList
-from hefu.mandate import LIFTED, Order
+from hefu.membership.charter import Charter
+from hefu.membership.directory import Directory, Resting
+from hefu.membership.mandate import LIFTED, Order
 from hefu.space import SpaceFile
 from hefu.times import Clock, write_time
 

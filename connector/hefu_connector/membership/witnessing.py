@@ -17,7 +17,7 @@ from hefu.times import Clock
 from hefu.tlog.checkpoint import Checkpoint
 from hefu.tlog.note import Note, VerifierKey
 from hefu.tlog.witness import NotCosigned, Refusal, Witness
-from hefu.witnessing import FILE, Candidates, Following, WitnessKey
+from hefu.wire.witnessing import FILE, Candidates, Following, WitnessKey
 
 from hefu_connector.shelves import Mark, Marks
 
@@ -31,7 +31,7 @@ def own_key(keys: Path, participant: str, space: str, passphrase: bytes | None) 
     """This connector's key as a witness, drawn at the first use; it serves for nothing else.
 
     Raises:
-        Malformed, Untrusted: as `hefu.keys.read_key`.
+        Malformed, Untrusted: as `hefu.keeping.keys.read_key`.
     """
     name = f"{participant}.{space}/witness"
     if not (keys / FILE).exists():

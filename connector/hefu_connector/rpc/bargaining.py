@@ -30,7 +30,7 @@ _BEYOND = {
 
 
 class BargainingCalls:
-    """Serves rounds and limits. Failures are raised; `hefu.transport` translates them."""
+    """Serves rounds and limits. Failures are raised; `hefu.wire.transport` translates them."""
 
     _provider: Provider
     _consumer: Consumer

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.errors import Conflict
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2, control_pb2_grpc, page_pb2
+from hefu.wire import transport
 from hefu_policies.goods.product import Description
 
 from hefu_connector.computing.asking import Asking
@@ -139,7 +140,7 @@ def serve(desk: Desk) -> Served:
 class ControlService(
     AfterwardsCalls, DeliveryCalls, ScoreCalls, TotalCalls, BargainingCalls, control_pb2_grpc.ControlServiceServicer
 ):
-    """Serves the desk. Failures are raised; `hefu.transport` translates them."""
+    """Serves the desk. Failures are raised; `hefu.wire.transport` translates them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk

@@ -23,7 +23,7 @@ _ACTIONS = {control_pb2.UseDeliveryRequest.USE_READ: READ, control_pb2.UseDelive
 
 
 class DeliveryCalls:
-    """Serves deliveries. Failures are raised; `hefu.transport` translates them."""
+    """Serves deliveries. Failures are raised; `hefu.wire.transport` translates them."""
 
     _custody: Custody
     _purpose: Callable[[str], str]

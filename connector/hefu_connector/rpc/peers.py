@@ -15,12 +15,13 @@ from typing import Protocol
 from urllib.parse import unquote
 
 import grpc
-from hefu import canonical, transport
+from hefu import canonical
 from hefu.canonical import Object
 from hefu.envelope import Statement
 from hefu.errors import Malformed, NotFound
 from hefu.times import write_time
 from hefu.v1 import common_pb2, computation_pb2, computation_pb2_grpc
+from hefu.wire import transport
 
 from hefu_connector.computing.computation import LARGEST_PLAN
 from hefu_connector.computing.uploads import Upload

@@ -23,7 +23,7 @@ _STAGES = {
 
 
 class ScoreCalls:
-    """Serves encrypted scores. Failures are raised; `hefu.transport` translates them."""
+    """Serves encrypted scores. Failures are raised; `hefu.wire.transport` translates them."""
 
     _scoring: Scores
     _purpose: Callable[[str], str]

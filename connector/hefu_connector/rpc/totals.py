@@ -27,7 +27,7 @@ _STAGES = {
 
 
 class TotalCalls:
-    """Serves joint totals. Failures are raised; `hefu.transport` translates them."""
+    """Serves joint totals. Failures are raised; `hefu.wire.transport` translates them."""
 
     _totals: Totals
     _asked: Asking

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Malformed
-from hefu.receipt import Failure, Receipt, Refusal
+from hefu.statements.receipt import Failure, Receipt, Refusal
 from hefu.times import write_time
 from hefu.tlog.proof import LogProof
 from hefu.v1 import catalog_pb2, common_pb2, computation_pb2, control_pb2

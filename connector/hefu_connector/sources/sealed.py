@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hefu.errors import Unavailable, Untrusted
-from hefu.keys import sync_folder
+from hefu.keeping.keys import sync_folder
 
 from hefu_connector.sources import spool
 

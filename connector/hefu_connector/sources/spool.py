@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hefu import faults
 from hefu.errors import Unavailable
+from hefu.running import faults
 
 _PREFIX = "snapshot-"
 _CLONE = 0x40049409  # FICLONE of linux/fs.h

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hefu import faults
 from hefu.errors import Malformed, Refused, Unavailable
+from hefu.running import faults
 from hefu.times import Clock
 
 from hefu_connector.inputs import FORM

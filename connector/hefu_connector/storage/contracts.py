@@ -12,7 +12,7 @@ from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Malformed, NotFound, Untrusted
 from hefu.members import many, mapping, reading
-from hefu.notices import Change
+from hefu.statements.notices import Change
 from sqlalchemy import Connection, RowMapping, select, update
 
 from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination, verify_turns

@@ -5,8 +5,8 @@ IMMEDIATE, so that what it reads cannot change under it; threads of one process 
 up to ten seconds. PostgreSQL lets several write at once: there rows are locked before they are judged, and `lock`
 orders whoever writes to one thing; a reader sees one snapshot.
 
-With a key the file is encrypted (`hefu.sqlcipher`); a plain one of an earlier version is taken over when it is opened.
-A copy put back later would forget charges; `hefu_connector.membership.continuity` notices that.
+With a key the file is encrypted (`hefu.keeping.sqlcipher`); a plain one of an earlier version is taken over when it
+is opened. A copy put back later would forget charges; `hefu_connector.membership.continuity` notices that.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hefu import faults, sqlcipher
 from hefu.errors import Conflict, Malformed, Unavailable
+from hefu.keeping import sqlcipher
+from hefu.running import faults
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, inspect, literal, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from hefu import canonical, faults
+from hefu import canonical
 from hefu.envelope import Statement
 from hefu.errors import Conflict, Defect, NotFound
+from hefu.running import faults
 from hefu_policies.budget import Charge, PrivacyLoss
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, insert, select, update
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hefu import faults
 from hefu.errors import BudgetExceeded, Conflict, Defect
+from hefu.running import faults
 from hefu_policies.budget import NOTHING, ZCDP, Budget, Charge, PrivacyLoss, remaining, would_exceed
 from sqlalchemy import BigInteger, Connection, RowMapping, Select, Update, bindparam, insert, select, update
 

@@ -227,7 +227,7 @@ def keys_of(found: control_pb2.OwnComputation) -> int:
 def sealed(found: control_pb2.OwnComputation) -> Sealed:
     """Where an answer comes from, by the receipt of a released computation."""
     from hefu.envelope import Statement
-    from hefu.receipt import Receipt
+    from hefu.statements.receipt import Receipt
     from hefu_policies.budget import PrivacyLoss
 
     statement = Statement.parse(found.computation.receipt.envelope)

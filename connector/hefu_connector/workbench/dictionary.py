@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import language, pick
+from hefu.terminal.commands import language, pick
 
 from hefu_connector.workbench import tables
 from hefu_connector.workbench.frames import package

@@ -32,8 +32,8 @@ def control(folder: Path) -> Iterator[ControlServiceStub]:
     Raises:
         Unavailable: no connector runs in the directory.
     """
-    from hefu import transport
     from hefu.v1.control_pb2_grpc import ControlServiceStub
+    from hefu.wire import transport
 
     from hefu_connector.desk import control_socket
 
@@ -46,7 +46,7 @@ def control(folder: Path) -> Iterator[ControlServiceStub]:
 
 def call(method: Callable[..., Any], request: Any, timeout: float = 30.0) -> Any:
     """One call of the control service; raises what the connector raised."""
-    from hefu import transport
+    from hefu.wire import transport
 
     return transport.invoke(method, request, peer=PEER, timeout=timeout)
 

@@ -169,8 +169,8 @@ def send(
 
 def follow(stub: ControlServiceStub, name: str) -> Iterator[control_pb2.OwnComputation]:
     """Every change of a computation until it is over; the last one carries the answer, unsealed and verified."""
-    from hefu import transport
     from hefu.v1 import computation_pb2
+    from hefu.wire import transport
 
     request = computation_pb2.WatchComputationRequest(name=name)
     yield from transport.stream(stub.WatchComputation, request, peer=PEER, timeout=_LONGEST_WAIT)

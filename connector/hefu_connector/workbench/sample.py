@@ -19,8 +19,8 @@ from pathlib import Path
 from secrets import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-from hefu.commands import language
 from hefu.errors import Language, Malformed
+from hefu.terminal.commands import language
 from hefu_policies.goods.resource import NUMERIC, Column, Resource
 
 from hefu_connector.workbench import foreign, frames, synthesis, tables

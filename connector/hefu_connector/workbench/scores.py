@@ -186,7 +186,7 @@ def ask(stub: ControlServiceStub, question: Question, tally: Tally) -> Iterator[
         Refused: the provider refused; what was answered before stays here, and is not asked again.
         Unavailable: the provider is away; ask again later.
     """
-    from hefu import transport
+    from hefu.wire import transport
 
     for message in transport.stream(stub.ScoreRecords, question.messages(), peer=PEER, timeout=_LONGEST):
         yield tally.take(message)

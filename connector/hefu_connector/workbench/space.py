@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hefu import canonical
-from hefu.commands import language, pick
 from hefu.errors import Conflict, NotFound
+from hefu.terminal.commands import language, pick
 
 from hefu_connector.workbench import combining, link, questions, sampling, scores, tables, totals, trying
 from hefu_connector.workbench.answer import Answer

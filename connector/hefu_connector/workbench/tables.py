@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
-from hefu.commands import harmless, table
+from hefu.terminal.commands import harmless, table
 
 if TYPE_CHECKING:
     from hefu_policies.budget import PrivacyLoss

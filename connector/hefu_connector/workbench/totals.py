@@ -67,8 +67,9 @@ def ask(stub: ControlServiceStub, wish: Wish, sql: str, offered: questions.Offer
         Refused: a provider refused, or the providers would understand the question differently.
         Conflict, Unavailable: it failed; what was charged stays charged.
     """
-    from hefu import canonical, transport
+    from hefu import canonical
     from hefu.v1 import control_pb2
+    from hefu.wire import transport
 
     if not wish.contracts:
         raise Malformed("total.parties", least=3)

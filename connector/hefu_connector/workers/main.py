@@ -28,7 +28,7 @@ ENGINES = {
 # Imported when they are asked: what every worker imports, each answer pays for, since each has a worker of its own.
 SELDOM = {
     "delivery": "hefu_connector.engines.delivering",
-    "exact": "hefu_connector.engines.exact_counting",
+    "exact": "hefu_connector.engines.exact.counting",
     "sample": "hefu_connector.engines.synthetic",
 }
 MAKERS = {"laying": "hefu_connector.engines.laying"}  # of a file, which goes to the connector before the answer

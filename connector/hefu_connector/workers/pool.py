@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from hefu import telemetry
 from hefu.canonical import Json, Object
 from hefu.errors import Unavailable
+from hefu.running import telemetry
 
 from hefu_connector.ports import Table
 from hefu_connector.workers import frames

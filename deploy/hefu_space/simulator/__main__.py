@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from hefu import faults
+from hefu.running import faults
 
 from hefu_space import checker
 from hefu_space.simulator.planted import BUGS

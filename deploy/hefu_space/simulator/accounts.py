@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from hefu import canonical, faults
+from hefu import canonical
 from hefu.errors import BudgetExceeded, Conflict, Defect, NotFound
+from hefu.running import faults
 from hefu_connector.allowances import NONE, Allowance, Taken, lack, take
 from hefu_connector.ports import FINAL, Account, Balance, ComputationState, Disclosed, Entry, Run
 from hefu_policies.budget import NOTHING, Charge, remaining, would_exceed

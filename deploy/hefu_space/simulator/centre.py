@@ -7,26 +7,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from hefu.changes import Changes
-from hefu.directory import Directory
 from hefu.envelope import Statement
 from hefu.errors import NotFound
 from hefu.identity import Binding, Participant
+from hefu.membership.directory import Directory
+from hefu.running.changes import Changes
 from hefu.times import Clock
 from hefu.tlog.proof import LogProof
 from hefu_broker import records
-from hefu_broker.authority import Authority
-from hefu_broker.catalog import Catalog
-from hefu_broker.contracts import Contracts
-from hefu_broker.latest import Latest
-from hefu_broker.leadership import Leadership
-from hefu_broker.log import AuditLog
-from hefu_broker.notary import Notary
+from hefu_broker.dealing.catalog import Catalog
+from hefu_broker.dealing.contracts import Contracts
+from hefu_broker.dealing.notary import Notary
+from hefu_broker.log.entries import AuditLog
+from hefu_broker.log.latest import Latest
+from hefu_broker.log.leadership import Leadership
+from hefu_broker.log.sequencer import Sequencer
+from hefu_broker.membership.authority import Authority
+from hefu_broker.membership.registry import Registry
+from hefu_broker.membership.standing import Standings
+from hefu_broker.membership.trust import Trust
 from hefu_broker.records import EVERYBODY, Certificate, Outgoing, Talk
-from hefu_broker.registry import Registry
-from hefu_broker.sequencer import Sequencer
-from hefu_broker.standing import Standings
-from hefu_broker.trust import Trust
 from hefu_connector import brokerage
 from hefu_connector.brokerage import Listing, Member, Page, Progress
 from hefu_policies.states.lifecycle import ProductState

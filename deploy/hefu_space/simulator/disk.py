@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hefu import faults
 from hefu.errors import Unavailable
+from hefu.running import faults
 
 Rows = dict[Any, Any]
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hefu import canonical, identity
 from hefu.envelope import PublicKey, Statement, draft
 from hefu.identity import Binding, Participant
-from hefu.keys import FileSigner
+from hefu.keeping.keys import FileSigner
 from hefu.space import SpaceFile
 from hefu.tlog import note
 from hefu.tlog.note import VerifierKey

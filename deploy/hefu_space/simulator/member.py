@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hefu import canonical, faults
+from hefu import canonical
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement, draft
 from hefu.errors import NotFound, Unavailable
 from hefu.identity import BOUND
+from hefu.running import faults
 from hefu.times import Clock
 from hefu_connector.brokerage import Progress
 from hefu_connector.computing.asking import Asking

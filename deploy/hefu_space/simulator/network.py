@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from hefu import faults
 from hefu.errors import HefuError, Unavailable
+from hefu.running import faults
 
 from hefu_space.simulator.disk import Crashed
 from hefu_space.simulator.schedule import Schedule

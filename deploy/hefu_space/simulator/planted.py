@@ -12,8 +12,8 @@ from hefu.envelope import Statement
 from hefu.errors import Conflict
 from hefu.tlog import checkpoint, tiles, tree
 from hefu.tlog.checkpoint import Checkpoint
+from hefu_broker.log.sequencer import Sequencer
 from hefu_broker.records import Head
-from hefu_broker.sequencer import Sequencer
 from hefu_connector.allowances import Allowance
 from hefu_connector.computing.enforcement import Enforcement, World
 from hefu_connector.membership.continuity import Continuity

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from hefu.envelope import Statement
 from hefu.errors import Conflict, HefuError, NotFound
-from hefu.notices import Change
+from hefu.statements.notices import Change
 from hefu_connector.contracting.contracts import Papers, Pins, verify_contract, verify_termination, verify_turns
 from hefu_connector.ports import FINAL, ComputationState, Contract, Trust, Turn
 from hefu_connector.shelves import Mark, OwnProduct, OwnRequest, ProductState

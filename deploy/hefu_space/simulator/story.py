@@ -14,11 +14,11 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from hefu import faults
 from hefu.canonical import Object
 from hefu.errors import Conflict, HefuError, Unauthenticated, Unavailable, Untrusted
-from hefu_broker.latest import Latest
-from hefu_broker.sequencer import Sequencer
+from hefu.running import faults
+from hefu_broker.log.latest import Latest
+from hefu_broker.log.sequencer import Sequencer
 from hefu_connector.computing.computation import Aggregate, Plan
 from hefu_connector.contracting.acceptances import EVERY
 from hefu_connector.engines.statistics import Statistics

@@ -7,7 +7,7 @@ from typing import Any
 
 from hefu import canonical
 from hefu.envelope import Statement
-from hefu.receipt import SEALED, Receipt
+from hefu.statements.receipt import SEALED, Receipt
 from hefu.tlog.checkpoint import Checkpoint
 from hefu_broker.records import Entry, Talk
 from hefu_connector.computing.computation import Plan

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hefu import faults
 from hefu.errors import Unavailable
+from hefu.running import faults
 
 from hefu_space.history import History
 from hefu_space.simulator.schedule import Schedule

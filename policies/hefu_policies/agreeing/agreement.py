@@ -16,7 +16,7 @@ from datetime import datetime
 
 from hefu.canonical import Json, Object
 from hefu.errors import NotFound
-from hefu.filing import Filing
+from hefu.statements.filing import Filing
 from hefu.times import write_time
 
 from hefu_policies.agreeing.allowed import Allowed, ContextDigest

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from hefu.canonical import Json, Object
 from hefu.envelope import Statement
 from hefu.errors import Conflict, NotFound
-from hefu.filing import Filing
+from hefu.statements.filing import Filing
 
 from hefu_policies import odrl
 from hefu_policies.agreeing.agreement import Agreement, Strategy

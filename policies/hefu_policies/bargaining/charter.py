@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from hefu import canonical
 from hefu.canonical import Object
-from hefu.charter import Charter
 from hefu.errors import Malformed, Refused, Untrusted
+from hefu.membership.charter import Charter
 
 from hefu_policies import library
 from hefu_policies.agreeing.agreement import Agreement

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hefu.canonical import Json
-from hefu.checks import ASKED, SKEW, Facts, Findings, Further
-from hefu.delivery import Delivered, Used
+from hefu.checking.checks import ASKED, SKEW, Facts, Findings, Further
 from hefu.errors import HefuError
-from hefu.receipt import Receipt, Under
-from hefu.record import Logged
+from hefu.evidence.record import Logged
+from hefu.statements.delivery import Delivered, Used
+from hefu.statements.receipt import Receipt, Under
 
 from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.deciding.decision import Effect

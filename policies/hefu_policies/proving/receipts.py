@@ -13,7 +13,7 @@ from datetime import datetime
 from hefu.canonical import Json
 from hefu.envelope import Statement
 from hefu.errors import Malformed, Untrusted
-from hefu.receipt import Receipt, Under
+from hefu.statements.receipt import Receipt, Under
 
 from hefu_policies import odrl
 from hefu_policies.agreeing.agreement import Agreement

@@ -1,0 +1,1 @@
+"""Products and contracts: the catalog, negotiations, the notary, notices, watching."""

@@ -1,0 +1,1 @@
+"""What regulators may: orders that are obeyed, openings that are logged."""

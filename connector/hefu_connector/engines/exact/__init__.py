@@ -1,0 +1,1 @@
+"""Exact aggregates under disclosure control: no noise, and no differential privacy guarantee."""

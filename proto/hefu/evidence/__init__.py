@@ -1,0 +1,1 @@
+"""What is handed over to be verified: bundles, records of a log, time stamps."""

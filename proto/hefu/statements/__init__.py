@@ -1,0 +1,1 @@
+"""What parties state, each kind with its form: receipts, deliveries, notices, filings, doings."""

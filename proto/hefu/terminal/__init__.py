@@ -1,0 +1,1 @@
+"""What every command shares: groups, output for people and machines, help in two languages."""

@@ -1,0 +1,1 @@
+"""Bytes between machines: gRPC with mutual TLS, tunnels, posting, asking witnesses."""
