@@ -49,13 +49,14 @@ from hefu_connector.computing.asking import Asking
 from hefu_connector.computing.bench import Bench
 from hefu_connector.computing.custody import Custody
 from hefu_connector.computing.ends import Scribe
-from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.estimates import Estimates
 from hefu_connector.computing.handover import Handover
 from hefu_connector.computing.score_keys import ScoreKeys
 from hefu_connector.computing.scoring import Scores
 from hefu_connector.computing.totals import Tools, Totals
 from hefu_connector.computing.uploads import Uploads
+from hefu_connector.computing.world import Rules, World
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer

@@ -19,8 +19,9 @@ from hefu.envelope import PublicKey, Statement, draft, new_id
 from hefu.identity import CERTIFIED, ROOT, Participant
 from hefu.keeping.keys import FileSigner
 from hefu.membership.directory import Directory
-from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
+from hefu_connector.computing.world import Rules, World
 from hefu_connector.engines.masks import uniform
 from hefu_connector.ports import Account, Contract, Prepared, Run, Table, Values
 from hefu_connector.session import Party, Session

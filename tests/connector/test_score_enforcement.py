@@ -20,11 +20,12 @@ from hefu.errors import Malformed, Untrusted
 from hefu.keeping import keys
 from hefu.statements import receipt
 from hefu_connector.computing import blobs, ciphertexts, guard
-from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.model import IDENTITY, LOGISTIC, RANKING, Feature, Model
 from hefu_connector.computing.score_plan import ScorePlan
 from hefu_connector.computing.suites import CURVED
 from hefu_connector.computing.uploads import Upload, Uploads
+from hefu_connector.computing.world import Rules, World
 from hefu_connector.engines.scoring import Scoring
 from hefu_connector.ports import FINAL, Account, ComputationState, Run, Values
 from hefu_connector.sources.files import FileSource

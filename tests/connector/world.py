@@ -19,8 +19,9 @@ from hefu.identity import Standing as Word
 from hefu.keeping.keys import FileSigner
 from hefu.membership.directory import Directory
 from hefu_connector.computing.computation import Aggregate, Plan
-from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.enforcement import Enforcement
 from hefu_connector.computing.request import REQUESTED, ComputationRequest
+from hefu_connector.computing.world import Rules, World
 from hefu_connector.engines import counting, delivering
 from hefu_connector.engines.delivery import Delivery
 from hefu_connector.engines.exact import counting as exact_counting

@@ -21,159 +21,51 @@ import math
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from hefu import canonical
-from hefu.canonical import Json, Object
-from hefu.envelope import Signer, Statement
-from hefu.errors import Conflict, Defect, HefuError, NotFound, Refused, Unauthenticated, Unavailable, Untrusted
+from hefu.canonical import Object
+from hefu.envelope import Statement
+from hefu.errors import Conflict, Defect, HefuError, NotFound, Refused, Unauthenticated, Unavailable
 from hefu.membership.mandate import subjects
 from hefu.running import faults, telemetry
-from hefu.statements import openings, receipt
+from hefu.statements import receipt
 from hefu.statements.delivery import Delivered
-from hefu.statements.openings import Openings
-from hefu.times import Clock
-from hefu.tlog.checkpoint import Checkpoint
-from hefu_policies.agreeing.agreement import Agreement
 from hefu_policies.budget import NOTHING, Charge
 from hefu_policies.deciding.reasons import Code
 from hefu_policies.words.terms import Phase
 
 from hefu_connector.allowances import MILLISECONDS
-from hefu_connector.computing import admission, disclosure, ends, gathering, guard, meeting
+from hefu_connector.computing import admission, disclosure, ends, filed_ends, guard, meeting
 from hefu_connector.computing.admission import Admitted
 from hefu_connector.computing.course import Course
 from hefu_connector.computing.disclosure import History
+from hefu_connector.computing.performing import Performing
 from hefu_connector.computing.request import ComputationRequest, user_of
 from hefu_connector.computing.turns import Turns, may_wait
 from hefu_connector.computing.usage import in_quanta
+from hefu_connector.computing.working import Output, Working
+from hefu_connector.computing.world import World
 from hefu_connector.contracting.owing import subject_of
-from hefu_connector.inputs import Inputs, NoInputs
 from hefu_connector.ports import (
     FINAL,
     NOWHERE,
-    Alone,
     ComputationState,
     Connection,
     Contract,
-    Contracts,
-    Disclosures,
-    Engine,
-    Fleet,
-    Joint,
-    Journal,
-    JournalReader,
-    Ledger,
-    NothingOwed,
-    Obligations,
     Run,
-    Source,
     Table,
-    Trust,
-    Undisclosed,
-    Workers,
-    apart,
 )
-from hefu_connector.session import Session
 
 log = logging.getLogger("hefu.enforcement")
 
-_Unreleased = TypeVar("_Unreleased", receipt.Refusal, receipt.Failure)
 DECISIONS = "decisions"  # the name of the commitment to how it was decided
 _ELSEWHERE = 0.2  # seconds between two looks at what another process carries out
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the operator of a connector sets.
-
-    Attributes:
-        quantum_seconds: answers are told at whole multiples of it after admission; 0 tells them at once.
-        deadline_seconds: after which a worker is killed.
-        jobs: computations that run at once; others wait.
-        waiting: computations that may wait; more are shed.
-        each: computations of one consumer that may run or wait, so that nobody fills the queue alone.
-        session_seconds: how long a party of a run over several connectors waits for the others.
-    """
-
-    quantum_seconds: float = 0.25
-    deadline_seconds: float = 60.0
-    jobs: int = 2
-    waiting: int = 256
-    each: int = 64
-    session_seconds: float = 120.0
-
-
-def _unfiled(_: Agreement) -> None:
-    """The filing key where nothing is filed."""
-
-
-def _opens_nothing(sealed: bytes, info: bytes) -> bytes:
-    raise Untrusted("seal.broken")
-
-
-def _no_secret(agreement: str) -> bytes:
-    raise Unavailable("store.unavailable", why="it keeps no secrets of agreements", detail=agreement)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everything the enforcement point holds; put together by `bootstrap.py` and handed to nobody else.
-
-    Attributes:
-        executor: carries computations out; None for a pool of as many threads as the rules' jobs.
-        fleet: the processes that carry out computations of this journal.
-        owing: the books of what is owed under agreements.
-        region: where this connector computes, for policies that say where.
-        seen: the newest checkpoint of the log that was verified here, for receipts to name.
-        disclosures: what exact answers told of each asset.
-        inputs: what consumers uploaded for their requests.
-        unseal: opens a part that was sealed for this participant, and is bound to what is said of it.
-        secret: 32 bytes that belong to an agreement, drawn at first use and kept: its pseudonyms and samples hang on
-            them.
-        filing: the filing key of an agreement; None where it files nothing.
-        joint: of two resources, a source of both, where they live in one place that joins them; else None.
-    """
-
-    participant: str
-    connector: str
-    space: str
-    signer: Signer
-    clock: Clock
-    trust: Trust
-    contracts: Contracts
-    ledger: Ledger
-    journal: Journal
-    reader: JournalReader
-    sources: Callable[[str], Source]
-    engines: Mapping[str, Engine]
-    workers: Workers
-    rules: Rules
-    executor: Executor | None = None
-    fleet: Fleet = field(default_factory=Alone)
-    secret: Callable[[str], bytes] = _no_secret
-    filing: Callable[[Agreement], bytes | None] = _unfiled
-    region: str = ""
-    seen: Callable[[], Checkpoint | None] = ends.nothing_seen
-    owing: Obligations = field(default_factory=NothingOwed)
-    disclosures: Disclosures = field(default_factory=Undisclosed)
-    inputs: Inputs = field(default_factory=NoInputs)
-    unseal: Callable[[bytes, bytes], bytes] = _opens_nothing
-    joint: Joint = apart
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """What a worker returned, and the bytes that it made, if that is what it was to do."""
-
-    values: Object
-    blob: bytes | None = None
 
 
 class Enforcement:
@@ -201,7 +93,8 @@ class Enforcement:
         self._running: dict[str, Admitted] = {}
         self._admitting: Counter[str] = Counter()
         self._stopped: dict[str, str] = {}
-        self._standings = disclosure.Standings()
+        self._performing = Performing(world.participant, world.contracts, world.owing)
+        self._working = Working(world, self._meeting, lambda computation: computation in self._stopped)
 
     def create(self, statement: Statement, caller: str, *subjects: str, over: Connection = NOWHERE) -> Run:
         """Take a request: steps 1 to 4, then the rest in the background.
@@ -247,7 +140,7 @@ class Enforcement:
             with telemetry.step("computation.reserve", agreement=admitted.under.agreement):
                 self._reserve(admitted)  # step 4
         except HefuError as error:
-            self._await_duties(request, error, course)
+            self._performing.wait(request, error, course)
             return self._refuse(run, error, course.document(request))
         except Exception:
             # An edge: a request that meets a defect must end too, and be journalled, or it stays open for ever.
@@ -465,25 +358,8 @@ class Enforcement:
             world.inputs.check(statement.issuer, admitted.prepared.inputs)
         if admitted.prepared.session is not None:
             meeting.check_seat(admitted.prepared.session, request, statement.issuer, world.participant)
-        self._use_duties(admitted, subject)
+        self._performing.use(admitted, subject)
         return admitted
-
-    def _use_duties(self, admitted: Admitted, subject: str) -> None:
-        """Use up what was performed for this request, under each of its contracts or under none."""
-        done: list[Admitted] = []
-        try:
-            for side in admitted.sides:
-                self._world.owing.admit(
-                    side.contract, side.under.clause, side.performed, subject, side.request.computation
-                )
-                done.append(side)
-        except HefuError:
-            self._give_back(done, subject)
-            raise
-
-    def _give_back(self, sides: Iterable[Admitted], subject: str) -> None:
-        for side in sides:
-            self._world.owing.give_back(side.contract, side.under.clause, subject, side.request.computation)
 
     def _reserve(self, admitted: Admitted) -> None:
         request, sides = admitted.request, admitted.sides
@@ -492,21 +368,8 @@ class Enforcement:
         try:
             self._world.ledger.reserve(request.computation, accounts, admitted.prepared.charge, takes)
         except HefuError:
-            self._give_back(sides, subject_of(request.plan, request.purpose))
+            self._performing.give_back(sides, subject_of(request.plan, request.purpose))
             raise
-
-    def _await_duties(self, request: ComputationRequest, error: HefuError, course: Course) -> None:
-        """Enter in the books what a request that was permitted after duties waits for."""
-        if error.code != "contract.duties":
-            return
-        try:
-            contracts = admission.choose(request, self._world.participant, self._world.contracts)
-            subject = subject_of(request.plan, request.purpose)
-            for contract, one in zip(contracts, (course, *course.joined), strict=False):
-                if pending := one.parts(Phase.ADMISSION, Code.PENDING):
-                    self._world.owing.wait(contract, pending, subject, request.computation)
-        except HefuError as fault:  # it is refused all the same, and may be asked again
-            log.warning("what computation %s waits for is not entered: %s", request.computation, fault.code)
 
     def _check_standing(self, admitted: Admitted) -> None:
         keys = (each.key for each in admitted.statement.signatures)
@@ -564,7 +427,7 @@ class Enforcement:
     def _compute_and_release(self, admitted: Admitted, run: Run, spare: int) -> None:
         """Steps 5 to 8; once more where an exact answer was held against a history that grew meanwhile."""
         for left in reversed(range(disclosure.ATTEMPTS)):
-            output, table, history = self._compute(admitted, spare)
+            output, table, history = self._working.compute(admitted, spare)
             try:
                 with telemetry.step("computation.release"):
                     self._release(admitted, run, output, table, history)
@@ -574,127 +437,8 @@ class Enforcement:
                     raise
                 self._look(admitted)
 
-    def _compute(self, admitted: Admitted, spare: int) -> tuple[_Output, Table, History | None]:
-        with self._opened(admitted) as table, self._inputs(admitted) as uploaded, self._carried(admitted) as carried:
-            history = self._history(admitted, table)
-            given = replace(table, beside=(*table.beside, *uploaded, *carried))
-            output = self._run(admitted, given, history, spare)
-        faults.point("worker.returned")
-        return output, table, history
-
-    def _run(self, admitted: Admitted, table: Table, history: History | None, spare: int) -> _Output:
-        """What a worker returns; of an exact answer, once the workers have found out about all that was told."""
-        if admitted.prepared.encrypted is not None:
-            return self._make(admitted, table)
-        for _ in range(disclosure.MOST_WORKERS):
-            if admitted.request.computation in self._stopped:
-                raise Unavailable("cancelled")
-            output = self._world.workers.run(
-                admitted.engine.name, self._parameters(admitted, history), table,
-                job=admitted.request.computation, deadline=admitted.seconds, spare=spare,
-            )  # fmt: skip
-            if history is None:
-                return _Output(output)
-            output = history.taken(output)
-            if not disclosure.is_behind(output):
-                return _Output(output)
-        raise Unavailable("worker.deadline")
-
-    def _make(self, admitted: Admitted, table: Table) -> _Output:
-        """What a worker returns and makes, where the answer is ciphertexts."""
-        made = bytearray()
-
-        def take(piece: bytes) -> None:
-            if len(made) + len(piece) > guard.LARGEST_RELEASE:
-                raise Untrusted("guard.shape", detail="the release is too large")
-            made.extend(piece)
-
-        if admitted.request.computation in self._stopped:
-            raise Unavailable("cancelled")
-        values = self._world.workers.make(
-            admitted.engine.name, self._parameters(admitted, None), table, take,
-            job=admitted.request.computation, deadline=admitted.seconds,
-        )  # fmt: skip
-        return _Output(values, bytes(made))
-
-    @contextmanager
-    def _opened(self, admitted: Admitted) -> Iterator[Table]:
-        """The tables of a computation, those that are joined beside the first."""
-        with ExitStack() as opened:
-            found: list[Table] = []
-            if (joint := self._joint(admitted)) is not None:
-                table = opened.enter_context(joint.open(sorted(admitted.prepared.reads), admitted.prepared.parameters))
-                found += (table, *table.beside)
-            else:
-                for side in admitted.sides:
-                    source = self._world.sources(side.resource.id)
-                    found.append(opened.enter_context(source.open(sorted(side.prepared.reads), side.asked())))
-            for side, table in zip(admitted.sides, found, strict=True):
-                admission.check_snapshot(side.contract, table)
-                admission.check_model(side.resource, table)
-            yield replace(found[0], beside=tuple(found[1:]))
-
-    def _joint(self, admitted: Admitted) -> Source | None:
-        """Of two tables that are joined where both live, the source of both."""
-        resources = [each.resource.id for each in admitted.sides]
-        return self._world.joint(*resources) if len(resources) == 2 else None
-
-    @contextmanager
-    def _inputs(self, admitted: Admitted) -> Iterator[tuple[Table, ...]]:
-        """What its consumer uploaded for a computation, if it names any."""
-        if not admitted.prepared.inputs:
-            yield ()
-            return
-        with self._world.inputs.open(admitted.statement.issuer, admitted.prepared.inputs) as table:
-            yield (table,)
-
-    @contextmanager
-    def _carried(self, admitted: Admitted) -> Iterator[tuple[Table, ...]]:
-        """Of the party that adds up in a run over several connectors, what the others released for it."""
-        world, computation = self._world, admitted.request.computation
-        session, form, met = admitted.prepared.session, admitted.prepared.encrypted, self._meeting.met(computation)
-        if session is None or form is None or met is None or not met.carried:
-            yield ()
-            return
-        with world.inputs.open(session.consumer, met.carried) as uploaded, uploaded.path.open("rb") as file:
-            found = gathering.gather(file, session, met, world.participant, form, world.trust, world.unseal)
-        digest = canonical.digest(found)
-        world.inputs.keep(world.participant, computation, digest, len(found), [found])
-        try:
-            with world.inputs.open(world.participant, digest) as table:
-                yield (table,)
-        finally:
-            world.inputs.drop(world.participant, computation)
-
-    def _history(self, admitted: Admitted, table: Table) -> History | None:
-        """Of exact aggregates, what was told of the asset before."""
-        disclosing = admitted.prepared.disclosing
-        if disclosing is None:
-            return None
-        return History(self._world.disclosures, admitted.resource.id, disclosing, table, self._standings)
-
-    def _parameters(self, admitted: Admitted, history: History | None) -> Object:
-        """What the worker gets; for a delivery with the agreement's secret, which pseudonyms and samples hang on, and
-        of a run over several connectors what this party has in common with each other."""
-        parameters = admitted.prepared.parameters
-        if admitted.prepared.session is not None:
-            return {**parameters, "session": self._common(admitted, admitted.prepared.session)}
-        if history is not None:
-            return history.parameters(parameters)
-        if admitted.prepared.delivery is None:
-            return parameters
-        reach = admission.reach(admitted.contract, admitted.engine.action)
-        return {**parameters, "key": self._world.secret(admitted.under.agreement).hex(), "reach": reach}
-
-    def _common(self, admitted: Admitted, session: Session) -> Object:
-        met, me = self._meeting.met(admitted.request.computation), self._world.participant
-        if met is None:
-            raise Unavailable("cancelled")
-        secrets: Object = {name: secret.hex() for name, secret in met.secrets.items()}
-        return {"me": me, "secrets": secrets, "sums": me == session.aggregator}
-
     def _release(
-        self, admitted: Admitted, run: Run, output: _Output, table: Table, history: History | None
+        self, admitted: Admitted, run: Run, output: Output, table: Table, history: History | None
     ) -> None:  # fmt: skip
         world = self._world
         values = replace(admitted.engine.read(output.values, admitted.prepared), blob=output.blob)
@@ -714,7 +458,7 @@ class Enforcement:
         recipient = world.trust.sealing(reader)
         parts = guard.seal(data, run.id, admitted.under.agreement, recipient)  # step 7
         made = ends.receipt_of(self._scribe, admitted, run, passed, parts, table, facts)
-        sealed = self._file(run, opening)
+        sealed = filed_ends.openings_of(world, run, opening)
         made = replace(made, commitments=commitments, filed=canonical.digest(sealed) if sealed else "")
         due = Delivered.of(made)
         for side in admitted.sides:
@@ -745,7 +489,7 @@ class Enforcement:
     def _refuse(self, run: Run, error: HefuError, decisions: bytes = b"") -> Run:
         reasons = error.reasons or (error.public(),)
         made = receipt.Refusal(run.id, run.request, run.consumer, run.agreements, error.code, reasons)
-        made, sealed = self._filing(run, made)
+        made, sealed = filed_ends.unreleased(self._world, run, made)
         return self._end(run, ComputationState.REFUSED, made, (), told=run.created, decisions=decisions, filed=sealed)
 
     def _fail(self, run: Run, code: str, charge: Charge) -> None:
@@ -756,7 +500,7 @@ class Enforcement:
             run.id, run.request, run.consumer, run.agreements, code, ends.spent(charge), resource=resource,
             joined=tuple(joined),
         )  # fmt: skip
-        made, sealed = self._filing(run, made)
+        made, sealed = filed_ends.unreleased(self._world, run, made)
         state = ComputationState.CANCELLED if code == "cancelled" else ComputationState.FAILED
         try:
             self._end(run, state, made, (), decisions=decisions, filed=sealed)
@@ -778,32 +522,6 @@ class Enforcement:
         with self._changed:
             self._changed.notify_all()
         return ended
-
-    def _file(self, run: Run, values: Mapping[str, tuple[Json, bytes]]) -> bytes:
-        """The sealed openings of an end, for the regulators of its first contract; empty where that files nothing.
-
-        Raises:
-            NotFound, Untrusted: the contract is not there, or its filing key cannot be had.
-        """
-        held = self._world.contracts.load(run.agreements[0])
-        key = self._world.filing(held.agreement) if held.agreement.consumer.participant == run.consumer else None
-        if key is None:
-            return b""
-        return openings.seal(key, held.agreement.id, run.id, Openings(run.envelope, values))
-
-    def _filing(self, run: Run, made: _Unreleased) -> tuple[_Unreleased, bytes]:
-        """An end without a release, and its sealed openings; an end is journalled even where nothing can be filed."""
-        try:
-            sealed = self._file(run, {}) if run.agreements else b""
-        except HefuError as fault:
-            if not isinstance(fault, NotFound):
-                log.warning("nothing is filed for computation %s: %s", run.id, fault.code)
-            return made, b""
-        except Exception:
-            # An edge, as in `_admit`: what could not be decided for a defect may meet the same one again here.
-            log.exception("nothing is filed for computation %s", run.id)
-            return made, b""
-        return (replace(made, filed=canonical.digest(sealed)) if sealed else made), sealed
 
     def _until_told(self, computation: str) -> float:
         run = self._found(computation)

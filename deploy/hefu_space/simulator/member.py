@@ -22,7 +22,8 @@ from hefu.running import faults
 from hefu.times import Clock
 from hefu_connector.brokerage import Progress
 from hefu_connector.computing.asking import Asking
-from hefu_connector.computing.enforcement import Enforcement, Rules, World
+from hefu_connector.computing.enforcement import Enforcement
+from hefu_connector.computing.world import Rules, World
 from hefu_connector.contracting.agreements import Agreements
 from hefu_connector.contracting.author import Author
 from hefu_connector.contracting.consumer import Consumer

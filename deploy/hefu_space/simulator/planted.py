@@ -15,7 +15,8 @@ from hefu.tlog.checkpoint import Checkpoint
 from hefu_broker.log.sequencer import Sequencer
 from hefu_broker.records import Head
 from hefu_connector.allowances import Allowance
-from hefu_connector.computing.enforcement import Enforcement, World
+from hefu_connector.computing.enforcement import Enforcement
+from hefu_connector.computing.world import World
 from hefu_connector.membership.continuity import Continuity
 from hefu_connector.ports import Account, Balance, Contract, Run
 from hefu_policies.budget import NOTHING, Charge
