@@ -1,7 +1,7 @@
 """What the connector needs of the world, declared by those who use it: each port a Protocol of at most five methods.
 
-`computing/enforcement.py` alone holds a Source and an Engine together; `bootstrap.py` hands them to it and to nobody
-else. Plain values cross these ports: no database row, protobuf message or connection.
+`computing/world.py` alone holds a Source and an Engine together; `bootstrap.py` hands it to the enforcement point and
+to nobody else. Plain values cross these ports: no database row, protobuf message or connection.
 """
 
 from __future__ import annotations

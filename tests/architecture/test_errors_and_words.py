@@ -19,6 +19,7 @@ EDGES = {
     "proto/hefu/__main__.py",  # a command ends with an exit code
     "proto/hefu/keeping/keys.py",  # a library that raises several kinds for one thing: what is sealed does not open
     "connector/hefu_connector/computing/enforcement.py",  # a computation ends and is journalled
+    "connector/hefu_connector/computing/filed_ends.py",  # so it is where nothing can be filed for it
     "connector/hefu_connector/background.py",  # a loop goes on
 }
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from tests.architecture.conftest import Room
 
 # The only code that may hold a Source and an Engine together; the engines' own rooms hold both kinds of words.
+WORLD = "connector/hefu_connector/computing/world.py"
 HOLDERS = {
-    "connector/hefu_connector/computing/enforcement.py",
+    WORLD,
     "connector/hefu_connector/bootstrap.py",
     "connector/hefu_connector/ports.py",
 }
@@ -26,7 +27,11 @@ def test_imports_run_downwards_only(root: Path) -> None:
 def test_only_the_enforcement_point_and_the_bootstrap_hold_a_source_and_an_engine(rooms: tuple[Room, ...]) -> None:
     holders = {room.path for room in rooms if "Source" in _ports(room) and "Engine" in _ports(room)}
     assert holders <= HOLDERS
-    assert "connector/hefu_connector/computing/enforcement.py" in holders, "the scan finds nothing any more"
+    assert WORLD in holders, "the scan finds nothing any more"
+    handed = {room.path for room in rooms if "hefu_connector.computing.world" in _imports(room)}
+    computing = {f"connector/hefu_connector/computing/{name}.py" for name in ("enforcement", "working", "filed_ends")}
+    simulated = {each for each in handed if each.startswith("deploy/hefu_space/simulator/")}
+    assert handed - simulated == {"connector/hefu_connector/bootstrap.py", *computing}
 
 
 def test_only_the_bootstrap_makes_both_sources_and_engines(rooms: tuple[Room, ...]) -> None:
