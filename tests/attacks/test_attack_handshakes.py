@@ -20,7 +20,7 @@ _ATTACKERS, _HANDSHAKES = 16, 1500
 _SERVER = """
 import sys, time
 from pathlib import Path
-from hefu import transport
+from hefu.wire import transport
 pem = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]).read_bytes()
 running = transport.serve("127.0.0.1:0", [], transport.server_credentials(lambda: pem, None), None)
 print(running.port, flush=True)

@@ -130,8 +130,10 @@ def test_t_b_a_suspension_can_be_lifted_and_an_old_list_brings_nothing_back(sett
     setting.announce(2, Standing("pharma-b", "suspended", START, "a test"))
     setting.trust.refresh_status()
     assert code(lambda: setting.trust.check("pharma-b")) == "identity.revoked"
-    setting.announce(3)
+    lifted = setting.announce(3)
     setting.trust.refresh_status()
+    assert code(lambda: setting.trust.check("pharma-b")) == "identity.revoked"
+    setting.trust.wake(lifted)  # the log was seen to show it
     setting.trust.check("pharma-b")
     assert code(lambda: setting.restart().apply(setting.registry.lists[1])) == "status.rollback"
 

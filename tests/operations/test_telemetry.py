@@ -152,7 +152,7 @@ def test_the_tables_name_what_the_code_tells_and_nothing_else() -> None:
 def test_without_the_extra_nothing_is_told_and_nothing_breaks() -> None:
     script = (
         "import sys\nsys.modules.update(dict.fromkeys(('prometheus_client', 'opentelemetry')))\n"
-        "from hefu import telemetry\ntelemetry.start('hefu-broker', 'x')\n"
+        "from hefu.running import telemetry\ntelemetry.start('hefu-broker', 'x')\n"
         "with telemetry.step('worker.run'): telemetry.count('hefu_loop_failures_total', 'x')\n"
         "assert telemetry.carry() == ()\n"
         "try: telemetry.render({})\n"

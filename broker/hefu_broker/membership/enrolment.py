@@ -72,6 +72,8 @@ class Enrolments:
         self._check_charter(participant, roles)
         self._check_free(participant)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
+        while token.startswith("-"):  # a command line would take it for an option
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._store.issue(Token(_digest(token), participant, roles, self._clock.now() + life))
         return token
 

@@ -10,7 +10,7 @@ import resource
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ _SHARED = 100_000  # units, from which on threads share them
 Part = tuple[int, int] | None
 Rows = Sequence[Sequence[Any]]  # of each group that the table has: its cell, values of unknown keys, its numbers
 _waiting: list[Any] = []  # one connection that `warm` opened, since opening takes longer than many a question
-_spent: list[ExitStack] = []  # what was read with last: its worker is gone sooner than it could be taken apart
+_once: list[ExitStack] = []  # of a process that computes once and ends: what it read with
 
 
 def run(parameters: Object, path: Path, form: str, layout: Object) -> Object:
@@ -87,7 +87,8 @@ def exact(shape: Shape, path: Path, form: str, layout: Object) -> tuple[list[lis
 
 
 def warm() -> None:
-    """Do once what the first computation would have to wait for: load, link and prepare the libraries' own code."""
+    """Make this process ready to compute once and end: load, link and prepare the libraries' own code."""
+    _once.append(ExitStack())
     connection = _open()
     connection.register("nothing", pa.table({"key": ["a"], "value": pa.array([1], pa.int64())}))
     connection.execute("SELECT key, count(*), sum(value)::BIGINT FROM nothing GROUP BY key").fetchall()
@@ -103,9 +104,6 @@ def connect(*native: str, ordered: bool = False) -> Any:
         native: their paths; empty where DuckDB reads none itself.
         ordered: rows stay in the order of their file wherever DuckDB promises it.
     """
-    with suppress(IndexError):
-        while True:
-            _spent.pop().close()  # where a process computes more than once
     connection = _waiting.pop() if _waiting else _open()
     if paths := ", ".join(f"'{each}'" for each in native if each):
         connection.execute(f"SET allowed_paths=[{paths}]")
@@ -173,8 +171,14 @@ def _count_joined(shape: Shape, first: Opened, second: Opened) -> tuple[list[lis
                 declare(connection, words.table_of(index), key.labels, shape.columns[key.column])
         found = connection.execute(*aggregate(shape, secrets.randbits(62), words.WORDS)).fetchall()
         rows = first.rows() + second.rows()
-        _spent.append(held.pop_all())
+        _leave(held)
     return cells.add_up(shape, [found]), rows
+
+
+def _leave(held: ExitStack) -> None:
+    """Take nothing apart in a worker, which is gone sooner; elsewhere all is closed."""
+    if _once:
+        _once[0].push(held.pop_all())
 
 
 def _parts(units: int) -> Sequence[Part]:
@@ -207,7 +211,7 @@ def _read(
             found = threads.map(lambda part: _cells(connection, shape, opened, laid, salt, part), parts)
             counted = [row for rows in found for row in rows]
         read = opened.rows()
-        _spent.append(held.pop_all())
+        _leave(held)
     return counted, read
 
 

@@ -124,7 +124,7 @@ class SourceLook:
             others = {lake.CATALOG: _spell_catalog, spark.SCHEME: _spell_spark}
             return others.get(scheme, _spell_database)(source, names)
         path = _path(source.uri)
-        form = source.form or _ENDINGS.get(path.suffix.lower(), "") or lake.find_form(path)
+        form = source.form or _form(path)
         if form not in _OPTIONS:
             _refuse("form", "csv, parquet, arrow, delta, iceberg, model, or file for a file that is delivered whole")
         if form in lake.FORMS:
@@ -331,6 +331,12 @@ def _names(names: Json) -> dict[str, str]:
     if len({str(there) for there in names.values()}) != len(names):
         _refuse("names", "each of the source's columns once")
     return {here: str(there) for here, there in names.items()}
+
+
+def _form(path: Path) -> str:
+    """What a file or folder is, by its name, or by what lies in it."""
+    described = _METADATA.match(path.name)  # of an Iceberg table: no model, though it ends as one
+    return ("" if described else _ENDINGS.get(path.suffix.lower(), "")) or lake.find_form(path)
 
 
 def _known(options: Object, allowed: set[str]) -> None:
