@@ -185,7 +185,7 @@ class Enforcement:
         self._world.trust.check(consumer, *subjects)
         run = self.view(computation, consumer)
         if run.state not in FINAL:
-            self._seated(run)
+            self._check_here(run)
             self._meeting.carry_on(computation, words, carried)
         return self.view(computation, consumer)
 
@@ -193,9 +193,12 @@ class Enforcement:
         word = self._meeting.word(run.id)
         if word is not None:
             return word
+        self._check_here(run)
+        raise Conflict("session.closed", computation=run.id)
+
+    def _check_here(self, run: Run) -> None:
         if run.state not in FINAL and run.owner != self._world.fleet.me:
             raise Unavailable("peer.unreachable", peer=self._world.connector)  # the caller tries its other processes
-        raise Conflict("session.closed", computation=run.id)
 
     def view(self, computation: str, consumer: str) -> Run:
         """A computation as its consumer may see it: ends are told at the quantum's tick, not before.

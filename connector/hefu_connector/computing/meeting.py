@@ -11,6 +11,7 @@ The key lives in memory alone: after a crash nobody goes on with it, and the com
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ from hefu_connector.session import Party, Session
 
 JOINED = "session.joined"
 Go = Callable[[Admitted, Run], None]
+
+_REMEMBERED = 1000  # ends, so that who repeats itself is answered alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class Meeting:
         self._go = go
         self._lock = threading.Lock()
         self._seats: dict[str, _Seat] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()  # computation -> digest of the words that it went on with
 
     def take(self, admitted: Admitted, run: Run, session: Session) -> None:
         """Let a computation, decided and charged, wait for the others."""
@@ -153,8 +157,10 @@ class Meeting:
             Conflict: it goes on already with other words, or has ended.
         """
         with self._lock:
-            seat = self._seats.get(computation)
+            seat, said = self._seats.get(computation), self._ended.get(computation)
         if seat is None:
+            if said == _words(words, carried):  # its end may not be told yet, and a repetition tells no more
+                return
             raise Conflict("session.closed", computation=computation)
         met = _meet(seat.session, seat.own, seat.word, words, carried, self._host)
         with self._lock:
@@ -183,7 +189,11 @@ class Meeting:
     def forget(self, computation: str) -> None:
         """A computation has ended; its key is gone."""
         with self._lock:
-            self._seats.pop(computation, None)
+            seat = self._seats.pop(computation, None)
+            if seat is not None and seat.met is not None:
+                self._ended[computation] = seat.met.words
+                while len(self._ended) > _REMEMBERED:
+                    self._ended.popitem(last=False)
 
     def overdue(self) -> list[str]:
         """Computations whose other parties did not come in time."""
@@ -225,8 +235,13 @@ def _meet(
         raise Malformed("masks.key")
     base = transcript(session, keys)
     secrets = {each.participant: own.secret(keys[each.participant], base) for each in session.others(host.participant)}
+    return Met(_words(words, carried), found, secrets, carried)
+
+
+def _words(words: Sequence[Statement], carried: str) -> str:
+    """The digest of all that was brought to a meeting."""
     said: Object = {"words": {**_digests(words)}, "carried": carried}
-    return Met(canonical.digest(canonical.encode(said)), found, secrets, carried)
+    return canonical.digest(canonical.encode(said))
 
 
 def _verified(word: Statement, session: Session, host: Host) -> Joined:
